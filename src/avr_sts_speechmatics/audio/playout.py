@@ -1,0 +1,286 @@
+"""Playout: speech waiting to be heard, given out 20 ms at a time.
+
+Nobody downstream keeps time for us: avr-core's queue is not documented, and Asterisk writes an
+AudioSocket frame to the network the moment it arrives. So one clock in this process decides when
+a frame leaves, against absolute deadlines: a late tick is followed by a shorter wait, never by a
+drift, and never by a burst of more than MAX_CATCH_UP frames (a phone's jitter buffer would drop
+the rest anyway; then the deadline moves, and no frame is lost).
+
+The first frame leaves at once, without waiting for a tick: that is where an answer's latency is
+heard. The frames after it leave with the next slot of the clock, SLOT_MS wide, so that one
+wake-up serves every call of that slot.
+
+Because of that, a playout knows what the caller has heard. It does not know what the words were:
+that is history's business.
+"""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .pcm import BYTES_PER_SECOND, FRAME_BYTES, FRAME_MS, SAMPLE_BYTES
+
+SLOT_MS = 2
+SLOTS = FRAME_MS // SLOT_MS
+MAX_CATCH_UP = 3
+
+# A voice speaks faster than it is heard. What is held per utterance is bounded, so that memory
+# is, and so that little is thrown away when the caller interrupts; the rest waits in the socket.
+HIGH_WATER_BYTES = 8 * BYTES_PER_SECOND
+LOW_WATER_BYTES = 6 * BYTES_PER_SECOND
+
+_FRAME_S = FRAME_MS / 1000
+_SLOT_S = SLOT_MS / 1000
+# Consumed audio is cut off in pieces: moving the rest of the buffer for each frame costs more.
+_COMPACT_BYTES = 32 * FRAME_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """How far an utterance got.
+
+    number: the utterance's. samples: heard by the caller, as far as the clock knows (8 kHz).
+    total: samples of the whole utterance, or None while the voice had not finished it.
+    """
+
+    number: int
+    samples: int
+    total: int | None
+
+
+class Utterance:
+    """One piece of speech on its way to the caller: written by the voice, played in order.
+
+    number: the call's own name for it.
+    """
+
+    __slots__ = ("_audio", "_position", "_room", "ended", "number", "played_bytes", "written_bytes")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.ended = False
+        self.written_bytes = 0
+        self.played_bytes = 0
+        self._audio = bytearray()
+        self._position = 0
+        self._room: asyncio.Event | None = None
+
+    @property
+    def waiting_bytes(self) -> int:
+        return len(self._audio) - self._position
+
+    def played(self) -> Played:
+        total = self.written_bytes // SAMPLE_BYTES if self.ended else None
+        return Played(self.number, self.played_bytes // SAMPLE_BYTES, total)
+
+    def write(self, pcm: bytes) -> None:
+        self._audio += pcm
+        self.written_bytes += len(pcm)
+
+    def end(self) -> None:
+        self.ended = True
+        if self._room is not None:
+            self._room.set()
+
+    async def room(self) -> None:
+        """Wait until more audio is welcome. Returns at once for an ended (or flushed) utterance."""
+        while self.waiting_bytes > HIGH_WATER_BYTES and not self.ended:
+            self._room = asyncio.Event()
+            await self._room.wait()
+
+    def take(self) -> bytes | None:
+        """The next frame, or None while a whole one is not there.
+
+        The last frame of an utterance is padded with silence: half a frame kept for later would
+        be heard at the start of another answer.
+        """
+        start = self._position
+        frame = bytes(self._audio[start : start + FRAME_BYTES])
+        size = len(frame)
+        if size < FRAME_BYTES:
+            if not size or not self.ended:
+                return None
+            frame += bytes(FRAME_BYTES - size)
+        self._position += size
+        self.played_bytes += size
+        if self._position >= _COMPACT_BYTES:
+            del self._audio[: self._position]
+            self._position = 0
+            if self._room is not None and self.waiting_bytes <= LOW_WATER_BYTES:
+                self._room.set()
+        return frame
+
+
+class Playout:
+    """The agent's side of one call: utterances in order, one frame every 20 ms.
+
+    clock: the process's one clock.
+    send: takes one frame (320 bytes) at its time; must not block.
+    finished: called once for each utterance that was played to its end, in order.
+    """
+
+    __slots__ = ("_clock", "_deadline", "_finished", "_send", "_utterances", "paused", "slot")
+
+    def __init__(
+        self,
+        clock: "PlayoutClock",
+        send: Callable[[bytes], None],
+        finished: Callable[[Played], None],
+    ) -> None:
+        self._clock = clock
+        self._send = send
+        self._finished = finished
+        self._utterances: deque[Utterance] = deque()
+        self._deadline = 0.0
+        self.paused = False
+        self.slot: int | None = None  # the clock's to set: where it serves this playout now
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is playing and nothing waits."""
+        return not self._utterances
+
+    def open(self, number: int) -> Utterance:
+        """A new utterance behind those that wait. It keeps its place while its audio arrives."""
+        utterance = Utterance(number)
+        self._utterances.append(utterance)
+        return utterance
+
+    def write(self, utterance: Utterance, pcm: bytes) -> None:
+        """Add audio (s16le 8 kHz, whole samples) to an utterance; an ended one takes no more."""
+        if not utterance.ended:
+            utterance.write(pcm)
+            self._wake()
+
+    def end(self, utterance: Utterance) -> None:
+        """No more audio comes for this utterance."""
+        if not utterance.ended:
+            utterance.end()
+            self._wake()
+
+    def pause(self) -> None:
+        """Stop before the next frame; what waits, waits."""
+        self.paused = True
+        self._clock.leave(self)
+
+    def resume(self) -> None:
+        """Go on from the very sample where `pause` stopped."""
+        self.paused = False
+        self._wake()
+
+    def flush(self) -> list[Played]:
+        """Drop all that was not sent and say how far each utterance got; not paused afterwards."""
+        self._clock.leave(self)
+        self.paused = False
+        # Asked before they are ended: what a voice had not finished has no known length.
+        dropped = [utterance.played() for utterance in self._utterances]
+        for utterance in self._utterances:
+            utterance.end()
+        self._utterances.clear()
+        return dropped
+
+    def tick(self, now: float) -> None:
+        """Send what is due at `now` (monotonic s); called by the clock."""
+        if self.slot is None:
+            return
+        for _ in range(MAX_CATCH_UP):
+            # Half a slot early is on time: a timer's grain must not cost a turn of the wheel.
+            if self._deadline > now + _SLOT_S / 2:
+                return
+            if not self._play_one() or not self._utterances or self.paused:
+                self._clock.leave(self)
+                return
+        self._deadline = max(self._deadline, now)
+
+    def _wake(self) -> None:
+        """Start playing, if there is something to play and nothing forbids it."""
+        if self.paused or self.slot is not None:
+            return
+        now = time.monotonic()
+        # While the frame before is still being heard (a voice that ran dry for a moment, a new
+        # answer right after a flush), the next one is due at its end.
+        if self._deadline <= now:
+            self._deadline = now
+            if not self._play_one():
+                return
+        if self._utterances and not self.paused:
+            self._clock.join(self, self._deadline)
+
+    def _play_one(self) -> bool:
+        self._drop_finished()
+        frame = self._utterances[0].take() if self._utterances else None
+        if frame is None:
+            return False
+        self._deadline += _FRAME_S
+        self._send(frame)
+        self._drop_finished()
+        return True
+
+    def _drop_finished(self) -> None:
+        while self._utterances and self._utterances[0].ended:
+            utterance = self._utterances[0]
+            if utterance.waiting_bytes:
+                return
+            self._utterances.popleft()
+            self._finished(utterance.played())
+
+
+class PlayoutClock:
+    """The one 20 ms clock of the process: a wheel of slots, turned once every 20 ms.
+
+    Wakes only for slots in which somebody plays; without speech it does not run at all.
+    Belongs to the running event loop.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._slots: list[dict[Playout, None]] = [{} for _ in range(SLOTS)]
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0  # absolute number of the slot the timer waits for
+        self._turned = 0  # absolute number of the last slot served
+
+    def join(self, playout: Playout, deadline: float) -> None:
+        """Serve `playout` every 20 ms, first in the slot at or after `deadline` (monotonic s)."""
+        number = math.ceil(deadline / _SLOT_S)
+        playout.slot = number % SLOTS
+        self._slots[playout.slot][playout] = None
+        if self._timer is None or number < self._due:
+            if self._timer is None:
+                self._turned = number - 1
+            self._wait_for(number)
+
+    def leave(self, playout: Playout) -> None:
+        """Serve it no more; harmless if it was not served."""
+        if playout.slot is not None:
+            del self._slots[playout.slot][playout]
+            playout.slot = None
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wait_for(self, number: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = number
+        delay = number * _SLOT_S - time.monotonic()
+        self._timer = self._loop.call_later(max(0.0, delay), self._turn)
+
+    def _turn(self) -> None:
+        now = time.monotonic()
+        current = math.floor(now / _SLOT_S + 0.5)
+        # One turn of the wheel serves everybody, however late it is; each playout catches up itself.
+        first = max(self._turned + 1, current - SLOTS + 1)
+        for number in range(first, current + 1):
+            for playout in tuple(self._slots[number % SLOTS]):
+                playout.tick(now)
+        self._turned = max(self._turned, current)
+        self.close()
+        for number in range(self._turned + 1, self._turned + SLOTS + 1):
+            if self._slots[number % SLOTS]:
+                self._wait_for(number)
+                return

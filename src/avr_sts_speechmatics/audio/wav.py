@@ -1,0 +1,133 @@
+"""Sound files: a caller's line read from disk, a whole call written to it.
+
+`read_speech` brings whatever a person has at hand (16-bit PCM WAV of any usual rate, mono
+or stereo, or headerless samples as Asterisk keeps them) to the one form a call is made of:
+s16le mono at 8 kHz. It works on whole files, with a long filter and no state: speech that
+arrives in pieces during a call is not its business.
+
+Compressed files, 8- and 24-bit samples are refused with the command that converts them.
+"""
+
+import math
+import wave
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+RATE = 8000
+"""Samples per second on the telephone line."""
+
+RAW_SUFFIXES = {".raw", ".sln", ".pcm"}
+"""Names under which headerless s16le samples at 8 kHz are kept."""
+
+# Zero crossings of the sinc on each side: with the Kaiser window below, everything above
+# 4.0 kHz is down by more than 70 dB and everything below 3.4 kHz, the telephone band, untouched.
+_CROSSINGS = 48
+_KAISER_BETA = 7.5
+# Of the lower Nyquist frequency: the middle of the transition band, which ends just at 1.
+_CUTOFF = 0.95
+_BLOCK = 4096
+
+Samples = npt.NDArray[np.float64]
+
+
+class AudioFileError(Exception):
+    """A sound file cannot be used; the text is one sentence for the person who named it."""
+
+
+def read_speech(path: Path) -> bytes:
+    """Read a file as s16le mono PCM at 8 kHz.
+
+    Two channels are averaged. Raises AudioFileError when the file is missing, empty,
+    or of a kind this module does not read.
+    """
+    try:
+        pcm = _read_raw(path) if path.suffix.lower() in RAW_SUFFIXES else _read_wav(path)
+    except OSError as error:
+        raise AudioFileError(f"{path}: {error.strerror or error}; check the file name.") from error
+    if not pcm:
+        raise AudioFileError(f"{path}: the file holds no sound; give one with speech in it.")
+    return pcm
+
+
+def write_stereo(path: Path, left: bytes, right: bytes) -> None:
+    """Write two s16le 8 kHz tracks as one stereo WAV; the shorter one is filled with silence.
+
+    Raises AudioFileError when the file cannot be written.
+    """
+    samples = np.zeros((max(len(left), len(right)) // 2, 2), dtype="<i2")
+    for channel, track in enumerate((left, right)):
+        samples[: len(track) // 2, channel] = np.frombuffer(track, dtype="<i2")
+    try:
+        with path.open("wb") as file, wave.open(file, "wb") as out:
+            out.setnchannels(2)
+            out.setsampwidth(2)
+            out.setframerate(RATE)
+            out.writeframes(samples.tobytes())
+    except OSError as error:
+        raise AudioFileError(f"{path}: cannot be written: {error.strerror or error}.") from error
+
+
+def resample(samples: Samples, rate: int, to_rate: int) -> Samples:
+    """Change the rate of a whole recording, without aliases and without delay.
+
+    A windowed sinc evaluated at the exact time of each output sample. The ratio of the rates
+    is a fraction, so only `to_rate / gcd` different sets of weights exist; they are made once.
+    """
+    if rate == to_rate or not samples.size:
+        return samples
+    divisor = math.gcd(rate, to_rate)
+    phases, step = to_rate // divisor, rate // divisor
+    # Bandwidth to keep, in cycles per input sample, and so how far the filter reaches.
+    cutoff = _CUTOFF * min(rate, to_rate) / rate
+    reach = math.ceil(_CROSSINGS / cutoff)
+    offsets = np.arange(-reach + 1, reach + 1)
+    distance = offsets[np.newaxis, :] - (np.arange(phases) / phases)[:, np.newaxis]
+    inside = np.clip(1 - (distance / reach) ** 2, 0, None)
+    weights = cutoff * np.sinc(cutoff * distance) * np.i0(_KAISER_BETA * np.sqrt(inside))
+    weights /= weights.sum(axis=1, keepdims=True)
+
+    padded = np.pad(samples, (reach, reach + step))
+    count = -(-samples.size * phases // step)
+    out = np.empty(count)
+    # In blocks: the table of neighbours of a long recording would not fit into memory.
+    for begin in range(0, count, _BLOCK):
+        position = np.arange(begin, min(begin + _BLOCK, count)) * step
+        neighbours = padded[(position // phases)[:, np.newaxis] + reach + offsets]
+        out[begin : begin + _BLOCK] = (neighbours * weights[position % phases]).sum(axis=1)
+    return out
+
+
+def _read_raw(path: Path) -> bytes:
+    pcm = path.read_bytes()
+    if len(pcm) % 2:
+        raise AudioFileError(
+            f"{path}: an odd number of bytes cannot be 16-bit samples; "
+            "headerless files must be s16le, mono, 8 kHz."
+        )
+    return pcm
+
+
+def _read_wav(path: Path) -> bytes:
+    convert = f"convert it with: ffmpeg -i {path} -ar 8000 -ac 1 -c:a pcm_s16le line.wav"
+    try:
+        with path.open("rb") as file, wave.open(file, "rb") as source:
+            width, channels, rate = (
+                source.getsampwidth(),
+                source.getnchannels(),
+                source.getframerate(),
+            )
+            pcm = source.readframes(source.getnframes())
+    except (wave.Error, EOFError) as error:
+        raise AudioFileError(f"{path}: not a 16-bit PCM WAV file; {convert}") from error
+    if width != 2 or channels not in (1, 2) or rate < 4000:
+        raise AudioFileError(
+            f"{path}: {channels} channel(s) of {8 * width}-bit samples at {rate} Hz, where "
+            f"1 or 2 channels of 16-bit samples are read; {convert}"
+        )
+    # A truncated file may end in the middle of a sample.
+    pcm = pcm[: len(pcm) - len(pcm) % (2 * channels)]
+    samples = np.frombuffer(pcm, dtype="<i2").reshape(-1, channels).mean(axis=1)
+    spoken = np.rint(resample(samples, rate, RATE))
+    return spoken.clip(-32768, 32767).astype("<i2").tobytes()

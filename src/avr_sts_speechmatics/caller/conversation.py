@@ -1,0 +1,198 @@
+"""A caller's side of a conversation: speak, listen to the answer, speak again, hang up.
+
+Everything happens in one coroutine that sends one frame every 20 ms against absolute
+deadlines, speech or silence: a phone line is never without frames, so each wait below is
+a stretch of silence that is being sent. What arrives meanwhile goes to the tape at once.
+
+This caller is patient: it never talks over the agent, and presses keys only at the end.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from avr_sts_speechmatics.caller.doors import Door
+from avr_sts_speechmatics.caller.tape import FRAME, FRAME_SECONDS, Tape, end_of_speech
+
+# A welcome may pause between its sentences; after this much quiet it is over.
+_WELCOME_OVER_SECONDS = 0.7
+_ANSWER_OVER_SECONDS = 1.0
+# An agent that never stops (music, a loop) must not keep the caller for ever.
+_LONGEST_ANSWER_SECONDS = 120.0
+# A person at a keypad is no faster than this.
+_KEY_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something the caller is going to say.
+
+    said: its words, or the name of the recording.
+    pcm: its sound, s16le at 8 kHz.
+    """
+
+    said: str
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A transcript message: when it came, in seconds on the tape; role "user" or "agent"."""
+
+    at: float
+    role: str
+    text: str
+
+
+@dataclass(slots=True)
+class Turn:
+    """One thing the caller said, and when it was answered; times in seconds on the tape.
+
+    spoken_at: where the last sound of it ended, or its last key was pressed.
+    answered_at: where the agent's voice began after that; None when it did not.
+    """
+
+    said: str
+    began_at: float
+    spoken_at: float
+    answered_at: float | None = None
+
+    @property
+    def latency_ms(self) -> int | None:
+        """How long the caller waited for the agent's voice."""
+        waited = None if self.answered_at is None else self.answered_at - self.spoken_at
+        return None if waited is None else round(1000 * waited)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the caller waits for the agent's voice, in seconds."""
+
+    welcome: float
+    answer: float
+
+
+class HungUpError(Exception):
+    """The call is over, whatever was still to be said."""
+
+
+class Conversation:
+    """One call as the caller's phone lives it: the `Listener` of its own door.
+
+    tell: is given each thing that happens, as a line for a person to read.
+
+    Afterwards `tape`, `turns`, `spoken`, `interruptions`, `errors` and `ended`, the reason
+    for the end, say how it was.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._began = time.perf_counter()
+        self._frames = 0
+        self.tape = Tape()
+        self.turns: list[Turn] = []
+        self.spoken: list[Spoken] = []
+        self.interruptions = 0
+        self.errors: list[str] = []
+        self.ended = ""
+
+    async def hold(self, door: Door, lines: list[Line], digits: str, patience: Patience) -> None:
+        """Say `lines` one after another, then press `digits`, listening to each answer.
+
+        Returns when everything is said and heard, or as soon as the call has ended.
+        The door stays open: whoever opened it hangs up.
+        """
+        self._began = time.perf_counter()
+        try:
+            if await self._silence_until(lambda: bool(self.tape.utterances), door, patience.welcome):
+                await self._hear_out(door, _WELCOME_OVER_SECONDS)
+            for line in lines:
+                await self._say(line, door)
+                await self._hear_answer(door, patience)
+            if digits:
+                await self._press(digits, door)
+                await self._hear_answer(door, patience)
+            self.end("the caller hung up")
+        except HungUpError:
+            return
+
+    def end(self, reason: str) -> None:
+        """End the call before the next frame; the first reason given counts."""
+        self.ended = self.ended or reason
+
+    def audio(self, pcm: bytes) -> None:
+        self.tape.heard(pcm, self._now())
+
+    def interruption(self) -> None:
+        self.tape.drop_queued(self._now())
+        self.interruptions += 1
+        self._tell("(interrupted)")
+
+    def transcript(self, role: str, text: str) -> None:
+        self.spoken.append(Spoken(self._now(), role, text))
+        self._tell(f"{'caller' if role == 'user' else role}: {text}")
+
+    def error(self, message: str) -> None:
+        self.errors.append(message)
+        self._tell(f"error: {message}")
+
+    def closed(self, reason: str) -> None:
+        self.end(reason)
+
+    async def _say(self, line: Line, door: Door) -> None:
+        began = self._now()
+        self.turns.append(Turn(line.said, began, began + end_of_speech(line.pcm)))
+        for start in range(0, len(line.pcm), len(FRAME)):
+            await self._send(line.pcm[start : start + len(FRAME)].ljust(len(FRAME), b"\0"), door)
+
+    async def _press(self, digits: str, door: Door) -> None:
+        turn = Turn(f"keys {digits}", self._now(), self._now())
+        self.turns.append(turn)
+        for digit in digits:
+            await self._silence_until(lambda: False, door, _KEY_SECONDS)
+            door.press(digit)
+            turn.spoken_at = self._now()
+
+    async def _hear_answer(self, door: Door, patience: Patience) -> None:
+        turn = self.turns[-1]
+        # Counted from the end of the speech: a recording may go on in silence after it.
+        at_most = turn.spoken_at + patience.answer - self._now()
+        await self._silence_until(lambda: self._note_answer(turn), door, at_most)
+        if turn.answered_at is not None:
+            await self._hear_out(door, _ANSWER_OVER_SECONDS)
+
+    def _note_answer(self, turn: Turn) -> bool:
+        answer = self.tape.first_after(turn.spoken_at)
+        turn.answered_at = answer.start if answer else None
+        return answer is not None
+
+    async def _hear_out(self, door: Door, quiet: float) -> None:
+        await self._silence_until(
+            lambda: self._now() - self.tape.quiet_since() >= quiet, door, _LONGEST_ANSWER_SECONDS
+        )
+
+    async def _silence_until(
+        self, happened: Callable[[], bool], door: Door, at_most: float
+    ) -> bool:
+        """Send silence until something has happened; False when it did not within `at_most` s."""
+        give_up = self._now() + at_most
+        while not happened():
+            if self._now() >= give_up:
+                return False
+            await self._send(FRAME, door)
+        return True
+
+    async def _send(self, frame: bytes, door: Door) -> None:
+        if self.ended:
+            raise HungUpError
+        door.speak(frame)
+        self.tape.sent(frame)
+        self._frames += 1
+        # Also when late: the wait of 0 lets in what has arrived.
+        due = self._began + self._frames * FRAME_SECONDS
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+
+    def _now(self) -> float:
+        """The moment on the tape. A frame carries the 20 ms before it is sent, hence one more."""
+        return time.perf_counter() - self._began + FRAME_SECONDS
