@@ -2,7 +2,7 @@
 
 
 class CallerError(Exception):
-    """The other end of the line sent something that is not the protocol: their message, their mend."""
+    """The other end of the line asked for what cannot be had; the message tells them what."""
 
 
 class ServiceError(Exception):

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 from dotenv import dotenv_values
 
-from .errors import SettingsError
+from avr_sts_speechmatics.errors import SettingsError
 
 LANGUAGES_SPOKEN = frozenset({"en"})
 """Languages Speechmatics' voices speak. [TTS reference: English only]"""
@@ -121,7 +121,9 @@ def _port(value: str) -> int:
 
 def _ports(value: str) -> tuple[int, ...]:
     try:
-        return tuple(dict.fromkeys(_port(part.strip()) for part in value.split(",") if part.strip()))
+        return tuple(
+            dict.fromkeys(_port(part.strip()) for part in value.split(",") if part.strip())
+        )
     except Wrong:
         raise Wrong(
             "give ports from 1 to 65535, separated by commas, or nothing for none"
@@ -146,7 +148,9 @@ def _url(*schemes: str) -> Callable[[str], str]:
         except ValueError:
             usable = False
         if not usable:
-            raise Wrong(f"give an address that begins with {' or '.join(s + '://' for s in schemes)}")
+            raise Wrong(
+                f"give an address that begins with {' or '.join(s + '://' for s in schemes)}"
+            )
         if parts.username or parts.password:
             raise Wrong("give the address without a user name or password")
         return value.rstrip("/")
@@ -252,11 +256,14 @@ class Settings:
         "Key for hearing and voice. Without it the offline sandbox hears and speaks.",
     )
     speechmatics_region: str = _setting(
-        _one_of(*REGIONS), f"Where speech is recognised: {', '.join(f'`{r}`' for r in REGIONS)}.", "eu"
+        _one_of(*REGIONS),
+        f"Where speech is recognised: {', '.join(f'`{r}`' for r in REGIONS)}.",
+        "eu",
     )
     speechmatics_rt_url: str | None = _setting(
         _url("ws", "wss"),
-        "Base address of real-time recognition; `/agent` is appended if absent. Wins over the region.",
+        "Base address of real-time recognition; `/agent` is appended if absent. "
+        "Wins over the region.",
         default_text="by region",
     )
     speechmatics_tts_url: str | None = _setting(
@@ -297,7 +304,7 @@ class Settings:
     )
     openai_api_key: Secret | None = _setting(
         _secret,
-        "Key of the model. With neither this nor `OPENAI_BASE_URL` the scripted receptionist answers.",
+        "Key of the model. With neither this nor `OPENAI_BASE_URL` a scripted receptionist answers.",
     )
     openai_base_url: str | None = _setting(
         _url("http", "https"),
@@ -392,7 +399,9 @@ def strangers(
 
     Looked at: names with our prefixes in the environment, and every name in `env_file`.
     """
-    known = {name for item in fields(Settings) for name in (item.name.upper(), *item.metadata["also"])}
+    known = {
+        name for item in fields(Settings) for name in (item.name.upper(), *item.metadata["also"])
+    }
     merged = _merged(environ, env_file)
     from_file = _file_values(env_file)
     for name in sorted(merged):

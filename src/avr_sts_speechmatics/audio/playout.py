@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .pcm import BYTES_PER_SECOND, FRAME_BYTES, FRAME_MS, SAMPLE_BYTES
+from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, FRAME_BYTES, FRAME_MS, SAMPLE_BYTES
 
 SLOT_MS = 2
 SLOTS = FRAME_MS // SLOT_MS
@@ -273,7 +273,7 @@ class PlayoutClock:
     def _turn(self) -> None:
         now = time.monotonic()
         current = math.floor(now / _SLOT_S + 0.5)
-        # One turn of the wheel serves everybody, however late it is; each playout catches up itself.
+        # One turn of the wheel serves everybody, however late; each playout catches up itself.
         first = max(self._turned + 1, current - SLOTS + 1)
         for number in range(first, current + 1):
             for playout in tuple(self._slots[number % SLOTS]):

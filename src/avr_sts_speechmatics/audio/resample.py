@@ -69,7 +69,8 @@ class Resampler:
             out = windows[ends[0] :: self._down] @ self._phases[0]
         else:
             out = np.einsum("ij,ij->i", windows[ends // self._up], self._phases[ends % self._up])
-        return np.clip(np.rint(out), -32768, 32767).astype("<i2").tobytes()
+        pcm16: bytes = np.clip(np.rint(out), -32768, 32767).astype("<i2").tobytes()
+        return pcm16
 
     def flush(self) -> bytes:
         """The rest of the stream, still in the filter; the resampler is then as new."""

@@ -6,6 +6,6 @@ the service from outside, through its doors, and shares nothing with it but soun
 it can call any other implementation of the same contract too.
 """
 
+from avr_sts_speechmatics.caller.command import add_arguments, run_call
 
-
-
+__all__ = ["add_arguments", "run_call"]

@@ -10,10 +10,10 @@ This caller is patient: it never talks over the agent, and presses keys only at 
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from avr_sts_speechmatics.caller.doors import Door
-from avr_sts_speechmatics.caller.tape import FRAME, FRAME_SECONDS, Tape, end_of_speech
+from avr_sts_speechmatics.caller.tape import FRAME, FRAME_SECONDS, Tape, end_of_speech, seconds
 
 # A welcome may pause between its sentences; after this much quiet it is over.
 _WELCOME_OVER_SECONDS = 0.7
@@ -105,7 +105,9 @@ class Conversation:
         """
         self._began = time.perf_counter()
         try:
-            if await self._silence_until(lambda: bool(self.tape.utterances), door, patience.welcome):
+            if await self._silence_until(
+                lambda: bool(self.tape.utterances), door, patience.welcome
+            ):
                 await self._hear_out(door, _WELCOME_OVER_SECONDS)
             for line in lines:
                 await self._say(line, door)
@@ -141,7 +143,7 @@ class Conversation:
         self.end(reason)
 
     async def _say(self, line: Line, door: Door) -> None:
-        began = self._now()
+        began = seconds(self.tape.caller)
         self.turns.append(Turn(line.said, began, began + end_of_speech(line.pcm)))
         for start in range(0, len(line.pcm), len(FRAME)):
             await self._send(line.pcm[start : start + len(FRAME)].ljust(len(FRAME), b"\0"), door)

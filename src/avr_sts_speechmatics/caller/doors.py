@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
-from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 _HANG_UP_SECONDS = 1.0
 
@@ -142,12 +142,14 @@ class WebSocketDoor(WSListener):
             self._pass_on(message)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        goodbye = transport.close_handshake.recv if transport.close_handshake else None
-        self._listener.closed(
-            f"closed with {goodbye.code.value} {goodbye.reason}".rstrip()
-            if goodbye
-            else "the connection was lost"
-        )
+        goodbye = transport.close_handshake and transport.close_handshake.recv
+        if not goodbye:
+            self._listener.closed("the connection was lost")
+        elif goodbye.code is WSCloseCode.NO_INFO:
+            self._listener.closed("the service hung up")
+        else:
+            said = f"{int(goodbye.code.value)} {goodbye.reason or ''}".strip()
+            self._listener.closed(f"the service hung up ({said})")
 
     def _pass_on(self, message: _Message) -> None:
         if message.type == "audio":
@@ -176,7 +178,7 @@ class StreamDoor:
 
     @classmethod
     async def open(cls, url: str, uuid: str, listener: Listener) -> "StreamDoor":
-        """Connect; the head of the answer may come only after the first audio: do not wait for it."""
+        """Connect, without the head of the answer: that may come only after the first audio."""
         door = cls(url, uuid, listener)
         await asyncio.wait({door._exchange, door._connected}, return_when=asyncio.FIRST_COMPLETED)
         if not door._connected.done():
@@ -197,7 +199,7 @@ class StreamDoor:
             await self._exchange
 
     async def _run(self) -> None:
-        reason = "the service ended the call"
+        reason = "the service hung up"
         try:
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
             headers = {"X-UUID": self._uuid, "Content-Type": "audio/x-raw"}

@@ -22,7 +22,7 @@ FRAME_SECONDS = 0.02
 _AUDIBLE = 256
 # A recording with traffic in it ends in traffic, not in silence: speech stands out of the
 # quietest tenth of its own frames by this factor.
-_ABOVE_NOISE = 2.4
+_ABOVE_NOISE = 2.0
 # A phone's jitter buffer hides a frame that is no later than this.
 _JITTER_BUFFER_SECONDS = 0.06
 # The gap between two clauses is shorter than this, the one between two answers longer.

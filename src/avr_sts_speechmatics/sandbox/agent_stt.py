@@ -146,7 +146,7 @@ _decoder = msgspec.json.Decoder(ClientMessage)
 def parse(text: str) -> ClientMessage:
     """A client's message, checked whole. Raises Refused with the type the reference names."""
     try:
-        message = _decoder.decode(text)
+        message: ClientMessage = _decoder.decode(text)
     except msgspec.ValidationError as error:
         raise Refused(_type_of(str(error)), str(error)) from None
     except msgspec.DecodeError as error:
@@ -172,11 +172,10 @@ def _check(start: StartRecognition) -> None:
         raise Refused("invalid_model", f"model {config.model!r} is not known; give linden-1")
     _check_language(config.language)
     speakers = config.speaker_diarization_config
-    if speakers is not UNSET and config.diarization != "speaker":
-        if speakers.get_speakers or speakers.speakers is not UNSET:
-            raise Refused(
-                "invalid_config", "get_speakers and speakers need diarization set to speaker"
-            )
+    if speakers is UNSET or config.diarization == "speaker":
+        return
+    if speakers.get_speakers or speakers.speakers is not UNSET:
+        raise Refused("invalid_config", "get_speakers and speakers need diarization: speaker")
 
 
 def _check_language(language: str) -> None:

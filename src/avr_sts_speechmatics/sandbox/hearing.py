@@ -1,45 +1,30 @@
-"""`/v2/agent`: Agent STT on the wire, whoever does the hearing.
+"""`/v2/agent`: who gets an Agent STT session, and who is turned away.
 
-A session is one WebSocket. This file keeps the protocol's order (StartRecognition first and
-once, acknowledged audio, EndOfStream answered by EndOfTranscript), its errors and close
-codes, and the number of calls; what is heard comes from the engine.
+The handshake, the key and the number of calls are decided here; `session` does the rest.
 """
 
-import asyncio
 import logging
-import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
-import msgspec
-from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+from aiohttp import web
 
-from avr_sts_speechmatics.sandbox import agent_stt, faults
-from avr_sts_speechmatics.sandbox.agent_stt import Refused, StartRecognition
-from avr_sts_speechmatics.sandbox.engines import HearingEngine, Listener, ServerMessage
+from avr_sts_speechmatics.sandbox import faults
+from avr_sts_speechmatics.sandbox.engines import HearingEngine
 from avr_sts_speechmatics.sandbox.faults import Faults
-from avr_sts_speechmatics.sandbox.misbehaviour import refuse, stall
-from avr_sts_speechmatics.sandbox.received import HearingSession, Received
+from avr_sts_speechmatics.sandbox.misbehaviour import has_key, refuse
+from avr_sts_speechmatics.sandbox.received import Received
+from avr_sts_speechmatics.sandbox.session import Session
 
 log = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 10.0
 MAX_MESSAGE_BYTES = 1 << 20
-BROKEN = 1006
-"""What both sides see of a connection that ended without a close frame [RFC 6455, 7.4.1]."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a session ends. close: None breaks the connection instead of closing it."""
-
-    close: int | None
-    error: Mapping[str, Any] | None = None
 
 
 class HearingServer:
-    """Speaks Agent STT to at most `max_calls` sessions at a time."""
+    """Speaks Agent STT to at most `max_calls` sessions at a time.
+
+    start_timeout: seconds a connection may take to send StartRecognition.
+    """
 
     def __init__(
         self,
@@ -55,128 +40,34 @@ class HearingServer:
         self._max_calls = max_calls
         self._received = received
         self._start_timeout = start_timeout
-        self._calls = 0
+        self._sockets: set[web.WebSocketResponse] = set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        refusal = await self._refusal(request)
-        if refusal is not None:
-            return refusal
+        fault = self._faults.peek("hearing")
+        if isinstance(fault, faults.Status) or (
+            isinstance(fault, faults.RefuseKey) and fault.at == "handshake"
+        ):
+            self._faults.take("hearing")
+            return refuse(fault)
+        if not has_key(request) and not request.query.get("jwt"):
+            return refuse(faults.RefuseKey(part="hearing"))
         # Compression costs more than it saves between two processes of one machine.
-        socket = web.WebSocketResponse(
-            max_msg_size=MAX_MESSAGE_BYTES, compress=False, decode_text=True
-        )
+        socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE_BYTES, compress=False)
         await socket.prepare(request)
-        self._calls += 1
-        session = Session(request, socket, self._engine, self._faults, self._received)
+        crowded = len(self._sockets) >= self._max_calls
+        if crowded:
+            log.warning("a call was turned away: this sandbox carries %d", self._max_calls)
+        self._sockets.add(socket)
         try:
+            session = Session(request, socket, self._engine, self._faults, self._received)
             await session.run(
-                start_timeout=self._start_timeout,
-                quota=None if self._calls <= self._max_calls else self._max_calls,
+                start_timeout=self._start_timeout, quota=self._max_calls if crowded else None
             )
         finally:
-            self._calls -= 1
+            self._sockets.discard(socket)
         return socket
 
-    async def _refusal(self, request: web.Request) -> web.StreamResponse | None:
-        fault = self._faults.peek("hearing")
-        at_handshake = isinstance(fault, faults.Status) or (
-            isinstance(fault, faults.RefuseKey) and fault.at == "handshake"
-        )
-        if at_handshake:
-            return refuse(self._faults.take("hearing"))
-        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-        if request.query.get("jwt") or (scheme.lower() == "bearer" and key.strip()):
-            return None
-        return web.json_response({"code": 401, "error": "no API key"}, status=401)
-
-
-class Session:
-    """One connection, from the handshake to its close."""
-
-    def __init__(
-        self,
-        request: web.Request,
-        socket: web.WebSocketResponse,
-        engine: HearingEngine,
-        faults: Faults,
-        received: Received | None,
-    ) -> None:
-        self._request = request
-        self._socket = socket
-        self._engine = engine
-        self._faults = faults
-        self._received = received
-        self._outbox: asyncio.Queue[str] = asyncio.Queue()
-        self._record = HearingSession(
-            request.path, dict(request.query), dict(request.headers), self._send
-        )
-        if received is not None:
-            received.sessions.append(self._record)
-            received.notify()
-
-    async def run(self, *, start_timeout: float, quota: int | None) -> None:
-        """Serve the session to its end. quota: the limit, if this session is beyond it."""
-        async with asyncio.TaskGroup() as tasks:
-            writer = tasks.create_task(self._write())
-            ending = Ending(BROKEN)
-            try:
-                ending = await self._converse(start_timeout, quota)
-                await self._end(ending)
-            finally:
-                writer.cancel()
-                # Only one side closes; where the client did, its code is the one that counts.
-                self._record.close_code = self._socket.close_code or ending.close or BROKEN
-                self._notify()
-
-    async def _write(self) -> None:
-        while True:
-            text = await self._outbox.get()
-            try:
-                await self._socket.send_str(text)
-            except ConnectionError:
-                pass  # The client is gone; the reading side sees that too, and ends the session.
-            finally:
-                self._outbox.task_done()
-
-    def _send(self, message: ServerMessage) -> None:
-        text = message if isinstance(message, str) else msgspec.json.encode(message).decode()
-        self._outbox.put_nowait(text)
-
-    async def _end(self, ending: Ending) -> None:
-        if ending.error is not None:
-            self._send(ending.error)
-        await self._outbox.join()
-        if ending.close is not None:
-            await self._socket.close(code=ending.close)
-        elif self._request.transport is not None:
-            self._request.transport.close()
-
-    def _notify(self) -> None:
-        if self._received is not None:
-            self._received.notify()
-
-    async def _converse(self, start_timeout: float, quota: int | None) -> Ending:
-        try:
-            start = await self._start(start_timeout)
-            if quota is not None:
-                log.warning("a call was turned away: this sandbox carries %d", quota)
-                raise Refused("quota_exceeded", f"this sandbox carries {quota} calls at a time")
-            fault = self._take_fault(start)
-            if isinstance(fault, faults.RefuseKey):
-                raise Refused("not_authorised", "the key was refused")
-            if isinstance(fault, faults.RefuseRate):
-                raise Refused("invalid_audio_type", f"sample_rate {fault.rate} is not supported")
-            if isinstance(fault, faults.Stall) and fault.after is None:
-                await stall(fault)
-            return await self._listen(start, fault)
-        except Refused as refused:
-            error = agent_stt.error(refused.type, refused.reason)
-            return Ending(refused.close_code, error)
-        except ClientLeft:
-            return Ending(WSCloseCode.OK)
-        except* Exception:
-            log.exception("the hearing engine failed")
-            return Ending(
-                agent_stt.CLOSE_CODES["job_error"],
-                agent_stt.error("job_error", "the sandbox failed; its log says why"),
-            )
+    async def close(self) -> None:
+        """End every session, as a cloud does when it goes down for maintenance."""
+        for socket in tuple(self._sockets):
+            await socket.close(code=1001, message=b"the sandbox is ending")

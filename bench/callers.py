@@ -1,0 +1,189 @@
+"""The callers: they speak, hear the answer out, pause, and speak again, as avr-core would send it.
+
+One metronome drives them all against absolute deadlines, their frames spread over the 20 ms so
+that the load is even. A caller only writes down what arrives; understanding it is left for
+after the run.
+"""
+
+import asyncio
+import binascii
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from bench.codewords import LIMIT, Turn
+from bench.frames import FRAME_SECONDS, Mark, encode
+from bench.ledger import Call
+
+_TICK_SECONDS = 0.001
+_SLOTS = round(FRAME_SECONDS / _TICK_SECONDS)
+
+_SPEECH_FRAMES = 30
+_PAUSE_FRAMES = 25
+# An answer that has been quiet for so long is over; sentences follow one another faster.
+_ANSWER_OVER_SECONDS = 0.4
+_BARGE_IN_AFTER_SECONDS = 0.8
+# What is on its way to the recogniser when the last frame is sent arrives within this time.
+_LAST_FRAME_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How callers behave.
+
+    barge_in: which part of the answers they do not hear out, 0 to 1.
+    patience: how long they wait for an answer before they ask the next question (s).
+    """
+
+    barge_in: float
+    patience: float
+
+
+class _Phase(Enum):
+    QUIET = auto()
+    SPEAKING = auto()
+    LISTENING = auto()
+
+
+class Caller(WSListener):
+    """One caller on one AVR WebSocket. `tick` is due every 20 ms."""
+
+    def __init__(self, call: Call, manners: Manners) -> None:
+        self._call = call
+        self._manners = manners
+        self._turn = -1
+        self._phase = _Phase.QUIET
+        # Not all at once, or every call would be in the same place of its turn for ever.
+        self._frames_left = _PAUSE_FRAMES + call.number * 7 % 50
+        self._asked_at = 0.0
+        self._answer_began = 0.0
+        self._answer_last = 0.0
+        self._leaving = False
+        self._hung_up = False
+        self._transport: WSTransport | None = None
+        self.gone = asyncio.Event()
+        """Set when this caller sends no more: it has left, or was left."""
+
+    async def dial(self, url: str) -> None:
+        """Connect and introduce the call; raises OSError or WSError when nobody answers."""
+        transport, _ = await ws_connect(lambda: self, url)
+        self._call.init_at = time.perf_counter()
+        transport.send(WSMsgType.TEXT, b'{"type":"init","uuid":"bench-%d"}' % self._call.number)
+        self._transport = transport
+
+    def leave(self) -> None:
+        """The turn this caller is in, or has not begun yet, is its last."""
+        self._leaving = True
+
+    async def hang_up(self) -> None:
+        """End the call, after what was sent has had time to arrive."""
+        self.gone.set()
+        await asyncio.sleep(_LAST_FRAME_SECONDS)
+        if self._transport:
+            self._hung_up = True
+            self._transport.send_close()
+            self._transport.disconnect()
+
+    def tick(self) -> None:
+        if self._transport is None or self.gone.is_set():
+            return
+        speaking = self._decide(time.perf_counter())
+        if self.gone.is_set():
+            return
+        mark = Mark(Turn(self._call.number, max(0, self._turn)), self._call.sent, speaking)
+        audio = binascii.b2a_base64(encode(mark), newline=False)
+        self._transport.send(WSMsgType.TEXT, b'{"type":"audio","audio":"%b"}' % audio)
+        self._call.sent += 1
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type is WSMsgType.CLOSE:
+            transport.disconnect()
+            return
+        now = time.perf_counter()
+        message = frame.get_payload_as_bytes()
+        self._call.arrived.append((now, message))
+        # Enough to know that the agent speaks: a full look at each message comes later.
+        if b'audio"' in message[:32]:
+            self._answer_last = now
+            self._answer_began = self._answer_began or now
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        if not self._hung_up:
+            self._call.complaint = "the service ended the call"
+            self.gone.set()
+
+    def _decide(self, now: float) -> bool:
+        """Go on to the next phase if it is time; True when the next frame is speech."""
+        self._frames_left -= 1
+        if self._phase is _Phase.QUIET:
+            if self._leaving and self._turn >= 0:
+                self.gone.set()
+            elif self._frames_left < 0:
+                self._speak()
+        elif self._phase is _Phase.SPEAKING:
+            if self._frames_left < 0:
+                self._phase = _Phase.LISTENING
+                self._asked_at = now
+                self._answer_began = 0.0
+            else:
+                self._call.speech_ended[self._turn] = now
+        elif self._phase is _Phase.LISTENING:
+            self._listen(now)
+        return self._phase is _Phase.SPEAKING
+
+    def _speak(self) -> None:
+        if self._turn + 1 >= LIMIT:
+            self.gone.set()
+            return
+        self._turn += 1
+        self._phase = _Phase.SPEAKING
+        self._frames_left = _SPEECH_FRAMES - 1
+
+    def _listen(self, now: float) -> None:
+        if not self._answer_began:
+            if now - self._asked_at > self._manners.patience:
+                self._call.unanswered += 1
+                self._rest()
+        elif now - self._answer_last > _ANSWER_OVER_SECONDS:
+            self._rest()
+        elif now - self._answer_began > _BARGE_IN_AFTER_SECONDS and self._barges_in():
+            self._call.barged.add(self._turn + 1)
+            self._speak()
+
+    def _rest(self) -> None:
+        self._phase = _Phase.QUIET
+        self._frames_left = _PAUSE_FRAMES + self._call.number * 7 % 20
+
+    def _barges_in(self) -> bool:
+        # Spread over calls and turns, and the same in every run.
+        dice = (self._call.number * 31 + self._turn * 17) % 100
+        return not self._leaving and dice < 100 * self._manners.barge_in
+
+
+class Metronome:
+    """The one clock of all callers. lags: how late each of its ticks was, in seconds."""
+
+    def __init__(self, lags: list[float]) -> None:
+        self._lags = lags
+        self._slots: list[list[Callable[[], None]]] = [[] for _ in range(_SLOTS)]
+
+    def add(self, tick: Callable[[], None]) -> None:
+        """Call `tick` every 20 ms from now on, in the emptiest of the slots."""
+        min(self._slots, key=len).append(tick)
+
+    async def run(self) -> None:
+        """Tick until cancelled. A late tick is made up for: a phone line leaves no frame out."""
+        began = time.perf_counter()
+        count = 0
+        while True:
+            count += 1
+            due = began + count * _TICK_SECONDS
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            slot = self._slots[count % _SLOTS]
+            if slot:
+                self._lags.append(time.perf_counter() - due)
+            for tick in slot:
+                tick()

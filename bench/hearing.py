@@ -1,0 +1,98 @@
+"""The synthetic recogniser: Agent STT's wire protocol, with ears that know each caller.
+
+It reads every frame's signature, hears from its level when the caller speaks, and reports a
+turn at the very frame at which it is due, so that the time of the report is the time it was sent.
+Sound is reported at once, words a moment later, as a real recogniser does: a service that stops
+only for words is seen to be slower, not wrong.
+"""
+
+import json
+import time
+
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest
+
+from bench.codewords import Turn, question
+from bench.frames import FRAME_SECONDS, Mark
+from bench.ledger import Ledger, Session
+
+# A word is known this long after its sound began.
+_WORDS_AFTER_FRAMES = 5
+
+
+class Hearing(WSListener):
+    """One session of one call."""
+
+    def __init__(self, ledger: Ledger, silence_frames: int) -> None:
+        self._ledger = ledger
+        self._silence_frames = silence_frames
+        self._session: Session | None = None
+        self._acknowledged = 0
+        self._loud = 0
+        self._quiet = 0
+
+    @classmethod
+    def answer(cls, request: WSUpgradeRequest, ledger: Ledger, silence: float) -> "Hearing | None":
+        """Take a connection, or refuse one that is not for the recogniser.
+
+        silence: how much of it ends a turn (s).
+        """
+        if not request.path.startswith(b"/v2/agent"):
+            ledger.protocol_errors.append(f"the recogniser was asked for {request.path!r}")
+            return None
+        return cls(ledger, max(1, round(silence / FRAME_SECONDS)))
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type is WSMsgType.BINARY and self._session:
+            self._acknowledged += 1
+            transport.send(
+                WSMsgType.TEXT, b'{"message":"AudioAdded","seq_no":%d}' % self._acknowledged
+            )
+            for mark in self._session.received.take(frame.get_payload_as_bytes()):
+                self._hear(mark, transport, self._session)
+        elif frame.msg_type is WSMsgType.TEXT:
+            self._obey(json.loads(frame.get_payload_as_bytes()), transport)
+        elif frame.msg_type is WSMsgType.CLOSE:
+            transport.send_close()
+            transport.disconnect()
+        elif frame.msg_type is WSMsgType.BINARY:
+            self._ledger.protocol_errors.append("audio came before RecognitionStarted")
+
+    def _obey(self, order: dict[str, object], transport: WSTransport) -> None:
+        if order["message"] == "StartRecognition":
+            expected = {"type": "raw", "encoding": "pcm_s16le", "sample_rate": 8000}
+            if order["audio_format"] != expected:
+                self._ledger.protocol_errors.append(f"audio format {order['audio_format']}")
+            self._session = Session(time.perf_counter())
+            self._ledger.sessions.append(self._session)
+            _send(transport, message="RecognitionStarted", id="bench")
+        elif order["message"] == "EndOfStream":
+            _send(transport, message="EndOfTranscript")
+
+    def _hear(self, mark: Mark, transport: WSTransport, session: Session) -> None:
+        at = {"start_time": mark.number * FRAME_SECONDS, "end_time": mark.number * FRAME_SECONDS}
+        if mark.speaking:
+            self._quiet = 0
+            self._loud += 1
+            if self._loud == 1:
+                session.speech_began[mark.turn.number] = time.perf_counter()
+                _send(transport, message="SpeechStarted", metadata={"start_time": at["start_time"]})
+            elif self._loud == _WORDS_AFTER_FRAMES:
+                _send(transport, message="StartOfTurn", metadata={"start_time": at["start_time"]})
+                _say(transport, "AddPartialSegment", mark.turn, at)
+        elif self._loud:
+            self._quiet += 1
+            if self._quiet == 1:
+                _send(transport, message="SpeechEnded", metadata={"end_time": at["end_time"]})
+            if self._quiet >= self._silence_frames:
+                self._loud = 0
+                _say(transport, "AddSegment", mark.turn, at)
+                session.turn_ended[mark.turn.number] = time.perf_counter()
+                _send(transport, message="EndOfTurn", metadata={"end_time": at["end_time"]})
+
+
+def _say(transport: WSTransport, message: str, turn: Turn, at: dict[str, float]) -> None:
+    _send(transport, message=message, segment={"transcript": question(turn)}, metadata=at)
+
+
+def _send(transport: WSTransport, **message: object) -> None:
+    transport.send(WSMsgType.TEXT, json.dumps(message))

@@ -1,0 +1,179 @@
+"""One run: synthetic services up, the service started, calls made, measured, and ended."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from picows import WSError, ws_create_server
+
+from bench.callers import Caller, Manners, Metronome
+from bench.codewords import LIMIT
+from bench.figures import judge
+from bench.hearing import Hearing
+from bench.ledger import Call, Delays, Ledger
+from bench.report import Conditions, Report
+from bench.service import BenchError, Service
+from bench.web import Web
+
+DEFAULT_COMMAND = (sys.executable, "-m", "avr_sts_speechmatics", "serve")
+
+MOST_CALLS = LIMIT - 1
+"""One number is kept for the warm-up call."""
+
+# A turn takes about this long: callers who dial evenly over it keep the load even.
+_DIALLING_SECONDS = 4.0
+_SETTLING_SECONDS = 1.0
+_PATIENCE_SECONDS = 5.0
+# The longest a caller needs to end the turn it is in, beyond its patience.
+_LEAVING_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run. barge_in: which part of the answers is interrupted, 0 to 1."""
+
+    calls: int
+    seconds: float
+    delays: Delays
+    barge_in: float
+    core: int
+    load_core: int
+    command: tuple[str, ...]
+
+
+async def run(plan: Plan) -> Report:
+    """Make one run. Raises BenchError when it cannot be made.
+
+    Takes the warm-up call, dialling, `plan.seconds` and the last turns: about 20 s more than
+    those seconds. The child process is always ended.
+    """
+    os.sched_setaffinity(0, {plan.load_core})
+    ledger = Ledger()
+    async with cloud(ledger, plan.delays) as (hearing_port, web_port):
+        port = _free_port()
+        environment = _environment(port, hearing_port, web_port)
+        service = Service(list(plan.command), environment, plan.core)
+        try:
+            await service.wait_until_ready()
+            return await _measure(plan, ledger, service, f"ws://127.0.0.1:{port}")
+        finally:
+            service.stop()
+
+
+@contextlib.asynccontextmanager
+async def cloud(ledger: Ledger, delays: Delays) -> AsyncIterator[tuple[int, int]]:
+    """The synthetic services, up: gives the recogniser's port, and that of model and voice."""
+    hearing = await ws_create_server(
+        lambda request: Hearing.answer(request, ledger, delays.hearing), "127.0.0.1", 0
+    )
+    loop = asyncio.get_running_loop()
+    web = await loop.create_server(lambda: Web(ledger, delays), "127.0.0.1", 0)
+    try:
+        yield hearing.sockets[0].getsockname()[1], web.sockets[0].getsockname()[1]
+    finally:
+        hearing.close()
+        web.close()
+
+
+async def _measure(plan: Plan, ledger: Ledger, service: Service, url: str) -> Report:
+    patience = _PATIENCE_SECONDS + plan.delays.hearing + plan.delays.thinking + plan.delays.voice
+    manners = Manners(plan.barge_in, patience)
+    metronome = Metronome(ledger.lags)
+    # What is written down is never garbage; looking for garbage in it would make this process late.
+    gc.collect()
+    gc.disable()
+    try:
+        async with asyncio.TaskGroup() as load:
+            ticking = load.create_task(metronome.run())
+            await _take_leave([await _dial(plan.calls, ledger, manners, metronome, url)], patience)
+            idle_memory = service.memory_bytes()
+
+            callers = []
+            for number in range(plan.calls):
+                callers.append(await _dial(number, ledger, manners, metronome, url))
+                await asyncio.sleep(_DIALLING_SECONDS / plan.calls)
+            await asyncio.sleep(_SETTLING_SECONDS)
+
+            ledger.lags.clear()
+            begin, service_cpu, load_cpu = _clocks(service)
+            await asyncio.sleep(plan.seconds)
+            end, service_cpu_then, load_cpu_then = _clocks(service)
+            lags = list(ledger.lags)
+            busy_memory = service.memory_bytes()
+            await _take_leave(callers, patience)
+            ticking.cancel()
+    finally:
+        gc.enable()
+
+    conditions = Conditions(
+        calls=plan.calls,
+        seconds=end - begin,
+        core=plan.core,
+        load_core=plan.load_core,
+        ready=service.ready_seconds,
+        service_cpu=service_cpu_then - service_cpu,
+        load_cpu=load_cpu_then - load_cpu,
+        idle_memory=idle_memory,
+        busy_memory=busy_memory,
+        lags=lags,
+    )
+    timings, integrity = judge(ledger, begin, end)
+    return Report(conditions, timings, integrity)
+
+
+async def _dial(
+    number: int, ledger: Ledger, manners: Manners, metronome: Metronome, url: str
+) -> Caller:
+    call = Call(number)
+    ledger.calls.append(call)
+    caller = Caller(call, manners)
+    try:
+        await caller.dial(url)
+    except (OSError, WSError) as error:
+        raise BenchError(f"The service does not take call {number + 1}: {error}.") from error
+    metronome.add(caller.tick)
+    return caller
+
+
+async def _take_leave(callers: list[Caller], patience: float) -> None:
+    """Let each caller end its turn, its first if it had none yet, and hang up; within a bound."""
+    for caller in callers:
+        caller.leave()
+    try:
+        async with asyncio.timeout(patience + _LEAVING_SECONDS):
+            for caller in callers:
+                await caller.gone.wait()
+    except TimeoutError:
+        # They hang up in the middle of a turn: the ledger will tell.
+        pass
+    await asyncio.gather(*(caller.hang_up() for caller in callers))
+
+
+def _clocks(service: Service) -> tuple[float, float, float]:
+    return time.perf_counter(), service.cpu_seconds(), time.process_time()
+
+
+def _environment(port: int, hearing_port: int, web_port: int) -> dict[str, str]:
+    return {
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "EXTRA_PORTS": "",
+        "SPEECHMATICS_API_KEY": "bench-key",
+        "SPEECHMATICS_RT_URL": f"ws://127.0.0.1:{hearing_port}/v2",
+        "SPEECHMATICS_TTS_URL": f"http://127.0.0.1:{web_port}",
+        "OPENAI_API_KEY": "bench-key",
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{web_port}/v1",
+        "SPEECHMATICS_WELCOME_MESSAGE": "",
+        "LOG_LEVEL": "warning",
+    }
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

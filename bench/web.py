@@ -1,0 +1,141 @@
+"""The synthetic model and the synthetic voice: just enough HTTP/1.1, and clocks of their own.
+
+Both measure how long they really took, from the last byte of a request to the first byte of
+the answer, and the ledger keeps it: when this process is late, that is not held against the
+service. Neither thinks: the model answers with the sentences of the turn it is asked about, the
+voice with their sound, faster than real time and in pieces cut through the middle of samples.
+"""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Callable
+from typing import cast
+
+from bench.codewords import answer, find
+from bench.ledger import Delays, Ledger, Request
+from bench.voiceprint import pcm
+
+_VOICE_RATE = 16000
+# 104 ms of sound every 20 ms: five times as fast as it is heard. Odd, as HTTP may cut anywhere.
+_PIECE_BYTES = 3333
+_PIECE_SECONDS = 0.02
+# The model is ahead of the voice too: a later sentence is written while the first is spoken.
+_SENTENCE_SECONDS = 0.06
+
+_LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
+
+
+class Web(asyncio.Protocol):
+    """One connection: requests one after another, each answered in pieces, by timers.
+
+    Closing the connection stops the answer, as it does with the real services.
+    """
+
+    def __init__(self, ledger: Ledger, delays: Delays) -> None:
+        self._ledger = ledger
+        self._delays = delays
+        self._buffer = b""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # By duck type: uvloop's transports are no subclasses.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._timer:
+            self._timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        length = _LENGTH.search(self._buffer, 0, end)
+        total = end + 4 + (int(length.group(1)) if length else 0)
+        if len(self._buffer) < total:
+            return
+        target = self._buffer.split(b" ", 2)[1].decode()
+        body = self._buffer[end + 4 : total]
+        self._buffer = self._buffer[total:]
+        self._serve(target, body, time.perf_counter())
+
+    def _serve(self, target: str, body: bytes, came_at: float) -> None:
+        if target.startswith("/generate/") and "output_format=pcm_16000" in target:
+            self._speak(json.loads(body)["text"], came_at)
+        elif target.endswith("/chat/completions"):
+            self._think(json.loads(body)["messages"], came_at)
+        elif target.endswith("/models"):
+            # A service may open its connections before the first call.
+            self._transport.write(_head("200 OK", "application/json", length=2) + b"{}")
+        else:
+            self._ledger.protocol_errors.append(f"nobody serves {target}")
+            self._transport.write(_head("404 Not Found", "text/plain", length=0))
+
+    def _think(self, messages: list[dict[str, object]], came_at: float) -> None:
+        asked = next((str(m["content"]) for m in reversed(messages) if m["role"] == "user"), "")
+        turn = find(asked)
+        sentences = answer(turn) if turn else ["Hello."]
+        # Each burst ends with the first word of the next sentence: only then can anybody know
+        # that the sentence is over. The wait for that word is the model's, not the service's.
+        words = [f"{sentence} " for sentence in sentences]
+        bursts = []
+        for number, sentence in enumerate(words):
+            head, rest = sentence.split(" ", 1)
+            following = words[number + 1].split(" ", 1)[0] if number + 1 < len(words) else ""
+            bursts.append(([head] if number == 0 else []) + [" ", rest, following])
+
+        pieces = [
+            b"".join(_event({"content": token}) for token in burst if token) for burst in bursts
+        ]
+        pieces[-1] += _event({}, finish="stop") + _chunk(b"data: [DONE]\n\n") + _chunk(b"")
+
+        def begin() -> None:
+            self._ledger.thinking.append(Request(turn, asked, came_at, time.perf_counter()))
+            self._send(
+                [_head("200 OK", "text/event-stream") + pieces[0], *pieces[1:]], _SENTENCE_SECONDS
+            )
+
+        self._after(self._delays.thinking, begin)
+
+    def _speak(self, text: str, came_at: float) -> None:
+        voice = pcm(text, _VOICE_RATE)
+        pieces = [
+            _chunk(voice[at : at + _PIECE_BYTES]) for at in range(0, len(voice), _PIECE_BYTES)
+        ]
+        pieces.append(_chunk(b""))
+
+        def begin() -> None:
+            self._ledger.speaking.append(Request(find(text), text, came_at, time.perf_counter()))
+            self._send([_head("200 OK", "audio/pcm") + pieces[0], *pieces[1:]], _PIECE_SECONDS)
+
+        self._after(self._delays.voice - (time.perf_counter() - came_at), begin)
+
+    def _send(self, pieces: list[bytes], every: float) -> None:
+        self._transport.write(pieces[0])
+        if len(pieces) > 1:
+            self._after(every, lambda: self._send(pieces[1:], every))
+
+    def _after(self, seconds: float, then: Callable[[], None]) -> None:
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, seconds), then)
+
+
+def _event(delta: dict[str, str], finish: str | None = None) -> bytes:
+    chunk = {
+        "id": "bench",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": "bench",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+    }
+    return _chunk(b"data: %b\n\n" % json.dumps(chunk).encode())
+
+
+def _head(status: str, kind: str, length: int | None = None) -> bytes:
+    size = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+    return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{size}\r\n\r\n".encode()
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)

@@ -1,0 +1,252 @@
+"""One call, from its first frame to its last.
+
+A call is one task group: hearing, the reply being thought and spoken, and the watch over a quiet
+line live in it and die with it. It owns no rules: everything that happens becomes an event for the
+dialogue, everything that is done is a command of the dialogue. What is done here is only the
+carrying: audio to the recogniser, text to the voice, frames to the line.
+
+The hot path, 50 times a second: `hear` gives the frame to the recogniser. No task, no queue.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from avr_sts_speechmatics.audio.pcm import RATE, silence
+from avr_sts_speechmatics.audio.playout import Played, Playout, PlayoutClock
+from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.turns import Dialogue, Manners
+from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.line import Caller, Line
+from avr_sts_speechmatics.phrases import Phrases
+from avr_sts_speechmatics.services.hearing import Hearing, HearingListener
+from avr_sts_speechmatics.services.thinking import Thinking
+from avr_sts_speechmatics.services.voice import Voice
+from avr_sts_speechmatics.speaking import Speaker
+
+QUIET_LINE_S = 0.5
+"""A line that brings no audio for so long is given silence instead (s). Recognisers need audio to
+find the end of a turn, and some telephones stop sending when nobody speaks. Longer than any
+network's hiccup, whose frames come late but come."""
+
+_WATCH_S = 0.1
+_GUESSED_CHARS_PER_SECOND = 14.0
+
+_log = logging.getLogger(__name__)
+
+current_call: ContextVar[str] = ContextVar("current_call", default="")
+"""Name of the call the running code belongs to, for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Who hears, thinks and speaks, for all calls of the process."""
+
+    open_hearing: Callable[[HearingListener], Hearing]
+    thinking: Thinking
+    voice: Voice
+    phrases: Phrases
+    instructions: str
+
+
+class Call:
+    """See the module's text. Implements `line.CallerSide` and `hearing.HearingListener`."""
+
+    def __init__(
+        self, caller: Caller, line: Line, services: Services, clock: PlayoutClock, manners: Manners
+    ) -> None:
+        self.caller = caller
+        self._line = line
+        self._services = services
+        self._dialogue = Dialogue(manners)
+        self._playout = Playout(clock, line.send_audio, self._utterance_finished)
+        self._speaker = Speaker(services.voice, services.phrases, self._playout, self._tell)
+        self._hearing = services.open_hearing(self)
+        self._texts: dict[int, str] = {}  # of the utterances that have not been heard to their end
+        self._replies: dict[int, asyncio.Task[None]] = {}
+        self._timers: dict[ev.Timer, asyncio.TimerHandle] = {}
+        self._over = asyncio.Event()
+        self._audio_at = time.monotonic()
+        self._audio_ended = False
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Live through the call; returns when nothing of it is left.
+
+        A fault of our own ends this call loudly, and no other.
+        """
+        current_call.set(self.caller.uuid)
+        begun = self._audio_at = time.monotonic()
+        _log.info("call begins (%s)", self.caller.door)
+        failed = False
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                self._tasks.create_task(self._listen())
+                self._tasks.create_task(self._watch_quiet_line())
+                self._tell(ev.CallStarted())
+                await self._over.wait()
+                raise _CallOver
+        except* _CallOver:
+            pass
+        except* Exception:
+            failed = True
+            _log.exception("call ends by a fault of this service; please report it")
+            self._line.send_error("internal error")
+        finally:
+            self._stop()
+            self._line.close(failed=failed)
+            _log.info("call ends after %.1f s", time.monotonic() - begun)
+
+    # --- the caller's side, told by the transport ----------------------------------------------
+
+    def hear(self, pcm: bytes) -> None:
+        self._audio_at = time.monotonic()
+        self._hearing.hear(pcm)
+
+    def press(self, digit: str) -> None:
+        self._tell(ev.KeyPressed(digit))
+
+    def audio_ended(self) -> None:
+        self._audio_ended = True
+        self._tell(ev.AudioEnded())
+
+    def leave(self) -> None:
+        self._over.set()
+
+    # --- what the recogniser hears -------------------------------------------------------------
+
+    def speech_started(self, at: float) -> None:
+        self._tell(ev.CallerSpeechStarted())
+
+    def speech_ended(self, at: float) -> None:
+        self._tell(ev.CallerSpeechEnded())
+
+    def words_heard(self, text: str, end: float) -> None:
+        self._tell(ev.WordsHeard(text, end))
+
+    def segment_heard(self, text: str, end: float) -> None:
+        self._tell(ev.SegmentHeard(text, end))
+
+    def turn_ended(self, end: float) -> None:
+        self._tell(ev.TurnEnded(end))
+
+    def hearing_lost(self) -> None:
+        self._tell(ev.HearingLost())
+
+    def hearing_restored(self) -> None:
+        self._tell(ev.HearingRestored())
+
+    async def _listen(self) -> None:
+        try:
+            await self._hearing.run()
+        except ServiceError as error:
+            _log.error("%s", error)
+            self._tell(ev.HearingFailed())
+
+    async def _watch_quiet_line(self) -> None:
+        """Give the recogniser silence while the line brings nothing at all."""
+        filled_to = 0.0
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            now = time.monotonic()
+            quiet_since = self._audio_at
+            if now - quiet_since < QUIET_LINE_S and not self._audio_ended:
+                continue
+            missing = now - max(filled_to, quiet_since)
+            filled_to = now
+            self._hearing.hear(silence(missing))
+
+    # --- the dialogue --------------------------------------------------------------------------
+
+    def _tell(self, event: ev.Event) -> None:
+        # A session that is being closed still reports what it heard; nobody is there to be answered.
+        if self._over.is_set():
+            return
+        if isinstance(event, ev.SentenceReady):
+            self._texts[event.utterance] = event.text
+        for command in self._dialogue.handle(event):
+            self._do(command)
+
+    def _do(self, command: ev.Command) -> None:
+        match command:
+            case ev.StartReply(reply, history):
+                text = self._services.thinking.reply(self._services.instructions, history)
+                self._start(reply, text)
+            case ev.Say(reply, text):
+                self._start(reply, _fixed(text))
+            case ev.CancelReply(reply):
+                task = self._replies.pop(reply, None)
+                if task is not None:
+                    task.cancel()
+            case ev.Pause():
+                self._playout.pause()
+            case ev.Resume():
+                self._playout.resume()
+            case ev.Flush():
+                dropped = self._playout.flush()
+                self._line.send_interruption()
+                for played in dropped:
+                    share = self._share(played)
+                    self._tell(ev.UtteranceDropped(played.number, share))
+            case ev.SendTranscript(role, text):
+                self._line.send_transcript(role, text)
+            case ev.SetTimer(timer, after):
+                self._set_timer(timer, after)
+            case ev.CancelTimer(timer):
+                self._cancel_timer(timer)
+            case ev.EndCall(error):
+                if error is not None:
+                    self._line.send_error(error)
+                self._line.close(failed=error is not None)
+                self._over.set()
+
+    def _start(self, reply: int, text: AsyncGenerator[str, None]) -> None:
+        assert self._tasks is not None
+        task = self._tasks.create_task(self._speaker.speak(reply, text))
+        self._replies[reply] = task
+        task.add_done_callback(lambda _: self._replies.pop(reply, None))
+
+    def _utterance_finished(self, played: Played) -> None:
+        self._texts.pop(played.number, None)
+        self._tell(ev.UtterancePlayed(played.number))
+        self._speaker.played(played.number)
+
+    def _share(self, played: Played) -> float:
+        """Share of an utterance's audio that was heard (0..1)."""
+        text = self._texts.pop(played.number, "")
+        total = played.total
+        if total is None:
+            # The voice had not finished it: guess its length by its letters, at least what came.
+            total = max(played.samples, int(len(text) / _GUESSED_CHARS_PER_SECOND * RATE))
+        return played.samples / total if total else 0.0
+
+    def _set_timer(self, timer: ev.Timer, after: float) -> None:
+        self._cancel_timer(timer)
+        loop = asyncio.get_running_loop()
+        self._timers[timer] = loop.call_later(after, self._timer_fired, timer)
+
+    def _cancel_timer(self, timer: ev.Timer) -> None:
+        handle = self._timers.pop(timer, None)
+        if handle is not None:
+            handle.cancel()
+
+    def _timer_fired(self, timer: ev.Timer) -> None:
+        del self._timers[timer]
+        self._tell(ev.TimerFired(timer))
+
+    def _stop(self) -> None:
+        self._playout.flush()
+        for handle in self._timers.values():
+            handle.cancel()
+        self._timers.clear()
+
+
+class _CallOver(Exception):
+    """Ends the task group of a call that ended as calls do."""
+
+
+async def _fixed(text: str) -> AsyncGenerator[str, None]:
+    yield text

@@ -1,0 +1,172 @@
+"""The `call` command: its arguments, and one call from dialling to the report."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+from avr_sts_speechmatics.audio.wav import AudioFileError, read_speech, write_stereo
+from avr_sts_speechmatics.caller.conversation import Conversation, Line, Patience
+from avr_sts_speechmatics.caller.doors import CallError, is_websocket, open_door
+from avr_sts_speechmatics.caller.report import answered, document, table
+
+ANSWERED, NOT_ANSWERED, NOT_POSSIBLE, INTERRUPTED = 0, 1, 2, 130
+"""The exit statuses of a call."""
+
+_CTRL_C = "interrupted by Ctrl-C"
+_KEYS = "0123456789*#ABCD"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command to `parser`."""
+    parser.add_argument(
+        "--play",
+        dest="script",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="say a recording: a 16-bit WAV of any rate, or headerless 8 kHz samples (.raw). "
+        "Repeat it, and mix it with --say, for several turns; they are said in the order given",
+    )
+    parser.add_argument(
+        "--say",
+        dest="script",
+        action="append",
+        metavar="TEXT",
+        help="say these words with a synthetic voice; may be repeated like --play",
+    )
+    parser.add_argument(
+        "--digits",
+        default="",
+        type=_keys,
+        metavar="KEYS",
+        help="press these keys after the last line, for example 12#",
+    )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="write the call as a stereo WAV: the caller left, the agent right",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON document at the end, and nothing else",
+    )
+    parser.add_argument(
+        "--url",
+        default="ws://localhost:6040",
+        help="where the service answers: ws://host:port as avr-core uses it, query parameters "
+        "included, or http://host:port/speech-to-speech-stream for the older streaming POST "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--uuid",
+        help="the call's identifier as Asterisk would give it (default: a new one)",
+    )
+    parser.add_argument(
+        "--welcome-wait",
+        type=_wait,
+        default=1.5,
+        metavar="SECONDS",
+        help="how long the agent has to begin a welcome before the caller speaks; "
+        "a welcome is always heard out (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--answer-timeout",
+        type=_wait,
+        default=15.0,
+        metavar="SECONDS",
+        help="how long the agent has to begin an answer (default: %(default)s)",
+    )
+
+
+async def run_call(args: argparse.Namespace, say: Callable[[str], Awaitable[bytes]]) -> int:
+    """Make the call that `args` describes and report it; returns the exit status.
+
+    say: makes words into speech, s16le at 8 kHz; what it raises is let through.
+
+    0 when a turn was answered, 1 when none was, 2 when the call was not possible (one
+    sentence on stderr says why), 130 after Ctrl-C. The recording and the report are made
+    whenever the call had begun.
+    """
+    call = Conversation(tell=_nothing if args.json else _tell)
+    call_uuid = args.uuid or str(uuid.uuid4())
+    try:
+        if args.digits and not is_websocket(args.url):
+            raise CallError(
+                "--digits: the http:// door has no keys; give a ws:// address in --url."
+            )
+        if args.record and not args.record.parent.is_dir():
+            raise CallError(f"--record {args.record}: there is no folder {args.record.parent}.")
+        lines = [await _line(spoken, say) for spoken in args.script or ()]
+        door = await open_door(args.url, call_uuid, call)
+        try:
+            with _ctrl_c(lambda: call.end(_CTRL_C)):
+                patience = Patience(args.welcome_wait, args.answer_timeout)
+                await call.hold(door, lines, args.digits, patience)
+        finally:
+            await door.hang_up()
+        if args.record:
+            write_stereo(args.record, bytes(call.tape.caller), bytes(call.tape.agent))
+    except (AudioFileError, CallError) as error:
+        print(error, file=sys.stderr)
+        return NOT_POSSIBLE
+    if args.json:
+        print(json.dumps(document(call, args.url, call_uuid), ensure_ascii=False, indent=2))
+    else:
+        print(table(call))
+    if call.ended == _CTRL_C:
+        return INTERRUPTED
+    return ANSWERED if answered(call) else NOT_ANSWERED
+
+
+async def _line(spoken: str | Path, say: Callable[[str], Awaitable[bytes]]) -> Line:
+    if isinstance(spoken, Path):
+        return Line(spoken.name, await asyncio.to_thread(read_speech, spoken))
+    return Line(spoken, await say(spoken))
+
+
+@contextlib.contextmanager
+def _ctrl_c(hang_up: Callable[[], None]) -> Iterator[None]:
+    """Turn Ctrl-C into a hang-up, where the platform lets an event loop see it."""
+    loop = asyncio.get_running_loop()
+    try:
+        loop.add_signal_handler(signal.SIGINT, hang_up)
+    except NotImplementedError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def _nothing(line: str) -> None:
+    """Keep quiet: stdout belongs to the document."""
+
+
+def _keys(text: str) -> str:
+    keys = text.upper()
+    if set(keys) - set(_KEYS):
+        raise argparse.ArgumentTypeError(f"{text!r} has keys that no phone has; use 0-9, * and #")
+    return keys
+
+
+def _wait(text: str) -> float:
+    try:
+        wait = float(text)
+    except ValueError:
+        wait = -1.0
+    if not 0 <= wait <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return wait

@@ -1,0 +1,248 @@
+"""The commands a person types: `serve`, `sandbox`, `call`.
+
+Each prints what a newcomer needs next. What goes wrong is one sentence that names the setting to
+change, never a traceback; exit status 2 means that something was asked for that cannot be done.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from avr_sts_speechmatics import __version__, caller, settings
+from avr_sts_speechmatics.errors import ServiceError, SettingsError
+from avr_sts_speechmatics.phrases import speech_of
+from avr_sts_speechmatics.progress import Progress
+from avr_sts_speechmatics.services.voice import Voice
+
+_log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit status."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        status: int = given.run(given)
+    except SettingsError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="avr-sts-speechmatics",
+        description="A speech-to-speech service for Agent Voice Response (AVR): takes a caller's "
+        "audio, answers with an agent's. Hears and speaks with Speechmatics, thinks with an "
+        "OpenAI model; without keys it does all three offline.",
+        epilog="Settings are environment variables, also read from a file .env; "
+        "the README has the table.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser(
+        "serve",
+        help="answer calls",
+        description="Run the service: wait for calls from avr-core and answer them. With "
+        "SPEECHMATICS_API_KEY and OPENAI_API_KEY set it uses the clouds; without them it works "
+        "offline, for one or two calls, to try it.",
+    )
+    serve.set_defaults(run=_serve)
+
+    sandbox = commands.add_parser(
+        "sandbox",
+        help="run only the local stand-ins for the clouds",
+        description="Run local servers that speak the protocols of Speechmatics (hearing, voice) "
+        "and OpenAI (thinking), with small models of their own. For trying and testing, for one "
+        "or two calls; no key and no network is needed.",
+    )
+    sandbox.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+    )
+    sandbox.add_argument(
+        "--port", type=int, default=6080, help="port to listen on (default: %(default)s)"
+    )
+    sandbox.add_argument(
+        "--max-calls", type=int, default=2, help="calls heard at once (default: %(default)s)"
+    )
+    sandbox.add_argument("--faq-file", type=Path, help="FAQ of the receptionist that thinks (YAML)")
+    sandbox.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    sandbox.set_defaults(run=_sandbox)
+
+    call = commands.add_parser(
+        "call",
+        help="play the part of a caller",
+        description="Call a running service as avr-core would: speak recordings or sentences to "
+        "it in real time, and show what both sides said and how fast each turn was answered.",
+        epilog='Example: avr-sts-speechmatics call --say "What are your opening hours?"',
+    )
+    caller.add_arguments(call)
+    call.set_defaults(run=_call)
+    return parser
+
+
+def _run(work: Coroutine[Any, Any, int]) -> int:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+# --- serve -----------------------------------------------------------------------------------------
+
+
+def _serve(_: argparse.Namespace) -> int:
+    chosen = settings.load()
+    _set_up_log(chosen)
+    return _run(_serve_calls(chosen))
+
+
+def _set_up_log(chosen: settings.Settings) -> None:
+    from avr_sts_speechmatics.call import current_call
+    from avr_sts_speechmatics.telemetry import log
+
+    keys = (chosen.speechmatics_api_key, chosen.openai_api_key)
+    secrets = [key.reveal() for key in keys if key is not None]
+    log.set_up(chosen.log_level, chosen.log_format, secrets, current_call.get)
+
+
+async def _serve_calls(chosen: settings.Settings) -> int:
+    from avr_sts_speechmatics.server import Server
+
+    loop = asyncio.get_running_loop()
+    told_to_end = asyncio.Event()
+    told_twice = asyncio.Event()
+    drain_s = chosen.drain_s
+
+    def end(drains: bool) -> None:
+        nonlocal drain_s
+        if told_to_end.is_set() or not drains:
+            drain_s = 0.0
+            told_twice.set()
+        told_to_end.set()
+
+    loop.add_signal_handler(signal.SIGTERM, end, True)
+    loop.add_signal_handler(signal.SIGINT, end, False)
+    progress = Progress(sys.stderr)
+    server = Server(chosen, news=lambda news: progress.show(news.part, news.done, news.of))
+    try:
+        await server.listen()
+        starting = asyncio.create_task(server.make_ready())
+        ending = asyncio.create_task(told_to_end.wait())
+        progress.show("starting", 0, 1)
+        await asyncio.wait((starting, ending), return_when=asyncio.FIRST_COMPLETED)
+        progress.close()
+        if starting.done():
+            starting.result()
+            _introduce(server)
+        await ending
+        if not starting.done():
+            starting.cancel()
+            await asyncio.wait((starting,))
+    finally:
+        progress.close()
+        stopping = asyncio.create_task(server.stop(drain_s))
+        # Asked a second time, nothing is waited for any more.
+        hurry = asyncio.create_task(told_twice.wait())
+        await asyncio.wait((stopping, hurry), return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
+            stopping.cancel()
+            await asyncio.wait((stopping,))
+            await server.stop()
+        hurry.cancel()
+    return 0
+
+
+def _introduce(server: Any) -> None:
+    """Say where the service is, what it uses, and what to do next."""
+    host, port = server.addresses[0]
+    everywhere = ", ".join(f"{h}:{p}" for h, p in server.addresses)
+    _log.info("ready; listening on %s", everywhere)
+    for sentence in (*server.warnings, *settings.strangers()):
+        _log.warning("%s", sentence)
+    if not sys.stdout.isatty() and server.settings.log_format == "json":
+        return
+    reach = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host  # noqa: S104
+    url = f"ws://{reach}:{port}"
+    option = "" if port == 6040 else f" --url {url}"
+    print(
+        f"""
+avr-sts-speechmatics {__version__} takes calls on {everywhere}
+  for avr-core   STS_URL={url}
+  try it         avr-sts-speechmatics call --say "What are your opening hours?"{option}
+  its state      curl http://{reach}:{port}/health
+  stop           Ctrl-C
+""",
+        flush=True,
+    )
+
+
+# --- sandbox ---------------------------------------------------------------------------------------
+
+
+def _sandbox(given: argparse.Namespace) -> int:
+    from avr_sts_speechmatics.sandbox import main as sandbox
+
+    status: int = sandbox.run(
+        host=given.host,
+        port=given.port,
+        max_calls=given.max_calls,
+        faq_file=given.faq_file,
+        announce="json" if given.child else "text",
+        watch_stdin=given.child,
+    )
+    return status
+
+
+# --- call ------------------------------------------------------------------------------------------
+
+
+def _call(given: argparse.Namespace) -> int:
+    chosen = settings.load()
+    _set_up_log(chosen)
+    return _run(_call_service(given, chosen))
+
+
+async def _call_service(given: argparse.Namespace, chosen: settings.Settings) -> int:
+    async with contextlib.AsyncExitStack() as stack:
+        voice: Voice | None = None
+
+        async def say(text: str) -> bytes:
+            nonlocal voice
+            if voice is None:
+                voice = await _callers_voice(chosen, stack)
+            try:
+                return await speech_of(text, voice)
+            except ServiceError as error:
+                raise SettingsError(f"The caller's words could not be spoken: {error}.") from error
+
+        return await caller.run_call(given, say)
+
+
+async def _callers_voice(chosen: settings.Settings, stack: contextlib.AsyncExitStack) -> Voice:
+    """A voice for the caller's sentences: Speechmatics' with a key, the sandbox's without."""
+    from avr_sts_speechmatics.sandbox_process import SandboxProcess
+    from avr_sts_speechmatics.services.speechmatics_tts import SpeechmaticsVoice
+
+    url, key = chosen.voice_url, chosen.speechmatics_api_key
+    if url is None:
+        progress = Progress(sys.stderr)
+        sandbox = SandboxProcess(news=lambda news: progress.show(news.part, news.done, news.of))
+        stack.push_async_callback(sandbox.stop)
+        progress.show("a voice for the caller", 0, 1)
+        try:
+            url, key = await sandbox.start(), settings.Secret("sandbox")
+        finally:
+            progress.close()
+    voice = SpeechmaticsVoice(url, key, chosen.speechmatics_voice)
+    stack.push_async_callback(voice.close)
+    return voice

@@ -1,0 +1,129 @@
+"""A stream of text, cut where a voice may start.
+
+A model writes a few words at a time; a voice speaks a piece as a whole. The first piece of a reply
+is what the caller waits for, so it is cut at the first clause that can stand alone; after that,
+whole sentences, because a voice gives them a better melody. A full stop ends a sentence only if
+something follows that begins one: "3.5", "e.g. this", "Dr. Smith", "a.b@example.com" do not.
+
+What cannot be spoken (Markdown, emoji, bare addresses of pages) never reaches the voice.
+"""
+
+import re
+
+FIRST_CLAUSE_CHARS = 16
+"""A first clause shorter than this is not worth a request of its own: "Yes," alone sounds cut."""
+
+LONGEST_CHARS = 240
+"""Longer pieces are cut at a clause or a space: a voice's first byte waits for the whole request,
+and requests are best kept below 300 characters. [TTS reference, 2]"""
+
+# Abbreviations that never end a sentence, and those that do if a capital follows.
+_NEVER_LAST = frozenset("mr mrs ms dr prof st nr vs approx dept ext tel e.g i.e".split())
+_PERHAPS_LAST = frozenset("a.m p.m etc inc ltd co jr sr".split())
+# The end of a sentence: its mark, perhaps closing quotes, then space. Line breaks end one as well.
+_SENTENCE_END = re.compile(r"([.!?…]+[\"'”’)\]]*)(?=\s)|\n+")
+_CLAUSE_END = re.compile(r"[,;:](?=\s)|\s[–—-](?=\s)")
+_LAST_WORD = re.compile(r"([\w.]+)\.$")
+
+_UNSPEAKABLE = re.compile(
+    "["
+    "\U0001f000-\U0001faff"  # pictographs
+    "\u2600-\u27bf"  # symbols and dingbats
+    "\u2190-\u21ff\u2500-\u25ff\u2b00-\u2bff"  # arrows, boxes, shapes
+    "\ufe0f\u200d\u20e3"  # what joins emoji
+    "]+"
+)
+_MARKDOWN_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_LINE_MARK = re.compile(r"^\s*(?:#{1,6}\s+|[-*+•]\s+|>\s+|\|)", re.MULTILINE)
+_EMPHASIS = re.compile(r"\*\*|__|~~|`+|(?<!\w)[*_](?=\w)|(?<=[\w.,!?])[*_](?!\w)")
+_BARE_URL = re.compile(r"https?://(?:www\.)?([^\s/]+)\S*")
+
+
+def speakable(text: str) -> str:
+    """What of a text a voice can say; empty if nothing is."""
+    text = _MARKDOWN_LINK.sub(r"\1", text)
+    text = _BARE_URL.sub(r"\1", text)
+    text = _LINE_MARK.sub("", text)
+    text = _EMPHASIS.sub("", text)
+    text = _UNSPEAKABLE.sub(" ", text)
+    text = " ".join(text.split())
+    return text if any(c.isalnum() for c in text) else ""
+
+
+class Sentences:
+    """Cuts one reply. `feed` and `end` give the pieces that may be spoken, in order."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._first = True
+
+    def feed(self, delta: str) -> list[str]:
+        """Take the next piece of the stream, cut anywhere."""
+        self._text += delta
+        pieces: list[str] = []
+        while cut := self._cut():
+            self._add(self._text[:cut], pieces)
+            self._text = self._text[cut:]
+        return pieces
+
+    def end(self) -> list[str]:
+        """The stream is complete: what is left may be spoken now."""
+        # The last mark of a text has no space behind it.
+        pieces = self.feed("\n")
+        self._add(self._text, pieces)
+        self._text = ""
+        return pieces
+
+    def _add(self, piece: str, pieces: list[str]) -> None:
+        spoken = speakable(piece)
+        if spoken:
+            self._first = False
+            pieces.append(spoken)
+
+    def _cut(self) -> int:
+        """Where the next piece ends; 0 while it is not known."""
+        end = _sentence_end(self._text)
+        if self._first:
+            clauses = (match.end() for match in _CLAUSE_END.finditer(self._text))
+            clause = next((at for at in clauses if at >= FIRST_CLAUSE_CHARS), 0)
+            if clause and (not end or clause < end):
+                end = clause
+        if end > LONGEST_CHARS or (not end and len(self._text) > LONGEST_CHARS):
+            return _break_long(self._text)
+        return end
+
+
+def _sentence_end(text: str) -> int:
+    for match in _SENTENCE_END.finditer(text):
+        if match.group(1) is None:  # a line break
+            return match.end()
+        if match.group(1) == "." and not _ends_here(text, match.end()):
+            continue
+        return match.end()
+    return 0
+
+
+def _ends_here(text: str, end: int) -> bool:
+    """Whether the full stop before `end` ends a sentence, as far as the text is known."""
+    word = _LAST_WORD.search(text[:end])
+    if word is None:
+        return True
+    name = word.group(1).lower()
+    following = text[end:].lstrip()[:1]
+    if name in _PERHAPS_LAST:
+        return following.isupper()
+    if name == "no":  # a plain answer, unless it is "No. 5"
+        return bool(following) and not following.isdigit()
+    if text[: end - 1].strip().isdigit():  # "1." at the head of a list
+        return False
+    # "J." in "J. Smith"
+    return name not in _NEVER_LAST and (len(name) > 1 or name == "i" or name.isdigit())
+
+
+def _break_long(text: str) -> int:
+    window = text[:LONGEST_CHARS]
+    clauses = [m.end() for m in _CLAUSE_END.finditer(window) if m.end() >= FIRST_CLAUSE_CHARS]
+    if clauses:
+        return clauses[-1]
+    space = window.rfind(" ")
+    return space + 1 if space > 0 else LONGEST_CHARS

@@ -1,0 +1,365 @@
+"""The state table of a call: an event goes in, commands come out.
+
+Theory of operation. The recogniser says when sound begins, which words it hears, and when the
+caller's turn is over. The end of a turn with words starts a reply; its first audio makes the
+agent SPEAKING. Sound from the caller while the agent speaks only *pauses* the agent; words take
+the floor from it. All that is played comes back as "played", all that is thrown away as "dropped":
+the history is written from those two and from nothing else.
+
+  while     | when                      | then                             | because
+ -----------+---------------------------+----------------------------------+--------------------------
+  any       | a turn ends with words    | write them down, start a reply   | it is the agent's turn
+  any       | a turn ends without words | nothing; go on if paused         | a cough is no question
+  LISTENING | settled words, then       | answer them after TURN_OVERDUE_S | a lost "end of turn" must
+            | nothing                   |                                  | not be silence
+  THINKING  | the caller speaks on      | drop the unheard reply, listen   | they had not finished
+  THINKING  | sound as the voice begins | begin paused; wait confirm_s     | do not talk into a word
+  SPEAKING  | sound                     | pause; wait confirm_s            | it may be a cough
+  SPEAKING  | words of a new turn       | flush, cancel, listen            | they want the floor
+  PAUSED    | words                     | flush, cancel, listen            | they want the floor
+  PAUSED    | time is up, no words      | resume at the very sample        | silence after a cough
+            |                           |                                  | sounds broken
+  any       | a segment older than the  | write it down; answer only if    | a late final belongs to
+            | turn's end                | nobody answers yet               | the turn before it
+  any       | a key                     | flush, collect; "#" or a pause   | who types wants to be
+            |                           | ends the number, "*" clears it   | served, not talked over
+  any       | a reply fails             | say so; the caller may ask again | a person would not go
+            |                           |                                  | silent
+  any       | FAILURES_MAX in a row     | say so, then end the call        | nor promise in vain
+  LISTENING | nobody hears, patience_s  | ask for a moment                 | what they say is heard
+            |                           |                                  | later; they shall know
+  any       | hearing fails for good    | say so, then end the call        | a deaf agent must not
+            |                           |                                  | keep a caller
+  any       | no more audio will come   | answer what was asked, then end  | a file was piped in
+
+Late news of a reply that was cancelled is ignored by its number.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import count
+
+from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.history import History
+
+TURN_OVERDUE_S = 3.0
+"""How long settled words wait for the end of their turn (s). Above the pause that recognisers wait
+for (below 1 s) plus the time their text needs to settle (below 1 s)."""
+
+SETTLE_S = 2.5
+"""How long after the last audio a recogniser may still report speech in it (s)."""
+
+FAILURES_MAX = 3
+"""How many replies in a row may fail before the call is given up."""
+
+SETTLE_TRIES = 6
+"""How often SETTLE_S is granted to a turn that has begun and does not end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How the agent behaves, in seconds and words.
+
+    welcome: said first; empty for none. sorry: said when a reply failed. farewell: said when the
+    call must end because a service is gone.
+    wait: said when hearing is away for longer than patience_s.
+    confirm_s: how long a sound may stay without words before the agent goes on.
+    keys_s: how long a pause ends a number typed on the phone.
+    """
+
+    welcome: str = ""
+    sorry: str = "I'm sorry, I had a problem just now. Could you say that again?"
+    farewell: str = "I'm sorry, I have a technical problem. Please call again later."
+    wait: str = "One moment, please."
+    confirm_s: float = 0.7
+    patience_s: float = 2.0
+    keys_s: float = 3.0
+
+
+class State(Enum):
+    LISTENING = auto()
+    THINKING = auto()
+    SPEAKING = auto()
+    PAUSED = auto()
+    ENDED = auto()
+
+
+class Dialogue:
+    """One call's turns.
+
+    `handle` takes an event and gives the commands it causes, in order. Whoever owns the call
+    carries them out and feeds back what comes of them. After EndCall nothing is asked for again.
+    """
+
+    def __init__(self, manners: Manners) -> None:
+        self._manners = manners
+        self._numbers: Iterator[int] = count(1)
+        self.history = History()
+        self.state = State.LISTENING
+        self._reply: int | None = None  # the one that thinks or speaks now
+        self._reply_is_fixed = False
+        self._turn: list[str] = []  # settled pieces of the caller's turn
+        self._caller_speaks = False
+        self._words_open = False  # a guess was heard that has not been settled
+        self._turn_end = 0.0
+        self._keys = ""
+        self._audio_ended = False
+        self._settled = False  # the last audio has been heard, as far as waiting can tell
+        self._settle_tries = 0
+        self._failures = 0
+        self._leaving = False
+        self._rows: dict[type[ev.Event], Callable[..., Iterator[ev.Command]]] = {
+            ev.CallStarted: self._call_started,
+            ev.CallerSpeechStarted: self._speech_started,
+            ev.CallerSpeechEnded: self._speech_ended,
+            ev.WordsHeard: self._words_heard,
+            ev.SegmentHeard: self._segment_heard,
+            ev.TurnEnded: self._turn_ended,
+            ev.KeyPressed: self._key_pressed,
+            ev.SentenceReady: self._sentence_ready,
+            ev.VoiceStarted: self._voice_started,
+            ev.UtterancePlayed: self._utterance_played,
+            ev.UtteranceDropped: self._utterance_dropped,
+            ev.ReplyEnded: self._reply_ended,
+            ev.ReplyFailed: self._reply_failed,
+            ev.HearingLost: self._hearing_lost,
+            ev.HearingRestored: self._hearing_restored,
+            ev.HearingFailed: self._hearing_failed,
+            ev.AudioEnded: self._audio_ended_,
+            ev.TimerFired: self._timer_fired,
+        }
+
+    def handle(self, event: ev.Event) -> Iterator[ev.Command]:
+        """Take one event; give what is to be done, in order.
+
+        Each command is to be carried out before the next is taken, and all must be taken: what a
+        Flush drops is written into the history before what the caller said over it.
+        """
+        if self.state is State.ENDED:
+            return iter(())
+        return self._rows[type(event)](event)
+
+    # --- the caller's side ---------------------------------------------------------------------
+
+    def _call_started(self, _: ev.CallStarted) -> Iterator[ev.Command]:
+        if self._manners.welcome:
+            yield from self._say(self._manners.welcome)
+
+    def _speech_started(self, _: ev.CallerSpeechStarted) -> Iterator[ev.Command]:
+        self._caller_speaks = True
+        if self._turn:
+            yield ev.CancelTimer(ev.Timer.OVERDUE)
+        if self.state is State.SPEAKING and not self._leaving:
+            yield from self._pause()
+
+    def _speech_ended(self, _: ev.CallerSpeechEnded) -> Iterator[ev.Command]:
+        self._caller_speaks = False
+        if self._turn:
+            yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
+
+    def _words_heard(self, event: ev.WordsHeard) -> Iterator[ev.Command]:
+        if event.end <= self._turn_end or not _has_words(event.text):
+            return
+        self._words_open = True
+        yield from self._take_the_floor()
+        if self._turn:
+            yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
+
+    def _segment_heard(self, event: ev.SegmentHeard) -> Iterator[ev.Command]:
+        if not _has_words(event.text):
+            return
+        self._words_open = False
+        if event.end <= self._turn_end:
+            yield from self._late_words(event.text)
+            return
+        self._turn.append(event.text)
+        yield from self._take_the_floor()
+        yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
+
+    def _turn_ended(self, event: ev.TurnEnded) -> Iterator[ev.Command]:
+        self._turn_end = max(self._turn_end, event.end)
+        self._caller_speaks = False
+        self._words_open = False
+        if self._turn:
+            yield ev.CancelTimer(ev.Timer.OVERDUE)
+            text = " ".join(self._turn)
+            self._turn = []
+            yield from self._answer(text)
+        elif self.state is State.PAUSED:
+            yield from self._resume()
+
+    def _late_words(self, text: str) -> Iterator[ev.Command]:
+        if self.state in (State.LISTENING, State.THINKING):
+            yield from self._cancel()
+            yield from self._answer(text)
+        else:
+            self.history.caller_said(text)
+            yield ev.SendTranscript("user", text)
+
+    def _key_pressed(self, event: ev.KeyPressed) -> Iterator[ev.Command]:
+        yield from self._take_the_floor()
+        if event.digit == "*":
+            self._keys = ""
+            yield ev.CancelTimer(ev.Timer.KEYS)
+        elif event.digit == "#":
+            yield from self._keys_complete()
+        else:
+            self._keys += event.digit
+            yield ev.SetTimer(ev.Timer.KEYS, self._manners.keys_s)
+
+    def _keys_complete(self) -> Iterator[ev.Command]:
+        yield ev.CancelTimer(ev.Timer.KEYS)
+        if self._keys:
+            typed, self._keys = f"[keys: {' '.join(self._keys)}]", ""
+            yield from self._answer(typed)
+
+    # --- the agent's side ----------------------------------------------------------------------
+
+    def _sentence_ready(self, event: ev.SentenceReady) -> Iterator[ev.Command]:
+        if event.reply == self._reply:
+            self.history.agent_will_say(event.utterance, event.text)
+        yield from ()
+
+    def _voice_started(self, event: ev.VoiceStarted) -> Iterator[ev.Command]:
+        if event.reply != self._reply:
+            return
+        self.state = State.SPEAKING
+        if self._caller_speaks and not self._leaving:
+            yield from self._pause()
+
+    def _utterance_played(self, event: ev.UtterancePlayed) -> Iterator[ev.Command]:
+        words = self.history.heard(event.utterance)
+        if words:
+            yield ev.SendTranscript("agent", words)
+
+    def _utterance_dropped(self, event: ev.UtteranceDropped) -> Iterator[ev.Command]:
+        words = self.history.heard(event.utterance, event.heard)
+        if words:
+            yield ev.SendTranscript("agent", words)
+
+    def _reply_ended(self, event: ev.ReplyEnded) -> Iterator[ev.Command]:
+        if event.reply == self._reply:
+            self._failures = 0
+            yield from self._listen()
+
+    def _reply_failed(self, event: ev.ReplyFailed) -> Iterator[ev.Command]:
+        if event.reply != self._reply:
+            return
+        self._failures += 1
+        if self._leaving or self._reply_is_fixed:
+            # Not even a prepared sentence could be said: to apologise would fail as well.
+            yield from self._listen()
+        elif self._failures >= FAILURES_MAX:
+            yield from self._leave()
+        else:
+            yield from self._say(self._manners.sorry)
+
+    # --- when it cannot go on ------------------------------------------------------------------
+
+    def _hearing_lost(self, _: ev.HearingLost) -> Iterator[ev.Command]:
+        yield ev.SetTimer(ev.Timer.PATIENCE, self._manners.patience_s)
+
+    def _hearing_restored(self, _: ev.HearingRestored) -> Iterator[ev.Command]:
+        yield ev.CancelTimer(ev.Timer.PATIENCE)
+
+    def _hearing_failed(self, _: ev.HearingFailed) -> Iterator[ev.Command]:
+        if not self._leaving:
+            yield from self._take_the_floor()
+            yield from self._leave()
+
+    def _audio_ended_(self, _: ev.AudioEnded) -> Iterator[ev.Command]:
+        self._audio_ended = True
+        yield ev.SetTimer(ev.Timer.SETTLE, SETTLE_S)
+
+    def _settle(self) -> Iterator[ev.Command]:
+        self._settled = True
+        if self.state is not State.LISTENING or self._keys:
+            return  # the end of the reply looks again
+        turn_open = self._caller_speaks or self._words_open or self._turn
+        if turn_open and self._settle_tries < SETTLE_TRIES:
+            self._settle_tries += 1
+            yield ev.SetTimer(ev.Timer.SETTLE, SETTLE_S)
+        else:
+            yield from self._end()
+
+    def _timer_fired(self, event: ev.TimerFired) -> Iterator[ev.Command]:
+        match event.timer:
+            case ev.Timer.CONFIRM:
+                if self.state is State.PAUSED:
+                    yield from self._resume()
+            case ev.Timer.OVERDUE:
+                yield from self._turn_ended(ev.TurnEnded(self._turn_end))
+            case ev.Timer.PATIENCE:
+                if self.state is State.LISTENING:
+                    yield from self._say(self._manners.wait)
+            case ev.Timer.KEYS:
+                yield from self._keys_complete()
+            case ev.Timer.SETTLE:
+                yield from self._settle()
+
+    # --- steps the rows share ------------------------------------------------------------------
+
+    def _answer(self, text: str) -> Iterator[ev.Command]:
+        yield from self._take_the_floor()
+        self.history.caller_said(text)
+        yield ev.SendTranscript("user", text)
+        if self._leaving:
+            return
+        yield ev.StartReply(self._begin(fixed=False), self.history.messages())
+
+    def _say(self, text: str) -> Iterator[ev.Command]:
+        yield ev.Say(self._begin(fixed=True), text)
+
+    def _begin(self, *, fixed: bool) -> int:
+        self._reply = next(self._numbers)
+        self._reply_is_fixed = fixed
+        self.state = State.THINKING
+        return self._reply
+
+    def _leave(self) -> Iterator[ev.Command]:
+        self._leaving = True
+        yield from self._say(self._manners.farewell)
+
+    def _take_the_floor(self) -> Iterator[ev.Command]:
+        """The caller has it now: whatever the agent was about to say is not said."""
+        if self._leaving:
+            return
+        if self.state in (State.SPEAKING, State.PAUSED):
+            yield ev.CancelTimer(ev.Timer.CONFIRM)
+            yield ev.Flush()
+        yield from self._cancel()
+
+    def _cancel(self) -> Iterator[ev.Command]:
+        if self._reply is not None:
+            yield ev.CancelReply(self._reply)
+            self._reply = None
+        self.state = State.LISTENING
+
+    def _pause(self) -> Iterator[ev.Command]:
+        self.state = State.PAUSED
+        yield ev.Pause()
+        yield ev.SetTimer(ev.Timer.CONFIRM, self._manners.confirm_s)
+
+    def _resume(self) -> Iterator[ev.Command]:
+        self.state = State.SPEAKING
+        yield ev.CancelTimer(ev.Timer.CONFIRM)
+        yield ev.Resume()
+
+    def _listen(self) -> Iterator[ev.Command]:
+        self._reply = None
+        self.state = State.LISTENING
+        if self._leaving:
+            yield from self._end("a service this call needs is not available")
+        elif self._settled:
+            yield from self._settle()
+
+    def _end(self, error: str | None = None) -> Iterator[ev.Command]:
+        self.state = State.ENDED
+        for timer in ev.Timer:
+            yield ev.CancelTimer(timer)
+        yield ev.EndCall(error)
+
+
+def _has_words(text: str) -> bool:
+    return any(c.isalnum() for c in text)

@@ -1,0 +1,48 @@
+"""Phrases that are spoken again and again, synthesised once and kept.
+
+The welcome opens every call, so it must not wait for a voice; the apologies are needed just when
+the voice may be what failed. They are made when the service starts; until a phrase is there, it is
+spoken by the voice like any other sentence.
+"""
+
+import logging
+from collections.abc import Iterable
+from contextlib import aclosing
+
+from avr_sts_speechmatics.audio.pcm import RATE
+from avr_sts_speechmatics.audio.resample import Resampler
+from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.services.voice import Voice
+
+_log = logging.getLogger(__name__)
+
+
+class Phrases:
+    """Kept speech, by its text: s16le 8 kHz. One voice each."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = tuple(text for text in texts if text)
+        self._kept: dict[str, bytes] = {}
+
+    def get(self, text: str) -> bytes | None:
+        return self._kept.get(text)
+
+    async def prepare(self, voice: Voice) -> bool:
+        """Synthesise what is not kept yet. Returns False if that failed, to be tried again."""
+        for text in self._texts:
+            if text in self._kept:
+                continue
+            try:
+                self._kept[text] = await speech_of(text, voice)
+            except ServiceError as error:
+                _log.warning("a phrase could not be prepared: %s", error)
+                return False
+        return True
+
+
+async def speech_of(text: str, voice: Voice) -> bytes:
+    """A whole text as speech: s16le 8 kHz. Raises ServiceError."""
+    resampler = Resampler(voice.rate, RATE)
+    async with aclosing(voice.speak(text)) as audio:
+        pieces = [resampler.feed(pcm) async for pcm in audio]
+    return b"".join(pieces) + resampler.flush()

@@ -1,0 +1,105 @@
+"""The sandbox as one web application: three protocols and its fault desk on one port.
+
+/v2/agent                 Agent STT        (SPEECHMATICS_RT_URL = ws://HOST:PORT/v2)
+/generate/<voice>         text-to-speech   (SPEECHMATICS_TTS_URL = http://HOST:PORT)
+/v1/chat/completions …    Chat Completions (OPENAI_BASE_URL = http://HOST:PORT/v1)
+/sandbox/faults           misbehaviour on request, see `faults`
+"""
+
+import ipaddress
+
+import msgspec
+from aiohttp import web
+
+from avr_sts_speechmatics.sandbox import faults
+from avr_sts_speechmatics.sandbox.engines import Engines
+from avr_sts_speechmatics.sandbox.faults import FaultError, Faults
+from avr_sts_speechmatics.sandbox.hearing import START_TIMEOUT_S, HearingServer
+from avr_sts_speechmatics.sandbox.received import Received
+from avr_sts_speechmatics.sandbox.speaking import VoiceServer
+from avr_sts_speechmatics.sandbox.thinking import ThinkingServer
+
+MAX_BODY_BYTES = 4 << 20
+
+
+def create_app(
+    engines: Engines,
+    *,
+    max_calls: int = 2,
+    faults: Faults | None = None,
+    received: Received | None = None,
+    start_timeout: float = START_TIMEOUT_S,
+) -> web.Application:
+    """The application, ready to be served.
+
+    max_calls: hearing sessions at a time; one more is refused with quota_exceeded.
+    faults: misbehaviour already waiting, or a handle to ask for it without HTTP.
+    received: keeps all that comes in; leave it out for a sandbox that runs for long.
+    start_timeout: seconds a connection may take to send StartRecognition.
+
+    Serve it with `handler_cancellation=True`, or answers to clients that left go on.
+    """
+    waiting = faults if faults is not None else Faults()
+    hearing = HearingServer(
+        engines.hearing,
+        faults=waiting,
+        max_calls=max_calls,
+        received=received,
+        start_timeout=start_timeout,
+    )
+    voice = VoiceServer(engines.voice, faults=waiting, received=received)
+    thinking = ThinkingServer(engines.thinking, faults=waiting, received=received)
+    desk = FaultDesk(waiting)
+
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    app.router.add_get("/v2/agent", hearing.handle)
+    app.router.add_post("/generate/{voice}", voice.handle)
+    app.router.add_post("/v1/chat/completions", thinking.handle)
+    app.router.add_get("/v1/models", thinking.models)
+    app.router.add_get("/v1/models/{model}", thinking.model)
+    app.router.add_get("/sandbox/faults", desk.show)
+    app.router.add_post("/sandbox/faults", desk.add)
+    app.router.add_delete("/sandbox/faults", desk.clear)
+
+    async def say_goodbye(_: web.Application) -> None:
+        await hearing.close()
+
+    app.on_shutdown.append(say_goodbye)
+    return app
+
+
+class FaultDesk:
+    """Takes requests for misbehaviour, from this machine only."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+
+    async def show(self, request: web.Request) -> web.Response:
+        _check_local(request)
+        return self._waiting()
+
+    async def add(self, request: web.Request) -> web.Response:
+        _check_local(request)
+        try:
+            self._faults.add(*faults.parse(await request.read()))
+        except FaultError as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return self._waiting()
+
+    async def clear(self, request: web.Request) -> web.Response:
+        _check_local(request)
+        self._faults.clear()
+        return self._waiting()
+
+    def _waiting(self) -> web.Response:
+        body = msgspec.json.encode({"waiting": self._faults.waiting()})
+        return web.Response(body=body, content_type="application/json")
+
+
+def _check_local(request: web.Request) -> None:
+    try:
+        local = ipaddress.ip_address(request.remote or "").is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise web.HTTPForbidden(text="faults are taken from this machine only")

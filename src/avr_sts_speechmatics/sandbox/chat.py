@@ -1,0 +1,195 @@
+"""Chat Completions as values: a request checked, an answer built. No I/O.
+
+The fields of the reference are known by name and most have no effect on a scripted answer;
+a field that is not in it is refused, as the cloud does. Any model name is taken: the point
+is to try the service with the settings it will have in production. Tokens are estimated
+from the length of the text, four characters each.
+"""
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from avr_sts_speechmatics.sandbox.engines import ToolCall
+
+KNOWN_FIELDS = frozenset(
+    """
+    audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens
+    max_tokens messages metadata modalities model n parallel_tool_calls prediction
+    presence_penalty prompt_cache_key prompt_cache_options prompt_cache_retention
+    reasoning_effort response_format safety_identifier seed service_tier stop store stream
+    stream_options temperature tool_choice tools top_logprobs top_p user verbosity
+    web_search_options
+    """.split()
+)
+
+ROLES = frozenset({"developer", "system", "user", "assistant", "tool"})
+CHARACTERS_PER_TOKEN = 4
+
+
+class BadRequest(ValueError):
+    """The request is wrong. param: the field at fault, None for the body as a whole."""
+
+    def __init__(self, reason: str, param: str | None = None) -> None:
+        super().__init__(reason)
+        self.param = param
+
+
+class ChatRequest(msgspec.Struct, frozen=True):
+    """A request that makes sense."""
+
+    model: str
+    messages: list[dict[str, Any]]
+    tools: frozenset[str]
+    stream: bool
+    include_usage: bool
+
+
+def parse(body: object) -> ChatRequest:
+    """A checked request. Raises BadRequest."""
+    if not isinstance(body, dict):
+        raise BadRequest("the body is not a JSON object")
+    for name in body:
+        if name not in KNOWN_FIELDS:
+            raise BadRequest(f"Unrecognized request argument supplied: {name}", name)
+    model, stream = body.get("model"), body.get("stream") or False
+    if not isinstance(model, str) or not model:
+        raise BadRequest("you must provide a model parameter", "model")
+    if not isinstance(stream, bool):
+        raise BadRequest("stream must be a boolean", "stream")
+    options = body.get("stream_options")
+    if options is not None and not stream:
+        raise BadRequest("stream_options is only allowed when stream is enabled", "stream_options")
+    if options is not None and not isinstance(options, dict):
+        raise BadRequest("stream_options must be an object", "stream_options")
+    return ChatRequest(
+        model=model,
+        messages=_messages(body.get("messages")),
+        tools=frozenset(_tools(body)),
+        stream=stream,
+        include_usage=bool(options and options.get("include_usage")),
+    )
+
+
+def _messages(messages: object) -> list[dict[str, Any]]:
+    if not isinstance(messages, list) or not messages:
+        raise BadRequest("messages must be a list and not empty", "messages")
+    pending: set[object] = set()
+    for index, message in enumerate(messages):
+        where = f"messages[{index}]"
+        if not isinstance(message, dict) or message.get("role") not in ROLES:
+            raise BadRequest(f"{where}.role must be one of {', '.join(sorted(ROLES))}", where)
+        if message["role"] == "tool":
+            if message.get("tool_call_id") not in pending:
+                raise BadRequest(f"{where}: no tool call before it has that tool_call_id", where)
+            pending.discard(message["tool_call_id"])
+            continue
+        if pending:
+            raise BadRequest(f"{where}: a tool call before it was not answered", where)
+        calls = message.get("tool_calls") or []
+        pending = {call.get("id") for call in calls}
+        if message.get("content") is None and not calls:
+            raise BadRequest(f"{where}.content must not be empty", where)
+    if pending:
+        raise BadRequest("the last message's tool calls were not answered", "messages")
+    return messages
+
+
+def _tools(body: Mapping[str, Any]) -> Iterator[str]:
+    if body.get("tool_choice") == "none":
+        return
+    for index, tool in enumerate(body.get("tools") or []):
+        try:
+            name = tool["function"]["name"]
+        except (KeyError, TypeError):
+            name = None
+        if not isinstance(name, str) or not name:
+            where = f"tools[{index}].function.name"
+            raise BadRequest(f"missing required parameter: {where}", where)
+        yield name
+
+
+def tokens(text: str) -> int:
+    return -(-len(text) // CHARACTERS_PER_TOKEN)
+
+
+class Answer:
+    """One answer, as chunks of a stream or as a whole. Feed it each piece once, in order."""
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._request = request
+        self._id = f"chatcmpl-{uuid.uuid4().hex}"
+        self._created = int(time.time())
+        self._text = ""
+        self._calls: list[dict[str, Any]] = []
+
+    def opening(self) -> dict[str, Any]:
+        """The first chunk of a stream: who speaks, nothing said yet."""
+        return self._chunk({"role": "assistant", "content": ""})
+
+    def add(self, piece: str | ToolCall) -> list[dict[str, Any]]:
+        """Chunks for the next piece; the arguments of a tool call come in fragments."""
+        if isinstance(piece, str):
+            self._text += piece
+            return [self._chunk({"content": piece})]
+        call = {"id": f"call_{uuid.uuid4().hex[:24]}", "type": "function"}
+        index = len(self._calls)
+        self._calls.append({**call, "function": {"name": piece.name, "arguments": piece.arguments}})
+        middle = len(piece.arguments) // 2
+        head = {"index": index, **call, "function": {"name": piece.name, "arguments": ""}}
+        halves = (piece.arguments[:middle], piece.arguments[middle:])
+        rest = [{"index": index, "function": {"arguments": half}} for half in halves if half]
+        return [self._chunk({"tool_calls": [fragment]}) for fragment in (head, *rest)]
+
+    def closing(self) -> list[dict[str, Any]]:
+        """The chunks after the last piece: why it stopped, and the usage if asked for."""
+        chunks = [self._chunk({}, self._finish_reason)]
+        if self._request.include_usage:
+            chunks.append({**self._head("chat.completion.chunk"), "usage": self._usage()})
+        return chunks
+
+    def whole(self) -> dict[str, Any]:
+        """The answer to a request without `stream`."""
+        message: dict[str, Any] = {"role": "assistant", "content": self._text or None}
+        if self._calls:
+            message["tool_calls"] = self._calls
+        choice = {"index": 0, "message": message, "finish_reason": self._finish_reason}
+        return {
+            **self._head("chat.completion"),
+            "choices": [{**choice, "logprobs": None}],
+            "usage": self._usage(),
+        }
+
+    @property
+    def _finish_reason(self) -> str:
+        return "tool_calls" if self._calls else "stop"
+
+    def _head(self, kind: str) -> dict[str, Any]:
+        return {
+            "id": self._id,
+            "object": kind,
+            "created": self._created,
+            "model": self._request.model,
+            "service_tier": "default",
+            "choices": [],
+        }
+
+    def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
+        chunk = {**self._head("chat.completion.chunk"), "choices": [choice]}
+        return {**chunk, "usage": None} if self._request.include_usage else chunk
+
+    def _usage(self) -> dict[str, Any]:
+        prompt = sum(tokens(str(m.get("content") or "")) for m in self._request.messages)
+        calls: Sequence[str] = [call["function"]["arguments"] for call in self._calls]
+        completion = tokens(self._text) + sum(tokens(arguments) for arguments in calls)
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+            "prompt_tokens_details": {"cached_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0},
+        }

@@ -1,0 +1,110 @@
+"""Text as a voice needs it: every number in words, one clause at a time.
+
+The pronunciation dictionary reads plain numbers, years and ordinals well. It stumbles over
+what agents on the telephone say most: times of day, telephone numbers, prices, addresses of
+web pages. Those become words here. Clause by clause, because the first one can be heard
+while the next is being made.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+LONG_NUMBER = 5
+"""Digits from which a number is an identifier, read digit by digit."""
+SHORT_CLAUSE = 40
+LONG_CLAUSE = 160
+"""Letters below which a comma is no reason to stop for breath, and beyond which a space is."""
+
+_CURRENCIES = {"$": ("dollars", "cents"), "£": ("pounds", "pence"), "€": ("euros", "cents")}
+_SYMBOLS = {
+    "&": " and ",
+    "%": " percent",
+    "+": " plus ",
+    "=": " equals ",
+    "#": " number ",
+    "@": " at ",
+    "°": " degrees",
+    "/": " ",
+    "*": " ",
+    "_": " ",
+    "’": "'",
+    "“": "",
+    "”": "",
+    '"': "",
+    "—": ", ",
+    "–": ", ",
+    "…": ".",
+}
+
+
+def _clock(found: re.Match[str]) -> str:
+    hour, minute = int(found[1]), int(found[2])
+    if minute == 0:
+        return f"{hour}" if found[3] else f"{hour} o'clock"
+    return f"{hour} oh {minute}" if minute < 10 else f"{hour} {minute}"
+
+
+def _price(found: re.Match[str]) -> str:
+    whole, cents = found[2].replace(",", ""), found[3]
+    units, fractions = _CURRENCIES[found[1]]
+    return f"{whole} {units}" + (f" and {cents} {fractions}" if cents and cents != "00" else "")
+
+
+def _identifier(found: re.Match[str]) -> str:
+    digits = re.sub(r"\D", "", found[0])
+    if len(digits) < LONG_NUMBER and not digits.startswith("0"):
+        return found[0]
+    words = [DIGITS[int(digit)] for digit in digits]
+    # A group of three is as much as one can write down at a time.
+    return ", ".join(" ".join(words[start : start + 3]) for start in range(0, len(words), 3))
+
+
+_REWRITES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"(?:https?://)?\b((?:[\w-]+\.)+[a-z]{2,})\b(?=\W|$)"), lambda m: _dotted(m[1])),
+    (re.compile(r"\b(\d{1,2})[:.](\d{2})\b(?= ?([ap])\.?m\b|)(?![.:]?\d)"), _clock),
+    (re.compile(r"([$£€]) ?(\d[\d,]*)(?:\.(\d\d))?\b"), _price),
+    (re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+\b"), lambda m: m[0].replace(",", "")),
+    (re.compile(r"\+?(?<!\w)\d(?:[ -]?\d)+(?![\w%])"), _identifier),
+    (re.compile(r"\b([ap])\.?m\b\.?", re.IGNORECASE), lambda m: f"{m[1].upper()}M"),
+    (re.compile(r"(\d)(?=[AP]M\b)"), lambda m: f"{m[1]} "),
+)
+
+
+def _dotted(address: str) -> str:
+    return address.replace(".", " dot ").replace("www", "w w w")
+
+
+def readable(text: str) -> str:
+    """The text in letters, plain numbers and punctuation; empty if nothing of it can be said."""
+    for pattern, rewrite in _REWRITES:
+        text = pattern.sub(rewrite, text)
+    text = "".join(_SYMBOLS.get(character, character) for character in text)
+    text = unicodedata.normalize("NFKD", text)
+    text = "".join(c for c in text if c.isascii() and (c.isprintable() or c.isspace()))
+    return " ".join(text.split())
+
+
+def clauses(text: str) -> Iterator[str]:
+    """The text in pieces that can be spoken one after the other."""
+    for sentence in re.split(r"(?<=[.?!;:])\s+", readable(text)):
+        piece = ""
+        for part in re.split(r"(?<=,)\s+", sentence):
+            piece = f"{piece} {part}".strip()
+            if len(piece) >= SHORT_CLAUSE:
+                yield from _breaths(piece)
+                piece = ""
+        yield from _breaths(piece)
+
+
+def _breaths(piece: str) -> Iterator[str]:
+    """A piece, cut at spaces where it is too long, left out where it has nothing to say."""
+    while len(piece) > LONG_CLAUSE:
+        cut = piece.rfind(" ", SHORT_CLAUSE, LONG_CLAUSE)
+        if cut < 0:
+            cut = LONG_CLAUSE
+        yield piece[:cut]
+        piece = piece[cut:].strip()
+    if re.search(r"\w", piece):
+        yield piece

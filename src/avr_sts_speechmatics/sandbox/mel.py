@@ -1,0 +1,65 @@
+"""Log-mel features as Whisper was trained on: 80 bands, 25 ms windows, every 10 ms, 16 kHz.
+
+The filters are Slaney's: linear below 1 kHz, logarithmic above, each of equal area.
+"""
+
+import math
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+
+RATE = 16_000
+WINDOW = 400
+HOP = 160
+BANDS = 80
+FRAMES_PER_SECOND = RATE // HOP
+
+_KNEE_HERTZ = 1000.0
+_MEL_PER_HERTZ = 3 / 200
+_MEL_PER_OCTAVE = 27 / math.log(6.4)
+
+
+def log_mel(samples: Samples) -> Samples:
+    """Features of the samples, shaped (BANDS, frames): one frame for every whole HOP."""
+    padded = np.pad(samples, WINDOW // 2, mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
+    frames = frames[: len(samples) // HOP]
+    power = np.abs(np.fft.rfft(frames * _window(), axis=1)) ** 2
+    logs = np.log10(np.maximum(_filters() @ power.T, 1e-10))
+    # Nothing is quieter than 80 dB below the loudest: what is, carries no speech.
+    logs = np.maximum(logs, logs.max() - 8.0)
+    return np.ascontiguousarray((logs + 4.0) / 4.0, dtype=np.float32)
+
+
+@cache
+def _window() -> Samples:
+    return np.hanning(WINDOW + 1)[:-1].astype(np.float32)
+
+
+@cache
+def _filters() -> Samples:
+    """Weights of the spectrum's bins in each band, shaped (BANDS, WINDOW // 2 + 1)."""
+    bins = np.fft.rfftfreq(WINDOW, 1 / RATE)
+    edges = _hertz(np.linspace(0.0, _mel(RATE / 2), BANDS + 2))
+    widths = np.diff(edges)
+    slopes = edges[:, None] - bins[None, :]
+    rising = -slopes[:-2] / widths[:-1, None]
+    falling = slopes[2:] / widths[1:, None]
+    triangles = np.maximum(0.0, np.minimum(rising, falling))
+    equal_area = 2.0 / (edges[2:] - edges[:-2])
+    return (triangles * equal_area[:, None]).astype(np.float32)
+
+
+def _mel(hertz: float) -> float:
+    if hertz < _KNEE_HERTZ:
+        return hertz * _MEL_PER_HERTZ
+    return _KNEE_HERTZ * _MEL_PER_HERTZ + math.log(hertz / _KNEE_HERTZ) * _MEL_PER_OCTAVE
+
+
+def _hertz(mels: NDArray[np.float64]) -> NDArray[np.float64]:
+    knee = _KNEE_HERTZ * _MEL_PER_HERTZ
+    above = _KNEE_HERTZ * np.exp((mels - knee) / _MEL_PER_OCTAVE)
+    return np.where(mels < knee, mels / _MEL_PER_HERTZ, above)

@@ -1,0 +1,137 @@
+"""`POST /generate/<voice>`: text-to-speech on the wire, whoever does the speaking.
+
+The body is streamed as it is made. Pieces are cut without regard to samples, because the
+cloud's are too: a client that cannot carry an odd byte over should fail here first.
+"""
+
+import struct
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from avr_sts_speechmatics.sandbox import faults
+from avr_sts_speechmatics.sandbox.engines import VoiceEngine
+from avr_sts_speechmatics.sandbox.faults import Fault, Faults
+from avr_sts_speechmatics.sandbox.misbehaviour import break_off, has_key, refuse, stall
+from avr_sts_speechmatics.sandbox.received import Received, Request
+
+VOICES = frozenset({"sarah", "theo", "megan", "jack"})
+RATE = 16_000
+TRUNCATE_AFTER_BYTES = 8_000
+PIECE_BYTES = 3_333
+"""Odd on purpose; a tenth of a second."""
+
+CONTENT_TYPES: Mapping[str, str] = {"pcm_16000": "audio/pcm", "wav_16000": "audio/wav"}
+
+
+class VoiceServer:
+    """Speaks to whoever has a key."""
+
+    def __init__(self, engine: VoiceEngine, *, faults: Faults, received: Received | None) -> None:
+        self._engine = engine
+        self._faults = faults
+        self._received = received
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        body = await _body(request)
+        record = Request(request.path, dict(request.query), dict(request.headers), body)
+        if self._received is not None:
+            self._received.speech.append(record)
+            self._received.notify()
+        response = await self._answer(request, record)
+        record.status, record.done = response.status, True
+        if self._received is not None:
+            self._received.notify()
+        return response
+
+    async def _answer(self, request: web.Request, record: Request) -> web.StreamResponse:
+        fault = self._faults.take("voice")
+        if isinstance(fault, faults.RefuseKey | faults.Status):
+            return refuse(fault)
+        if isinstance(fault, faults.Stall) and fault.after is None:
+            await stall(fault)
+        if isinstance(fault, faults.Malformed):
+            return web.Response(text=fault.text, content_type="text/html")
+        if not has_key(request):
+            return refuse(faults.RefuseKey(part="voice"))
+        voice = request.match_info["voice"]
+        if voice not in VOICES:
+            return _error(404, f"no voice {voice!r}; there are {', '.join(sorted(VOICES))}")
+        output_format = request.query.get("output_format", "wav_16000")
+        if output_format not in CONTENT_TYPES:
+            return _error(400, f"no output_format {output_format!r}; give pcm_16000 or wav_16000")
+        text = record.body.get("text") if isinstance(record.body, dict) else None
+        if not isinstance(text, str) or not text.strip():
+            return _error(400, 'the body must be {"text": "…"} with something to say')
+        audio = self._engine.speak(text, voice)
+        if output_format == "wav_16000":
+            audio = _with_header(audio)
+        return await self._stream(request, record, _pieces(audio), output_format, fault)
+
+    async def _stream(
+        self,
+        request: web.Request,
+        record: Request,
+        pieces: AsyncIterator[bytes],
+        output_format: str,
+        fault: Fault | None,
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPES[output_format]})
+        record.status = response.status
+        await response.prepare(request)
+        limit = _after(fault)
+        sent = 0
+        async for piece in pieces:
+            if limit is not None and sent + len(piece) > limit:
+                await response.write(piece[: limit - sent])
+                if isinstance(fault, faults.Stall):
+                    await stall(fault)
+                else:
+                    break_off(request)
+                    return response
+                piece, limit = piece[limit - sent :], None
+            await response.write(piece)
+            sent += len(piece)
+        await response.write_eof()
+        return response
+
+
+def _after(fault: Fault | None) -> int | None:
+    match fault:
+        case faults.Stall(after=after) if after is not None:
+            return int(after)
+        case faults.Truncate(after=after):
+            return TRUNCATE_AFTER_BYTES if after is None else int(after)
+        case _:
+            return None
+
+
+async def _body(request: web.Request) -> Any:
+    text = await request.text()
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+def _error(status: int, reason: str) -> web.Response:
+    return web.json_response({"detail": reason}, status=status)
+
+
+async def _pieces(audio: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for chunk in audio:
+        for start in range(0, len(chunk), PIECE_BYTES):
+            yield chunk[start : start + PIECE_BYTES]
+
+
+async def _with_header(audio: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    # The lengths are unknown while streaming, so they say "as long as can be".
+    yield struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        *(b"RIFF", 0xFFFFFFFF, b"WAVE", b"fmt ", 16, 1, 1, RATE, 2 * RATE, 2, 16),
+        *(b"data", 0xFFFFFFDB),
+    )
+    async for chunk in audio:
+        yield chunk

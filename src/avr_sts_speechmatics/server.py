@@ -1,0 +1,301 @@
+"""The service: its listeners, its calls, when it is ready and how it ends.
+
+The only place that knows all rooms. Start: listen, then make ready (the sandbox, the SDK, the kept
+phrases) while `/ready` says 503. End: take no new call, let running ones finish for DRAIN_S, then
+end them; nothing is left behind, whatever was under way.
+"""
+
+import asyncio
+import logging
+import platform
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from aiohttp import web
+from picows import WSListener, WSUpgradeRequest
+
+from avr_sts_speechmatics import __version__
+from avr_sts_speechmatics.audio.playout import PlayoutClock
+from avr_sts_speechmatics.call import Call, Services
+from avr_sts_speechmatics.dialogue.turns import Manners
+from avr_sts_speechmatics.errors import CallerError, SettingsError
+from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.phrases import Phrases
+from avr_sts_speechmatics.sandbox_process import SandboxNews, SandboxProcess
+from avr_sts_speechmatics.services.openai_llm import OpenAiThinking
+from avr_sts_speechmatics.services.receptionist import FaqError, Receptionist, load_faq
+from avr_sts_speechmatics.services.scripted import ScriptedThinking
+from avr_sts_speechmatics.services.speechmatics_stt import SpeechmaticsStt
+from avr_sts_speechmatics.services.speechmatics_tts import SpeechmaticsVoice
+from avr_sts_speechmatics.services.voice import Voice
+from avr_sts_speechmatics.settings import LANGUAGES_SPOKEN, Secret, Settings, with_agent_path
+from avr_sts_speechmatics.transports import http_stream
+from avr_sts_speechmatics.transports.avr_websocket import AvrWebSocket
+from avr_sts_speechmatics.transports.front_door import FrontDoor
+from avr_sts_speechmatics.websocket import accept
+
+END_S = 1.0
+"""How long a call that was ended may take to let go of everything (s)."""
+
+PHRASES_S = 3.0
+"""How long getting ready waits for the kept phrases (s); what is missing then follows later."""
+
+PHRASES_AGAIN_S = 30.0
+
+_SANDBOX_KEY = Secret("sandbox")  # it wants a key, as the cloud does, and takes any
+_LIBRARIES = ("aiohttp", "msgspec", "numpy", "openai", "picows", "uvloop")
+
+_log = logging.getLogger(__name__)
+
+
+class Server:
+    """The service of one process.
+
+        server = Server(settings)
+        await server.start()
+        ...
+        await server.stop()
+
+    news: told what the sandbox says while it loads.
+    """
+
+    def __init__(
+        self, settings: Settings, *, news: Callable[[SandboxNews], None] = lambda _: None
+    ) -> None:
+        self.settings = settings
+        self.addresses: list[tuple[str, int]] = []
+        """Where it listens: host and port, the main one first."""
+        self.warnings = list(_warnings(settings))
+        """What the operator should know, a sentence each."""
+        self._news = news
+        self._clock = PlayoutClock()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._listeners: list[asyncio.Server] = []
+        self._runner: web.AppRunner | None = None
+        self._sandbox: SandboxProcess | None = None
+        self._sandbox_watch: asyncio.Task[None] | None = None
+        self._phrases_task: asyncio.Task[None] | None = None
+        self._services: Services | None = None
+        self._manners = Manners(welcome=settings.speechmatics_welcome_message)
+        self._begun = time.monotonic()
+        self._draining = False
+
+    # --- life ----------------------------------------------------------------------------------
+
+    async def listen(self) -> None:
+        """Open the ports. Raises SettingsError when PORT cannot be had."""
+        app = web.Application()
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/ready", self._ready)
+        app.router.add_post(http_stream.PATH, http_stream.HttpStream(self.open_call).handle)
+        # A call ends when its caller's connection does, also while nothing is being written.
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+        await self._runner.setup()
+        settings = self.settings
+        await self._listen(settings.port)
+        for port in settings.extra_ports:
+            if port == settings.port:
+                continue
+            try:
+                await self._listen(port)
+            except SettingsError as error:
+                warning = f"{error} Calls to that port will not arrive here (EXTRA_PORTS)."
+                self.warnings.append(warning)
+
+    async def start(self) -> None:
+        """Listen, and make ready. Raises SettingsError."""
+        await self.listen()
+        await self.make_ready()
+
+    async def make_ready(self) -> None:
+        """Get everything a call needs; `/ready` says 200 from then on. Raises SettingsError."""
+        settings = self.settings
+        sandbox_url = ""
+        if settings.hearing_url is None or settings.voice_url is None:
+            self._sandbox = SandboxProcess(news=self._news)
+            sandbox_url = await self._sandbox.start()
+            self._sandbox_watch = asyncio.create_task(self._sandbox.keep_running())
+        hearing_url = settings.hearing_url or with_agent_path(
+            sandbox_url.replace("http:", "ws:") + "/v2"
+        )
+        key = settings.speechmatics_api_key
+        stt = SpeechmaticsStt(
+            hearing_url,
+            key if settings.hearing_url else _SANDBOX_KEY,
+            language=settings.speechmatics_language,
+            model=settings.speechmatics_model,
+            vocab=settings.speechmatics_additional_vocab,
+        )
+        voice = SpeechmaticsVoice(
+            settings.voice_url or sandbox_url,
+            key if settings.voice_url else _SANDBOX_KEY,
+            settings.speechmatics_voice,
+        )
+        manners = self._manners
+        phrases = Phrases((manners.welcome, manners.sorry, manners.wait, manners.farewell))
+        services = Services(
+            open_hearing=stt.open,
+            thinking=await _thinking(settings),
+            voice=voice,
+            phrases=phrases,
+            instructions=settings.speechmatics_instructions,
+        )
+        self._phrases_task = asyncio.create_task(_keep_preparing(phrases, voice))
+        await asyncio.wait((self._phrases_task,), timeout=PHRASES_S)
+        self._services = services
+
+    async def stop(self, drain_s: float = 0.0) -> None:
+        """End: no new calls, `drain_s` for the running ones, then everything is closed."""
+        self._draining = True
+        if self._calls and drain_s:
+            _log.info("%d calls may go on for %.0f s", len(self._calls), drain_s)
+            await asyncio.wait(self._calls, timeout=drain_s)
+        for listener in self._listeners:
+            listener.close()
+        for task in self._calls:
+            task.cancel()
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=END_S)
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._services is not None:
+            await self._services.thinking.close()
+            await self._services.voice.close()
+        for background in (self._phrases_task, self._sandbox_watch):
+            if background is not None:
+                background.cancel()
+                await asyncio.wait((background,))
+        if self._sandbox is not None:
+            await self._sandbox.stop()
+        self._clock.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a call can be taken now."""
+        sandbox_is_up = self._sandbox is None or self._sandbox.ready
+        return self._services is not None and not self._draining and sandbox_is_up
+
+    async def _listen(self, port: int) -> None:
+        assert self._runner is not None
+        http = self._runner.server
+        assert http is not None
+        host = self.settings.host
+        loop = asyncio.get_running_loop()
+
+        def door() -> FrontDoor:
+            return FrontDoor(lambda: accept(self._accept_websocket), http)
+
+        try:
+            listener = await loop.create_server(door, host, port, backlog=1024)
+        except OSError as error:
+            raise SettingsError(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
+        self._listeners.append(listener)
+        self.addresses += [sock.getsockname()[:2] for sock in listener.sockets]
+
+    # --- calls ---------------------------------------------------------------------------------
+
+    def open_call(self, caller: Caller, line: Line) -> CallerSide:
+        """Take a call. Raises CallerError with the reason when it cannot be taken."""
+        services = self._services
+        if services is None or not self.ready:
+            raise CallerError("the service is not ready; try again later")
+        if len(self._calls) >= self.settings.max_calls:
+            raise CallerError(f"the service has its {self.settings.max_calls} calls (MAX_CALLS)")
+        call = Call(caller, line, services, self._clock, self._manners)
+        task = asyncio.create_task(call.run(), name=f"call {caller.uuid}")
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+        return call
+
+    def _accept_websocket(self, request: WSUpgradeRequest) -> WSListener:
+        return AvrWebSocket(request.path.decode("latin-1"), self.open_call)
+
+    # --- what an operator asks -----------------------------------------------------------------
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.json_response(self.health())
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        return web.json_response({"ready": self.ready}, status=200 if self.ready else 503)
+
+    def health(self) -> dict[str, Any]:
+        """What `/health` shows; no secrets."""
+        settings = self.settings
+        sandboxed = settings.hearing_url is None or settings.voice_url is None
+        return {
+            "status": "draining" if self._draining else "ok" if self.ready else "starting",
+            "ready": self.ready,
+            "engine": "sandbox" if sandboxed else "cloud",
+            "version": __version__,
+            "uptime_s": round(time.monotonic() - self._begun, 1),
+            "calls": len(self._calls),
+            "services": {
+                "hearing": settings.hearing_url or "sandbox",
+                "voice": settings.voice_url or "sandbox",
+                "thinking": (
+                    f"{settings.openai_base_url or 'openai'} ({settings.openai_model})"
+                    if settings.thinks_with_model
+                    else "receptionist (scripted)"
+                ),
+            },
+            "warnings": self.warnings,
+            "versions": {"python": platform.python_version(), **_versions()},
+        }
+
+
+async def _thinking(settings: Settings) -> OpenAiThinking | ScriptedThinking:
+    if not settings.thinks_with_model:
+        try:
+            return ScriptedThinking(Receptionist(load_faq(settings.faq_file)))
+        except FaqError as error:
+            raise SettingsError(f"FAQ_FILE={settings.faq_file}: {error}") from error
+    model = OpenAiThinking(
+        settings.openai_model,
+        settings.openai_api_key,
+        settings.openai_base_url,
+        temperature=settings.openai_temperature,
+        max_tokens=settings.openai_max_tokens,
+        effort=settings.openai_reasoning_effort,
+    )
+    await model.warm_up()
+    return model
+
+
+async def _keep_preparing(phrases: Phrases, voice: Voice) -> None:
+    """Prepare the kept phrases; while some could not be made, try again now and then."""
+    while not await phrases.prepare(voice):
+        await asyncio.sleep(PHRASES_AGAIN_S)
+
+
+def _warnings(settings: Settings) -> Iterator[str]:
+    """What an operator should know about these settings, a sentence each."""
+    if settings.hearing_url is None or settings.voice_url is None:
+        yield (
+            "Offline: the local sandbox hears and speaks, for one or two calls. "
+            "Set SPEECHMATICS_API_KEY to use Speechmatics."
+        )
+    if not settings.thinks_with_model:
+        yield (
+            "No model: a scripted receptionist answers from a small FAQ. "
+            "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
+        )
+    language = settings.speechmatics_language
+    if language not in LANGUAGES_SPOKEN:
+        yield (
+            f"SPEECHMATICS_LANGUAGE={language}: callers are heard in that language, "
+            "but Speechmatics' voices speak English only."
+        )
+    if settings.hearing_url is None and language != "en":
+        yield "The sandbox hears English only; SPEECHMATICS_LANGUAGE has no effect offline."
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

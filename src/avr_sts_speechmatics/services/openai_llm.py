@@ -1,0 +1,246 @@
+"""Thinking by a chat model: OpenAI's, or any server that speaks Chat Completions.
+
+Chat Completions is the common denominator of OpenAI, vLLM, Ollama and llama.cpp. Servers differ in
+the parameters they take, so few are sent to a server that is not OpenAI's, and one that is refused
+(a 400 that names it) is left out from then on, for the process.
+
+A caller waits: connecting may take CONNECT_S, the first words FIRST_S, a gap GAP_S, the whole
+answer ANSWER_S. A request is tried once more only before its stream has begun; what was spoken
+cannot be unsaid. [OpenAI reference, 1, 3, 4, 5, 7, 8]
+"""
+
+import asyncio
+import importlib
+import logging
+import re
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from avr_sts_speechmatics.conversation import Message
+from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.settings import Secret
+
+if TYPE_CHECKING:
+    import openai
+
+CONNECT_S = 2.0
+FIRST_S = 8.0
+GAP_S = 5.0
+ANSWER_S = 30.0
+TRIES = 2
+RETRY_WAIT_S = 0.3
+RETRY_AFTER_MAX_S = 2.0
+"""A server that asks for a longer wait than this is not asked again for this answer (s)."""
+
+_log = logging.getLogger(__name__)
+
+
+class OpenAiThinking:
+    """One client for the process. Implements `thinking.Thinking`.
+
+    base_url: None for OpenAI. key: may be None only with a base_url.
+    effort: reasoning effort; None for `none` at OpenAI, where small models would otherwise
+    reason for seconds, and for not sending it elsewhere.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        key: Secret | None,
+        base_url: str | None = None,
+        *,
+        temperature: float | None = None,
+        max_tokens: int = 300,
+        effort: str | None = None,
+    ) -> None:
+        self._key = key
+        self._base_url = base_url
+        self._client: openai.AsyncOpenAI | None = None
+        self._parameters: dict[str, Any] = {"model": model}
+        official = base_url is None
+        self._parameters["max_completion_tokens" if official else "max_tokens"] = max_tokens
+        if effort is not None or official:
+            self._parameters["reasoning_effort"] = effort or "none"
+        if temperature is not None:
+            self._parameters["temperature"] = temperature
+
+    async def warm_up(self) -> None:
+        """Load the SDK, beside the event loop: it takes a second, and no call should."""
+        await asyncio.to_thread(importlib.import_module, "openai")
+        self._connect()
+
+    async def reply(
+        self, instructions: str, history: Sequence[Message]
+    ) -> AsyncGenerator[str, None]:
+        messages = [{"role": "system", "content": instructions}] if instructions else []
+        messages += [{"role": entry.role, "content": entry.content} for entry in history]
+        async with aclosing(self._stream(messages)) as deltas:
+            visible = _Visible()
+            async for delta in deltas:
+                if text := visible.feed(delta):
+                    yield text
+            if text := visible.end():
+                yield text
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def _stream(self, messages: list[dict[str, str]]) -> AsyncGenerator[str, None]:
+        import openai
+
+        asked = time.monotonic()
+        stream = await self._begin(messages)
+        first: float | None = None
+        finish: str | None = None
+        text_so_far = ""
+        async with stream:
+            chunks = stream.__aiter__()
+            try:
+                while True:
+                    now = time.monotonic()
+                    wait = FIRST_S if first is None else GAP_S
+                    async with asyncio.timeout(min(wait, asked + ANSWER_S - now)):
+                        chunk = await anext(chunks)
+                    # The last chunk may carry usage only.
+                    if not chunk.choices:
+                        continue
+                    finish = chunk.choices[0].finish_reason or finish
+                    text = chunk.choices[0].delta.content
+                    if text:
+                        if first is None:
+                            first = time.monotonic() - asked
+                            _log.debug("thinking: first token after %.0f ms", first * 1000)
+                        text_so_far = text_so_far[-40:] + text
+                        yield text
+            except StopAsyncIteration:
+                pass
+            except TimeoutError:
+                raise _failed("the answer stalled", retryable=True) from None
+            except (openai.APIError, OSError) as error:
+                raise _failed(f"the answer was cut: {_short(error)}", retryable=True) from error
+            except Exception as error:
+                # What the transport below the SDK raises while a body is read is not wrapped.
+                if type(error).__module__.split(".")[0] not in ("httpx", "httpx2", "httpcore2"):
+                    raise
+                raise _failed(f"the answer was cut: {_short(error)}", retryable=True) from error
+        # Some servers never say why they finished; a whole sentence is proof enough.
+        if finish is None and not text_so_far.rstrip().endswith((".", "!", "?", "…")):
+            raise _failed("the answer was cut", retryable=True)
+
+    async def _begin(self, messages: list[dict[str, str]]) -> Any:
+        """The stream, once its headers are there; tried TRIES times."""
+        import openai
+
+        client = self._connect()
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                async with asyncio.timeout(FIRST_S):
+                    return await client.chat.completions.create(
+                        messages=messages,  # type: ignore[arg-type]
+                        stream=True,
+                        **self._parameters,
+                    )
+            except openai.BadRequestError as error:
+                if not self._leave_out(error):
+                    raise _failed(_short(error), retryable=False) from error
+                tries -= 1
+            except openai.APIStatusError as error:
+                retryable = error.status_code in (408, 409, 429) or error.status_code >= 500
+                retryable = retryable and error.code != "insufficient_quota"
+                wait = _retry_after(error) or RETRY_WAIT_S
+                if not retryable or tries >= TRIES or wait > RETRY_AFTER_MAX_S:
+                    raise _failed(_short(error), retryable=retryable) from error
+                await asyncio.sleep(wait)
+            except (openai.APIConnectionError, TimeoutError) as error:
+                if tries >= TRIES or isinstance(error, TimeoutError):
+                    raise _failed(f"no answer: {_short(error)}", retryable=True) from error
+                await asyncio.sleep(RETRY_WAIT_S)
+
+    def _connect(self) -> "openai.AsyncOpenAI":
+        if self._client is None:
+            import openai
+
+            self._client = openai.AsyncOpenAI(
+                # Servers of one's own want no key, but the SDK wants one that is not empty.
+                api_key=self._key.reveal() if self._key else "none",
+                base_url=self._base_url or "https://api.openai.com/v1",
+                max_retries=0,
+                timeout=openai.Timeout(FIRST_S, connect=CONNECT_S),
+            )
+        return self._client
+
+    def _leave_out(self, error: "openai.BadRequestError") -> bool:
+        """Change the parameter a server refused; False if it named none that can be changed."""
+        text = str(error)
+        named = error.param or ""
+        for name in ("max_completion_tokens", "max_tokens", "reasoning_effort", "temperature"):
+            if name in self._parameters and (named == name or re.search(rf"\b{name}\b", text)):
+                value = self._parameters.pop(name)
+                if name == "max_completion_tokens":
+                    self._parameters["max_tokens"] = value
+                elif name == "max_tokens" and "max_completion_tokens" in text:
+                    self._parameters["max_completion_tokens"] = value
+                _log.warning("thinking: the server refuses %s; it is not sent any more", name)
+                return True
+        return False
+
+
+class _Visible:
+    """Drops the <think> part local models put before their answer; tags may be cut anywhere."""
+
+    OPEN, CLOSE = "<think>", "</think>"
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._hidden = False
+
+    def feed(self, delta: str) -> str:
+        self._held += delta
+        shown = ""
+        while True:
+            tag = self.CLOSE if self._hidden else self.OPEN
+            at = self._held.find(tag)
+            if at < 0:
+                break
+            if not self._hidden:
+                shown += self._held[:at]
+            self._held = self._held[at + len(tag) :]
+            self._hidden = not self._hidden
+        # The end of what is held may be the beginning of a tag.
+        keep = next(
+            (
+                n
+                for n in range(min(len(tag) - 1, len(self._held)), 0, -1)
+                if tag.startswith(self._held[-n:])
+            ),
+            0,
+        )
+        if not self._hidden:
+            shown += self._held[: len(self._held) - keep]
+        self._held = self._held[len(self._held) - keep :]
+        return shown
+
+    def end(self) -> str:
+        return "" if self._hidden else self._held
+
+
+def _failed(what: str, *, retryable: bool) -> ServiceError:
+    return ServiceError("thinking", what, retryable=retryable)
+
+
+def _short(error: BaseException) -> str:
+    text = getattr(error, "message", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())[:200]
+
+
+def _retry_after(error: "openai.APIStatusError") -> float | None:
+    try:
+        return float(error.response.headers["retry-after"])
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,160 @@
+"""Speaking: a reply's text becomes the caller's audio, sentence by sentence.
+
+    text, as it is thought -> sentences -> voice (one ahead) -> 8 kHz -> playout
+
+While one sentence is heard, the next is being fetched, and no more than that: what is fetched too
+early costs characters and is thrown away when the caller interrupts. A sentence keeps its place in
+the playout from the moment it is asked for, so two fetched side by side cannot change places.
+
+A reply that fails is not silence: what was ready is played, then the dialogue is told.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from avr_sts_speechmatics.audio.pcm import RATE
+from avr_sts_speechmatics.audio.playout import Playout, Utterance
+from avr_sts_speechmatics.audio.resample import Resampler
+from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.sentences import Sentences
+from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.phrases import Phrases
+from avr_sts_speechmatics.services.voice import Voice
+
+AHEAD = 2
+"""Sentences of a reply that may be under way at once: the one being heard, and the next."""
+
+_log = logging.getLogger(__name__)
+
+
+class Speaker:
+    """The mouth of one call.
+
+    tell: takes the events of replies (SentenceReady, VoiceStarted, ReplyEnded, ReplyFailed).
+    """
+
+    def __init__(
+        self,
+        voice: Voice,
+        phrases: Phrases,
+        playout: Playout,
+        tell: Callable[[ev.Event], None],
+    ) -> None:
+        self._voice = voice
+        self._phrases = phrases
+        self._playout = playout
+        self._tell = tell
+        self._utterances = 0
+        self._under_way: dict[int, _Reply] = {}
+
+    async def speak(self, number: int, text: AsyncGenerator[str, None]) -> None:
+        """Speak a reply to its end, or until cancelled; then tell how it ended.
+
+        Cancelling stops the thinking and the fetching at once. What waits in the playout is the
+        canceller's to flush.
+        """
+        reply = _Reply(number)
+        try:
+            async with asyncio.TaskGroup() as fetching:
+                try:
+                    async with aclosing(text):
+                        await self._speak_text(reply, text, fetching)
+                except ServiceError as error:
+                    _log.warning("%s", error)
+                    reply.failed = True
+            await reply.wait_until_heard()
+        finally:
+            for utterance in reply.utterances:
+                self._under_way.pop(utterance, None)
+        # A reply without a word is as silent as one that failed.
+        if reply.failed or not reply.started:
+            self._tell(ev.ReplyFailed(number))
+        else:
+            self._tell(ev.ReplyEnded(number))
+
+    def played(self, utterance: int) -> None:
+        """The playout has played one utterance to its end."""
+        reply = self._under_way.pop(utterance, None)
+        if reply is not None:
+            reply.utterance_heard(utterance)
+
+    async def _speak_text(
+        self, reply: "_Reply", text: AsyncGenerator[str, None], fetching: asyncio.TaskGroup
+    ) -> None:
+        sentences = Sentences()
+        async for delta in text:
+            for sentence in sentences.feed(delta):
+                await self._start_sentence(reply, sentence, fetching)
+            if reply.failed:
+                return
+        for sentence in sentences.end():
+            await self._start_sentence(reply, sentence, fetching)
+
+    async def _start_sentence(
+        self, reply: "_Reply", sentence: str, fetching: asyncio.TaskGroup
+    ) -> None:
+        await reply.room.acquire()
+        if reply.failed:
+            return
+        self._utterances += 1
+        number = self._utterances
+        utterance = self._playout.open(number)
+        reply.utterances.add(number)
+        self._under_way[number] = reply
+        self._tell(ev.SentenceReady(reply.number, number, sentence))
+        kept = self._phrases.get(sentence)
+        if kept is not None:
+            self._write(reply, utterance, kept)
+            self._playout.end(utterance)
+        else:
+            fetching.create_task(self._fetch(reply, utterance, sentence))
+
+    async def _fetch(self, reply: "_Reply", utterance: Utterance, sentence: str) -> None:
+        resampler = Resampler(self._voice.rate, RATE)
+        try:
+            async with aclosing(self._voice.speak(sentence)) as audio:
+                async for pcm in audio:
+                    self._write(reply, utterance, resampler.feed(pcm))
+                    await utterance.room()
+            self._write(reply, utterance, resampler.flush())
+        except ServiceError as error:
+            _log.warning("%s", error)
+            # Half a sentence was heard: going on with the next is less confusing than an apology.
+            if not utterance.written_bytes:
+                reply.failed = True
+        finally:
+            self._playout.end(utterance)
+
+    def _write(self, reply: "_Reply", utterance: Utterance, pcm: bytes) -> None:
+        if not pcm:
+            return
+        if not reply.started:
+            reply.started = True
+            self._tell(ev.VoiceStarted(reply.number))
+        self._playout.write(utterance, pcm)
+
+
+class _Reply:
+    """What is known of a reply under way."""
+
+    __slots__ = ("_heard", "failed", "number", "room", "started", "utterances")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.started = False
+        self.failed = False
+        self.utterances: set[int] = set()
+        self.room = asyncio.Semaphore(AHEAD)
+        self._heard = asyncio.Event()
+
+    def utterance_heard(self, utterance: int) -> None:
+        self.utterances.discard(utterance)
+        self.room.release()
+        self._heard.set()
+
+    async def wait_until_heard(self) -> None:
+        while self.utterances:
+            self._heard.clear()
+            await self._heard.wait()

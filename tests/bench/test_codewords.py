@@ -1,0 +1,30 @@
+"""Calls and turns in words: found again, whatever a service does to a text's looks."""
+
+from bench.codewords import LIMIT, Turn, answer, find, letters, question
+from hypothesis import given
+from hypothesis import strategies as st
+
+turns = st.builds(Turn, st.integers(0, LIMIT - 1), st.integers(0, LIMIT - 1))
+
+
+@given(turns)
+def test_a_turn_is_found_in_its_question_and_in_each_sentence_of_its_answer(turn: Turn) -> None:
+    assert find(question(turn)) == turn
+    assert [find(sentence) for sentence in answer(turn)] == [turn] * 3
+
+
+@given(turns)
+def test_looks_do_not_matter(turn: Turn) -> None:
+    sentence = answer(turn)[0]
+    assert find(f"  {sentence.upper().replace(' ', '  ')}!") == turn
+    assert letters(sentence) == letters(sentence.lower().rstrip("."))
+
+
+@given(turns, turns)
+def test_of_two_turns_the_last_one_is_meant(before: Turn, now: Turn) -> None:
+    assert find(f"{question(before)} {question(now)}") == now
+
+
+def test_a_text_without_a_turn_has_none() -> None:
+    assert find("I'm sorry, I had a problem just now.") is None
+    assert find("call one two turn three four") is None

@@ -1,0 +1,211 @@
+"""The judge of a run: what counts as late, uneven, lost, foreign or talked over."""
+
+import base64
+import json
+
+import pytest
+from bench.codewords import Turn, answer
+from bench.figures import Spread, judge
+from bench.frames import Mark, encode
+from bench.ledger import Call, Ledger, Request, Session
+from bench.report import Conditions, Report
+from bench.voiceprint import pcm
+from hypothesis import given
+from hypothesis import strategies as st
+
+FRAME = 0.02
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1))
+def test_a_spread_is_in_order_and_within_the_values(values: list[float]) -> None:
+    spread = Spread.of(values)
+    slack = 1e-6
+    assert min(values) <= spread.p50 + slack
+    assert spread.p50 <= spread.p95 + slack
+    assert spread.p95 <= spread.p99 + slack
+    assert spread.p99 <= spread.worst + slack
+    assert spread.worst == max(values)
+
+
+def test_percentiles_are_the_usual_ones() -> None:
+    spread = Spread.of(range(101), scale=2)
+    assert (spread.count, spread.p50, spread.p95, spread.p99) == (101, 100, 190, 198)
+    assert Spread.of([]) == Spread(0, 0, 0, 0, 0)
+
+
+def frames_of(turn: Turn) -> list[bytes]:
+    """The voice of an answer, as a service with an ideal filter sends it."""
+    frames: list[bytes] = []
+    for text in answer(turn):
+        line = pcm(text, 8000)
+        frames += [line[at : at + 320].ljust(320, b"\0") for at in range(0, len(line), 320)]
+    return frames
+
+
+def message(kind: str, pcm: bytes = b"") -> bytes:
+    return json.dumps({"type": kind, "audio": base64.b64encode(pcm).decode()}).encode()
+
+
+def answered_call(number: int = 0, ended_at: float = 10.0, added: float = 0.004) -> Ledger:
+    """One call with one turn, answered as it should be: 300 ms of thinking, 200 ms of voice."""
+    turn = Turn(number, 0)
+    session = Session(started_at=1.03, turn_ended={0: ended_at}, speech_began={0: 9.0})
+    for frame in range(5):
+        session.received.take(encode(Mark(turn, frame, speaking=False)))
+    call = Call(number, init_at=1.0, sent=5, speech_ended={0: ended_at - 0.3})
+    first = ended_at + 0.3 + 0.2 + added
+    call.arrived = [
+        (first + index * FRAME, message("audio", pcm)) for index, pcm in enumerate(frames_of(turn))
+    ]
+    thinking = [Request(turn, "", ended_at, ended_at + 0.3)]
+    speaking = [
+        Request(turn, text, ended_at + 0.3 + n, ended_at + 0.5 + n)
+        for n, text in enumerate(answer(turn))
+    ]
+    return Ledger([session], thinking, speaking, [call])
+
+
+def faults(ledger: Ledger) -> list[str]:
+    return judge(ledger, 0, 100)[1].faults
+
+
+def test_what_the_clouds_took_is_not_held_against_the_service() -> None:
+    timings, integrity = judge(answered_call(added=0.004), 0, 100)
+    assert timings.added == [pytest.approx(0.004)]
+    assert timings.voice_to_voice == [pytest.approx(0.804)]
+    assert timings.session_open == [pytest.approx(0.03)]
+    assert max(timings.jitter) == pytest.approx(0, abs=1e-6)
+    assert (timings.gaps, integrity.faults, integrity.answers) == (0, [], 1)
+
+
+def test_turns_outside_the_window_are_checked_but_not_timed() -> None:
+    timings, integrity = judge(answered_call(ended_at=10.0), 20, 30)
+    assert (timings.added, integrity.answers) == ([], 1)
+
+
+def test_a_gap_is_counted_once_and_starts_a_new_grid() -> None:
+    ledger = answered_call()
+    call = ledger.calls[0]
+    call.arrived = [
+        (at + (0.1 if index >= 40 else 0.0), text) for index, (at, text) in enumerate(call.arrived)
+    ]
+    timings, integrity = judge(ledger, 0, 100)
+    assert timings.gaps == 1
+    assert max(timings.jitter) == pytest.approx(0, abs=1e-6)
+    assert integrity.faults == []
+
+
+def test_a_lost_caller_frame_is_a_fault_also_at_the_end() -> None:
+    ledger = answered_call()
+    ledger.calls[0].sent = 7
+    assert faults(ledger) == ["call 0: frames to the recogniser: 2 never came"]
+
+
+def test_a_lost_agent_frame_is_a_fault() -> None:
+    ledger = answered_call()
+    del ledger.calls[0].arrived[10]
+    (fault,) = faults(ledger)
+    assert fault.startswith("call 0, turn 0: sentence 1: gap, repeat or foreign sound at 0.")
+
+
+def test_an_answer_to_somebody_else_is_a_fault() -> None:
+    ledger = answered_call()
+    ledger.calls[0].arrived = answered_call(number=1).calls[0].arrived
+    assert faults(ledger)[0].startswith("call 0, turn 0: sentence 1: not heard")
+
+
+def test_a_call_that_was_dropped_is_a_fault() -> None:
+    ledger = answered_call()
+    ledger.calls[0].complaint = "the service ended the call"
+    assert faults(ledger) == ["call 0: the service ended the call"]
+
+
+def interrupted_call(interrupted_after: int | None, stopped_after: int) -> Ledger:
+    """The caller speaks as the 40th frame arrives, and asks a second question with that."""
+    ledger = answered_call()
+    call, (session,) = ledger.calls[0], ledger.sessions
+    began = call.arrived[39][0] + 0.001
+    session.speech_began[1] = began
+    session.turn_ended[1] = began + 1.0
+    call.barged = {1}
+    heard = call.arrived[:stopped_after]
+    if interrupted_after is not None:
+        at = call.arrived[interrupted_after][0] - 0.001
+        heard = sorted([*heard, (at, message("interruption"))])
+    second = answered_call(ended_at=began + 1.0)
+    turn = Turn(0, 1)
+    call.speech_ended[1] = began + 0.7
+    call.arrived = heard + [
+        (at, message("audio", pcm))
+        for (at, _), pcm in zip(second.calls[0].arrived, frames_of(turn), strict=False)
+    ]
+    ledger.thinking += [Request(turn, "", r.came_at, r.answered_at) for r in second.thinking]
+    ledger.speaking += [
+        Request(turn, text, r.came_at, r.answered_at)
+        for r, text in zip(second.speaking, answer(turn), strict=True)
+    ]
+    return ledger
+
+
+def test_a_prompt_interruption_is_timed_and_no_fault() -> None:
+    timings, integrity = judge(interrupted_call(interrupted_after=42, stopped_after=41), 0, 100)
+    assert timings.barge_in == [pytest.approx(0.019)]
+    assert (integrity.interruptions, integrity.faults) == (1, [])
+
+
+def test_frames_after_the_interruption_are_a_fault() -> None:
+    assert faults(interrupted_call(interrupted_after=42, stopped_after=50)) == [
+        "call 0, turn 0: 8 frames of an interrupted answer came after `interruption`"
+    ]
+
+
+def test_an_agent_that_talks_on_is_a_fault() -> None:
+    assert faults(interrupted_call(interrupted_after=None, stopped_after=60)) == [
+        "call 0, turn 0: the caller spoke, and the agent was not interrupted"
+    ]
+
+
+def report(ledger: Ledger, **conditions: float | list[float]) -> Report:
+    made = {
+        "calls": 100,
+        "seconds": 20.0,
+        "core": 0,
+        "load_core": 1,
+        "ready": 0.6,
+        "service_cpu": 3.0,
+        "load_cpu": 8.0,
+        "idle_memory": 50_000_000,
+        "busy_memory": 70_000_000,
+        "lags": [0.001],
+    }
+    return Report(Conditions(**(made | conditions)), *judge(ledger, 0, 100))  # type: ignore[arg-type]
+
+
+def test_the_report_has_each_figure_beside_its_budget() -> None:
+    made = report(answered_call())
+    told = made.document()
+    assert told["cpu_ms_per_call_second"] == pytest.approx(1.5)
+    assert told["memory_mb_per_call"] == pytest.approx(0.2)
+    assert (told["valid"], told["whole"]) == (True, True)
+    table = made.table()
+    assert "p50 < 5: met, p99 < 20: met" in table
+    assert "1.50" in table
+    assert "whole" in table
+
+
+def test_a_missed_budget_is_said_and_a_fault_is_shown() -> None:
+    ledger = answered_call(added=0.03)
+    ledger.calls[0].unanswered = 2
+    table = report(ledger, service_cpu=6.0).table()
+    assert "p50 < 5: MISSED, p99 < 20: MISSED" in table
+    assert "< 2: MISSED" in table
+    assert "call 0: 2 questions were not answered" in table
+
+
+@pytest.mark.parametrize("trouble", [{"load_cpu": 19.0}, {"lags": [0.001, 0.02]}])
+def test_a_load_that_was_late_itself_does_not_judge_others(
+    trouble: dict[str, float | list[float]],
+) -> None:
+    made = report(answered_call(), **trouble)
+    assert made.document()["valid"] is False
+    assert "NOT VALID" in made.table()
