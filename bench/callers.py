@@ -26,8 +26,9 @@ _PAUSE_FRAMES = 25
 # An answer that has been quiet for so long is over; sentences follow one another faster.
 _ANSWER_OVER_SECONDS = 0.4
 _BARGE_IN_AFTER_SECONDS = 0.8
-# What is on its way to the recogniser when the last frame is sent arrives within this time.
-_LAST_FRAME_SECONDS = 0.5
+# What is on its way to the recogniser when the last frame is sent arrives within this time; a
+# service that fills a silent line with frames of its own does not begin so soon.
+_LAST_FRAME_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,10 @@ class Caller(WSListener):
         self._answer_began = 0.0
         self._answer_last = 0.0
         self._leaving = False
-        self._hung_up = False
+        self._silent = False
         self._transport: WSTransport | None = None
-        self.gone = asyncio.Event()
-        """Set when this caller sends no more: it has left, or was left."""
+        self.done = asyncio.Event()
+        """Set when this caller has nothing more to ask, or nobody to ask."""
 
     async def dial(self, url: str) -> None:
         """Connect and introduce the call; raises OSError or WSError when nobody answers."""
@@ -80,19 +81,17 @@ class Caller(WSListener):
 
     async def hang_up(self) -> None:
         """End the call, after what was sent has had time to arrive."""
-        self.gone.set()
+        self._silent = True
         await asyncio.sleep(_LAST_FRAME_SECONDS)
-        if self._transport:
-            self._hung_up = True
+        if self._transport and not self._transport.is_disconnected:
             self._transport.send_close()
             self._transport.disconnect()
 
     def tick(self) -> None:
-        if self._transport is None or self.gone.is_set():
+        if self._transport is None or self._silent:
             return
-        speaking = self._decide(time.perf_counter())
-        if self.gone.is_set():
-            return
+        # A line carries frames until it is hung up, whether or not there is more to ask.
+        speaking = not self.done.is_set() and self._decide(time.perf_counter())
         mark = Mark(Turn(self._call.number, max(0, self._turn)), self._call.sent, speaking)
         audio = binascii.b2a_base64(encode(mark), newline=False)
         self._transport.send(WSMsgType.TEXT, b'{"type":"audio","audio":"%b"}' % audio)
@@ -111,16 +110,17 @@ class Caller(WSListener):
             self._answer_began = self._answer_began or now
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        if not self._hung_up:
+        if not self._silent:
+            self._silent = True
             self._call.complaint = "the service ended the call"
-            self.gone.set()
+            self.done.set()
 
     def _decide(self, now: float) -> bool:
         """Go on to the next phase if it is time; True when the next frame is speech."""
         self._frames_left -= 1
         if self._phase is _Phase.QUIET:
             if self._leaving and self._turn >= 0:
-                self.gone.set()
+                self.done.set()
             elif self._frames_left < 0:
                 self._speak()
         elif self._phase is _Phase.SPEAKING:
@@ -136,7 +136,7 @@ class Caller(WSListener):
 
     def _speak(self) -> None:
         if self._turn + 1 >= LIMIT:
-            self.gone.set()
+            self.done.set()
             return
         self._turn += 1
         self._phase = _Phase.SPEAKING

@@ -164,9 +164,11 @@ def _line_faults(call: Call, sessions: list[Session], heard: _Heard) -> list[str
 def _answer_faults(
     turn: Turn, frames: list[tuple[float, bytes]], voiced: list[Request], interrupted: bool
 ) -> list[str]:
-    # A sentence may be asked for twice (a retry): it must be heard once.
-    texts = list(dict.fromkeys(request.text for request in voiced))
-    if not interrupted and letters(" ".join(texts)) != letters(" ".join(answer(turn))):
+    # A sentence may be asked for twice (a retry), or before another that comes first (both are
+    # asked for at once, and overtake each other on the way): it must be heard once, in its place.
+    whole = letters(" ".join(answer(turn)))
+    texts = sorted({request.text for request in voiced}, key=lambda text: whole.find(letters(text)))
+    if not interrupted and letters(" ".join(texts)) != whole:
         return [f"the voice was asked for {texts}"]
     return compare(b"".join(pcm for _, pcm in frames), texts, interrupted=interrupted)
 

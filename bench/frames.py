@@ -73,6 +73,7 @@ class Received:
     repeated: int = 0
     foreign: int = 0
     damaged: int = 0
+    invented: int = 0
     next_number: int = 0
     _rest: bytes = field(default=b"", repr=False)
 
@@ -92,6 +93,7 @@ class Received:
             "lost": self.lost,
             "repeated": self.repeated,
             "of another call": self.foreign,
+            "of silence put in": self.invented,
             "damaged": self.damaged + bool(self._rest),
         }
         return ", ".join(f"{count} {what}" for what, count in wrong.items() if count)
@@ -99,7 +101,10 @@ class Received:
     def _check(self, piece: bytes) -> Mark | None:
         mark = decode(piece)
         if mark is None:
-            self.damaged += 1
+            if any(piece):
+                self.damaged += 1
+            else:
+                self.invented += 1
             return None
         if self.call is None:
             self.call = mark.turn.call

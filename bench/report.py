@@ -8,13 +8,16 @@ from bench.figures import Integrity, Spread, Timings
 # A load that is later than this, or busier, measures itself and not the service.
 _LAG_MS = 5.0
 _LOAD_CPU = 0.9
+# The kernel's own work for others, and a little more.
+_OTHERS_CPU = 0.1
 _FAULTS_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """How a run was made. Times in seconds, `cpu` of the service and the load while all calls
-    were up, `memory` in bytes before the first call and with all calls."""
+    """How a run was made. Times in seconds; CPU of the service, of the load, and of other programs
+    on the core of each, while all calls were up; memory in bytes, after a warm-up call and with
+    all calls; lags of the load."""
 
     calls: int
     seconds: float
@@ -23,6 +26,8 @@ class Conditions:
     ready: float
     service_cpu: float
     load_cpu: float
+    others_cpu: float
+    others_load_cpu: float
     idle_memory: int
     busy_memory: int
     lags: list[float]
@@ -49,6 +54,8 @@ class Report:
             return f"the load was {lag:.1f} ms late (p99)"
         if busy > _LOAD_CPU:
             return f"the load needed {100 * busy:.0f} % of its core"
+        if self._others() > _OTHERS_CPU:
+            return f"other programs took {100 * self._others():.0f} % of the service's core"
         return ""
 
     def document(self) -> dict[str, Any]:
@@ -74,11 +81,13 @@ class Report:
             "integrity": asdict(self.integrity),
             "whole": self.whole,
             "load": {"cpu": self._load_share(), "lag_ms": asdict(self._lag())},
+            "others_cpu": {"service_core": self._others(), "load_core": self._others_of_load()},
         }
 
     def table(self) -> str:
         """Everything for a person."""
         made, timings, heard = self.conditions, self.timings, self.integrity
+        lag, others, busy = self._lag().p99, 100 * self._others(), 100 * self._others_of_load()
         rows = [
             f"{made.calls} calls, measured for {made.seconds:.0f} s; service on core {made.core}, "
             + (
@@ -103,9 +112,11 @@ class Report:
                 "whole" if self.whole else f"{len(heard.faults)} FAULTS" if heard.faults else "NONE"
             ),
             *(f"  {fault}" for fault in heard.faults[:_FAULTS_SHOWN]),
-            f"load: {100 * self._load_share():.0f} % of its core, "
-            f"{self._lag().p99:.1f} ms late (p99): "
-            + (f"NOT VALID, {self.doubt}; take fewer calls" if self.doubt else "valid"),
+            f"load: {100 * self._load_share():.0f} % of its core, {lag:.1f} ms late (p99)",
+            f"others: {others:.0f} % of the service's core, {busy:.0f} % of the load's",
+            f"timings NOT VALID: {self.doubt}; take fewer calls, or stop other programs"
+            if self.doubt
+            else "timings valid",
         ]
         return "\n".join(rows)
 
@@ -125,6 +136,13 @@ class Report:
 
     def _load_share(self) -> float:
         return self.conditions.load_cpu / self.conditions.seconds
+
+    def _others(self) -> float:
+        # The kernel counts a core's work and a process's differently, to a few ticks.
+        return max(0.0, self.conditions.others_cpu / self.conditions.seconds)
+
+    def _others_of_load(self) -> float:
+        return max(0.0, self.conditions.others_load_cpu / self.conditions.seconds)
 
 
 def _row(name: str, spread: Spread, p50: float | None = None, p99: float | None = None) -> str:

@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from picows import WSError, ws_create_server
 
@@ -18,7 +18,7 @@ from bench.figures import judge
 from bench.hearing import Hearing
 from bench.ledger import Call, Delays, Ledger
 from bench.report import Conditions, Report
-from bench.service import BenchError, Service
+from bench.service import BenchError, Service, core_seconds
 from bench.web import Web
 
 DEFAULT_COMMAND = (sys.executable, "-m", "avr_sts_speechmatics", "serve")
@@ -45,6 +45,31 @@ class Plan:
     core: int
     load_core: int
     command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What the clocks show, in seconds: the wall's, CPU of both processes, work of their cores."""
+
+    time: float
+    service: float
+    load: float
+    core: float
+    load_core: float
+
+    @classmethod
+    def now(cls, plan: Plan, service: Service) -> "Clocks":
+        return cls(
+            time.perf_counter(),
+            service.cpu_seconds(),
+            time.process_time(),
+            core_seconds(plan.core),
+            core_seconds(plan.load_core),
+        )
+
+    def __sub__(self, before: "Clocks") -> "Clocks":
+        mine, theirs = astuple(self), astuple(before)
+        return Clocks(*(now - then for now, then in zip(mine, theirs, strict=True)))
 
 
 async def run(plan: Plan) -> Report:
@@ -101,9 +126,9 @@ async def _measure(plan: Plan, ledger: Ledger, service: Service, url: str) -> Re
             await asyncio.sleep(_SETTLING_SECONDS)
 
             ledger.lags.clear()
-            begin, service_cpu, load_cpu = _clocks(service)
+            before = Clocks.now(plan, service)
             await asyncio.sleep(plan.seconds)
-            end, service_cpu_then, load_cpu_then = _clocks(service)
+            after = Clocks.now(plan, service)
             lags = list(ledger.lags)
             busy_memory = service.memory_bytes()
             await _take_leave(callers, patience)
@@ -111,19 +136,22 @@ async def _measure(plan: Plan, ledger: Ledger, service: Service, url: str) -> Re
     finally:
         gc.enable()
 
+    used = after - before
     conditions = Conditions(
         calls=plan.calls,
-        seconds=end - begin,
+        seconds=used.time,
         core=plan.core,
         load_core=plan.load_core,
         ready=service.ready_seconds,
-        service_cpu=service_cpu_then - service_cpu,
-        load_cpu=load_cpu_then - load_cpu,
+        service_cpu=used.service,
+        load_cpu=used.load,
+        others_cpu=used.core - used.service - used.load * (plan.core == plan.load_core),
+        others_load_cpu=used.load_core - used.load - used.service * (plan.core == plan.load_core),
         idle_memory=idle_memory,
         busy_memory=busy_memory,
         lags=lags,
     )
-    timings, integrity = judge(ledger, begin, end)
+    timings, integrity = judge(ledger, before.time, after.time)
     return Report(conditions, timings, integrity)
 
 
@@ -148,15 +176,11 @@ async def _take_leave(callers: list[Caller], patience: float) -> None:
     try:
         async with asyncio.timeout(patience + _LEAVING_SECONDS):
             for caller in callers:
-                await caller.gone.wait()
+                await caller.done.wait()
     except TimeoutError:
         # They hang up in the middle of a turn: the ledger will tell.
         pass
     await asyncio.gather(*(caller.hang_up() for caller in callers))
-
-
-def _clocks(service: Service) -> tuple[float, float, float]:
-    return time.perf_counter(), service.cpu_seconds(), time.process_time()
 
 
 def _environment(port: int, hearing_port: int, web_port: int) -> dict[str, str]:

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +19,15 @@ _OWN_PREFIXES = ("SPEECHMATICS_", "OPENAI_", "AVR_", "AMI_", "WEBHOOK_")
 
 class BenchError(Exception):
     """The run cannot be made; the text is one sentence for the person who started it."""
+
+
+def core_seconds(core: int) -> float:
+    """How long a core has worked so far, for whomever."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        if line.startswith(f"cpu{core} "):
+            user, nice, system, _idle, _waiting, *interrupts = map(int, line.split()[1:9])
+            return (user + nice + system + sum(interrupts)) / _TICKS_PER_SECOND
+    raise BenchError(f"This kernel does not tell what core {core} does (/proc/stat).")
 
 
 class Service:
@@ -36,7 +46,12 @@ class Service:
         self.ready_seconds = 0.0
         try:
             self._process = subprocess.Popen(
-                command, env=inherited | environment, cwd=self._home.name, stdin=subprocess.DEVNULL
+                command,
+                env=inherited | environment,
+                cwd=self._home.name,
+                stdin=subprocess.DEVNULL,
+                # Our own stdout is for the figures alone.
+                stdout=sys.stderr,
             )
         except OSError as error:
             self._home.cleanup()
@@ -65,11 +80,16 @@ class Service:
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
     def memory_bytes(self) -> int:
-        """Memory that is the process's share, by the kernel's own account."""
+        """Memory the process has filled itself, also where it was swapped out.
+
+        Not that of files it has mapped: how much of those is resident, and whose share it is,
+        depends on other programs.
+        """
+        own = 0
         for line in Path(f"/proc/{self._process.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-        raise BenchError("This kernel does not tell a process's memory (smaps_rollup has no Pss).")
+            if line.startswith(("Anonymous:", "Swap:")):
+                own += int(line.split()[1]) * 1024
+        return own
 
     def stop(self) -> None:
         """End the process, kindly, then not."""

@@ -51,6 +51,10 @@ class AvrCore:
     async def send(self, message: dict[str, Any] | str | bytes) -> None:
         await self._socket.send(json.dumps(message) if isinstance(message, dict) else message)
 
+    async def send_in_pieces(self, *pieces: str) -> None:
+        """One message in several WebSocket frames."""
+        await self._socket.send(list(pieces))
+
     async def speak(self, pcm: bytes) -> None:
         """Send audio in frames of 20 ms, without waiting in between."""
         for at in range(0, len(pcm), 320):

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
@@ -31,15 +31,36 @@ def open_sockets() -> set[str]:
     return found
 
 
-@pytest.fixture(autouse=True)
-def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that leaves a socket or a thread behind."""
-    sockets, threads = open_sockets(), set(threading.enumerate())
+async def nothing_left(tasks: set[asyncio.Task[object]], sockets: set[str]) -> str:
+    """What there is beyond `tasks` and `sockets`, after giving it a second to go; "" if nothing."""
+    left = ""
+    for _ in range(100):
+        more = {task for task in asyncio.all_tasks() if task not in tasks and not task.done()}
+        left = " ".join((*map(repr, more), *(open_sockets() - sockets)))
+        if not left:
+            break
+        # Closing takes a turn or two of the loop; there is no event for "nothing is left".
+        await asyncio.sleep(0.01)
+    return left
+
+
+@pytest.fixture
+async def leaves_nothing() -> AsyncIterator[None]:
+    """Fail an async test that leaves a task, a socket or a thread behind."""
+    tasks, sockets, threads = asyncio.all_tasks(), open_sockets(), set(threading.enumerate())
     yield
-    if "event_loop_policy" in request.fixturenames or asyncio.iscoroutinefunction(request.function):
-        return  # the loop itself holds sockets; `no_tasks_left` looks inside
-    assert open_sockets() <= sockets
+    tasks |= {task for task in (asyncio.current_task(),) if task is not None}
+    left = await nothing_left(tasks, sockets)
+    assert not left, f"left behind: {left}"
+    await asyncio.get_running_loop().shutdown_default_executor()
     assert set(threading.enumerate()) <= threads
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every async test is watched; first in, so that it looks after all else is torn down."""
+    for item in items:
+        if isinstance(item, pytest.Function) and asyncio.iscoroutinefunction(item.obj):
+            item.fixturenames.insert(0, "leaves_nothing")
 
 
 Serve = Callable[..., AbstractAsyncContextManager[Server]]
@@ -69,6 +90,13 @@ def serve() -> Serve:
             await server.stop()
 
     return serving
+
+
+async def until(holds: Callable[[], bool], *, timeout: float = 2) -> None:
+    """Wait for something that nobody announces; TimeoutError after `timeout` seconds."""
+    async with asyncio.timeout(timeout):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 def url_of(server: Server, path: str = "/") -> str:

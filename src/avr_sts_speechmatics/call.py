@@ -72,6 +72,7 @@ class Call:
         self._audio_at = time.monotonic()
         self._audio_ended = False
         self._tasks: asyncio.TaskGroup | None = None
+        self._before: list[ev.Event] = []  # what happened before `run` had begun
 
     async def run(self) -> None:
         """Live through the call; returns when nothing of it is left.
@@ -86,7 +87,8 @@ class Call:
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self._listen())
                 self._tasks.create_task(self._watch_quiet_line())
-                self._tell(ev.CallStarted())
+                for event in (ev.CallStarted(), *self._before):
+                    self._tell(event)
                 await self._over.wait()
                 raise _CallOver
         except* _CallOver:
@@ -162,8 +164,11 @@ class Call:
     # --- the dialogue --------------------------------------------------------------------------
 
     def _tell(self, event: ev.Event) -> None:
-        # A session that is being closed still reports what it heard; nobody is there to be answered.
+        # A session that is being closed still reports what it heard; nobody is there to answer.
         if self._over.is_set():
+            return
+        if self._tasks is None:
+            self._before.append(event)
             return
         if isinstance(event, ev.SentenceReady):
             self._texts[event.utterance] = event.text

@@ -265,7 +265,9 @@ async def _thinking(settings: Settings) -> OpenAiThinking | ScriptedThinking:
 
 async def _keep_preparing(phrases: Phrases, voice: Voice) -> None:
     """Prepare the kept phrases; while some could not be made, try again now and then."""
-    while not await phrases.prepare(voice):
+    while True:
+        if await phrases.prepare(voice):
+            return
         await asyncio.sleep(PHRASES_AGAIN_S)
 
 

@@ -76,6 +76,8 @@ def test_a_frame_of_another_call_is_counted() -> None:
     assert heard(*frames(3, [0, 1]), *frames(4, [2]), *frames(3, [2])).damage == "1 of another call"
 
 
-def test_padding_and_torn_frames_are_counted() -> None:
+def test_silence_put_in_and_torn_frames_are_counted() -> None:
     (frame,) = frames(3, [0])
-    assert heard(bytes(FRAME_BYTES), frame, b"\x01").damage == "2 damaged"
+    torn = frame[:100] + bytes(100) + frame[200:]
+    damage = heard(bytes(FRAME_BYTES), frame, torn, b"\x01").damage
+    assert damage == "1 of silence put in, 2 damaged"

@@ -131,7 +131,7 @@ async def test_a_whole_call_is_found_whole_and_a_lossy_one_is_found_out() -> Non
                 metronome.add(caller.tick)
                 caller.leave()
             for caller in callers:
-                await caller.gone.wait()
+                await caller.done.wait()
                 await caller.hang_up()
         ticking.cancel()
 

@@ -7,11 +7,11 @@ the floor from it. All that is played comes back as "played", all that is thrown
 the history is written from those two and from nothing else.
 
   while     | when                      | then                             | because
- -----------+---------------------------+----------------------------------+--------------------------
+ -----------+---------------------------+----------------------------------+------------------------
   any       | a turn ends with words    | write them down, start a reply   | it is the agent's turn
-  any       | a turn ends without words | nothing; go on if paused         | a cough is no question
-  LISTENING | settled words, then       | answer them after TURN_OVERDUE_S | a lost "end of turn" must
-            | nothing                   |                                  | not be silence
+  any       | a turn ends without words | nothing; go on if paused         | a cough asks nothing
+  LISTENING | settled words, then       | answer them after TURN_OVERDUE_S | a lost "end of turn"
+            | nothing                   |                                  | must not be silence
   THINKING  | the caller speaks on      | drop the unheard reply, listen   | they had not finished
   THINKING  | sound as the voice begins | begin paused; wait confirm_s     | do not talk into a word
   SPEAKING  | sound                     | pause; wait confirm_s            | it may be a cough

@@ -40,14 +40,14 @@ _SYMBOLS = {
 
 
 def _clock(found: re.Match[str]) -> str:
-    hour, minute = int(found[1]), int(found[2])
+    hour, minute, half = found[1], int(found[2]), found[3] or ""
     if minute == 0:
-        return f"{hour}" if found[3] else f"{hour} o'clock"
-    return f"{hour} oh {minute}" if minute < 10 else f"{hour} {minute}"
+        return hour + (half or " o'clock")
+    return f"{hour} oh {minute}{half}" if minute < 10 else f"{hour} {minute}{half}"
 
 
 def _price(found: re.Match[str]) -> str:
-    whole, cents = found[2].replace(",", ""), found[3]
+    whole, cents = found[2], found[3]
     units, fractions = _CURRENCIES[found[1]]
     return f"{whole} {units}" + (f" and {cents} {fractions}" if cents and cents != "00" else "")
 
@@ -63,12 +63,10 @@ def _identifier(found: re.Match[str]) -> str:
 
 _REWRITES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?:https?://)?\b((?:[\w-]+\.)+[a-z]{2,})\b(?=\W|$)"), lambda m: _dotted(m[1])),
-    (re.compile(r"\b(\d{1,2})[:.](\d{2})\b(?= ?([ap])\.?m\b|)(?![.:]?\d)"), _clock),
     (re.compile(r"([$£€]) ?(\d[\d,]*)(?:\.(\d\d))?\b"), _price),
-    (re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+\b"), lambda m: m[0].replace(",", "")),
-    (re.compile(r"\+?(?<!\w)\d(?:[ -]?\d)+(?![\w%])"), _identifier),
-    (re.compile(r"\b([ap])\.?m\b\.?", re.IGNORECASE), lambda m: f"{m[1].upper()}M"),
-    (re.compile(r"(\d)(?=[AP]M\b)"), lambda m: f"{m[1]} "),
+    (re.compile(r"(\d) ?([ap])(?:\.m\.|m\b)", re.I), lambda m: f"{m[1]} {m[2].upper()}M"),
+    (re.compile(r"\b(\d{1,2})(?::|\.(?=\d\d [AP]M))(\d\d)\b( [AP]M)?"), _clock),
+    (re.compile(r"\+?(?<![\w.,])\d(?:[ -]?\d)+(?![\w%]|[.,]\d)"), _identifier),
 )
 
 

@@ -28,7 +28,10 @@ def log_mel(samples: Samples) -> Samples:
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
     frames = frames[: len(samples) // HOP]
     power = np.abs(np.fft.rfft(frames * _window(), axis=1)) ** 2
-    logs = np.log10(np.maximum(_filters() @ power.T, 1e-10))
+    # Band by band, not as one product of matrices: that one is big enough for the linear
+    # algebra library to start its threads, which then spin on the cores the models need.
+    bands = np.stack([power[:, bins] @ weights for bins, weights in _filters()])
+    logs = np.log10(np.maximum(bands, 1e-10))
     # Nothing is quieter than 80 dB below the loudest: what is, carries no speech.
     logs = np.maximum(logs, logs.max() - 8.0)
     return np.ascontiguousarray((logs + 4.0) / 4.0, dtype=np.float32)
@@ -40,8 +43,8 @@ def _window() -> Samples:
 
 
 @cache
-def _filters() -> Samples:
-    """Weights of the spectrum's bins in each band, shaped (BANDS, WINDOW // 2 + 1)."""
+def _filters() -> list[tuple[slice, Samples]]:
+    """For each band, the bins of the spectrum it covers and their weights."""
     bins = np.fft.rfftfreq(WINDOW, 1 / RATE)
     edges = _hertz(np.linspace(0.0, _mel(RATE / 2), BANDS + 2))
     widths = np.diff(edges)
@@ -50,7 +53,10 @@ def _filters() -> Samples:
     falling = slopes[2:] / widths[1:, None]
     triangles = np.maximum(0.0, np.minimum(rising, falling))
     equal_area = 2.0 / (edges[2:] - edges[:-2])
-    return (triangles * equal_area[:, None]).astype(np.float32)
+    weights = (triangles * equal_area[:, None]).astype(np.float32)
+    covered = [np.flatnonzero(band) for band in weights]
+    slices = [slice(bins[0], bins[-1] + 1) for bins in covered]
+    return [(bins, band[bins]) for bins, band in zip(slices, weights, strict=True)]
 
 
 def _mel(hertz: float) -> float:

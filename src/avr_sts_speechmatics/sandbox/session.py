@@ -79,8 +79,9 @@ class Session:
                 await self._end(ending)
             finally:
                 writer.cancel()
-                # Where the client closed first, its code is the one that counts.
-                self._record.close_code = self._socket.close_code or ending.close or BROKEN
+                # The code of the side that closed first is the one that counts.
+                code = self._socket.close_code if ending is CLIENT_LEFT else ending.close
+                self._record.close_code = code or BROKEN
                 self._notify()
 
     async def _converse(self, start_timeout: float, quota: int | None) -> Ending:

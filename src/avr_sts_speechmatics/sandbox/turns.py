@@ -15,8 +15,8 @@ Audio itself never passes here, and time is the audio's own.
     speech       | SPEECH_END_S of silence       | AddSegment, SpeechEnded  | a pause, maybe the end
     a pause      | ONSET_FRAMES with a voice     | SpeechStarted            | the turn goes on
     a pause      | TURN_END_S of silence         | EndOfTurn                | they want an answer
-    speech       | longer than LONG_S, a breath  | AddSegment               | the recogniser hears
-                 | or LONGEST_S                  |                          | half a minute at most
+    long speech  | SETTLE_S of silence           | AddSegment, SpeechEnded  | the recogniser hears
+    long speech  | LONGEST_S                     | AddSegment, and go on    | half a minute at most
 
 A sound in which no word is found ends with SpeechEnded: without StartOfTurn no EndOfTurn.
 In `external` mode there are no speech messages and only ForceEndOfUtterance ends a turn.
@@ -69,8 +69,8 @@ class Decode:
 class _Segment:
     """A stretch of speech that becomes one segment.
 
-    audio_start: with the lead. decoded_to: end of the last stretch sent to be decoded.
-    final: number of the decode whose text counts, as far as is known. text: its result.
+    audio_start: with the lead. decoded_to: when it was last sent to be decoded. final: number
+    of the decode since which no voice came: its text counts. text: that, once it is known.
     """
 
     audio_start: float
@@ -146,7 +146,7 @@ class Turns:
         """The text of a Decode; empty if there was no speech in it."""
         segment, decode = self._decodes.pop(number)
         if segment is self._segment:
-            if number == segment.final and self._last_voice <= decode.end:
+            if number == segment.final:
                 segment.text = text
             return self._show(segment, text, decode.end)
         if number == segment.final:
@@ -176,23 +176,25 @@ class Turns:
         goes_on = probability >= STAYS and self.now - self._last_voice <= DROPOUT_S
         if goes_on or self._voiced >= REVIVE_FRAMES:
             self._last_voice = segment.end = self.now
-            segment.text = None
+            segment.final = segment.text = None
 
     def _progress(self, segment: _Segment, decoder_idle: bool) -> list[Output]:
         silence = self.now - self._last_voice
         length = self.now - segment.audio_start
-        if silence >= SPEECH_END_S and not self._external:
+        long = length >= LONG_S
+        if silence >= (SETTLE_S if long else SPEECH_END_S) and (long or not self._external):
             return self._close(segment)
-        if length >= LONGEST_S or (length >= LONG_S and silence >= SETTLE_S):
-            return self._cut(segment, speaking=silence < SETTLE_S)
-        if silence >= SETTLE_S and segment.decoded_to < self._last_voice:
+        if length >= LONGEST_S:
+            return self._cut(segment)
+        if silence >= SETTLE_S and segment.final is None:
             return [self._decode(segment, final=True)]
-        if silence < SETTLE_S and self.now - segment.decoded_to >= PARTIAL_EVERY_S and decoder_idle:
+        due = self._last_voice - segment.decoded_to >= PARTIAL_EVERY_S
+        if due and segment.final is None and decoder_idle:
             return [self._decode(segment, final=False)]
         return []
 
     def _pause(self) -> list[Output]:
-        over = self._turn_open or self._pending
+        over = self._turn_open or bool(self._pending)
         silent = self.now - self._last_voice >= TURN_END_S
         if over and silent and not self._external and self._due is None:
             self._due = self.now
@@ -214,22 +216,18 @@ class Turns:
         self._voiced = 0
         self._pending.append(segment)
         outputs: list[Output] = []
-        in_flight = segment.final in self._decodes and segment.decoded_to >= segment.end
-        if segment.text is None and not in_flight:
+        if segment.final is None:
             outputs.append(self._decode(segment, final=True))
         outputs += self._settled()
         if not self._external:
             outputs.append(agent_stt.speech_ended(segment.end))
         return outputs
 
-    def _cut(self, segment: _Segment, *, speaking: bool) -> list[Output]:
-        """The segment is long enough; the speech may go on in the next one."""
-        self._segment = None
+    def _cut(self, segment: _Segment) -> list[Output]:
+        """Nobody took a breath for too long: the speech goes on in another segment."""
         self._pending.append(segment)
-        outputs: list[Output] = [self._decode(segment, final=True)]
-        if speaking or not self._external:
-            self._segment = _Segment(self.now, self.now, self.now, decoded_to=self.now)
-        return outputs
+        self._segment = _Segment(self.now, self.now, self.now, decoded_to=self.now)
+        return [self._decode(segment, final=True)]
 
     def _show(self, segment: _Segment, text: str, end: float) -> list[Output]:
         """What is understood so far."""

