@@ -1,8 +1,9 @@
 # Everything a newcomer needs; `make` alone prints it. No key, no Docker: Python 3.11, git, make.
 #
-# What has been installed is remembered by stamps in .venv, older than neither the locks nor
-# pyproject.toml. An install that was interrupted leaves .venv/installing behind: a half-unpacked
-# package looks whole to pip, so the next make starts over from nothing.
+# What has been installed is remembered by stamps in .venv; a newer lock or pyproject.toml installs
+# again. An install that was interrupted leaves .venv/installing behind, and a half-unpacked package
+# can look whole to pip: the next make starts over from nothing. So it does when the checkout was
+# moved or its Python is gone.
 
 # The Python to make .venv with; empty: the first of CANDIDATES that is 3.11 or later.
 PYTHON ?=
@@ -56,51 +57,67 @@ clean: ## remove what tests and builds leave behind (rm -r .venv removes the res
 
 # --- what is installed ---------------------------------------------------------------------------
 
-# $(call install,LOCKS,WHAT): install with the given locks, then the project itself if WHAT says so.
-define install
-@set -e; \
-if [ -e .venv/installing ]; then \
-	other=$$(cat .venv/installing); \
-	if [ -n "$$other" ] && kill -0 "$$other" 2>/dev/null; then \
-		echo "Another make (process $$other) is installing; try again when it is done." >&2; exit 1; \
-	fi; \
-	echo "The last install was interrupted; starting over."; \
-	rm -rf .venv; \
-fi; \
-if ! $(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-	python=; \
-	for candidate in $(or $(PYTHON),$(CANDIDATES)); do \
-		if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-			python=$$candidate; break; \
+BROKEN := $(shell [ ! -d .venv ] || { \
+	[ ! -e .venv/installing ] && .venv/bin/python -c "" && \
+	{ [ ! -e .venv/made-in ] || [ "$$(cat .venv/made-in)" = "$(CURDIR)" ]; }; } 2>/dev/null || echo yes)
+
+ifdef BROKEN
+.PHONY: .venv/made-in
+endif
+
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+.venv/made-in:
+	@set -e; \
+	if [ -n "$(BROKEN)" ]; then \
+		other=$$(cat .venv/installing 2>/dev/null || true); \
+		if [ -n "$$other" ] && ps -p "$$other" -o args= 2>/dev/null | grep -q installing; then \
+			echo "Another make (process $$other) is installing; try again when it is done." >&2; \
+			exit 1; \
 		fi; \
-	done; \
-	if [ -z "$$python" ]; then \
-		echo "No Python 3.11 or later among: $(or $(PYTHON),$(CANDIDATES)); install one, or name it: make PYTHON=/path/to/python3 ..." >&2; \
-		exit 1; \
+		echo "The last install was interrupted, or .venv does not fit here; starting over."; \
+		rm -rf .venv; \
 	fi; \
-	version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
-	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
-		echo "This Python $$version cannot make a virtual environment; on Debian and Ubuntu: apt-get install python$$version-venv" >&2; \
-		exit 1; \
+	if ! $(BIN)/python -c 'import pip; $(NEW_ENOUGH)' 2>/dev/null; then \
+		python=; \
+		for candidate in $(or $(PYTHON),$(CANDIDATES)); do \
+			if "$$candidate" -c '$(NEW_ENOUGH)' 2>/dev/null; then python=$$candidate; break; fi; \
+		done; \
+		if [ -z "$$python" ]; then \
+			echo "Python 3.11 or later is needed; none found as $(or $(PYTHON),$(CANDIDATES)). Install one, or name it: make PYTHON=/path/to/python3" >&2; \
+			exit 1; \
+		fi; \
+		version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+			echo "Python $$version cannot make a virtual environment; on Debian and Ubuntu: apt-get install python$$version-venv" >&2; \
+			exit 1; \
+		fi; \
+		echo "Making .venv with Python $$version ..."; \
+		"$$python" -m venv --clear .venv; \
 	fi; \
-	echo "Making .venv with Python $$version ..."; \
-	"$$python" -m venv --clear .venv; \
-fi; \
+	echo "$(CURDIR)" > .venv/made-in
+
+# $(call install,WHAT,LOCK): pip downloads everything before it installs anything, so a failure of
+# its own (no network) leaves what was there as it was; only a signal leaves the mark behind.
+define install
+@set -e; trap 'exit 130' INT TERM; \
+echo "Installing $(1) ..."; \
 echo $$$$ > .venv/installing; \
-echo "Installing $(2) ..."; \
-$(PIP) install --quiet --require-hashes $(foreach lock,$(1),-r locks/$(lock).txt); \
-$(3) \
+if ! $(PIP) install --quiet --require-hashes $(2:%=-r locks/%.txt) || \
+	! $(PIP) install --quiet --no-deps --no-build-isolation -e .; then \
+	rm .venv/installing; \
+	echo "Installing failed, for the reason above; the next make tries again." >&2; \
+	exit 1; \
+fi; \
 rm .venv/installing; \
 touch $@
 endef
 
-PROJECT = $(PIP) install --quiet --no-deps --no-build-isolation -e .;
-
-.venv/installed-run: locks/build.txt locks/sandbox.txt pyproject.toml
-	$(call install,build sandbox,what the service and its offline sandbox need (about 150 MB, once),$(PROJECT))
+.venv/installed-run: .venv/made-in locks/build.txt locks/sandbox.txt pyproject.toml
+	$(call install,the service and its offline sandbox (once; 170 MB),build sandbox)
 
 .venv/installed-dev: .venv/installed-run locks/dev.txt
-	$(call install,dev,what the tests need,)
+	$(call install,what the tests need,dev)
 
 .venv/installed-tools: .venv/installed-run locks/tools.txt
-	$(call install,tools,what checks the Dockerfile and makes the locks,)
+	$(call install,what checks the Dockerfile and makes the locks,tools)
