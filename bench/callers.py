@@ -14,18 +14,23 @@ from enum import Enum, auto
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
-from bench.codewords import LIMIT, Turn
+from bench.codewords import LIMIT, Turn, answer
 from bench.frames import FRAME_SECONDS, Mark, encode
 from bench.ledger import Call
+from bench.voiceprint import length
 
 _TICK_SECONDS = 0.001
 _SLOTS = round(FRAME_SECONDS / _TICK_SECONDS)
 
 _SPEECH_FRAMES = 30
 _PAUSE_FRAMES = 25
-# An answer that has been quiet for so long is over; sentences follow one another faster.
+# An answer that has been quiet for so long is over; one that has not been said in full is waited
+# for: talking into the pauses of a service that is too slow would only hide that it is.
 _ANSWER_OVER_SECONDS = 0.4
+_ANSWER_LOST_SECONDS = 3.0
 _BARGE_IN_AFTER_SECONDS = 0.8
+# Of audio in base64, with no more JSON around it than there must be.
+_MESSAGE_BYTES_PER_SECOND = 16000 * 4 / 3
 # What is on its way to the recogniser when the last frame is sent arrives within this time; a
 # service that fills a silent line with frames of its own does not begin so soon.
 _LAST_FRAME_SECONDS = 0.25
@@ -62,6 +67,7 @@ class Caller(WSListener):
         self._asked_at = 0.0
         self._answer_began = 0.0
         self._answer_last = 0.0
+        self._answer_left = 0.0
         self._leaving = False
         self._silent = False
         self._transport: WSTransport | None = None
@@ -107,6 +113,7 @@ class Caller(WSListener):
         # Enough to know that the agent speaks: a full look at each message comes later.
         if b'audio"' in message[:32]:
             self._answer_last = now
+            self._answer_left -= len(message) / _MESSAGE_BYTES_PER_SECOND
             self._answer_began = self._answer_began or now
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
@@ -128,6 +135,7 @@ class Caller(WSListener):
                 self._phase = _Phase.LISTENING
                 self._asked_at = now
                 self._answer_began = 0.0
+                self._answer_left = length(answer(Turn(self._call.number, self._turn)))
             else:
                 self._call.speech_ended[self._turn] = now
         elif self._phase is _Phase.LISTENING:
@@ -147,7 +155,9 @@ class Caller(WSListener):
             if now - self._asked_at > self._manners.patience:
                 self._call.unanswered += 1
                 self._rest()
-        elif now - self._answer_last > _ANSWER_OVER_SECONDS:
+        elif now - self._answer_last > (
+            _ANSWER_LOST_SECONDS if self._answer_left > 0 else _ANSWER_OVER_SECONDS
+        ):
             self._rest()
         elif now - self._answer_began > _BARGE_IN_AFTER_SECONDS and self._barges_in():
             self._call.barged.add(self._turn + 1)

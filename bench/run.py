@@ -27,11 +27,11 @@ MOST_CALLS = LIMIT - 1
 """One number is kept for the warm-up call."""
 
 # A turn takes about this long: callers who dial evenly over it keep the load even.
-_DIALLING_SECONDS = 4.0
+_DIALLING_SECONDS = 7.0
 _SETTLING_SECONDS = 1.0
 _PATIENCE_SECONDS = 5.0
 # The longest a caller needs to end the turn it is in, beyond its patience.
-_LEAVING_SECONDS = 10.0
+_LEAVING_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Clocks:
 async def run(plan: Plan) -> Report:
     """Make one run. Raises BenchError when it cannot be made.
 
-    Takes the warm-up call, dialling, `plan.seconds` and the last turns: about 20 s more than
+    Takes the warm-up call, dialling, `plan.seconds` and the last turns: about 25 s more than
     those seconds. The child process is always ended.
     """
     os.sched_setaffinity(0, {plan.load_core})

@@ -19,8 +19,8 @@ from bench.codewords import letters
 LINE_RATE = 8000
 """What the caller hears: samples per second."""
 
-SECONDS_PER_CHARACTER = 0.014
-"""Four times as fast as people speak: more turns in a short run."""
+SECONDS_PER_CHARACTER = 0.025
+"""More than twice as fast as people speak: more turns in a short run."""
 
 _TONES = 3
 _AMPLITUDE = 3000
@@ -55,6 +55,11 @@ def sound(text: str, rate: int, shift: float = 0.0) -> Samples:
         phases = ((np.pi * sweep) * at + 2 * np.pi * pitch) * at + phase
         total += np.sin(phases.astype(np.float32))
     return (_AMPLITUDE * total).astype(np.float64)
+
+
+def length(texts: list[str]) -> float:
+    """How long it takes to say them (s)."""
+    return SECONDS_PER_CHARACTER * sum(map(len, texts))
 
 
 def pcm(text: str, rate: int) -> bytes:

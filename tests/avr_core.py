@@ -32,6 +32,10 @@ class Heard:
     def frames(self) -> list[bytes]:
         return [b64decode(message["audio"]) for message in self.of("audio")]
 
+    def said(self, role: str) -> str:
+        """All of one side's transcript in one piece."""
+        return " ".join(text for who, text in self.transcript if who == role)
+
     @property
     def transcript(self) -> list[tuple[str, str]]:
         return [(message["role"], message["text"]) for message in self.of("transcript")]

@@ -163,7 +163,8 @@ async def answering_posts(agent: Agent, status: int = 200) -> AsyncIterator[str]
 
     app = web.Application()
     app.router.add_post("/speech-to-speech-stream", stream)
-    runner = web.AppRunner(app)
+    # A refused caller is not listened to any longer.
+    runner = web.AppRunner(app, lingering_time=0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

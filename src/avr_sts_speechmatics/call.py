@@ -215,8 +215,11 @@ class Call:
         task.add_done_callback(lambda _: self._replies.pop(reply, None))
 
     def _utterance_finished(self, played: Played) -> None:
-        self._texts.pop(played.number, None)
-        self._tell(ev.UtterancePlayed(played.number))
+        if played.total is None:  # the voice broke off
+            self._tell(ev.UtteranceDropped(played.number, self._share(played)))
+        else:
+            self._texts.pop(played.number, None)
+            self._tell(ev.UtterancePlayed(played.number))
         self._speaker.played(played.number)
 
     def _share(self, played: Played) -> float:
@@ -224,9 +227,9 @@ class Call:
         text = self._texts.pop(played.number, "")
         total = played.total
         if total is None:
-            # The voice had not finished it: guess its length by its letters, at least what came.
-            total = max(played.samples, int(len(text) / _GUESSED_CHARS_PER_SECOND * RATE))
-        return played.samples / total if total else 0.0
+            # The voice had not finished it: guess its length by its letters.
+            total = int(len(text) / _GUESSED_CHARS_PER_SECOND * RATE)
+        return min(1.0, played.samples / total) if total else 0.0
 
     def _set_timer(self, timer: ev.Timer, after: float) -> None:
         self._cancel_timer(timer)

@@ -11,6 +11,7 @@ from contextlib import aclosing
 
 from avr_sts_speechmatics.audio.pcm import RATE
 from avr_sts_speechmatics.audio.resample import Resampler
+from avr_sts_speechmatics.dialogue.sentences import sentences_of
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.services.voice import Voice
 
@@ -18,14 +19,18 @@ _log = logging.getLogger(__name__)
 
 
 class Phrases:
-    """Kept speech, by its text: s16le 8 kHz. One voice each."""
+    """Kept speech of one voice, by its sentence: s16le 8 kHz.
+
+    texts: what is to be kept; empty ones are nothing to keep.
+    """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._texts = tuple(text for text in texts if text)
+        # Spoken sentence by sentence, so kept sentence by sentence.
+        self._texts = tuple(piece for text in texts for piece in sentences_of(text))
         self._kept: dict[str, bytes] = {}
 
-    def get(self, text: str) -> bytes | None:
-        return self._kept.get(text)
+    def get(self, sentence: str) -> bytes | None:
+        return self._kept.get(sentence)
 
     async def prepare(self, voice: Voice) -> bool:
         """Synthesise what is not kept yet. Returns False if that failed, to be tried again."""

@@ -113,19 +113,21 @@ class Speaker:
 
     async def _fetch(self, reply: "_Reply", utterance: Utterance, sentence: str) -> None:
         resampler = Resampler(self._voice.rate, RATE)
+        whole = False
         try:
             async with aclosing(self._voice.speak(sentence)) as audio:
                 async for pcm in audio:
                     self._write(reply, utterance, resampler.feed(pcm))
                     await utterance.room()
             self._write(reply, utterance, resampler.flush())
+            whole = True
         except ServiceError as error:
             _log.warning("%s", error)
             # Half a sentence was heard: going on with the next is less confusing than an apology.
             if not utterance.written_bytes:
                 reply.failed = True
         finally:
-            self._playout.end(utterance)
+            self._playout.end(utterance, whole=whole)
 
     def _write(self, reply: "_Reply", utterance: Utterance, pcm: bytes) -> None:
         if not pcm:

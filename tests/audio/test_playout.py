@@ -75,7 +75,7 @@ def test_what_is_written_is_taken_whole_padded_once_and_in_order(pieces, cuts):
             frame = utterance.take()
             if frame is not None:
                 taken.append(frame)
-    utterance.end()
+    utterance.end(whole=True)
     while (frame := utterance.take()) is not None:
         taken.append(frame)
     said = b"".join(pieces)
@@ -142,6 +142,15 @@ async def test_a_flush_says_how_far_each_utterance_got_and_sends_nothing_more(ph
     await asyncio.sleep(0.05)
     assert len(phone.frames) == frames
     assert phone.playout.idle
+
+
+async def test_a_voice_that_broke_off_is_not_taken_for_whole(phone):
+    broken, silent = phone.playout.open(1), phone.playout.open(2)
+    phone.playout.write(broken, speech(2))
+    phone.playout.end(broken, whole=False)
+    phone.playout.end(silent, whole=False)
+    await asyncio.wait_for(phone.all_heard.wait(), 5)
+    assert phone.finished == [Played(1, 320, None), Played(2, 0, None)]
 
 
 async def test_an_answer_after_a_flush_is_due_when_the_frame_before_it_has_been_heard(phone):

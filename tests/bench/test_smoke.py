@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import numpy as np
+import pytest
 from bench.callers import Caller, Manners, Metronome
 from bench.figures import judge
 from bench.ledger import Call, Delays, Ledger
 from bench.run import cloud
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect, ws_create_server
+
+from bench import voiceprint
 
 DELAYS = Delays(hearing=0.1, thinking=0.05, voice=0.05)
 
@@ -119,7 +122,10 @@ async def reference(ports: tuple[int, int], deaf_to: int = 0) -> AsyncIterator[s
             server.close()
 
 
-async def test_a_whole_call_is_found_whole_and_a_lossy_one_is_found_out() -> None:
+async def test_a_whole_call_is_found_whole_and_a_lossy_one_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(voiceprint, "SECONDS_PER_CHARACTER", 0.01)
     ledger = Ledger(calls=[Call(0), Call(1)])
     metronome = Metronome(ledger.lags)
     async with cloud(ledger, DELAYS) as ports, asyncio.TaskGroup() as tasks:

@@ -2,14 +2,14 @@
 
 import json
 import wave
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+from agent_wire import KEY, AgentClient, Clip, Connect
 
 from avr_sts_speechmatics.sandbox.engines import Engines
 from avr_sts_speechmatics.sandbox.local import LocalThinking
@@ -21,79 +21,12 @@ if TYPE_CHECKING:
     from avr_sts_speechmatics.sandbox.whisper import Whisper
 
 CLIPS = Path(__file__).parents[1] / "clips"
-FRAME = bytes(320)
-KEY = {"Authorization": "Bearer a-key"}
-
-START: dict[str, Any] = {
-    "message": "StartRecognition",
-    "audio_format": {"type": "raw", "encoding": "pcm_s16le", "sample_rate": 8000},
-    "transcription_config": {"language": "en", "model": "linden-1", "enable_partials": True},
-}
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A telephone recording. pcm: s16le at 8 kHz."""
-
-    file: str
-    text: str
-    pcm: bytes
-
-
-class AgentClient:
-    """Agent STT by hand: nothing between a test and the wire."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self.socket = socket
-
-    async def send(self, message: dict[str, Any] | str) -> None:
-        await self.socket.send_str(message if isinstance(message, str) else json.dumps(message))
-
-    async def audio(self, pcm: bytes, *, frame: int = 320) -> int:
-        """Send audio in frames; how many there were."""
-        pieces = [pcm[start : start + frame] for start in range(0, len(pcm), frame)]
-        for piece in pieces:
-            await self.socket.send_bytes(piece)
-        return len(pieces)
-
-    async def next(self) -> dict[str, Any]:
-        """The next message that is not AudioAdded."""
-        while True:
-            message = await self.socket.receive_json(timeout=5)
-            if message["message"] != "AudioAdded":
-                return dict(message)
-
-    async def until(self, name: str) -> list[dict[str, Any]]:
-        """All messages up to the first of that name, AudioAdded left out."""
-        messages = [await self.next()]
-        while messages[-1]["message"] != name:
-            messages.append(await self.next())
-        return messages
-
-    async def started(self, **changes: Any) -> dict[str, Any]:
-        """Start a session; the server's answer."""
-        await self.send(START | changes)
-        return await self.next()
-
-    async def finish(self, frames: int) -> list[dict[str, Any]]:
-        """End the stream; all that was still to come, the end included."""
-        await self.send({"message": "EndOfStream", "last_seq_no": frames})
-        return await self.until("EndOfTranscript")
-
-    async def close_code(self) -> int | None:
-        """Read to the end; the code it ended with, None if it just broke."""
-        async for _ in self.socket:
-            pass
-        return self.socket.close_code
 
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as session:
         yield session
-
-
-Connect = Callable[[RunningSandbox], Awaitable[AgentClient]]
 
 
 @pytest.fixture

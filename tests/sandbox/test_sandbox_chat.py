@@ -75,7 +75,8 @@ def test_an_answered_tool_call_is_in_order() -> None:
 def test_the_chunks_of_an_answer_add_up_to_the_whole(texts: list[str], calls: list[str]) -> None:
     answer = Answer(parse(body(stream=True, stream_options={"include_usage": True})))
     chunks = [answer.opening()]
-    for piece in [*texts, *(ToolCall("find", arguments) for arguments in calls)]:
+    pieces: list[str | ToolCall] = [*texts, *(ToolCall("find", call) for call in calls)]
+    for piece in pieces:
         chunks += answer.add(piece)
     chunks += answer.closing()
     deltas = [chunk["choices"][0]["delta"] for chunk in chunks[:-1]]

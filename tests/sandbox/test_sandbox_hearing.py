@@ -2,12 +2,14 @@
 
 import aiohttp
 import pytest
-from conftest import KEY, Connect
+from agent_wire import KEY, Connect
 
 from avr_sts_speechmatics.sandbox.scripted import running_sandbox
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer "}, {"Authorization": "Basic x"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer "}, {"Authorization": "Basic x"}]
+)
 async def test_without_a_key_there_is_no_session(
     http: aiohttp.ClientSession, headers: dict[str, str]
 ) -> None:

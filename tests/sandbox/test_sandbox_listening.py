@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from conftest import START, Clip
+from agent_wire import START, Clip
 
 from avr_sts_speechmatics.sandbox import agent_stt
 from avr_sts_speechmatics.sandbox.agent_stt import StartRecognition
@@ -83,7 +83,7 @@ async def test_both_encodings_and_rates_are_heard(
 ) -> None:
     from avr_sts_speechmatics.sandbox.resample import resample
 
-    narrow = np.frombuffer(clips[0].pcm, "<i2").astype(np.float32) / 32_768
+    narrow = np.frombuffer(clips[0].pcm, "<i2").astype(np.float32) / np.float32(32_768)
     wide = resample(narrow, 8_000, 16_000)
     pcm = wide.tobytes() if encoding == "pcm_f32le" else (wide * 32_767).astype("<i2").tobytes()
     form = {"type": "raw", "encoding": encoding, "sample_rate": 16_000}
@@ -130,7 +130,10 @@ async def test_a_failing_recogniser_ends_the_session(worker: Executor, clips: li
     def fail(samples: object, rate: int) -> str:
         raise RuntimeError("a bug")
 
-    with pytest.raises(ExceptionGroup, match="TaskGroup"):
+    async def listen() -> None:
         async with LocalHearing(fail, worker).listen(start(), lambda _: None) as listener:
             await listener.hear(clips[0].pcm)
             await listener.finish()
+
+    with pytest.raises(ExceptionGroup, match="TaskGroup"):
+        await listen()

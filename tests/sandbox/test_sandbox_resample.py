@@ -10,7 +10,9 @@ from avr_sts_speechmatics.sandbox.resample import resample
 RATES = [(8_000, 16_000), (22_050, 16_000), (16_000, 8_000)]
 
 
-def sine(hertz: float, rate: int, seconds: float = 1) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def sine(
+    hertz: float, rate: int, seconds: float = 1
+) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     return np.sin(2 * np.pi * hertz * np.arange(int(rate * seconds)) / rate).astype(np.float32)
 
 

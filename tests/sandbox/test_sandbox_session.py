@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
-from conftest import FRAME, START, Connect
+from agent_wire import FRAME, START, Connect
 
 from avr_sts_speechmatics.sandbox.agent_stt import StartRecognition
 from avr_sts_speechmatics.sandbox.engines import Engines, Listener, Send
@@ -137,7 +138,7 @@ async def test_the_configuration_can_be_changed_within_limits(connect: Connect) 
     async with running_sandbox() as cloud:
         client = await connect(cloud)
         await client.started()
-        config = {"enable_partials": False}
+        config: dict[str, Any] = {"enable_partials": False}
         await client.send({"message": "SetRecognitionConfig", "transcription_config": config})
         config = {"max_delay": 1, "enable_partials": False}
         await client.send({"message": "SetRecognitionConfig", "transcription_config": config})

@@ -6,7 +6,7 @@ import wave
 
 import aiohttp
 import pytest
-from conftest import KEY
+from agent_wire import KEY
 
 from avr_sts_speechmatics.sandbox.engines import Engines
 from avr_sts_speechmatics.sandbox.scripted import (
@@ -35,8 +35,8 @@ async def test_every_voice_speaks(http: aiohttp.ClientSession, voice: str) -> No
 
 async def test_wav_has_a_header(http: aiohttp.ClientSession) -> None:
     async with running_sandbox() as cloud:
-        async with http.post(f"{cloud.tts_url}/generate/theo", json=TEXT, headers=KEY) as response:
-            body = await response.read()
+        response = await http.post(f"{cloud.tts_url}/generate/theo", json=TEXT, headers=KEY)
+        body = await response.read()
     with wave.open(io.BytesIO(body)) as file:
         assert file.getframerate() == 16_000
         assert file.getnchannels() == 1

@@ -4,10 +4,10 @@ import asyncio
 import json
 
 import aiohttp
-from conftest import KEY
+from agent_wire import KEY
 
 from avr_sts_speechmatics.sandbox.engines import ToolCall
-from avr_sts_speechmatics.sandbox.scripted import running_sandbox, scripted
+from avr_sts_speechmatics.sandbox.scripted import Thought, running_sandbox, scripted
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -31,7 +31,7 @@ async def test_a_stream_ends_with_why_usage_and_done(http: aiohttp.ClientSession
 async def test_answers_come_one_after_the_other_and_the_last_one_stays(
     http: aiohttp.ClientSession,
 ) -> None:
-    answers = ["One.", ["Two", ToolCall("avr_hangup", "{}")]]
+    answers: list[Thought] = ["One.", ["Two", ToolCall("avr_hangup", "{}")]]
     async with running_sandbox(scripted(answers=answers)) as cloud:
         got = []
         for _ in range(3):

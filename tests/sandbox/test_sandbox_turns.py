@@ -1,6 +1,7 @@
 """When speech starts, when a turn is over, and what is said in between."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -221,7 +222,7 @@ def test_sentences_become_segments_of_their_own() -> None:
         "Goodbye.",
     ]
     times = [(s["metadata"]["start_time"], s["metadata"]["end_time"]) for s in segments]
-    assert all(a[1] == b[0] for a, b in zip(times, times[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in pairwise(times))
 
 
 def test_speakers_are_named_when_asked_for() -> None:

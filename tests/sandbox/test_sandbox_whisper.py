@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from conftest import Clip
+from agent_wire import Clip
 
 if TYPE_CHECKING:
+    from avr_sts_speechmatics.sandbox.mel import Samples
     from avr_sts_speechmatics.sandbox.whisper import Whisper
 
 pytestmark = pytest.mark.models
@@ -36,10 +37,14 @@ def errors(said: list[str], heard: list[str]) -> int:
     return row[-1]
 
 
+def samples_of(clip: Clip) -> "Samples":
+    return np.frombuffer(clip.pcm, "<i2").astype(np.float32) / np.float32(32_768)
+
+
 def test_telephone_speech_is_understood(whisper: "Whisper", clips: list[Clip]) -> None:
     wrong, total = 0, 0
     for clip in clips:
-        samples = np.frombuffer(clip.pcm, "<i2").astype(np.float32) / 32_768
+        samples = samples_of(clip)
         heard = whisper.recognise(samples, 8_000)
         wrong += errors(words(clip.text), words(heard.text))
         total += len(words(clip.text))
@@ -57,7 +62,7 @@ def test_noise_and_tones_say_nothing(whisper: "Whisper", seconds: float) -> None
 
 
 def test_a_very_long_piece_is_cut(whisper: "Whisper", clips: list[Clip]) -> None:
-    samples = np.frombuffer(clips[0].pcm, "<i2").astype(np.float32) / 32_768
+    samples = samples_of(clips[0])
     assert whisper.recognise(np.tile(samples, 12), 8_000).text
 
 

@@ -43,7 +43,7 @@ class Played:
     """How far an utterance got.
 
     number: the utterance's. samples: heard by the caller, as far as the clock knows (8 kHz).
-    total: samples of the whole utterance, or None while the voice had not finished it.
+    total: samples of the whole utterance, or None where the voice never finished it.
     """
 
     number: int
@@ -57,11 +57,21 @@ class Utterance:
     number: the call's own name for it.
     """
 
-    __slots__ = ("_audio", "_position", "_room", "ended", "number", "played_bytes", "written_bytes")
+    __slots__ = (
+        "_audio",
+        "_position",
+        "_room",
+        "_whole",
+        "ended",
+        "number",
+        "played_bytes",
+        "written_bytes",
+    )
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.ended = False
+        self._whole = False
         self.written_bytes = 0
         self.played_bytes = 0
         self._audio = bytearray()
@@ -73,15 +83,16 @@ class Utterance:
         return len(self._audio) - self._position
 
     def played(self) -> Played:
-        total = self.written_bytes // SAMPLE_BYTES if self.ended else None
+        total = self.written_bytes // SAMPLE_BYTES if self._whole else None
         return Played(self.number, self.played_bytes // SAMPLE_BYTES, total)
 
     def write(self, pcm: bytes) -> None:
         self._audio += pcm
         self.written_bytes += len(pcm)
 
-    def end(self) -> None:
+    def end(self, *, whole: bool) -> None:
         self.ended = True
+        self._whole = whole
         if self._room is not None:
             self._room.set()
 
@@ -155,10 +166,10 @@ class Playout:
             utterance.write(pcm)
             self._wake()
 
-    def end(self, utterance: Utterance) -> None:
-        """No more audio comes for this utterance."""
+    def end(self, utterance: Utterance, *, whole: bool = True) -> None:
+        """No more audio comes for this utterance. whole: whether it has all it should have."""
         if not utterance.ended:
-            utterance.end()
+            utterance.end(whole=whole)
             self._wake()
 
     def pause(self) -> None:
@@ -178,7 +189,7 @@ class Playout:
         # Asked before they are ended: what a voice had not finished has no known length.
         dropped = [utterance.played() for utterance in self._utterances]
         for utterance in self._utterances:
-            utterance.end()
+            utterance.end(whole=False)
         self._utterances.clear()
         return dropped
 

@@ -100,7 +100,7 @@ class UtterancePlayed:
 
 @dataclass(frozen=True, slots=True)
 class UtteranceDropped:
-    """It was flushed. heard: share of its audio that was played (0..1)."""
+    """It was flushed, or the voice broke off. heard: share of it that was played (0..1)."""
 
     utterance: int
     heard: float

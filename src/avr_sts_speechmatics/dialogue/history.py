@@ -37,11 +37,14 @@ def heard_words(text: str, share: float) -> str:
 class _Entry:
     role: Role
     pieces: list[str] = field(default_factory=list)
-    cut: bool = False
 
     @property
     def text(self) -> str:
-        return " ".join(self.pieces) + (CUT_MARK if self.cut else "")
+        return " ".join(self.pieces)
+
+    def mark_cut(self) -> None:
+        if not self.pieces[-1].endswith(CUT_MARK):
+            self.pieces[-1] += CUT_MARK
 
 
 class History:
@@ -66,12 +69,14 @@ class History:
         text = self._waiting.pop(utterance, "")
         words = heard_words(text, share)
         if words:
-            entry = self._last("agent")
-            entry.pieces.append(words)
-            entry.cut = words != text
-        elif text and self._entries and self._entries[-1].role == "agent":
-            self._entries[-1].cut = True
+            self._last("agent").pieces.append(words)
+        if words != text and self._entries and self._entries[-1].role == "agent":
+            self._entries[-1].mark_cut()
         return words
+
+    def forget_unheard(self) -> None:
+        """What was to be said is not: from now on nothing of it counts as heard."""
+        self._waiting.clear()
 
     def messages(self) -> list[Message]:
         """The conversation as a model is to see it."""

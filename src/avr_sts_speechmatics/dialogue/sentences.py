@@ -88,9 +88,16 @@ class Sentences:
             clause = next((at for at in clauses if at >= FIRST_CLAUSE_CHARS), 0)
             if clause and (not end or clause < end):
                 end = clause
-        if end > LONGEST_CHARS or (not end and len(self._text) > LONGEST_CHARS):
+        # Space at the end is not spoken; it must not decide, for nobody knows how much will come.
+        if len(self._text[: end or None].rstrip()) > LONGEST_CHARS:
             return _break_long(self._text)
         return end
+
+
+def sentences_of(text: str) -> list[str]:
+    """The pieces of a text that is known as a whole, cut as a stream of it would be."""
+    sentences = Sentences()
+    return [*sentences.feed(text), *sentences.end()]
 
 
 def _sentence_end(text: str) -> int:

@@ -13,6 +13,8 @@ the history is written from those two and from nothing else.
   LISTENING | settled words, then       | answer them after TURN_OVERDUE_S | a lost "end of turn"
             | nothing                   |                                  | must not be silence
   THINKING  | the caller speaks on      | drop the unheard reply, listen   | they had not finished
+  LISTENING | that came to nothing      | ask for the reply again          | a guess may be withdrawn;
+            |                           |                                  | the question stands
   THINKING  | sound as the voice begins | begin paused; wait confirm_s     | do not talk into a word
   SPEAKING  | sound                     | pause; wait confirm_s            | it may be a cough
   SPEAKING  | words of a new turn       | flush, cancel, listen            | they want the floor
@@ -100,6 +102,8 @@ class Dialogue:
         self._reply: int | None = None  # the one that thinks or speaks now
         self._reply_is_fixed = False
         self._turn: list[str] = []  # settled pieces of the caller's turn
+        self._late: list[str] = []  # heard too late, to be answered after what is said now
+        self._unanswered = False  # no voice has begun to answer what the caller said last
         self._caller_speaks = False
         self._words_open = False  # a guess was heard that has not been settled
         self._turn_end = 0.0
@@ -108,6 +112,7 @@ class Dialogue:
         self._settled = False  # the last audio has been heard, as far as waiting can tell
         self._settle_tries = 0
         self._failures = 0
+        self._deaf = False
         self._leaving = False
         self._rows: dict[type[ev.Event], Callable[..., Iterator[ev.Command]]] = {
             ev.CallStarted: self._call_started,
@@ -182,20 +187,22 @@ class Dialogue:
         self._caller_speaks = False
         self._words_open = False
         if self._turn:
-            yield ev.CancelTimer(ev.Timer.OVERDUE)
             text = " ".join(self._turn)
             self._turn = []
             yield from self._answer(text)
         elif self.state is State.PAUSED:
             yield from self._resume()
+        elif self.state is State.LISTENING and self._unanswered and not self._keys:
+            yield from self._answer()
 
     def _late_words(self, text: str) -> Iterator[ev.Command]:
         if self.state in (State.LISTENING, State.THINKING):
-            yield from self._cancel()
             yield from self._answer(text)
+        elif self._reply_is_fixed and not self._leaving:
+            self._late.append(text)  # a welcome answers nothing: they are answered after it
+            self._unanswered = True
         else:
-            self.history.caller_said(text)
-            yield ev.SendTranscript("user", text)
+            yield from self._write_down(text)
 
     def _key_pressed(self, event: ev.KeyPressed) -> Iterator[ev.Command]:
         yield from self._take_the_floor()
@@ -225,6 +232,8 @@ class Dialogue:
         if event.reply != self._reply:
             return
         self.state = State.SPEAKING
+        if not self._reply_is_fixed:
+            self._unanswered = False
         if self._caller_speaks and not self._leaving:
             yield from self._pause()
 
@@ -239,14 +248,20 @@ class Dialogue:
             yield ev.SendTranscript("agent", words)
 
     def _reply_ended(self, event: ev.ReplyEnded) -> Iterator[ev.Command]:
-        if event.reply == self._reply:
+        if event.reply != self._reply:
+            return
+        if not self._reply_is_fixed:  # an apology heard is not an answer
             self._failures = 0
-            yield from self._listen()
+        yield from self._unpause()
+        yield from self._listen()
 
     def _reply_failed(self, event: ev.ReplyFailed) -> Iterator[ev.Command]:
         if event.reply != self._reply:
             return
         self._failures += 1
+        if not self._reply_is_fixed:
+            self._unanswered = False  # they are asked to say it again
+        yield from self._unpause()
         if self._leaving or self._reply_is_fixed:
             # Not even a prepared sentence could be said: to apologise would fail as well.
             yield from self._listen()
@@ -258,9 +273,11 @@ class Dialogue:
     # --- when it cannot go on ------------------------------------------------------------------
 
     def _hearing_lost(self, _: ev.HearingLost) -> Iterator[ev.Command]:
+        self._deaf = True
         yield ev.SetTimer(ev.Timer.PATIENCE, self._manners.patience_s)
 
     def _hearing_restored(self, _: ev.HearingRestored) -> Iterator[ev.Command]:
+        self._deaf = False
         yield ev.CancelTimer(ev.Timer.PATIENCE)
 
     def _hearing_failed(self, _: ev.HearingFailed) -> Iterator[ev.Command]:
@@ -276,8 +293,8 @@ class Dialogue:
         self._settled = True
         if self.state is not State.LISTENING or self._keys:
             return  # the end of the reply looks again
-        turn_open = self._caller_speaks or self._words_open or self._turn
-        if turn_open and self._settle_tries < SETTLE_TRIES:
+        turn_open = self._caller_speaks or self._words_open or self._turn or self._unanswered
+        if (turn_open or self._deaf) and self._settle_tries < SETTLE_TRIES:
             self._settle_tries += 1
             yield ev.SetTimer(ev.Timer.SETTLE, SETTLE_S)
         else:
@@ -291,8 +308,10 @@ class Dialogue:
             case ev.Timer.OVERDUE:
                 yield from self._turn_ended(ev.TurnEnded(self._turn_end))
             case ev.Timer.PATIENCE:
-                if self.state is State.LISTENING:
+                if self.state is State.LISTENING and not self._unanswered:
                     yield from self._say(self._manners.wait)
+                else:  # they are not waiting to be heard yet
+                    yield ev.SetTimer(ev.Timer.PATIENCE, self._manners.patience_s)
             case ev.Timer.KEYS:
                 yield from self._keys_complete()
             case ev.Timer.SETTLE:
@@ -300,13 +319,22 @@ class Dialogue:
 
     # --- steps the rows share ------------------------------------------------------------------
 
-    def _answer(self, text: str) -> Iterator[ev.Command]:
+    def _answer(self, *texts: str) -> Iterator[ev.Command]:
+        """Ask for a reply to `texts`, and to what was not answered before them."""
+        self._unanswered = False
+        if not self._turn:
+            yield ev.CancelTimer(ev.Timer.OVERDUE)
         yield from self._take_the_floor()
+        late, self._late = self._late, []
+        for text in (*late, *texts):
+            yield from self._write_down(text)
+        if not self._leaving:
+            self._unanswered = True
+            yield ev.StartReply(self._begin(fixed=False), self.history.messages())
+
+    def _write_down(self, text: str) -> Iterator[ev.Command]:
         self.history.caller_said(text)
         yield ev.SendTranscript("user", text)
-        if self._leaving:
-            return
-        yield ev.StartReply(self._begin(fixed=False), self.history.messages())
 
     def _say(self, text: str) -> Iterator[ev.Command]:
         yield ev.Say(self._begin(fixed=True), text)
@@ -328,13 +356,15 @@ class Dialogue:
         if self.state in (State.SPEAKING, State.PAUSED):
             yield ev.CancelTimer(ev.Timer.CONFIRM)
             yield ev.Flush()
-        yield from self._cancel()
-
-    def _cancel(self) -> Iterator[ev.Command]:
         if self._reply is not None:
             yield ev.CancelReply(self._reply)
             self._reply = None
+        self.history.forget_unheard()
         self.state = State.LISTENING
+        if self._unanswered:  # should their words come to nothing, the answer is still owed
+            yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
+        if self._settled:
+            yield ev.SetTimer(ev.Timer.SETTLE, SETTLE_S)
 
     def _pause(self) -> Iterator[ev.Command]:
         self.state = State.PAUSED
@@ -346,11 +376,18 @@ class Dialogue:
         yield ev.CancelTimer(ev.Timer.CONFIRM)
         yield ev.Resume()
 
+    def _unpause(self) -> Iterator[ev.Command]:
+        """A reply that is over leaves no pause behind: the next would never be heard."""
+        if self.state is State.PAUSED:
+            yield from self._resume()
+
     def _listen(self) -> Iterator[ev.Command]:
         self._reply = None
         self.state = State.LISTENING
         if self._leaving:
             yield from self._end("a service this call needs is not available")
+        elif self._unanswered and not self._keys:
+            yield from self._answer()
         elif self._settled:
             yield from self._settle()
 

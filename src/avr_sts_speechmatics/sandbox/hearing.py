@@ -17,6 +17,8 @@ from avr_sts_speechmatics.sandbox.session import Session
 log = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 2.0
+"""How long a client that was told to go may keep its place."""
 MAX_MESSAGE_BYTES = 1 << 20
 
 
@@ -52,7 +54,9 @@ class HearingServer:
         if not has_key(request) and not request.query.get("jwt"):
             return refuse(faults.RefuseKey(part="hearing"))
         # Compression costs more than it saves between two processes of one machine.
-        socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE_BYTES, compress=False)
+        socket = web.WebSocketResponse(
+            max_msg_size=MAX_MESSAGE_BYTES, compress=False, timeout=CLOSE_TIMEOUT_S
+        )
         await socket.prepare(request)
         crowded = len(self._sockets) >= self._max_calls
         if crowded:

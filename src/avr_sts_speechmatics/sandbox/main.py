@@ -97,13 +97,13 @@ async def serve_sandbox(
     """
     try:
         faq = load_faq(faq_file)
-        listening = _bind(host, port)
-        async with local_engines(faq, on_loaded=on_loaded) as engines:
-            app = create_app(engines, max_calls=max_calls)
-            async with _serving(app, listening):
-                if on_ready is not None:
-                    on_ready(_where(host, listening))
-                await stop.wait()
+        with _bind(host, port) as listening:
+            async with local_engines(faq, on_loaded=on_loaded) as engines:
+                app = create_app(engines, max_calls=max_calls)
+                async with _serving(app, listening):
+                    if on_ready is not None:
+                        on_ready(_where(host, listening))
+                    await stop.wait()
     except (FaqError, MissingExtra) as error:
         raise CannotServe(str(error)) from error
 

@@ -1,7 +1,7 @@
 """A sandbox whose every word is decided beforehand: for tests of the product.
 
-    script = Script(turn("What are your opening hours?", start=0.2, end=1.6))
-    async with running_sandbox(Engines(ScriptedHearing(script), ToneVoice(), …)) as cloud:
+    caller = turn("What are your opening hours?", start=0.2, end=1.6)
+    async with running_sandbox(scripted(caller, answers=["We open at nine."])) as cloud:
         …                                   # point the service at cloud.rt_url and so on
         await cloud.received.until(lambda: len(cloud.received.speech) == 1)
 

@@ -5,7 +5,7 @@ come in when they were decoded, and out go messages for the client and orders to
 Audio itself never passes here, and time is the audio's own.
 
     while        | when                          | then                     | because
-    -------------+-------------------------------+--------------------------+--------------------
+    -------------+-------------------------------+--------------------------+-----------------------
     nothing said | ONSET_FRAMES with a voice     | SpeechStarted            | one frame is a click
     speech       | PARTIAL_EVERY_S, decoder free | decode what there is     | partials; first word
                  |                               |                          | opens the turn
@@ -39,15 +39,19 @@ ONSET_FRAMES = 3
 REVIVE_FRAMES = 2
 """Voiced frames in a row that end a silence within speech."""
 DROPOUT_S = 0.1
+"""A gap this short within speech needs no reviving."""
 LEAD_S = 0.3
 """Audio decoded before the onset: it is noticed late, and a first consonant is quiet."""
 TAIL_S = 0.2
+"""Audio decoded after the last voice."""
 PARTIAL_EVERY_S = 0.4
 SETTLE_S = 0.25
 SPEECH_END_S = 0.45
 TURN_END_S = 0.6
+"""Silences, from the last frame with a voice; the detector hears the voice 0.05 s too long."""
 LONG_S = 15.0
 LONGEST_S = 25.0
+"""Lengths of a segment: any breath will do as its end, and it ends without one."""
 
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+")
 

@@ -108,7 +108,7 @@ def _runs(text: str) -> Iterator[str]:
     """Each unbroken run of digits."""
     words = [word.lower() for word in _TOKEN.findall(text)]
     run, times, tens = "", 1, False
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         if word in _TIMES_OVER:
             times = _TIMES_OVER[word]
             continue

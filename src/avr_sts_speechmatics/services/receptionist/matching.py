@@ -16,7 +16,7 @@ ENOUGH = 72.0
 """Score from which an entry is an answer: one good keyword, or a question much alike."""
 KEYWORD_SCORE = 70.0
 PER_WORD = 4.0
-ALIKE = 88.0
+ALIKE = 85.0
 """Likeness of two words (0-100) that may be one, misheard."""
 FORGIVING_FROM = 6
 """Letters a word must have before a likeness counts: "sale" is like "safe"."""

@@ -71,7 +71,7 @@ MESSAGE = re.compile(
 _PERSON = r"(operator|human|person|representative|agent|someone|somebody|supervisor|manager)"
 _PLACE = r"(department|team|desk|office|support)"
 TRANSFER = re.compile(
-    r"\b(transfer|connect|patch) (me|us|my call|this call|the call)\b|\b(put|get) (me|us) through\b"
+    r"\b(transfer|connect|patch) (me|us|my call|this call|the call)\b|\b(me|us) through\b"
     r"|\b(speak|talk) (to|with) (?!you\b)"
     r"|\b(want|need|like|get|try|give me|prefer|is there|have) (an? |some |any |the )?(\w+ )?"
     rf"{_PERSON}\b"

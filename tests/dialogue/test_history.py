@@ -1,0 +1,156 @@
+"""What was said, and what was really heard."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avr_sts_speechmatics.conversation import Message
+from avr_sts_speechmatics.dialogue.history import CUT_MARK, History, heard_words
+
+WORDS = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=12)
+SENTENCES = st.lists(WORDS, min_size=1, max_size=12).map(" ".join)
+SHARES = st.floats(0, 1)
+
+
+@pytest.fixture
+def history() -> History:
+    return History()
+
+
+def conversation(history: History) -> list[tuple[str, str]]:
+    return [(message.role, message.content) for message in history.messages()]
+
+
+def played(history: History, utterance: int, text: str, share: float = 1.0) -> str:
+    history.agent_will_say(utterance, text)
+    return history.heard(utterance, share)
+
+
+# --- how far a cut reached ---------------------------------------------------------------------
+
+
+@given(SENTENCES, SHARES)
+def test_what_was_heard_is_the_beginning_of_what_was_said(text: str, share: float) -> None:
+    heard = heard_words(text, share)
+    assert text.startswith(heard)
+    assert re.split(r"\s+", heard) in (text.split()[: len(heard.split())], [""])
+
+
+@given(SENTENCES, SHARES)
+def test_no_more_letters_count_as_heard_than_were_played(text: str, share: float) -> None:
+    assert len(heard_words(text, share)) <= share * len(text) or share == 1
+
+
+@given(SENTENCES, SHARES)
+def test_no_word_that_was_played_is_left_out(text: str, share: float) -> None:
+    heard = heard_words(text, share)
+    if heard != text:
+        following = text[len(heard) :].split()[0]
+        assert len(heard) + bool(heard) + len(following) > share * len(text)
+
+
+@given(SENTENCES, SHARES, SHARES)
+def test_who_listens_longer_hears_no_less(text: str, one: float, other: float) -> None:
+    less, more = sorted((one, other))
+    assert heard_words(text, more).startswith(heard_words(text, less))
+
+
+@given(SENTENCES)
+def test_all_of_the_audio_is_all_of_the_text_and_none_is_none(text: str) -> None:
+    assert heard_words(text, 1.0) == text
+    assert heard_words(text, 0.0) == ""
+
+
+@pytest.mark.parametrize(
+    ("share", "heard"),
+    [(0.09, ""), (0.15, "We"), (0.29, "We are"), (0.57, "We are open"), (0.99, "We are open from")],
+)
+def test_a_cut_falls_between_words(share: float, heard: str) -> None:
+    assert heard_words("We are open from nine", share) == heard
+
+
+# --- the conversation --------------------------------------------------------------------------
+
+
+def test_what_is_still_to_be_said_is_not_history(history: History) -> None:
+    history.agent_will_say(1, "Hello.")
+    assert conversation(history) == []
+
+
+def test_an_utterance_is_written_down_when_it_has_been_heard(history: History) -> None:
+    assert played(history, 1, "Hello.") == "Hello."
+    assert history.messages() == [Message("assistant", "Hello.")]
+
+
+def test_utterances_in_a_row_are_one_message(history: History) -> None:
+    played(history, 1, "Hello.")
+    played(history, 2, "How can I help?")
+    assert conversation(history) == [("assistant", "Hello. How can I help?")]
+
+
+def test_turns_in_a_row_are_one_message(history: History) -> None:
+    history.caller_said("Hello.")
+    history.caller_said("Are you open?")
+    assert conversation(history) == [("user", "Hello. Are you open?")]
+
+
+def test_an_utterance_is_written_down_once(history: History) -> None:
+    played(history, 1, "Hello.")
+    assert history.heard(1) == ""
+    assert history.heard(7) == ""
+    assert conversation(history) == [("assistant", "Hello.")]
+
+
+def test_an_utterance_that_was_cut_is_marked(history: History) -> None:
+    assert played(history, 1, "We are open from nine to five.", 0.5) == "We are open"
+    assert conversation(history) == [("assistant", "We are open" + CUT_MARK)]
+
+
+def test_a_reply_cut_between_two_utterances_is_marked(history: History) -> None:
+    played(history, 1, "We are open.")
+    played(history, 2, "From nine to five.", 0.0)
+    assert conversation(history) == [("assistant", "We are open." + CUT_MARK)]
+
+
+def test_an_utterance_of_which_nothing_was_heard_leaves_no_trace(history: History) -> None:
+    history.caller_said("Are you open?")
+    assert played(history, 1, "We are.", 0.0) == ""
+    assert conversation(history) == [("user", "Are you open?")]
+
+
+def test_a_cut_stays_marked_where_it_was_when_the_agent_speaks_on(history: History) -> None:
+    played(history, 1, "We are open from nine to five.", 0.5)
+    played(history, 2, "One moment, please.")
+    assert conversation(history) == [
+        ("assistant", f"We are open{CUT_MARK} One moment, please."),
+    ]
+
+
+def test_two_utterances_dropped_together_are_one_cut(history: History) -> None:
+    history.agent_will_say(1, "We are open from nine to five.")
+    history.agent_will_say(2, "On Sundays we are closed.")
+    history.heard(1, 0.5)
+    history.heard(2, 0.0)
+    assert conversation(history) == [("assistant", "We are open" + CUT_MARK)]
+
+
+def test_what_was_given_up_before_it_was_heard_is_forgotten(history: History) -> None:
+    history.agent_will_say(1, "We are open.")
+    history.forget_unheard()
+    assert history.heard(1) == ""
+    assert conversation(history) == []
+
+
+def test_who_spoke_is_kept_in_order(history: History) -> None:
+    played(history, 1, "Hello.")
+    history.caller_said("Are you open?")
+    played(history, 2, "Yes, until five.")
+    history.caller_said("Thanks.")
+    assert conversation(history) == [
+        ("assistant", "Hello."),
+        ("user", "Are you open?"),
+        ("assistant", "Yes, until five."),
+        ("user", "Thanks."),
+    ]

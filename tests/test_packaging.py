@@ -1,0 +1,447 @@
+"""What is shipped: the locks satisfy pyproject.toml, the image and the compose file hold together.
+
+No Docker is needed. The Dockerfile's own steps are run in a temporary folder: what they install,
+start, ask for its health and stop is what a container would. With CI set in the environment the
+locked packages are really installed, for both targets (a minute or two, and the network);
+otherwise those of the environment that runs the tests stand in for them.
+"""
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dotenv import dotenv_values
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from avr_sts_speechmatics import settings
+
+ROOT = Path(__file__).parent.parent
+CI = bool(os.environ.get("CI"))
+APP = "/opt/avr-sts-speechmatics"
+
+# --- locks -----------------------------------------------------------------------------------------
+
+LOCKS = {path.stem: path for path in (ROOT / "locks").glob("*.txt")}
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Name to version of what a lock installs."""
+    found = re.findall(r"^([\w.-]+)==(\S+)", LOCKS[lock].read_text(), re.MULTILINE)
+    return {canonicalize_name(name): version for name, version in found}
+
+
+def wanted() -> dict[str, list[Requirement]]:
+    """What pyproject.toml asks of each lock."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    core = project["project"]["dependencies"]
+    extras = project["project"]["optional-dependencies"]
+    lists = {
+        "core": core,
+        "sandbox": core + extras["sandbox"],
+        "dev": core + extras["sandbox"] + extras["dev"],
+        "build": project["build-system"]["requires"],
+    }
+    return {lock: [Requirement(line) for line in lines] for lock, lines in lists.items()}
+
+
+@pytest.mark.parametrize("lock", wanted())
+def test_a_lock_satisfies_pyproject(lock: str) -> None:
+    have = pins(lock)
+    for need in wanted()[lock]:
+        version = have.get(canonicalize_name(need.name))
+        assert version is not None, f"{need} is not in locks/{lock}.txt: make lock"
+        assert need.specifier.contains(version, prereleases=True), f"{need}: {version}: make lock"
+
+
+def test_the_locks_agree_with_one_another() -> None:
+    versions: dict[str, set[str]] = {}
+    for lock in LOCKS:
+        for name, version in pins(lock).items():
+            versions.setdefault(name, set()).add(version)
+    assert not {name: found for name, found in versions.items() if len(found) > 1}
+    assert pins("core").keys() <= pins("sandbox").keys() <= pins("dev").keys()
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_pins_by_hash_and_names_no_place(lock: str) -> None:
+    text = LOCKS[lock].read_text()
+    assert "://" not in text
+    for line in text.splitlines():
+        assert re.match(
+            r"#|    #|    --hash=sha256:[0-9a-f]{64}( \\)?$|[a-z0-9]\S*==\S+ .*\\$", line
+        )
+    assert len(re.findall(r"==.*\\\n    --hash", text)) == len(pins(lock)) > 0
+
+
+def test_what_is_installed_is_what_is_locked() -> None:
+    have = {canonicalize_name(found.name): found.version for found in distributions()}
+    other = {
+        f"{name}: {have[name]} is installed, {version} is locked"
+        for name, version in pins("dev").items()
+        if have.get(name, version) != version
+    }
+    assert not other
+
+
+# --- Dockerfile ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Stage:
+    """A stage of the Dockerfile: what it is made from, its instructions in order."""
+
+    base: str
+    steps: list[tuple[str, str]] = field(default_factory=list)
+
+    def all(self, instruction: str) -> list[str]:
+        return [text for name, text in self.steps if name == instruction]
+
+
+def stages() -> dict[str, Stage]:
+    """The Dockerfile's stages by name, in order; the last one is the default target."""
+    text = re.sub(r"(?m)^\s*#.*\n", "", (ROOT / "Dockerfile").read_text())
+    text = re.sub(r"\\\n\s*", "", text)
+    found: dict[str, Stage] = {}
+    arguments: dict[str, str] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        instruction, rest = line.split(maxsplit=1)
+        if instruction == "ARG":
+            name, _, value = rest.partition("=")
+            arguments["${" + name + "}"] = value
+        elif instruction == "FROM":
+            base, _, name = rest.partition(" AS ")
+            for argument, value in arguments.items():
+                base = base.replace(argument, value)
+            found[name] = Stage(base)
+        else:
+            found[list(found)[-1]].steps.append((instruction, rest))
+    return found
+
+
+def target(name: str) -> Stage:
+    """A target with the steps of the stages it is made from."""
+    every = stages()
+    stage = every[name]
+    if stage.base not in every:
+        return stage
+    below = target(stage.base)
+    return Stage(below.base, below.steps + stage.steps)
+
+
+def environment_of(stage: Stage) -> dict[str, str]:
+    pairs = (shlex.split(text) for text in stage.all("ENV"))
+    return dict(pair.split("=", 1) for line in pairs for pair in line)
+
+
+def test_the_default_target_is_the_service_and_is_small() -> None:
+    assert list(stages())[-1] == "service"
+    assert "COPY --from=build-sandbox" not in str(target("service").steps)
+    assert not [text for text in target("build").all("RUN") if "sandbox" in text.replace(APP, "")]
+
+
+@pytest.mark.parametrize("name", ["service", "sandbox"])
+def test_an_image_runs_as_nobody_special_and_is_process_1(name: str) -> None:
+    image = target(name)
+    assert re.fullmatch(r"python:3\.1[1-9]\.\d+-slim-\w+", image.base), "a pinned slim image"
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", image.all("USER")[-1])
+    # What comes after USER is only copied in, owned by root: the service cannot change itself.
+    after = image.steps[[step[0] for step in image.steps].index("USER") :]
+    assert not [text for step, text in after if step == "RUN" or "--chown" in text]
+    assert json.loads(image.all("ENTRYPOINT")[-1]) == ["avr-sts-speechmatics"], "exec form: PID 1"
+    assert json.loads(image.all("CMD")[-1]) == ["serve"]
+    assert environment_of(image)["HOST"] == "0.0.0.0"
+    assert "PORT" not in environment_of(image)
+    assert set(image.all("EXPOSE")[-1].split()) == {"6040", "6033"}
+    assert any("/etc/ssl/certs/ca-certificates.crt" in text for text in image.all("RUN"))
+
+
+def test_an_image_takes_no_secret_and_nothing_unpinned() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    assert not re.search(r"(KEY|TOKEN|PASSWORD|SECRET)\s*=", text)
+    for stage in stages().values():
+        for run in stage.all("RUN"):
+            for install in re.findall(r"pip\S*(?: --python \S+)? install [^&]*", run):
+                assert "--require-hashes -r locks/" in install or "--no-index" in install
+
+
+def test_only_what_the_image_needs_is_sent_to_docker() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    allowed = {rule[1:] for rule in rules if rule.startswith("!")}
+    copied = {
+        name.rstrip("/")
+        for stage in stages().values()
+        for text in stage.all("COPY")
+        if "--from" not in text
+        for name in text.split()[:-1]
+    }
+    assert copied == allowed
+
+
+# --- the image's own steps, run ---------------------------------------------------------------------
+
+
+class Container:
+    """Steps of the Dockerfile in a folder instead of a container, for what needs no root."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.work = root
+        self.environment = {"PATH": f"{root}/bin:{os.environ['PATH']}", "HOME": str(root)}
+        for name in ("PIP_CERT", "PIP_CONFIG_FILE", "PIP_INDEX_URL", "SSL_CERT_FILE"):
+            if name in os.environ:
+                self.environment[name] = os.environ[name]
+        # The base image's two commands.
+        (root / "bin").mkdir()
+        for name, command in {"python": "", "pip": " -m pip"}.items():
+            script = root / "bin" / name
+            script.write_text(f'#!/bin/sh\nexec "{sys.executable}"{command} "$@"\n')
+            script.chmod(0o755)
+
+    def inside(self, text: str) -> str:
+        return text.replace("/opt/", f"{self.root}/opt/")
+
+    def build(self, stage: Stage) -> None:
+        for step, text in stage.steps:
+            if step == "ENV":
+                self.environment |= environment_of(Stage("", [(step, text)]))
+            elif step == "WORKDIR":
+                self.work = self.root / text.lstrip("/")
+                self.work.mkdir(parents=True, exist_ok=True)
+            elif step == "COPY":
+                *sources, to = text.split()
+                for source in sources:
+                    place = self.work / to / ("" if source.endswith("/") else source)
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    subprocess.run(["cp", "-r", ROOT / source, place], check=True)
+            elif step == "RUN":
+                self.run(text)
+            else:
+                pytest.fail(f"{step} is not expected while building")
+
+    def run(self, command: str) -> None:
+        if not CI:
+            command = re.sub(
+                r"\S*pip( --python \S+)? install --require-hashes \S+ \S+", ":", command
+            )
+        environment = self.environment | {"PIP_NO_CACHE_DIR": "0"}
+        done = subprocess.run(
+            ["sh", "-c", self.inside(command)],
+            cwd=self.work,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        if not CI:
+            for venv in (self.work / "tools", self.root / APP[1:]):
+                for packages in venv.glob("lib/python*/site-packages"):
+                    here = Path(pytest.__file__).parent.parent
+                    (packages / "locked.pth").write_text(f"{here}\n")
+
+
+@pytest.fixture(scope="module", params=["service", *(["sandbox"] if CI else [])])
+def image(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Stage, Container]:
+    """A target, and the folder where its packages were built."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("the image's steps are run on Linux only")
+    stage = target(request.param)
+    container = Container(tmp_path_factory.mktemp(request.param))
+    copied = [text for text in stage.all("COPY") if "--from" in text]
+    built = re.fullmatch(rf"--from=(\S+) {APP} {APP}", copied[-1])
+    assert built, "the target is given the packages of a build stage"
+    container.build(target(built[1]))
+    container.environment |= {
+        name: value.replace("$PATH", container.environment["PATH"])
+        for name, value in environment_of(stage).items()
+    }
+    container.environment["PATH"] = container.inside(container.environment["PATH"])
+    return stage, container
+
+
+def command_of(stage: Stage) -> list[str]:
+    return [*json.loads(stage.all("ENTRYPOINT")[-1]), *json.loads(stage.all("CMD")[-1])]
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@dataclass
+class Running:
+    process: subprocess.Popen[str]
+    health: list[str]
+    environment: dict[str, str]
+
+    def healthy(self) -> bool:
+        return not subprocess.run(
+            self.health, env=self.environment, capture_output=True, timeout=10
+        ).returncode
+
+
+@pytest.fixture
+def started(image: tuple[Stage, Container], tmp_path: Path) -> Iterator[Running]:
+    """The image's command, started; a service without clouds where it has no sandbox."""
+    stage, container = image
+    environment = container.environment | {"PORT": str(free_port()), "EXTRA_PORTS": ""}
+    if not CI or "build-sandbox" not in str(stage.steps):
+        closed = f"127.0.0.1:{free_port()}"
+        environment |= {
+            "SPEECHMATICS_API_KEY": "not-a-key",
+            "SPEECHMATICS_RT_URL": f"ws://{closed}",
+            "SPEECHMATICS_TTS_URL": f"http://{closed}",
+        }
+    check = stage.all("HEALTHCHECK")[-1]
+    health = json.loads(check[check.index("[") :])
+    process = subprocess.Popen(
+        command_of(stage),
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield Running(process, health, environment)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.timeout(600)
+def test_the_images_own_health_check_follows_the_service_from_start_to_sigterm(
+    started: Running,
+) -> None:
+    assert not started.healthy(), "healthy before it is ready"
+    end = time.monotonic() + 30
+    while not started.healthy():
+        assert started.process.poll() is None, started.process.communicate()[0]
+        assert time.monotonic() < end, "not healthy after 30 s"
+    begun = time.monotonic()
+    started.process.send_signal(signal.SIGTERM)
+    output, _ = started.process.communicate(timeout=10)
+    assert started.process.returncode == 0, output
+    assert time.monotonic() - begun < 3
+    assert "Traceback" not in output
+    assert not started.healthy()
+
+
+@pytest.mark.timeout(600)
+def test_a_wheel_has_everything_the_service_needs(image: tuple[Stage, Container]) -> None:
+    wheels = list(image[1].work.glob("dist/*.whl"))
+    assert len(wheels) == 1
+    names = zipfile.ZipFile(wheels[0]).namelist()
+    source = ROOT / "src"
+    shipped = {
+        str(path.relative_to(source))
+        for path in source.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert shipped <= set(names)
+    assert [name for name in names if name.endswith("licenses/LICENSE")]
+    assert not [name for name in names if name.startswith(("tests", "bench"))]
+
+
+@pytest.mark.timeout(600)
+def test_without_a_key_the_small_image_says_what_to_do(
+    image: tuple[Stage, Container], tmp_path: Path
+) -> None:
+    if not CI or "build-sandbox" in str(image[0].steps):
+        pytest.skip("needs the small image's own packages (CI=1)")
+    done = subprocess.run(
+        command_of(image[0]),
+        cwd=tmp_path,
+        env=image[1].environment | {"PORT": str(free_port()), "EXTRA_PORTS": ""},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 2
+    assert "sandbox" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# --- compose and .env ------------------------------------------------------------------------------
+
+SETTINGS = {item.name.upper() for item in fields(settings.Settings)}
+
+
+@pytest.fixture
+def compose() -> Any:
+    return yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+
+
+def test_compose_passes_every_setting_on(compose: Any) -> None:
+    lines = compose["services"]["avr-sts-speechmatics"]["environment"]
+    named = {line.partition("=")[0] for line in lines}
+    # The image sets HOST; a file must be mounted before FAQ_FILE can name it.
+    assert named == SETTINGS - {"HOST", "FAQ_FILE"}
+    assert [line for line in lines if "=" in line] == ["PORT=6040"], "no other value, no secret"
+
+
+def test_avr_core_finds_the_service_at_both_ports_of_avrs_page(compose: Any) -> None:
+    core = compose["services"]["avr-core"]
+    assert "STS_URL=ws://avr-sts-speechmatics:6040" in core["environment"]
+    assert settings.Settings().port == 6040
+    assert 6033 in settings.Settings().extra_ports
+
+
+def test_compose_gives_running_calls_their_time(compose: Any) -> None:
+    grace = compose["services"]["avr-sts-speechmatics"]["stop_grace_period"]
+    assert float(grace.removesuffix("s")) > settings.Settings().drain_s
+
+
+def test_compose_builds_targets_that_exist_and_opens_no_door_to_the_network(compose: Any) -> None:
+    service = compose["services"]["avr-sts-speechmatics"]
+    assert service["build"]["target"] == "${STS_TARGET:-service}"
+    assert {"service", "sandbox"} <= set(stages())
+    # Neither asks for a password.
+    assert all(line.startswith("127.0.0.1:") for line in service["ports"])
+    assert "ports" not in compose["services"]["avr-ami"]
+
+
+def test_asterisk_is_given_every_file_it_includes(compose: Any) -> None:
+    given = compose["services"]["avr-asterisk"]["configs"]
+    assert {config["target"] for config in given} == {
+        f"/etc/asterisk/my_{name}.conf"
+        for name in ("extensions", "pjsip", "manager", "queues", "ari")
+    }
+    assert {config["source"] for config in given} == set(compose["configs"])
+    dialplan = compose["configs"]["extensions"]["content"].replace("$$", "$")
+    assert "Dial(AudioSocket/avr-core:5001/${UUID}/c(slin))" in dialplan
+    assert "uuidgen" in dialplan, "a call's UUID is generated: UNIQUEID is none"
+
+
+def test_the_example_of_env_changes_nothing(tmp_path: Path) -> None:
+    text = (ROOT / ".env.example").read_text()
+    assert not [line for line in text.splitlines() if line and not line.startswith("#")]
+    file = tmp_path / "env"
+    file.write_text(re.sub(r"(?m)^# ([A-Z_]+=)", r"\1", text))
+    shown = dotenv_values(file)
+    assert set(shown) <= SETTINGS
+    assert settings.load({}, file) == settings.Settings()
+    assert not shown["SPEECHMATICS_API_KEY"]
+    assert not shown["OPENAI_API_KEY"]
