@@ -45,7 +45,7 @@ EXPOSE 6040 6033
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:%s/ready' % (os.environ.get('PORT') or 6040), timeout=2)"]
 # The service is process 1 itself, so SIGTERM reaches it: running calls may go on for DRAIN_S (20 s).
-# Docker waits 10 s unless told otherwise: docker stop --time 25, or stop_grace_period in compose.
+# Docker waits 10 s unless told otherwise: docker stop -t 30, or stop_grace_period in compose.
 ENTRYPOINT ["avr-sts-speechmatics"]
 CMD ["serve"]
 

@@ -8,16 +8,16 @@ from bench.figures import Integrity, Spread, Timings
 # A load that is later than this, or busier, measures itself and not the service.
 _LAG_MS = 5.0
 _LOAD_CPU = 0.9
-# The kernel's own work for others, and a little more.
-_OTHERS_CPU = 0.1
+# A service that waits longer for its core is measured together with other programs.
+_WAITED = 0.05
 _FAULTS_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """How a run was made. Times in seconds; CPU of the service, of the load, and of other programs
-    on the core of each, while all calls were up; memory in bytes, after a warm-up call and with
-    all calls; lags of the load."""
+    """How a run was made. Times in seconds; CPU of service and load while all calls were up, and
+    how long each waited for its core meanwhile; memory in bytes, after a warm-up call and with all
+    calls; lags of the load."""
 
     calls: int
     seconds: float
@@ -26,8 +26,8 @@ class Conditions:
     ready: float
     service_cpu: float
     load_cpu: float
-    others_cpu: float
-    others_load_cpu: float
+    service_waited: float
+    load_waited: float
     idle_memory: int
     busy_memory: int
     lags: list[float]
@@ -49,13 +49,14 @@ class Report:
     @property
     def doubt(self) -> str:
         """Why the timings cannot be trusted; empty when they can."""
-        lag, busy = self._lag().p99, self._load_share()
+        made, lag, busy = self.conditions, self._lag().p99, self._load_share()
+        waited = 100 * made.service_waited / made.seconds
         if lag > _LAG_MS:
             return f"the load was {lag:.1f} ms late (p99)"
         if busy > _LOAD_CPU:
             return f"the load needed {100 * busy:.0f} % of its core"
-        if self._others() > _OTHERS_CPU:
-            return f"other programs took {100 * self._others():.0f} % of the service's core"
+        if made.service_waited > _WAITED * made.seconds:
+            return f"the service waited {waited:.0f} % of the time for a core that others used"
         return ""
 
     def document(self) -> dict[str, Any]:
@@ -81,13 +82,17 @@ class Report:
             "integrity": asdict(self.integrity),
             "whole": self.whole,
             "load": {"cpu": self._load_share(), "lag_ms": asdict(self._lag())},
-            "others_cpu": {"service_core": self._others(), "load_core": self._others_of_load()},
+            "waited_for_core": {
+                "service": made.service_waited / made.seconds,
+                "load": made.load_waited / made.seconds,
+            },
         }
 
     def table(self) -> str:
         """Everything for a person."""
         made, timings, heard = self.conditions, self.timings, self.integrity
-        lag, others, busy = self._lag().p99, 100 * self._others(), 100 * self._others_of_load()
+        busy = 100 * self._load_share()
+        waited = [100 * each / made.seconds for each in (made.service_waited, made.load_waited)]
         rows = [
             f"{made.calls} calls, measured for {made.seconds:.0f} s; service on core {made.core}, "
             + (
@@ -112,8 +117,8 @@ class Report:
                 "whole" if self.whole else f"{len(heard.faults)} FAULTS" if heard.faults else "NONE"
             ),
             *(f"  {fault}" for fault in heard.faults[:_FAULTS_SHOWN]),
-            f"load: {100 * self._load_share():.0f} % of its core, {lag:.1f} ms late (p99)",
-            f"others: {others:.0f} % of the service's core, {busy:.0f} % of the load's",
+            f"load: {busy:.0f} % of its core, {self._lag().p99:.1f} ms late (p99)",
+            f"waiting for a core others used: service {waited[0]:.1f} %, load {waited[1]:.1f} %",
             f"timings NOT VALID: {self.doubt}; take fewer calls, or stop other programs"
             if self.doubt
             else "timings valid",
@@ -136,13 +141,6 @@ class Report:
 
     def _load_share(self) -> float:
         return self.conditions.load_cpu / self.conditions.seconds
-
-    def _others(self) -> float:
-        # The kernel counts a core's work and a process's differently, to a few ticks.
-        return max(0.0, self.conditions.others_cpu / self.conditions.seconds)
-
-    def _others_of_load(self) -> float:
-        return max(0.0, self.conditions.others_load_cpu / self.conditions.seconds)
 
 
 def _row(name: str, spread: Spread, p50: float | None = None, p99: float | None = None) -> str:

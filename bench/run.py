@@ -18,7 +18,7 @@ from bench.figures import judge
 from bench.hearing import Hearing
 from bench.ledger import Call, Delays, Ledger
 from bench.report import Conditions, Report
-from bench.service import BenchError, Service, core_seconds
+from bench.service import BenchError, Service, waited_seconds
 from bench.web import Web
 
 DEFAULT_COMMAND = (sys.executable, "-m", "avr_sts_speechmatics", "serve")
@@ -49,22 +49,22 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """What the clocks show, in seconds: the wall's, CPU of both processes, work of their cores."""
+    """What the clocks show, in seconds: the wall's, CPU of both processes, waiting of both."""
 
     time: float
     service: float
     load: float
-    core: float
-    load_core: float
+    service_waited: float
+    load_waited: float
 
     @classmethod
-    def now(cls, plan: Plan, service: Service) -> "Clocks":
+    def now(cls, service: Service) -> "Clocks":
         return cls(
             time.perf_counter(),
             service.cpu_seconds(),
             time.process_time(),
-            core_seconds(plan.core),
-            core_seconds(plan.load_core),
+            service.waited_seconds(),
+            waited_seconds(os.getpid()),
         )
 
     def __sub__(self, before: "Clocks") -> "Clocks":
@@ -126,9 +126,9 @@ async def _measure(plan: Plan, ledger: Ledger, service: Service, url: str) -> Re
             await asyncio.sleep(_SETTLING_SECONDS)
 
             ledger.lags.clear()
-            before = Clocks.now(plan, service)
+            before = Clocks.now(service)
             await asyncio.sleep(plan.seconds)
-            after = Clocks.now(plan, service)
+            after = Clocks.now(service)
             lags = list(ledger.lags)
             busy_memory = service.memory_bytes()
             await _take_leave(callers, patience)
@@ -145,8 +145,8 @@ async def _measure(plan: Plan, ledger: Ledger, service: Service, url: str) -> Re
         ready=service.ready_seconds,
         service_cpu=used.service,
         load_cpu=used.load,
-        others_cpu=used.core - used.service - used.load * (plan.core == plan.load_core),
-        others_load_cpu=used.load_core - used.load - used.service * (plan.core == plan.load_core),
+        service_waited=used.service_waited,
+        load_waited=used.load_waited,
         idle_memory=idle_memory,
         busy_memory=busy_memory,
         lags=lags,

@@ -21,13 +21,16 @@ class BenchError(Exception):
     """The run cannot be made; the text is one sentence for the person who started it."""
 
 
-def core_seconds(core: int) -> float:
-    """How long a core has worked so far, for whomever."""
-    for line in Path("/proc/stat").read_text().splitlines():
-        if line.startswith(f"cpu{core} "):
-            user, nice, system, _idle, _waiting, *interrupts = map(int, line.split()[1:9])
-            return (user + nice + system + sum(interrupts)) / _TICKS_PER_SECOND
-    raise BenchError(f"This kernel does not tell what core {core} does (/proc/stat).")
+def waited_seconds(process: int) -> float:
+    """How long a process's main thread was ready to run while others had its core, so far.
+
+    0 where the kernel does not keep count.
+    """
+    try:
+        fields = Path(f"/proc/{process}/schedstat").read_text().split()
+    except FileNotFoundError:
+        return 0.0
+    return int(fields[1]) / 1e9
 
 
 class Service:
@@ -78,6 +81,10 @@ class Service:
         # The name in parentheses may hold spaces: count from behind it.
         fields = stat.rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+
+    def waited_seconds(self) -> float:
+        """How long it has waited for its core."""
+        return waited_seconds(self._process.pid)
 
     def memory_bytes(self) -> int:
         """Memory the process has filled itself, also where it was swapped out.

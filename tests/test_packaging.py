@@ -27,7 +27,7 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from avr_sts_speechmatics import settings
 
@@ -35,12 +35,12 @@ ROOT = Path(__file__).parent.parent
 CI = bool(os.environ.get("CI"))
 APP = "/opt/avr-sts-speechmatics"
 
-# --- locks -----------------------------------------------------------------------------------------
+# --- locks ---------------------------------------------------------------------------------------
 
 LOCKS = {path.stem: path for path in (ROOT / "locks").glob("*.txt")}
 
 
-def pins(lock: str) -> dict[str, str]:
+def pins(lock: str) -> dict[NormalizedName, str]:
     """Name to version of what a lock installs."""
     found = re.findall(r"^([\w.-]+)==(\S+)", LOCKS[lock].read_text(), re.MULTILINE)
     return {canonicalize_name(name): version for name, version in found}
@@ -70,7 +70,7 @@ def test_a_lock_satisfies_pyproject(lock: str) -> None:
 
 
 def test_the_locks_agree_with_one_another() -> None:
-    versions: dict[str, set[str]] = {}
+    versions: dict[NormalizedName, set[str]] = {}
     for lock in LOCKS:
         for name, version in pins(lock).items():
             versions.setdefault(name, set()).add(version)
@@ -99,7 +99,7 @@ def test_what_is_installed_is_what_is_locked() -> None:
     assert not other
 
 
-# --- Dockerfile ------------------------------------------------------------------------------------
+# --- Dockerfile ----------------------------------------------------------------------------------
 
 
 @dataclass
@@ -195,7 +195,7 @@ def test_only_what_the_image_needs_is_sent_to_docker() -> None:
     assert copied == allowed
 
 
-# --- the image's own steps, run ---------------------------------------------------------------------
+# --- the image's own steps, run ------------------------------------------------------------------
 
 
 class Container:
@@ -384,7 +384,7 @@ def test_without_a_key_the_small_image_says_what_to_do(
     assert "Traceback" not in done.stderr
 
 
-# --- compose and .env ------------------------------------------------------------------------------
+# --- compose and .env ----------------------------------------------------------------------------
 
 SETTINGS = {item.name.upper() for item in fields(settings.Settings)}
 

@@ -12,27 +12,27 @@ import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import uvloop
-
-from avr_sts_speechmatics import __version__, caller, settings
+from avr_sts_speechmatics import __version__, settings
 from avr_sts_speechmatics.errors import ServiceError, SettingsError
-from avr_sts_speechmatics.phrases import speech_of
-from avr_sts_speechmatics.progress import Progress
-from avr_sts_speechmatics.services.voice import Voice
+
+# The rest is imported where it is used: it takes a second, in which Ctrl-C must be as clean as at
+# any other time, and `--help` should not take it.
+if TYPE_CHECKING:
+    from avr_sts_speechmatics.server import Server
+    from avr_sts_speechmatics.services.voice import Voice
 
 _log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status."""
-    parser = _parser()
-    given = parser.parse_args(arguments)
     try:
+        given = _parser().parse_args(arguments)
         status: int = given.run(given)
     except SettingsError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"avr-sts-speechmatics: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from avr_sts_speechmatics import caller
+
     parser = argparse.ArgumentParser(
         prog="avr-sts-speechmatics",
         description="A speech-to-speech service for Agent Voice Response (AVR): takes a caller's "
@@ -93,6 +95,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(work: Coroutine[Any, Any, int]) -> int:
+    import uvloop
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 
@@ -116,6 +120,7 @@ def _set_up_log(chosen: settings.Settings) -> None:
 
 
 async def _serve_calls(chosen: settings.Settings) -> int:
+    from avr_sts_speechmatics.progress import Progress
     from avr_sts_speechmatics.server import Server
 
     loop = asyncio.get_running_loop()
@@ -162,7 +167,7 @@ async def _serve_calls(chosen: settings.Settings) -> int:
     return 0
 
 
-def _introduce(server: Any) -> None:
+def _introduce(server: "Server") -> None:
     """Say where the service is, what it uses, and what to do next."""
     host, port = server.addresses[0]
     everywhere = ", ".join(f"{h}:{p}" for h, p in server.addresses)
@@ -213,6 +218,9 @@ def _call(given: argparse.Namespace) -> int:
 
 
 async def _call_service(given: argparse.Namespace, chosen: settings.Settings) -> int:
+    from avr_sts_speechmatics import caller
+    from avr_sts_speechmatics.phrases import speech_of
+
     async with contextlib.AsyncExitStack() as stack:
         voice: Voice | None = None
 
@@ -228,8 +236,9 @@ async def _call_service(given: argparse.Namespace, chosen: settings.Settings) ->
         return await caller.run_call(given, say)
 
 
-async def _callers_voice(chosen: settings.Settings, stack: contextlib.AsyncExitStack) -> Voice:
+async def _callers_voice(chosen: settings.Settings, stack: contextlib.AsyncExitStack) -> "Voice":
     """A voice for the caller's sentences: Speechmatics' with a key, the sandbox's without."""
+    from avr_sts_speechmatics.progress import Progress
     from avr_sts_speechmatics.sandbox_process import SandboxProcess
     from avr_sts_speechmatics.services.speechmatics_tts import SpeechmaticsVoice
 

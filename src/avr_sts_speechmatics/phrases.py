@@ -33,7 +33,8 @@ class Phrases:
         return self._kept.get(sentence)
 
     async def prepare(self, voice: Voice) -> bool:
-        """Synthesise what is not kept yet. Returns False if that failed, to be tried again."""
+        """Synthesise what is not kept yet. Returns False if some failed, to be tried again."""
+        complete = True
         for text in self._texts:
             if text in self._kept:
                 continue
@@ -41,8 +42,8 @@ class Phrases:
                 self._kept[text] = await speech_of(text, voice)
             except ServiceError as error:
                 _log.warning("a phrase could not be prepared: %s", error)
-                return False
-        return True
+                complete = False  # a welcome that cannot be said must not cost the apologies
+        return complete
 
 
 async def speech_of(text: str, voice: Voice) -> bytes:

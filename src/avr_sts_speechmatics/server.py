@@ -7,6 +7,7 @@ end them; nothing is left behind, whatever was under way.
 
 import asyncio
 import logging
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -94,15 +95,21 @@ class Server:
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
         await self._runner.setup()
         settings = self.settings
-        await self._listen(settings.port)
+        try:
+            await self._listen(settings.port)
+        except OSError as error:
+            reason = _cannot_listen(settings.host, settings.port, error)
+            raise SettingsError(f"{reason}; give another PORT (or HOST).") from error
         for port in settings.extra_ports:
             if port == settings.port:
                 continue
             try:
                 await self._listen(port)
-            except SettingsError as error:
-                warning = f"{error} Calls to that port will not arrive here (EXTRA_PORTS)."
-                self.warnings.append(warning)
+            except OSError as error:
+                self.warnings.append(
+                    f"EXTRA_PORTS: {_cannot_listen(settings.host, port, error)}; "
+                    "calls to that port do not arrive here."
+                )
 
     async def start(self) -> None:
         """Listen, and make ready. Raises SettingsError."""
@@ -187,10 +194,7 @@ class Server:
         def door() -> FrontDoor:
             return FrontDoor(lambda: accept(self._accept_websocket), http)
 
-        try:
-            listener = await loop.create_server(door, host, port, backlog=1024)
-        except OSError as error:
-            raise SettingsError(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
+        listener = await loop.create_server(door, host, port, backlog=1024)
         self._listeners.append(listener)
         self.addresses += [sock.getsockname()[:2] for sock in listener.sockets]
 
@@ -243,6 +247,12 @@ class Server:
             "warnings": self.warnings,
             "versions": {"python": platform.python_version(), **_versions()},
         }
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> str:
+    # The loop's own text repeats the address; a name that does not resolve has no errno of ours.
+    why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
+    return f"Cannot listen on {host}:{port} ({why})"
 
 
 async def _thinking(settings: Settings) -> OpenAiThinking | ScriptedThinking:

@@ -12,6 +12,7 @@ A variable that looks like ours but is not is reported, with the nearest name, n
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -32,6 +33,8 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 # The openai SDK reads these itself; they are not ours, nor are they mistakes.
 FOREIGN = frozenset({"OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS", "OPENAI_LOG"})
+
+_PASSWORD = re.compile(r"//[^@]*@")
 
 DEFAULT_INSTRUCTIONS = (
     "You are a friendly telephone agent. Your words are spoken aloud to a caller: answer in one "
@@ -81,8 +84,8 @@ def _text(value: str) -> str:
 
 
 def _secret(value: str) -> Secret:
-    if any(c.isspace() or not c.isprintable() for c in value):
-        raise Wrong("a key has no spaces or line breaks; copy it again")
+    if not value.isascii() or any(c.isspace() or not c.isprintable() for c in value):
+        raise Wrong("a key is plain letters, without spaces or line breaks; copy it again")
     return Secret(value)
 
 
@@ -144,6 +147,7 @@ def _url(*schemes: str) -> Callable[[str], str]:
         try:
             parts = urlsplit(value)
             usable = parts.scheme in schemes and bool(parts.hostname)
+            usable = usable and not any(c.isspace() or not c.isprintable() for c in value)
             _ = parts.port  # urlsplit checks the port only when it is read
         except ValueError:
             usable = False
@@ -153,7 +157,7 @@ def _url(*schemes: str) -> Callable[[str], str]:
             )
         if parts.username or parts.password:
             raise Wrong("give the address without a user name or password")
-        return value.rstrip("/")
+        return value if parts.query else value.rstrip("/")
 
     return parse
 
@@ -177,8 +181,12 @@ def _voice(value: str) -> str:
 
 
 def _file(value: str) -> Path:
-    path = Path(value).expanduser()
-    if not path.is_file():
+    try:
+        path = Path(value).expanduser()
+        there = path.is_file()
+    except (OSError, RuntimeError):  # too long, not to be looked at; a home that is nobody's
+        there = False
+    if not there:
         raise Wrong("there is no such file; give the path of a readable file")
     return path
 
@@ -189,12 +197,13 @@ def _vocab(value: str) -> tuple[VocabEntry, ...]:
         return tuple(VocabEntry(word.strip()) for word in value.split(",") if word.strip())
     try:
         entries = msgspec.json.decode(value, type=list[str | VocabEntry])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeError) as error:
         raise Wrong(
             'give words separated by commas, or a JSON list such as ["Brandvoll", '
             f'{{"content": "Siobhan", "sounds_like": ["shiv awn"]}}] ({error})'
         ) from None
-    return tuple(VocabEntry(entry) if isinstance(entry, str) else entry for entry in entries)
+    words = (VocabEntry(entry) if isinstance(entry, str) else entry for entry in entries)
+    return tuple(word for word in words if word.content.strip())
 
 
 def _setting(
@@ -365,6 +374,8 @@ def with_agent_path(base: str) -> str:
 
 
 def _shown(value: str) -> str:
+    """A wrong value as an error shows it: on one line, not too long, no password in an address."""
+    value = _PASSWORD.sub("//***@", "".join(c if c.isprintable() else " " for c in value))
     return value if len(value) <= 60 else value[:57] + "..."
 
 
@@ -432,8 +443,19 @@ def _file_values(env_file: Path | None) -> dict[str, str]:
     path = env_file if env_file is not None else Path(".env")
     if not path.is_file():
         return {}
-    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    try:
+        found = dotenv_values(path)
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: not text in UTF-8; save it as UTF-8.") from None
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _merged(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
-    return _file_values(env_file) | dict(os.environ if environ is None else environ)
+    merged = _file_values(env_file)
+    empty_is_a_value = {
+        item.name.upper() for item in fields(Settings) if item.metadata["may_be_empty"]
+    }
+    for name, value in (os.environ if environ is None else environ).items():
+        if value.strip() or name in empty_is_a_value or name not in merged:
+            merged[name] = value
+    return merged

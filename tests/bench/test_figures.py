@@ -174,8 +174,8 @@ def report(ledger: Ledger, **conditions: float | list[float]) -> Report:
         "ready": 0.6,
         "service_cpu": 3.0,
         "load_cpu": 8.0,
-        "others_cpu": 0.5,
-        "others_load_cpu": 0.5,
+        "service_waited": 0.1,
+        "load_waited": 0.1,
         "idle_memory": 50_000_000,
         "busy_memory": 70_000_000,
         "lags": [0.001],
@@ -205,7 +205,7 @@ def test_a_missed_budget_is_said_and_a_fault_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "trouble", [{"load_cpu": 19.0}, {"lags": [0.001, 0.02]}, {"others_cpu": 4.0}]
+    "trouble", [{"load_cpu": 19.0}, {"lags": [0.001, 0.02]}, {"service_waited": 2.0}]
 )
 def test_a_load_that_was_late_itself_does_not_judge_others(
     trouble: dict[str, float | list[float]],

@@ -88,8 +88,8 @@ class Sentences:
             clause = next((at for at in clauses if at >= FIRST_CLAUSE_CHARS), 0)
             if clause and (not end or clause < end):
                 end = clause
-        # Space at the end is not spoken; it must not decide, for nobody knows how much will come.
-        if len(self._text[: end or None].rstrip()) > LONGEST_CHARS:
+        # Space around a piece is not spoken; nor may it decide: how much is there is chance.
+        if len(self._text[: end or None].strip()) > LONGEST_CHARS:
             return _break_long(self._text)
         return end
 

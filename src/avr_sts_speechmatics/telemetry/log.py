@@ -1,7 +1,7 @@
 """The log: one line an event, for people or for machines, with the call it belongs to.
 
 What callers and agents say is not logged, nor is any key: should a library put one into a text of
-its own, it is masked here, as the last thing before a line is written.
+its own, it is masked here, in all of a line's text.
 """
 
 import logging
@@ -30,10 +30,13 @@ class _Lines(logging.Formatter):
         text = record.getMessage()
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
-        line = self.line(record, text, self._call())
+        # Before the line is made: there a quote within a key would be escaped, and a short key
+        # could be a part of the form.
         for secret in self._secrets:
-            line = line.replace(secret, MASK)
-        return line
+            text = text.replace(secret, MASK)
+        # File names may be no text at all; JSON would refuse the whole line.
+        text = text.encode("utf-8", "backslashreplace").decode()
+        return self.line(record, text, self._call())
 
     def line(self, record: logging.LogRecord, text: str, call: str) -> str:
         raise NotImplementedError

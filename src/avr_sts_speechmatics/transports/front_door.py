@@ -42,6 +42,9 @@ class FrontDoor(asyncio.Protocol):
         transport = self._transport
         assert transport is not None
         self._head += data
+        # Empty lines before a request are to be ignored. [RFC 9112, 2.2]
+        while self._head.startswith(b"\r\n"):
+            del self._head[:2]
         end = self._head.find(b"\r\n\r\n")
         if end < 0:
             if len(self._head) > HEAD_MAX_BYTES:

@@ -103,12 +103,10 @@ class Conversation:
         return f"an appointment for {self.appointment_day} {joint} {time}"
 
     def _booking(self) -> Iterator[str]:
-        """What was said since an appointment first came up."""
-        booking = False
-        for text in self.earlier:
-            booking = booking or bool(phrases.BOOK.search(heard.plain(text)))
-            if booking:
-                yield text
+        """What was said since an appointment first came up; lately, if only a day did."""
+        texts = self.earlier
+        first = (i for i, text in enumerate(texts) if phrases.BOOK.search(heard.plain(text)))
+        yield from texts[next(first, -3) :]
 
 
 def _text(message: Mapping[str, Any]) -> str:

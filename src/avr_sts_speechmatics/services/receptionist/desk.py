@@ -16,6 +16,7 @@ wins. Order matters and carries the reasons:
     opening hours                they depend on the day
     about itself, help           before the FAQ: "who are you?" is like "where are you?"
     the FAQ                      whatever fits best
+    a day and nothing else       an appointment is what people give days for
     small talk                   when there was nothing more in the sentence
     anything else                say what it can help with
 """
@@ -196,6 +197,12 @@ class Receptionist:
         details = heard.day(talk.text) or heard.time_of_day(talk.text)
         if not phrases.BOOK.search(talk.said) and not (asked and details):
             return None
+        return self._appointment(talk)
+
+    def _bare_day(self, talk: Conversation) -> Reply | None:
+        return self._appointment(talk) if heard.day(talk.text) else None
+
+    def _appointment(self, talk: Conversation) -> Reply:
         day, time = talk.appointment_day, talk.appointment_time
         if day is None:
             return Reply(phrases.ASK_DAY if time is None else f"At {time}. {phrases.ASK_DAY}")
@@ -232,11 +239,10 @@ class Receptionist:
         return self._first_match(phrases.ABOUT_ME, talk)
 
     def _small_talk(self, talk: Conversation) -> Reply | None:
-        reply = self._first_match(phrases.SMALL_TALK, talk)
         name = heard.name(talk.text)
-        if reply is None and name:
+        if name:
             return Reply(f"Thank you, {name}. How can I help you?")
-        return reply
+        return self._first_match(phrases.SMALL_TALK, talk)
 
     def _first_match(self, table: phrases.Answers, talk: Conversation) -> Reply | None:
         for pattern, answer in table:
@@ -270,6 +276,7 @@ class Receptionist:
         _hours,
         _about_me,
         _faq_entry,
+        _bare_day,
         _small_talk,
     )
 

@@ -40,7 +40,7 @@ _DAY = re.compile(
     re.IGNORECASE,
 )
 _HOUR = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
-_PART = r"(?: in the (?:morning|afternoon|evening)| (?:a|p)\.?m\b\.?| o'?clock)"
+_PART = r"(?: in the (?:morning|afternoon|evening)| ?(?:a|p)\.?m\b\.?| o'?clock)"
 _TIME = re.compile(
     rf"\b(?:half past|(?:a )?quarter (?:past|to)) (?:{_HOUR}|\d{{1,2}})\b{_PART}*"
     rf"|\b\d{{1,2}}[:.]\d{{2}}\b{_PART}*"
@@ -154,7 +154,10 @@ def name(text: str) -> str | None:
 def day(text: str) -> str | None:
     """The day in the text, as said: "next Tuesday"."""
     found = _DAY.search(text)
-    return None if found is None else re.sub(r"^on ", "", found[0], flags=re.IGNORECASE)
+    if found is None:
+        return None
+    day = re.sub(r"^on ", "", found[0], flags=re.IGNORECASE)
+    return re.sub(r"^(next|this|the|tomorrow|today)\b", lambda m: m[0].lower(), day, flags=re.I)
 
 
 def time_of_day(text: str) -> str | None:

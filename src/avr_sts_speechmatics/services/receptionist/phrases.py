@@ -66,7 +66,8 @@ REPEAT = re.compile(
     r"|\bdid not (catch|hear|get|understand) (you|that|it|what)\b|^(sorry|what|excuse me)$"
 )
 MESSAGE = re.compile(
-    r"\b(leave|leaving|take|record) (you )?(a|my|the) (voice )?message\b|voicemail"
+    r"\b(leave|leaving|take|record) (you )?(a|my|the) (voice )?message\b|\bvoicemail\b"
+    r"|\bcall (me|us) back\b"
 )
 _PERSON = r"(operator|human|person|representative|agent|someone|somebody|supervisor|manager)"
 _PLACE = r"(department|team|desk|office|support)"
@@ -99,13 +100,17 @@ ABOUT_ME: Answers = (
         "I am the automated receptionist of {company}, a simple script and not a person.",
     ),
     (
+        re.compile(r"^(is this|have i reached|am i right)\b"),
+        "This is the automated receptionist of {company}. How can I help you?",
+    ),
+    (
         re.compile(r"\b(help me( please)?$|what can (you|i) (do|ask|say)|options)\b"),
         "I can tell you about {topics}, and take a message. What would you like?",
     ),
     (re.compile(r"^(um+|uh+|erm?|h+m+|mhm|ah|oh|well)$"), "Take your time, I am listening."),
     (re.compile(r"^(please )?(stop|stop it|quiet|be quiet|shut up)( please)?$"), ALL_RIGHT),
     (
-        re.compile(r"\b(can you hear me|are you (still )?there|anybody there)\b"),
+        re.compile(r"\b(can you hear me|are you (still )?there|(any|some)(body|one) there)\b"),
         "Yes, I can hear you. How can I help you?",
     ),
     (
