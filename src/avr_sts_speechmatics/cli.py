@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
@@ -28,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status."""
+    # One core is one event loop's: threads of numpy's linear algebra would only spin beside it.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         given = _parser().parse_args(arguments)
         status: int = given.run(given)

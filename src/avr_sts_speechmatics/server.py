@@ -6,6 +6,7 @@ end them; nothing is left behind, whatever was under way.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import platform
@@ -25,11 +26,9 @@ from avr_sts_speechmatics.errors import CallerError, SettingsError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.phrases import Phrases
 from avr_sts_speechmatics.sandbox_process import SandboxNews, SandboxProcess
-from avr_sts_speechmatics.services.openai_llm import OpenAiThinking
-from avr_sts_speechmatics.services.receptionist import FaqError, Receptionist, load_faq
-from avr_sts_speechmatics.services.scripted import ScriptedThinking
 from avr_sts_speechmatics.services.speechmatics_stt import SpeechmaticsStt
 from avr_sts_speechmatics.services.speechmatics_tts import SpeechmaticsVoice
+from avr_sts_speechmatics.services.thinking import Thinking
 from avr_sts_speechmatics.services.voice import Voice
 from avr_sts_speechmatics.settings import LANGUAGES_SPOKEN, Secret, Settings, with_agent_path
 from avr_sts_speechmatics.transports import http_stream
@@ -78,6 +77,7 @@ class Server:
         self._sandbox: SandboxProcess | None = None
         self._sandbox_watch: asyncio.Task[None] | None = None
         self._phrases_task: asyncio.Task[None] | None = None
+        self._warm_up: asyncio.Task[None] | None = None
         self._services: Services | None = None
         self._manners = Manners(welcome=settings.speechmatics_welcome_message)
         self._begun = time.monotonic()
@@ -144,13 +144,18 @@ class Server:
         phrases = Phrases((manners.welcome, manners.sorry, manners.wait, manners.farewell))
         services = Services(
             open_hearing=stt.open,
-            thinking=await _thinking(settings),
+            thinking=_thinking(settings),
             voice=voice,
             phrases=phrases,
             instructions=settings.speechmatics_instructions,
         )
-        self._phrases_task = asyncio.create_task(_keep_preparing(phrases, voice))
-        await asyncio.wait((self._phrases_task,), timeout=PHRASES_S)
+        self._warm_up = asyncio.create_task(services.thinking.warm_up())
+        kept = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PHRASES_S):
+                kept = await phrases.prepare(voice)
+        if not kept:
+            self._phrases_task = asyncio.create_task(_keep_preparing(phrases, voice))
         self._services = services
 
     async def stop(self, drain_s: float = 0.0) -> None:
@@ -170,7 +175,7 @@ class Server:
         if self._services is not None:
             await self._services.thinking.close()
             await self._services.voice.close()
-        for background in (self._phrases_task, self._sandbox_watch):
+        for background in (self._phrases_task, self._warm_up, self._sandbox_watch):
             if background is not None:
                 background.cancel()
                 await asyncio.wait((background,))
@@ -255,30 +260,38 @@ def _cannot_listen(host: str, port: int, error: OSError) -> str:
     return f"Cannot listen on {host}:{port} ({why})"
 
 
-async def _thinking(settings: Settings) -> OpenAiThinking | ScriptedThinking:
-    if not settings.thinks_with_model:
-        try:
-            return ScriptedThinking(Receptionist(load_faq(settings.faq_file)))
-        except FaqError as error:
-            raise SettingsError(f"FAQ_FILE={settings.faq_file}: {error}") from error
-    model = OpenAiThinking(
-        settings.openai_model,
-        settings.openai_api_key,
-        settings.openai_base_url,
-        temperature=settings.openai_temperature,
-        max_tokens=settings.openai_max_tokens,
-        effort=settings.openai_reasoning_effort,
+def _thinking(settings: Settings) -> Thinking:
+    # Each brings libraries of its own, and only one is needed.
+    if settings.thinks_with_model:
+        from avr_sts_speechmatics.services.openai_llm import OpenAiThinking
+
+        return OpenAiThinking(
+            settings.openai_model,
+            settings.openai_api_key,
+            settings.openai_base_url,
+            temperature=settings.openai_temperature,
+            max_tokens=settings.openai_max_tokens,
+            effort=settings.openai_reasoning_effort,
+        )
+    from avr_sts_speechmatics.services.scripted import (
+        FaqError,
+        Receptionist,
+        ScriptedThinking,
+        load_faq,
     )
-    await model.warm_up()
-    return model
+
+    try:
+        return ScriptedThinking(Receptionist(load_faq(settings.faq_file)))
+    except FaqError as error:
+        raise SettingsError(f"FAQ_FILE={settings.faq_file}: {error}") from error
 
 
 async def _keep_preparing(phrases: Phrases, voice: Voice) -> None:
-    """Prepare the kept phrases; while some could not be made, try again now and then."""
-    while True:
-        if await phrases.prepare(voice):
-            return
+    """Try again now and then, until every phrase is kept."""
+    kept = False
+    while not kept:
         await asyncio.sleep(PHRASES_AGAIN_S)
+        kept = await phrases.prepare(voice)
 
 
 def _warnings(settings: Settings) -> Iterator[str]:

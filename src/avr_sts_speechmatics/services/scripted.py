@@ -3,7 +3,9 @@
 from collections.abc import AsyncGenerator, Sequence
 
 from avr_sts_speechmatics.conversation import Message
-from avr_sts_speechmatics.services.receptionist import Receptionist
+from avr_sts_speechmatics.services.receptionist import FaqError, Receptionist, load_faq
+
+__all__ = ["FaqError", "Receptionist", "ScriptedThinking", "load_faq"]
 
 
 class ScriptedThinking:
@@ -17,6 +19,9 @@ class ScriptedThinking:
     ) -> AsyncGenerator[str, None]:
         entries = [{"role": entry.role, "content": entry.content} for entry in history]
         yield self._receptionist.reply(entries).text
+
+    async def warm_up(self) -> None:
+        """There is nothing to load."""
 
     async def close(self) -> None:
         """Nothing is held open."""

@@ -16,4 +16,7 @@ class Thinking(Protocol):
         Raises ServiceError; once text has come, an answer is never begun anew.
         """
 
+    async def warm_up(self) -> None:
+        """Load what the first answer would wait for, beside the event loop."""
+
     async def close(self) -> None: ...
