@@ -18,7 +18,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --python-version
 	--fork-strategy fewest --generate-hashes --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench lock upgrade clean
+.PHONY: help run test lint style types image bench lock upgrade clean
 
 help: ## print this
 	@echo "make TARGET:"
@@ -31,10 +31,16 @@ run: .venv/installed-run ## run the service; offline as long as there are no key
 test: .venv/installed-dev ## run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-lint: .venv/installed-dev .venv/installed-tools ## check style, types and the Dockerfile
+lint: style types image ## check style, types and the Dockerfile
+
+style: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+types: .venv/installed-dev
 	$(BIN)/mypy
+
+image: .venv/installed-tools
 	$(BIN)/hadolint Dockerfile
 
 bench: .venv/installed-dev ## measure; ARGS=--help shows what

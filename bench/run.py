@@ -18,7 +18,7 @@ from bench.figures import judge
 from bench.hearing import Hearing
 from bench.ledger import Call, Delays, Ledger
 from bench.report import Conditions, Report
-from bench.service import BenchError, Service, waited_seconds
+from bench.service import Service, waited_seconds
 from bench.web import Web
 
 DEFAULT_COMMAND = (sys.executable, "-m", "avr_sts_speechmatics", "serve")
@@ -133,6 +133,9 @@ async def _measure(plan: Plan, ledger: Ledger, service: Service, url: str) -> Re
             busy_memory = service.memory_bytes()
             await _take_leave(callers, patience)
             ticking.cancel()
+    except ExceptionGroup as group:
+        # Of the metronome and the run, one failed and the other was stopped for it.
+        raise group.exceptions[0] from group
     finally:
         gc.enable()
 
@@ -163,9 +166,10 @@ async def _dial(
     caller = Caller(call, manners)
     try:
         await caller.dial(url)
+        metronome.add(caller.tick)
     except (OSError, WSError) as error:
-        raise BenchError(f"The service does not take call {number + 1}: {error}.") from error
-    metronome.add(caller.tick)
+        call.complaint = f"the service did not take it: {error}"
+        caller.done.set()
     return caller
 
 

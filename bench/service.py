@@ -77,7 +77,7 @@ class Service:
 
     def cpu_seconds(self) -> float:
         """CPU time of the process so far, its own and the kernel's on its behalf."""
-        stat = Path(f"/proc/{self._process.pid}/stat").read_text()
+        stat = self._read("stat")
         # The name in parentheses may hold spaces: count from behind it.
         fields = stat.rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
@@ -93,7 +93,7 @@ class Service:
         depends on other programs.
         """
         own = 0
-        for line in Path(f"/proc/{self._process.pid}/smaps_rollup").read_text().splitlines():
+        for line in self._read("smaps_rollup").splitlines():
             if line.startswith(("Anonymous:", "Swap:")):
                 own += int(line.split()[1]) * 1024
         return own
@@ -108,6 +108,12 @@ class Service:
                 self._process.kill()
                 self._process.wait()
         self._home.cleanup()
+
+    def _read(self, name: str) -> str:
+        try:
+            return Path(f"/proc/{self._process.pid}/{name}").read_text()
+        except OSError as error:
+            raise BenchError("The service ended in the middle of the run.") from error
 
     async def _answers(self) -> bool:
         try:

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -44,8 +43,8 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def terminal() -> AsyncIterator[Terminal]:
-    yield Terminal()
+async def terminal() -> Terminal:
+    return Terminal()
 
 
 async def test_the_line_is_there_at_once_and_moves(terminal: Terminal) -> None:
@@ -57,7 +56,9 @@ async def test_the_line_is_there_at_once_and_moves(terminal: Terminal) -> None:
     assert wheels == set("|/-\\")
 
 
-@pytest.mark.parametrize(("done", "filled"), [(0, 0), (1, WIDTH // 3), (2, 2 * WIDTH // 3), (3, WIDTH)])
+@pytest.mark.parametrize(
+    ("done", "filled"), [(0, 0), (1, WIDTH // 3), (2, 2 * WIDTH // 3), (3, WIDTH)]
+)
 async def test_the_bar_shows_how_much_is_there(terminal: Terminal, done: int, filled: int) -> None:
     line = Progress(terminal)
     line.show("the voice", done, 3)

@@ -177,12 +177,14 @@ def test_a_wrong_value_is_one_sentence_with_name_value_and_what_is_allowed(
     st.text(st.characters(exclude_characters="\0"), max_size=300),
 )
 def test_no_value_does_worse_than_one_sentence(name: str, value: str) -> None:
+    error = f"{name}=all is well"
     try:
         given_that(**{name: value})
-    except SettingsError as error:
-        assert str(error).startswith(f"{name}=")
-        assert "\n" not in str(error)
-        assert len(str(error)) < 600
+    except SettingsError as wrong:
+        error = str(wrong)
+    assert error.startswith(f"{name}=")
+    assert error.isprintable()
+    assert len(error) < 600
 
 
 @pytest.mark.parametrize("name", sorted(set(DEFAULTS) - {"EXTRA_PORTS"}))
@@ -228,9 +230,7 @@ def test_a_key_copied_wrongly_is_refused_and_not_shown(name: str, key: str) -> N
     assert "secret" not in error
 
 
-@pytest.mark.parametrize(
-    "name", ["OPENAI_BASE_URL", "SPEECHMATICS_TTS_URL", "SPEECHMATICS_RT_URL"]
-)
+@pytest.mark.parametrize("name", ["OPENAI_BASE_URL", "SPEECHMATICS_TTS_URL", "SPEECHMATICS_RT_URL"])
 def test_a_password_in_an_address_is_refused_and_not_shown(name: str) -> None:
     scheme = "wss" if name.endswith("RT_URL") else "https"
     error = error_of({name: f"{scheme}://me:hunter2@proxy.example/v1"})

@@ -6,7 +6,6 @@ end them; nothing is left behind, whatever was under way.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import platform
@@ -39,10 +38,8 @@ from avr_sts_speechmatics.websocket import accept
 END_S = 1.0
 """How long a call that was ended may take to let go of everything (s)."""
 
-PHRASES_S = 3.0
-"""How long getting ready waits for the kept phrases (s); what is missing then follows later."""
-
 PHRASES_AGAIN_S = 30.0
+"""How long after a failure the kept phrases are tried again (s)."""
 
 _SANDBOX_KEY = Secret("sandbox")  # it wants a key, as the cloud does, and takes any
 _LIBRARIES = ("aiohttp", "msgspec", "numpy", "openai", "picows", "uvloop")
@@ -75,9 +72,7 @@ class Server:
         self._listeners: list[asyncio.Server] = []
         self._runner: web.AppRunner | None = None
         self._sandbox: SandboxProcess | None = None
-        self._sandbox_watch: asyncio.Task[None] | None = None
-        self._phrases_task: asyncio.Task[None] | None = None
-        self._warm_up: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
         self._services: Services | None = None
         self._manners = Manners(welcome=settings.speechmatics_welcome_message)
         self._begun = time.monotonic()
@@ -123,7 +118,7 @@ class Server:
         if settings.hearing_url is None or settings.voice_url is None:
             self._sandbox = SandboxProcess(news=self._news)
             sandbox_url = await self._sandbox.start()
-            self._sandbox_watch = asyncio.create_task(self._sandbox.keep_running())
+            self._background.append(asyncio.create_task(self._sandbox.keep_running()))
         hearing_url = settings.hearing_url or with_agent_path(
             sandbox_url.replace("http:", "ws:") + "/v2"
         )
@@ -149,14 +144,10 @@ class Server:
             phrases=phrases,
             instructions=settings.speechmatics_instructions,
         )
-        self._warm_up = asyncio.create_task(services.thinking.warm_up())
-        kept = False
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PHRASES_S):
-                kept = await phrases.prepare(voice)
-        if not kept:
-            self._phrases_task = asyncio.create_task(_keep_preparing(phrases, voice))
         self._services = services
+        # A call may come already; these only make what follows faster.
+        self._background.append(asyncio.create_task(services.thinking.warm_up()))
+        self._background.append(asyncio.create_task(_prepare(phrases, voice)))
 
     async def stop(self, drain_s: float = 0.0) -> None:
         """End: no new calls, `drain_s` for the running ones, then everything is closed."""
@@ -175,10 +166,10 @@ class Server:
         if self._services is not None:
             await self._services.thinking.close()
             await self._services.voice.close()
-        for background in (self._phrases_task, self._warm_up, self._sandbox_watch):
-            if background is not None:
-                background.cancel()
-                await asyncio.wait((background,))
+        for task in self._background:
+            task.cancel()
+        if self._background:
+            await asyncio.wait(self._background)
         if self._sandbox is not None:
             await self._sandbox.stop()
         self._clock.close()
@@ -286,12 +277,10 @@ def _thinking(settings: Settings) -> Thinking:
         raise SettingsError(f"FAQ_FILE={settings.faq_file}: {error}") from error
 
 
-async def _keep_preparing(phrases: Phrases, voice: Voice) -> None:
-    """Try again now and then, until every phrase is kept."""
-    kept = False
-    while not kept:
+async def _prepare(phrases: Phrases, voice: Voice) -> None:
+    """Make the kept phrases; try again now and then until all are there."""
+    while not await phrases.prepare(voice):  # noqa: ASYNC110 - nobody announces a working voice
         await asyncio.sleep(PHRASES_AGAIN_S)
-        kept = await phrases.prepare(voice)
 
 
 def _warnings(settings: Settings) -> Iterator[str]:

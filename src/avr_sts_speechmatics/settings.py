@@ -313,7 +313,8 @@ class Settings:
     )
     openai_api_key: Secret | None = _setting(
         _secret,
-        "Key of the model. With neither this nor `OPENAI_BASE_URL` a scripted receptionist answers.",
+        "Key of the model. With neither this nor `OPENAI_BASE_URL` a scripted receptionist "
+        "answers.",
     )
     openai_base_url: str | None = _setting(
         _url("http", "https"),

@@ -19,7 +19,8 @@ AMPLITUDE = 16000
 
 def sine(frequency: float, rate: int, duration: float = 0.5) -> bytes:
     wave = AMPLITUDE * np.sin(2 * pi * frequency * np.arange(round(rate * duration)) / rate)
-    return np.rint(wave).astype("<i2").tobytes()
+    pcm: bytes = np.rint(wave).astype("<i2").tobytes()
+    return pcm
 
 
 def noise(count: int, seed: int = 0) -> bytes:

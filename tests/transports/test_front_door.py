@@ -1,8 +1,9 @@
 """One port for WebSockets and HTTP, over real sockets."""
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator, Callable
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import websockets
@@ -26,7 +27,7 @@ UPGRADE = (
 HELLO = bytes.fromhex("8185" + "00000000") + b"hello"  # a masked text frame, mask 0
 
 
-class Echo(WSListener):  # type: ignore[misc]
+class Echo(WSListener):
     """Sends back what it gets."""
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -36,18 +37,9 @@ class Echo(WSListener):  # type: ignore[misc]
             transport.send(frame.msg_type, frame.get_payload_as_bytes())
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
-def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
-    if request.param == "asyncio":
-        return asyncio.DefaultEventLoopPolicy()
-    uvloop = pytest.importorskip("uvloop")
-    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()
-    return policy
-
-
-@pytest.fixture
-async def port() -> AsyncIterator[int]:
-    """Of a door with an echo behind it, and a page that counts the bytes sent to it."""
+@asynccontextmanager
+async def open_door() -> AsyncIterator[int]:
+    """The port of a door with an echo behind it, and a page that counts the bytes sent to it."""
 
     async def page(request: web.Request) -> web.Response:
         return web.Response(text=f"page {len(await request.read())}")
@@ -63,10 +55,18 @@ async def port() -> AsyncIterator[int]:
         return FrontDoor(lambda: accept(lambda _: Echo()), http)
 
     listener = await asyncio.get_running_loop().create_server(door, "127.0.0.1", 0)
-    yield listener.sockets[0].getsockname()[1]
-    listener.close()
-    await runner.cleanup()
-    await listener.wait_closed()
+    try:
+        yield listener.sockets[0].getsockname()[1]
+    finally:
+        listener.close()
+        await runner.cleanup()
+        await listener.wait_closed()
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    async with open_door() as port:
+        yield port
 
 
 class Peer:
@@ -101,15 +101,21 @@ class Peer:
         self._writer.write_eof()
 
 
+@asynccontextmanager
+async def dialled(port: int) -> AsyncIterator[Peer]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield Peer(reader, writer)
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
 @pytest.fixture
 async def peer(port: int) -> AsyncIterator[Peer]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    yield Peer(reader, writer)
-    writer.close()
-    try:
-        await writer.wait_closed()
-    except ConnectionError:
-        pass
+    async with dialled(port) as peer:
+        yield peer
 
 
 # --- who is let through to where ---------------------------------------------------------------
@@ -167,12 +173,9 @@ async def test_a_request_for_a_websocket_may_come_byte_by_byte(peer: Peer) -> No
 async def test_a_request_may_be_cut_anywhere(port: int) -> None:
     stream = UPGRADE + HELLO
     for cut in range(1, len(stream)):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        peer = Peer(reader, writer)
-        await peer.send(stream[:cut], stream[cut:])
-        assert (await peer.read(b"\r\n\r\n", b"hello")).startswith(b"HTTP/1.1 101")
-        writer.close()
-        await writer.wait_closed()
+        async with dialled(port) as peer:
+            await peer.send(stream[:cut], stream[cut:])
+            assert (await peer.read(b"\r\n\r\n", b"hello")).startswith(b"HTTP/1.1 101")
 
 
 async def test_frames_that_come_with_the_request_are_not_lost(peer: Peer) -> None:
@@ -235,10 +238,9 @@ async def test_garbage_is_not_served_and_the_door_stays_open(
 
 async def test_who_says_nothing_is_put_out(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front_door, "HEAD_S", 0.05)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(GET[:-1])
-    assert await Peer(reader, writer).read_to_the_end() == b""
-    writer.close()
+    async with dialled(port) as peer:
+        await peer.send(GET[:-1])
+        assert await peer.read_to_the_end() == b""
 
 
 async def test_who_was_let_in_is_not_put_out(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,9 +265,8 @@ async def test_who_leaves_before_the_door_opens_leaves_no_timer(
         left.set()
 
     monkeypatch.setattr(FrontDoor, "connection_lost", connection_lost)
-    _, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET")
-    writer.close()
+    async with dialled(port) as peer:
+        await peer.send(b"GET")
     async with asyncio.timeout(5):
         await left.wait()
 
@@ -300,5 +301,29 @@ def test_an_address_does_not_ask_for_a_websocket() -> None:
     assert not asks_for_websocket(b"upgrade: websocket HTTP/1.1\r\nHost: x")
 
 
-if sys.platform == "win32":
-    pytest.skip("uvloop has no Windows", allow_module_level=True)
+# --- on the other loop -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        test_both_are_served_at_once,
+        test_a_connection_may_ask_for_more_than_one_page,
+        test_a_large_body_arrives_whole,
+        test_a_request_for_a_page_may_come_byte_by_byte,
+        test_a_request_for_a_websocket_may_come_byte_by_byte,
+        test_a_request_may_be_cut_anywhere,
+        test_frames_that_come_with_the_request_are_not_lost,
+        test_a_body_that_comes_with_the_request_is_not_lost,
+    ],
+)
+def test_it_is_the_same_door_on_uvloop(test: Callable[..., Awaitable[None]]) -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def run() -> None:
+        async with open_door() as port, dialled(port) as peer:
+            things = {"port": port, "peer": peer}
+            await test(**{name: things[name] for name in inspect.signature(test).parameters})
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())

@@ -46,10 +46,11 @@ class FrontDoor(asyncio.Protocol):
         while self._head.startswith(b"\r\n"):
             del self._head[:2]
         end = self._head.find(b"\r\n\r\n")
+        if (len(self._head) if end < 0 else end) > HEAD_MAX_BYTES:
+            transport.write(_TOO_LARGE)
+            transport.close()
+            return
         if end < 0:
-            if len(self._head) > HEAD_MAX_BYTES:
-                transport.write(_TOO_LARGE)
-                transport.close()
             return
         self._stop_timer()
         head, self._head = bytes(self._head), bytearray()
