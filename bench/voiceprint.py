@@ -19,7 +19,7 @@ from bench.codewords import letters
 LINE_RATE = 8000
 """What the caller hears: samples per second."""
 
-SECONDS_PER_CHARACTER = 0.025
+SECONDS_PER_CHARACTER = 0.065
 """More than twice as fast as people speak: more turns in a short run."""
 
 _TONES = 3

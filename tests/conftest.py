@@ -71,7 +71,10 @@ def serve() -> Serve:
     """Runs the service on a free port, hearing and speaking through a given cloud."""
 
     @asynccontextmanager
-    async def serving(cloud: RunningSandbox, **changes: object) -> AsyncIterator[Server]:
+    async def serving(
+        cloud: RunningSandbox, *, prepared: bool = True, **changes: object
+    ) -> AsyncIterator[Server]:
+        """prepared: wait until the kept phrases are there."""
         chosen: dict[str, object] = {
             "port": 0,
             "extra_ports": (),
@@ -85,6 +88,8 @@ def serve() -> Serve:
         server = Server(Settings(**(chosen | changes)))  # type: ignore[arg-type]
         await server.start()
         try:
+            if prepared:
+                await until(lambda: server.health()["phrases_missing"] == 0)
             yield server
         finally:
             await server.stop()

@@ -42,6 +42,13 @@ def pid_of(sandbox: SandboxProcess) -> int:
     return sandbox._process.pid
 
 
+def environment_of(pid: int) -> bytes:
+    environ = Path(f"/proc/{pid}/environ")
+    if not environ.exists():
+        pytest.skip("this system does not show the environment of a process")
+    return environ.read_bytes()
+
+
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -121,7 +128,6 @@ async def test_the_keys_of_the_service_are_not_given_to_the_sandbox(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
     sandbox = SandboxProcess()
     async with running(sandbox):
-        environ = Path(f"/proc/{pid_of(sandbox)}/environ")
-        if not environ.exists():
-            pytest.skip("this system does not show the environment of a process")
-        assert b"sk-very-secret" not in environ.read_bytes()
+        environ = environment_of(pid_of(sandbox))
+    assert b"PATH=" in environ
+    assert b"sk-very-secret" not in environ

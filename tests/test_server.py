@@ -156,8 +156,9 @@ async def test_phrases_that_cannot_be_made_do_not_keep_the_service_from_its_call
 ) -> None:
     async with running_sandbox() as cloud:
         cloud.faults.add(Status(part="voice", status=404, count=None))
-        async with serve(cloud) as server:
+        async with serve(cloud, prepared=False) as server:
             assert server.ready
+            assert server.health()["phrases_missing"]
 
 
 async def test_the_end_waits_for_running_calls_and_takes_no_new_ones(serve: Serve) -> None:

@@ -29,6 +29,11 @@ class Phrases:
         self._texts = tuple(piece for text in texts for piece in sentences_of(text))
         self._kept: dict[str, bytes] = {}
 
+    @property
+    def missing(self) -> int:
+        """How many are not kept yet."""
+        return len(set(self._texts) - self._kept.keys())
+
     def get(self, sentence: str) -> bytes | None:
         return self._kept.get(sentence)
 

@@ -240,6 +240,7 @@ class Server:
                     else "receptionist (scripted)"
                 ),
             },
+            "phrases_missing": self._services.phrases.missing if self._services else None,
             "warnings": self.warnings,
             "versions": {"python": platform.python_version(), **_versions()},
         }

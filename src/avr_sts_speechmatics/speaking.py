@@ -14,7 +14,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-from avr_sts_speechmatics.audio.pcm import RATE
+from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE
 from avr_sts_speechmatics.audio.playout import Playout, Utterance
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.dialogue import events as ev
@@ -25,6 +25,11 @@ from avr_sts_speechmatics.services.voice import Voice
 
 AHEAD = 2
 """Sentences of a reply that may be under way at once: the one being heard, and the next."""
+
+PIECE_BYTES = 6400
+COMFORT_BYTES = BYTES_PER_SECOND // 5
+"""Resampling costs nearly the same for 10 ms of audio as for 200. While more than COMFORT_BYTES
+wait to be heard, it is done in pieces of PIECE_BYTES; until then, what comes is passed on at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -116,10 +121,15 @@ class Speaker:
         whole = False
         try:
             async with aclosing(self._voice.speak(sentence)) as audio:
+                held = b""
                 async for pcm in audio:
-                    self._write(reply, utterance, resampler.feed(pcm))
+                    held += pcm
+                    if utterance.waiting_bytes > COMFORT_BYTES and len(held) < PIECE_BYTES:
+                        continue
+                    self._write(reply, utterance, resampler.feed(held))
+                    held = b""
                     await utterance.room()
-            self._write(reply, utterance, resampler.flush())
+            self._write(reply, utterance, resampler.feed(held) + resampler.flush())
             whole = True
         except ServiceError as error:
             _log.warning("%s", error)

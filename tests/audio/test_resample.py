@@ -4,7 +4,7 @@ from math import pi
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -45,6 +45,7 @@ def gain_db(frequency: float, source: int, target: int) -> float:
     return float(20 * np.log10(max(rms_after, 1e-3) / rms_before))
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(RATES), st.lists(st.integers(1, 500), max_size=12), st.integers(0, 2**32 - 1)
 )
@@ -64,6 +65,7 @@ def test_the_cuts_of_a_stream_are_not_heard(
     assert np.max(np.abs(whole.astype(int) - in_pieces)) <= 1
 
 
+@settings(deadline=None)
 @given(st.sampled_from(RATES), st.lists(st.integers(1, 300), min_size=1, max_size=12))
 def test_nothing_is_held_back(rates: tuple[int, int], sizes: list[int]) -> None:
     source, target = rates
@@ -75,6 +77,7 @@ def test_nothing_is_held_back(rates: tuple[int, int], sizes: list[int]) -> None:
         assert abs(came - taken * target / source) < 1
 
 
+@settings(deadline=None)
 @given(st.sampled_from(RATES), st.integers(1, 3000))
 def test_a_stream_keeps_its_length_but_for_the_tail_of_the_filter(
     rates: tuple[int, int], count: int
@@ -84,6 +87,7 @@ def test_a_stream_keeps_its_length_but_for_the_tail_of_the_filter(
     assert -1 < longer < 0.003 * target  # half the filter is 2 ms
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400).map(lambda pcm: pcm[: len(pcm) & ~1]))
 def test_the_same_rate_changes_nothing(pcm: bytes) -> None:
     resampler = Resampler(8000, 8000)

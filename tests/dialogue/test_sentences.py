@@ -1,7 +1,7 @@
 """Where a stream of text is cut, and what of it reaches the voice."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from avr_sts_speechmatics.dialogue.sentences import (
@@ -40,6 +40,7 @@ def letter_by_letter(text: str) -> list[str]:
 # --- properties --------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(TEXTS, CUTS)
 @example("x" * 238 + ".\n\n\n\n", [239, 1])
 @example("x" * 235 + " p.m.  And so on.", [241])
@@ -47,12 +48,14 @@ def test_the_pieces_do_not_depend_on_how_the_stream_was_cut(text: str, sizes: li
     assert cut(text, *sizes) == cut(text) == letter_by_letter(text)
 
 
+@settings(deadline=None)
 @given(TEXTS, CUTS)
 def test_no_word_is_lost_or_changes_its_place(text: str, sizes: list[int]) -> None:
     said = "".join(cut(text, *sizes))
     assert [c for c in said if c.isalnum()] == [c for c in text if c.isalnum()]
 
 
+@settings(deadline=None)
 @given(TEXTS, CUTS)
 def test_every_piece_can_be_spoken(text: str, sizes: list[int]) -> None:
     for piece in cut(text, *sizes):
@@ -61,6 +64,7 @@ def test_every_piece_can_be_spoken(text: str, sizes: list[int]) -> None:
         assert piece == piece.strip()
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_sentence_that_fits_is_spoken_as_soon_as_the_next_one_begins(text: str) -> None:
     sentences = Sentences()
@@ -71,6 +75,7 @@ def test_a_sentence_that_fits_is_spoken_as_soon_as_the_next_one_begins(text: str
     assert ended == ["So"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["seven", "letters", "words"]), min_size=60, max_size=200))
 def test_words_are_not_torn_apart(words: list[str]) -> None:
     assert " ".join(cut(" ".join(words))).split() == words

@@ -170,6 +170,14 @@ def test_the_agent_does_not_begin_in_the_middle_of_the_callers_word(call: Simula
     assert heard(call) == [ANSWER]
 
 
+def test_the_end_of_a_turn_is_the_end_of_its_sound(call: SimulatedCall) -> None:
+    call.sound()
+    call.segment(QUESTION)
+    call.turn_ends()
+    call.agent_says(ANSWER)
+    assert not call.paused
+
+
 def test_an_answer_dropped_for_a_guess_that_came_to_nothing_is_given_after_all(
     call: SimulatedCall,
 ) -> None:
@@ -399,6 +407,15 @@ def test_the_star_key_clears_a_number(call: SimulatedCall) -> None:
     assert call.questions == []
     call.types("3#")
     assert call.questions == ["[keys: 3]"]
+
+
+def test_who_types_is_not_answered_before_the_number_is_complete(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.types("1")
+    call.turn_ends()
+    assert call.questions == [QUESTION]
+    call.types("2#")
+    assert call.questions == [QUESTION, f"{QUESTION} [keys: 1 2]"]
 
 
 def test_an_answer_dropped_for_a_cleared_number_is_given_after_all(call: SimulatedCall) -> None:

@@ -142,7 +142,6 @@ async def test_a_voice_that_stays_away_fails_soon() -> None:
 async def test_a_voice_that_stalls_fails(
     after: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(speechmatics_tts, "FIRST_BYTE_S", 0.2)
     monkeypatch.setattr(speechmatics_tts, "GAP_S", 0.2)
     async with running_sandbox() as cloud, voice_of(cloud) as voice:
         cloud.faults.add(Stall(part="voice", after=after, count=None))

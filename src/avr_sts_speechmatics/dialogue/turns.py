@@ -13,7 +13,7 @@ the history is written from those two and from nothing else.
   LISTENING | settled words, then       | answer them after TURN_OVERDUE_S | a lost "end of turn"
             | nothing                   |                                  | must not be silence
   THINKING  | the caller speaks on      | drop the unheard reply, listen   | they had not finished
-  LISTENING | that came to nothing      | ask for the reply again          | the question still stands
+  LISTENING | that came to nothing      | ask for the reply again          | the question stands
   THINKING  | sound as the voice begins | begin paused; wait confirm_s     | do not talk into a word
   SPEAKING  | sound                     | pause; wait confirm_s            | it may be a cough
   SPEAKING  | words of a new turn       | flush, cancel, listen            | they want the floor

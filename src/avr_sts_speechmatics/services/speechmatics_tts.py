@@ -20,8 +20,9 @@ from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.settings import Secret
 
 CONNECT_S = 2.0
-FIRST_BYTE_S = 2.0
 GAP_S = 2.0
+"""Longest wait for the first byte, and for each that follows (s)."""
+
 TRIES = 3
 TRY_FOR_S = 2.5
 """No further try is begun later than this after the first (s)."""
@@ -92,14 +93,13 @@ class SpeechmaticsVoice:
         if self._pool is None:
             self._pool = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=GAP_S),
                 auto_decompress=False,
             )
         try:
-            async with asyncio.timeout(FIRST_BYTE_S):
-                response = await self._pool.post(self._url, data=body, headers=self._headers)
+            response = await self._pool.post(self._url, data=body, headers=self._headers)
         except TimeoutError:
-            raise _failed(f"no answer within {FIRST_BYTE_S:.0f} s", retryable=True) from None
+            raise _failed(f"no answer within {GAP_S:.0f} s", retryable=True) from None
         except (aiohttp.ClientError, OSError) as error:
             raise _failed(f"cannot connect: {error}", retryable=True) from error
         if response.status == 200:
@@ -122,12 +122,11 @@ _MEANING = {
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    """The body as it comes, with a bound on each wait."""
+    """The body as it comes."""
     first = True
     while True:
         try:
-            async with asyncio.timeout(FIRST_BYTE_S if first else GAP_S):
-                chunk = await response.content.readany()
+            chunk = await response.content.readany()
         except TimeoutError:
             raise _failed("the audio stalled", retryable=first) from None
         except (aiohttp.ClientError, OSError) as error:
