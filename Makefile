@@ -121,7 +121,7 @@ touch $@
 endef
 
 .venv/installed-run: .venv/made-in locks/build.txt locks/sandbox.txt pyproject.toml
-	$(call install,the service and its offline sandbox (once; 170 MB),build sandbox)
+	$(call install,the service and its offline sandbox (once; 250 MB),build sandbox)
 
 .venv/installed-dev: .venv/installed-run locks/dev.txt
 	$(call install,what the tests need,dev)
