@@ -32,7 +32,9 @@ QUIET_LINE_S = 0.5
 find the end of a turn, and some telephones stop sending when nobody speaks. Longer than any
 network's hiccup, whose frames come late but come."""
 
-_WATCH_S = 0.1
+FILL_S = 0.1
+"""Then silence is given in pieces of this length (s)."""
+
 _GUESSED_CHARS_PER_SECOND = 14.0
 
 _log = logging.getLogger(__name__)
@@ -70,7 +72,6 @@ class Call:
         self._timers: dict[ev.Timer, asyncio.TimerHandle] = {}
         self._over = asyncio.Event()
         self._audio_at = time.monotonic()
-        self._audio_ended = False
         self._tasks: asyncio.TaskGroup | None = None
         self._before: list[ev.Event] = []  # what happened before `run` had begun
 
@@ -112,7 +113,6 @@ class Call:
         self._tell(ev.KeyPressed(digit))
 
     def audio_ended(self) -> None:
-        self._audio_ended = True
         self._tell(ev.AudioEnded())
 
     def leave(self) -> None:
@@ -152,14 +152,15 @@ class Call:
         """Give the recogniser silence while the line brings nothing at all."""
         filled_to = 0.0
         while True:
-            await asyncio.sleep(_WATCH_S)
             now = time.monotonic()
-            quiet_since = self._audio_at
-            if now - quiet_since < QUIET_LINE_S and not self._audio_ended:
+            lively_for = self._audio_at + QUIET_LINE_S - now
+            if lively_for > 0:
+                # Woken no more often than needed: this runs beside every call.
+                await asyncio.sleep(lively_for)
                 continue
-            missing = now - max(filled_to, quiet_since)
+            self._hearing.hear(silence(now - max(filled_to, self._audio_at)))
             filled_to = now
-            self._hearing.hear(silence(missing))
+            await asyncio.sleep(FILL_S)
 
     # --- the dialogue --------------------------------------------------------------------------
 

@@ -13,7 +13,6 @@ from functools import lru_cache
 from math import gcd
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 TAPS_PER_PHASE = 32
@@ -21,18 +20,31 @@ KAISER_BETA = 8.0
 # Of the lower Nyquist frequency: speech up to 3.6 kHz passes, the telephone's band ends at 3.4.
 PASSBAND = 0.94
 
+# Outputs are computed in blocks of at least so many, each block one row of a matrix product: a
+# product of a few small matrices is ten times as fast as a dot product for each sample.
+_BLOCK = 32
+
 
 @lru_cache(maxsize=16)
-def _filter(up: int, down: int) -> NDArray[np.float32]:
-    """Low-pass for the ratio up/down, phase by phase: shape (up, taps), newest sample last."""
+def _filter(up: int, down: int) -> tuple[NDArray[np.float32], int, int]:
+    """The low-pass for the ratio up/down, laid out for blocks.
+
+    Returns the matrix that turns a row of input samples into a row of output samples, how many
+    input samples apart the rows begin, and the number of taps a single output sample sees.
+    """
     taps = TAPS_PER_PHASE * -(-down // up)
     length = up * taps
     cutoff = PASSBAND / max(up, down)
     at = np.arange(length) - (length - 1) / 2
     impulse = cutoff * np.sinc(cutoff * at) * np.kaiser(length, KAISER_BETA)
     impulse *= up / impulse.sum()
-    phases = impulse.reshape(taps, up).T[:, ::-1]
-    return np.ascontiguousarray(phases, dtype=np.float32)
+    phases = impulse.reshape(taps, up).T[:, ::-1]  # one row a phase, newest sample last
+    periods = max(1, _BLOCK // up)
+    matrix = np.zeros((down * periods + taps - 1, up * periods), dtype=np.float32)
+    for output in range(up * periods):
+        begin, phase = divmod(output * down, up)
+        matrix[begin : begin + taps, output] = phases[phase]
+    return matrix, down * periods, taps
 
 
 class Resampler:
@@ -47,11 +59,11 @@ class Resampler:
         divisor = gcd(source, target)
         self._up, self._down = target // divisor, source // divisor
         self._identity = source == target
-        self._phases = _filter(self._up, self._down)
-        self._taps = self._phases.shape[1]
+        self._matrix, self._step, self._taps = _filter(self._up, self._down)
+        # Input samples that are still needed, from a point where input and output coincide, and
+        # how many outputs after that point have been given already.
         self._past = np.zeros(self._taps - 1, dtype=np.float32)
-        # Position of the next output sample, in steps of 1/up input samples after `_past`.
-        self._next = 0
+        self._given = 0
 
     def feed(self, pcm: bytes) -> bytes:
         """Take s16le samples (any number), return what they make of the output (s16le)."""
@@ -59,17 +71,19 @@ class Resampler:
             return pcm
         samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32)
         signal = np.concatenate((self._past, samples))
-        ends = np.arange(self._next, len(samples) * self._up, self._down)
-        self._next = (self._next + len(ends) * self._down) - len(samples) * self._up
-        self._past = signal[len(samples) :]
-        if not len(ends):
+        known = len(signal) - (self._taps - 1)
+        outputs = -(-known * self._up // self._down)
+        if outputs <= self._given:
+            self._past = signal
             return b""
-        windows = sliding_window_view(signal, self._taps)
-        if self._up == 1:
-            out = windows[ends[0] :: self._down] @ self._phases[0]
-        else:
-            out = np.einsum("ij,ij->i", windows[ends // self._up], self._phases[ends % self._up])
-        pcm16: bytes = np.clip(np.rint(out), -32768, 32767).astype("<i2").tobytes()
+        out = self._blocks(signal, outputs)[self._given : outputs]
+        # The stream is remembered from the last point where input and output coincide.
+        periods = outputs // self._up
+        self._past = signal[periods * self._down :]
+        self._given = outputs - periods * self._up
+        np.rint(out, out=out)
+        np.minimum(np.maximum(out, -32768, out=out), 32767, out=out)
+        pcm16: bytes = out.astype("<i2").tobytes()
         return pcm16
 
     def flush(self) -> bytes:
@@ -78,5 +92,20 @@ class Resampler:
             return b""
         tail = self.feed(bytes(2 * (self._taps // 2)))
         self._past = np.zeros(self._taps - 1, dtype=np.float32)
-        self._next = 0
+        self._given = 0
         return tail
+
+    def _blocks(self, signal: NDArray[np.float32], outputs: int) -> NDArray[np.float32]:
+        """At least `outputs` samples, block by block; those beyond are of no meaning."""
+        width, per_block = self._matrix.shape
+        blocks = -(-outputs // per_block)
+        padded = np.zeros((blocks - 1) * self._step + width, dtype=np.float32)
+        used = min(len(signal), len(padded))
+        padded[:used] = signal[:used]
+        # Rows that overlap, without copying; numpy's own helpers for this cost more than the product.
+        stride = padded.itemsize
+        rows: NDArray[np.float32] = np.ndarray(
+            (blocks, width), np.float32, padded, 0, (self._step * stride, stride)
+        )
+        product: NDArray[np.float32] = np.ascontiguousarray(rows) @ self._matrix
+        return product.reshape(-1)

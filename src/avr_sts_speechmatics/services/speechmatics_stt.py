@@ -63,6 +63,9 @@ STALLED_S = 5.0
 """Audio is sent and nothing comes back for so long: the session is dead (s). Every frame is
 acknowledged, so silence of the service is a sure sign."""
 
+WATCH_S = 1.0
+"""How often a session is looked after (s)."""
+
 QUOTA_WAIT_S = 5.0
 """Wait after "too many sessions" (s). [Agent STT reference, 7: at least 5]"""
 
@@ -94,22 +97,28 @@ _FATAL_STATUS = frozenset({400, 401, 403, 404, 405})
 _log = logging.getLogger(__name__)
 
 
-class _Segment(msgspec.Struct):
+class _Segment(msgspec.Struct, frozen=True):
     transcript: str = ""
 
 
-class _Metadata(msgspec.Struct):
+class _Metadata(msgspec.Struct, frozen=True):
     start_time: float = 0.0
     end_time: float = 0.0
+
+
+_NO_SEGMENT = _Segment()
+_NO_METADATA = _Metadata()
 
 
 class _ServerMessage(msgspec.Struct):
     """Every message of the service; fields that a message does not have keep their defaults."""
 
+    # Most messages are acknowledgements, 50 a second: their defaults are shared, not made.
+
     message: str
     seq_no: int = 0
-    segment: _Segment = msgspec.field(default_factory=_Segment)
-    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+    segment: _Segment = _NO_SEGMENT
+    metadata: _Metadata = _NO_METADATA
     type: str = ""
     reason: str = ""
     id: str | None = None
@@ -338,8 +347,7 @@ class _Session(WSListener):
         self._base = 0.0
         self._frames = 0
         self._acknowledged = 0
-        self._acknowledges = False
-        self._last_message = 0.0
+        self._messages_came = False
         # Over: nothing more is to be expected. Gone: the socket is closed as well.
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -373,18 +381,18 @@ class _Session(WSListener):
         self._frames += 1
 
     async def _watch(self) -> None:
-        opened = self._last_message = time.monotonic()
+        opened = quiet_since = time.monotonic()
         while not self._over.done():
-            await asyncio.wait((self._over,), timeout=1.0)
+            await asyncio.wait((self._over,), timeout=WATCH_S)
             now = time.monotonic()
+            if self._messages_came:
+                self._messages_came = False
+                quiet_since = now
             if self.started_at is None:
                 if now - opened > CONNECT_S:
                     self._fail("the session did not start in time", retryable=True)
-            elif (
-                self._acknowledges
-                and self._frames > self._acknowledged
-                and now - self._last_message > STALLED_S
-            ):
+            # A service that never acknowledges anything is not expected to.
+            elif 0 < self._acknowledged < self._frames and now - quiet_since > STALLED_S:
                 self._fail(f"nothing came back for {STALLED_S:.0f} s", retryable=True)
 
     async def _close(self) -> None:
@@ -430,25 +438,25 @@ class _Session(WSListener):
     # --- picows' callbacks ---------------------------------------------------------------------
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if frame.msg_type == WSMsgType.CLOSE:
-            self._close_code, _ = close_reason(frame)
-            self._end()
-            return
-        if frame.msg_type in (WSMsgType.PING, WSMsgType.PONG):
-            return
+        kind = frame.msg_type
         try:
-            whole = self._messages.feed(frame)
-            if whole is None:
+            if kind == WSMsgType.TEXT and frame.fin:
+                message = _decode(frame.get_payload_as_memoryview())
+            elif kind == WSMsgType.CLOSE:
+                self._close_code, _ = close_reason(frame)
+                self._end()
                 return
-            message = _decode(whole[1])
+            elif kind == WSMsgType.PONG or (whole := self._messages.feed(frame)) is None:
+                return
+            else:
+                message = _decode(whole[1])
         except (ValueError, msgspec.MsgspecError):
             # One message we cannot read is not worth a caller's turn.
             _log.warning("hearing: a message of the service could not be read and was skipped")
             return
-        self._last_message = time.monotonic()
+        self._messages_came = True
         if message.message == "AudioAdded":
             self._acknowledged = message.seq_no
-            self._acknowledges = True
         elif message.message == "RecognitionStarted":
             self._start(message)
         elif message.message == "Error":

@@ -108,23 +108,25 @@ class AvrWebSocket(WSListener):
         self._set_timer(INIT_WAIT_S, self._no_init)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if frame.msg_type == WSMsgType.CLOSE:
-            self._close(WSCloseCode.OK)
-            return
-        if frame.msg_type == WSMsgType.PONG:
-            return
+        kind = frame.msg_type
+        payload: memoryview | bytes = b""
         try:
-            whole = self._messages.feed(frame)
+            if kind == WSMsgType.TEXT and frame.fin:
+                payload = frame.get_payload_as_memoryview()
+            elif kind == WSMsgType.CLOSE:
+                self._close(WSCloseCode.OK)
+                return
+            elif kind == WSMsgType.PONG or (whole := self._messages.feed(frame)) is None:
+                return
+            else:
+                payload = whole[1]
+            message = _decode(payload)
+        except msgspec.MsgspecError as error:
+            self._explain(bytes(payload), error)
+            return
         except ValueError as error:
             self._complain(str(error))
             self._close(WSCloseCode.MESSAGE_TOO_BIG)
-            return
-        if whole is None:
-            return
-        try:
-            message = _decode(whole[1])
-        except msgspec.MsgspecError as error:
-            self._explain(bytes(whole[1]), error)
             return
         if type(message) is _Audio:
             self._take_audio(message.audio)
