@@ -3,10 +3,11 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+from tests.support import Serve, open_sockets, until
 
 from avr_sts_speechmatics.sandbox.scripted import RunningSandbox
 from avr_sts_speechmatics.server import Server
@@ -16,19 +17,6 @@ from avr_sts_speechmatics.settings import Secret, Settings
 for name in list(os.environ):
     if name.startswith(("SPEECHMATICS_", "OPENAI_")):
         del os.environ[name]
-
-
-def open_sockets() -> set[str]:
-    """Names of the sockets this process holds (Linux; elsewhere none are seen)."""
-    found = set()
-    for entry in os.scandir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
-        try:
-            target = os.readlink(entry.path)
-        except FileNotFoundError:
-            continue
-        if target.startswith("socket:"):
-            found.add(target)
-    return found
 
 
 async def nothing_left(tasks: set[asyncio.Task[object]], sockets: set[str]) -> str:
@@ -63,9 +51,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.fixturenames.insert(0, "leaves_nothing")
 
 
-Serve = Callable[..., AbstractAsyncContextManager[Server]]
-
-
 @pytest.fixture
 def serve() -> Serve:
     """Runs the service on a free port, hearing and speaking through a given cloud."""
@@ -95,14 +80,3 @@ def serve() -> Serve:
             await server.stop()
 
     return serving
-
-
-async def until(holds: Callable[[], bool], *, timeout: float = 2) -> None:
-    """Wait for something that nobody announces; TimeoutError after `timeout` seconds."""
-    async with asyncio.timeout(timeout):
-        while not holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-
-def url_of(server: Server, path: str = "/") -> str:
-    return "ws://{}:{}".format(*server.addresses[0]) + path

@@ -5,11 +5,13 @@ import gc
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
+from tests.avr_core import SILENCE, AvrCore, Heard, dial
+from tests.support import Serve, open_sockets, until, url_of
 
-from avr_core import SILENCE, AvrCore, dial
 from avr_sts_speechmatics.audio.playout import PlayoutClock
 from avr_sts_speechmatics.call import Call, Services
 from avr_sts_speechmatics.dialogue.turns import Manners
@@ -21,7 +23,6 @@ from avr_sts_speechmatics.sandbox.received import HearingSession
 from avr_sts_speechmatics.sandbox.scripted import running_sandbox, scripted, turn
 from avr_sts_speechmatics.services import speechmatics_stt
 from avr_sts_speechmatics.services.hearing import HearingListener
-from conftest import Serve, open_sockets, until, url_of
 
 QUESTION = turn("When do you close?", start=0.2, end=0.8)
 SORRY = Manners().sorry
@@ -37,6 +38,10 @@ def say_now(session: HearingSession, text: str, *, at: float) -> None:
     """A whole turn of the caller, at this moment. at: its end in seconds of audio."""
     session.say(agent_stt.segment(text, at - 0.5, at))
     session.say(agent_stt.end_of_turn(at))
+
+
+def has_said(text: str, heard: Heard) -> bool:
+    return heard.said("agent") == text
 
 
 async def test_the_agent_greets_first(serve: Serve) -> None:
@@ -135,7 +140,7 @@ async def test_a_service_that_never_works_is_not_promised_for_ever(serve: Serve)
         for number, last in enumerate((SORRY, SORRY, FAREWELL), start=1):
             say_now(session, "Hello?", at=10.0 * number)
             said = " ".join([*[SORRY] * (number - 1), last])
-            await core.until(lambda heard, said=said: heard.said("agent") == said, timeout=9)
+            await core.until(partial(has_said, said), timeout=9)
         heard = await core.until_closed()
         assert heard.of("error")
         assert heard.close_code == 1011

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+from tests.support import until
 
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.sandbox_process import SandboxNews, SandboxProcess
+from avr_sts_speechmatics.sandbox_process import SandboxProcess
 
 pytestmark = pytest.mark.models
 
@@ -58,38 +59,27 @@ def alive(pid: int) -> bool:
 
 
 async def test_the_sandbox_tells_how_far_it_is_and_takes_calls_when_it_is_ready() -> None:
-    news: list[SandboxNews] = []
-    sandbox = SandboxProcess(news=news.append, max_calls=1)
+    news: list[tuple[int, int]] = []
+    sandbox = SandboxProcess(news=lambda _, done, of: news.append((done, of)), max_calls=1)
     assert not sandbox.ready
     async with running(sandbox) as url:
         assert sandbox.ready
         assert await answers(url)
         pid = pid_of(sandbox)
-    assert [item.event for item in news] == ["loading"] * (len(news) - 1) + ["ready"]
-    assert [(item.done, item.of) for item in news[:-1]] == [
-        (done, len(news) - 1) for done in range(1, len(news))
-    ]
+    assert news == [(done, len(news)) for done in range(1, len(news) + 1)]
     assert not sandbox.ready
     assert not alive(pid)
     assert not await answers(url)
 
 
 async def test_a_sandbox_that_dies_is_started_again_on_the_same_port() -> None:
-    again = asyncio.Event()
-    events: list[str] = []
-
-    def news(item: SandboxNews) -> None:
-        events.append(item.event)
-        if events.count("ready") == 2:
-            again.set()
-
-    sandbox = SandboxProcess(news=news)
+    sandbox = SandboxProcess()
     async with running(sandbox) as url:
         watch = asyncio.create_task(sandbox.keep_running())
         first = pid_of(sandbox)
         os.kill(first, signal.SIGKILL)
-        async with asyncio.timeout(40):
-            await again.wait()
+        await until(lambda: not sandbox.ready)
+        await until(lambda: sandbox.ready, timeout=40)
         assert pid_of(sandbox) != first
         assert await answers(url)
         watch.cancel()
@@ -107,7 +97,7 @@ async def test_a_sandbox_that_cannot_run_says_why() -> None:
 
 async def test_a_start_that_is_cancelled_leaves_no_child() -> None:
     loading = asyncio.Event()
-    sandbox = SandboxProcess(news=lambda _: loading.set())
+    sandbox = SandboxProcess(news=lambda *_: loading.set())
     starting = asyncio.create_task(sandbox.start())
     async with asyncio.timeout(40):
         await loading.wait()

@@ -8,14 +8,14 @@ import time
 import aiohttp
 import pytest
 import websockets
+from tests.avr_core import dial
+from tests.support import Serve, until, url_of
 
-from avr_core import dial
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.sandbox.faults import Status
 from avr_sts_speechmatics.sandbox.scripted import running_sandbox, scripted, turn
 from avr_sts_speechmatics.server import Server
 from avr_sts_speechmatics.settings import Secret, Settings
-from conftest import Serve, until, url_of
 
 QUESTION = turn("When do you close?", start=0.2, end=0.8)
 

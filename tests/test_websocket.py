@@ -153,13 +153,11 @@ def test_fragments_may_be_as_long_as_a_message_and_no_longer() -> None:
         messages.feed(frame(MORE, b"x"))
 
 
-@pytest.mark.xfail(strict=True, reason="picows says 1009, and hands the frame out all the same")
 def test_a_single_frame_may_be_as_long_as_a_message_and_no_longer() -> None:
     with pytest.raises(ValueError, match="more than"):
         Messages().feed(frame(BINARY, bytes(MAX_MESSAGE_BYTES + 1)))
 
 
-@pytest.mark.xfail(strict=True, reason="a new message silently takes the place of the old")
 @pytest.mark.parametrize("fin", [True, False], ids=["whole", "fragmented"])
 def test_a_message_that_begins_within_another_is_refused(fin: bool) -> None:
     """[RFC 6455, 5.4: fragments of different messages are not interleaved]"""

@@ -10,6 +10,7 @@ import contextlib
 import gc
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
@@ -142,7 +143,7 @@ async def _serve_calls(chosen: settings.Settings) -> int:
     loop.add_signal_handler(signal.SIGTERM, end, True)
     loop.add_signal_handler(signal.SIGINT, end, False)
     progress = Progress(sys.stderr)
-    server = Server(chosen, news=lambda news: progress.show(news.part, news.done, news.of))
+    server = Server(chosen, news=progress.show)
     try:
         await server.listen()
         starting = asyncio.create_task(server.make_ready())
@@ -195,11 +196,15 @@ def _introduce(server: "Server") -> None:
     reach = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host  # noqa: S104
     url = f"ws://{reach}:{port}"
     option = "" if port == 6040 else f" --url {url}"
+    # In a virtual environment that is not activated the command has no short name.
+    command = "avr-sts-speechmatics"
+    if shutil.which(command) is None:
+        command = str(Path(sys.executable).with_name(command))
     print(
         f"""
 avr-sts-speechmatics {__version__} takes calls on {everywhere}
   for avr-core   STS_URL={url}
-  try it         avr-sts-speechmatics call --say "What are your opening hours?"{option}
+  try it         {command} call --say "What are your opening hours?"{option}
   its state      curl http://{reach}:{port}/health
   stop           Ctrl-C
 """,
@@ -261,7 +266,7 @@ async def _callers_voice(chosen: settings.Settings, stack: contextlib.AsyncExitS
     url, key = chosen.voice_url, chosen.speechmatics_api_key
     if url is None:
         progress = Progress(sys.stderr)
-        sandbox = SandboxProcess(news=lambda news: progress.show(news.part, news.done, news.of))
+        sandbox = SandboxProcess(news=progress.show)
         stack.push_async_callback(sandbox.stop)
         progress.show("a voice for the caller", 0, 1)
         try:

@@ -37,7 +37,7 @@ class SandboxNews(msgspec.Struct):
 
 
 class SandboxProcess:
-    """The child. news: told whenever it says something.
+    """The child. news: told what it has loaded: the part, how many are done, of how many.
 
     faq_file, max_calls: passed on to it.
     """
@@ -47,7 +47,7 @@ class SandboxProcess:
         *,
         faq_file: str | None = None,
         max_calls: int | None = None,
-        news: Callable[[SandboxNews], None] = lambda _: None,
+        news: Callable[[str, int, int], None] = lambda part, done, of: None,
     ) -> None:
         self._options: list[str] = []
         if faq_file is not None:
@@ -83,6 +83,12 @@ class SandboxProcess:
         try:
             async with asyncio.timeout(READY_S):
                 url = await self._read_until_ready(self._process)
+        except TimeoutError:
+            await self.stop()
+            raise SettingsError(
+                f"The sandbox was not ready within {READY_S:.0f} s: is the machine too busy? "
+                "Set SPEECHMATICS_API_KEY to do without it."
+            ) from None
         except BaseException:
             await self.stop()
             raise
@@ -98,8 +104,10 @@ class SandboxProcess:
                 self.ready = False
                 _log.error("the sandbox ended with status %d; starting it again", status)
             await asyncio.sleep(RESTART_S)
-            with contextlib.suppress(SettingsError, TimeoutError):
+            try:
                 await self.start()
+            except SettingsError as error:
+                _log.error("%s", error)
 
     async def stop(self) -> None:
         """End it; returns when it has ended."""
@@ -124,11 +132,15 @@ class SandboxProcess:
                 news = msgspec.json.decode(line, type=SandboxNews)
             except msgspec.MsgspecError:
                 continue
-            self._news(news)
+            if news.event == "loading":
+                self._news(news.part, news.done, news.of)
             if news.event == "ready":
                 return news.url
             if news.event == "failed":
-                raise SettingsError(news.reason)
+                raise SettingsError(
+                    f"The sandbox cannot start: {news.reason}. "
+                    "Set SPEECHMATICS_API_KEY to do without it."
+                )
         raise SettingsError("The sandbox ended before it was ready; its own message stands above.")
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from picows import WSListener, WSUpgradeRequest
@@ -24,7 +25,7 @@ from avr_sts_speechmatics.dialogue.turns import Manners
 from avr_sts_speechmatics.errors import CallerError, SettingsError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.phrases import Phrases
-from avr_sts_speechmatics.sandbox_process import SandboxNews, SandboxProcess
+from avr_sts_speechmatics.sandbox_process import SandboxProcess
 from avr_sts_speechmatics.services.speechmatics_stt import SpeechmaticsStt
 from avr_sts_speechmatics.services.speechmatics_tts import SpeechmaticsVoice
 from avr_sts_speechmatics.services.thinking import Thinking
@@ -55,11 +56,14 @@ class Server:
         ...
         await server.stop()
 
-    news: told what the sandbox says while it loads.
+    news: told what the sandbox has loaded: the part, how many are done, of how many.
     """
 
     def __init__(
-        self, settings: Settings, *, news: Callable[[SandboxNews], None] = lambda _: None
+        self,
+        settings: Settings,
+        *,
+        news: Callable[[str, int, int], None] = lambda part, done, of: None,
     ) -> None:
         self.settings = settings
         self.addresses: list[tuple[str, int]] = []
@@ -232,10 +236,10 @@ class Server:
             "uptime_s": round(time.monotonic() - self._begun, 1),
             "calls": len(self._calls),
             "services": {
-                "hearing": settings.hearing_url or "sandbox",
-                "voice": settings.voice_url or "sandbox",
+                "hearing": _shown(settings.hearing_url) or "sandbox",
+                "voice": _shown(settings.voice_url) or "sandbox",
                 "thinking": (
-                    f"{settings.openai_base_url or 'openai'} ({settings.openai_model})"
+                    f"{_shown(settings.openai_base_url) or 'openai'} ({settings.openai_model})"
                     if settings.thinks_with_model
                     else "receptionist (scripted)"
                 ),
@@ -244,6 +248,11 @@ class Server:
             "warnings": self.warnings,
             "versions": {"python": platform.python_version(), **_versions()},
         }
+
+
+def _shown(url: str | None) -> str:
+    """An address without its query, in which a proxy's token may stand."""
+    return "" if url is None else urlsplit(url)._replace(query="").geturl()
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> str:

@@ -29,7 +29,7 @@ AHEAD = 2
 PIECE_BYTES = 6400
 COMFORT_BYTES = BYTES_PER_SECOND // 5
 """Resampling costs nearly the same for 10 ms of audio as for 200. While more than COMFORT_BYTES
-wait to be heard, it is done in pieces of PIECE_BYTES; until then, what comes is passed on at once."""
+wait to be heard, it is done in pieces of PIECE_BYTES; until then all is passed on at once."""
 
 _log = logging.getLogger(__name__)
 

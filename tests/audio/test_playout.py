@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given
@@ -47,14 +48,14 @@ class Phone:
 
 
 @pytest.fixture
-async def clock():
+async def clock() -> AsyncIterator[PlayoutClock]:
     clock = PlayoutClock()
     yield clock
     clock.close()
 
 
 @pytest.fixture
-async def phone(clock):
+async def phone(clock: PlayoutClock) -> Phone:
     return Phone(clock)
 
 
@@ -66,7 +67,9 @@ def speech(frames: float, mark: int = 1) -> bytes:
     pieces=st.lists(st.binary(max_size=900).map(lambda b: b[: len(b) & ~1]), max_size=8),
     cuts=st.integers(1, 5),
 )
-def test_what_is_written_is_taken_whole_padded_once_and_in_order(pieces, cuts):
+def test_what_is_written_is_taken_whole_padded_once_and_in_order(
+    pieces: list[bytes], cuts: int
+) -> None:
     utterance = Utterance(7)
     taken = []
     for piece in pieces:
@@ -87,12 +90,12 @@ def test_what_is_written_is_taken_whole_padded_once_and_in_order(pieces, cuts):
     assert utterance.played() == Played(7, len(said) // 2, len(said) // 2)
 
 
-async def test_the_first_frame_leaves_without_waiting_for_a_tick(phone):
+async def test_the_first_frame_leaves_without_waiting_for_a_tick(phone: Phone) -> None:
     phone.say(1, speech(3))
     assert len(phone.frames) == 1
 
 
-async def test_frames_follow_each_other_on_absolute_deadlines(phone):
+async def test_frames_follow_each_other_on_absolute_deadlines(phone: Phone) -> None:
     phone.say(1, speech(25))
     await asyncio.wait_for(phone.all_heard.wait(), 5)
     assert len(phone.frames) == 25
@@ -100,7 +103,7 @@ async def test_frames_follow_each_other_on_absolute_deadlines(phone):
     assert phone.times[-1] - phone.times[0] >= 24 * 0.02 - 0.005
 
 
-async def test_the_tail_is_padded_and_nothing_of_it_begins_the_next_answer(phone):
+async def test_the_tail_is_padded_and_nothing_of_it_begins_the_next_answer(phone: Phone) -> None:
     phone.say(1, speech(1.5, mark=1))
     phone.say(2, speech(1, mark=2))
     await asyncio.wait_for(phone.all_heard.wait(), 5)
@@ -108,7 +111,7 @@ async def test_the_tail_is_padded_and_nothing_of_it_begins_the_next_answer(phone
     assert phone.finished == [Played(1, 240, 240), Played(2, 160, 160)]
 
 
-async def test_a_later_utterance_waits_for_the_one_before_it(phone):
+async def test_a_later_utterance_waits_for_the_one_before_it(phone: Phone) -> None:
     first, second = phone.playout.open(1), phone.playout.open(2)
     phone.playout.write(second, speech(1, mark=2))
     phone.playout.end(second)
@@ -119,7 +122,7 @@ async def test_a_later_utterance_waits_for_the_one_before_it(phone):
     assert phone.frames == [speech(1, 1), speech(1, 2)]
 
 
-async def test_after_a_pause_speech_goes_on_from_the_very_sample(phone):
+async def test_after_a_pause_speech_goes_on_from_the_very_sample(phone: Phone) -> None:
     pcm = b"".join(n.to_bytes(2, "little") for n in range(160 * 6))
     phone.say(1, pcm)
     phone.playout.pause()
@@ -131,7 +134,7 @@ async def test_after_a_pause_speech_goes_on_from_the_very_sample(phone):
     assert b"".join(phone.frames) == pcm
 
 
-async def test_a_flush_says_how_far_each_utterance_got_and_sends_nothing_more(phone):
+async def test_a_flush_says_how_far_each_utterance_got_and_sends_nothing_more(phone: Phone) -> None:
     phone.say(1, speech(50))
     unfinished = phone.playout.open(2)
     phone.playout.write(unfinished, speech(2))
@@ -144,7 +147,7 @@ async def test_a_flush_says_how_far_each_utterance_got_and_sends_nothing_more(ph
     assert phone.playout.idle
 
 
-async def test_a_voice_that_broke_off_is_not_taken_for_whole(phone):
+async def test_a_voice_that_broke_off_is_not_taken_for_whole(phone: Phone) -> None:
     broken, silent = phone.playout.open(1), phone.playout.open(2)
     phone.playout.write(broken, speech(2))
     phone.playout.end(broken, whole=False)
@@ -153,7 +156,9 @@ async def test_a_voice_that_broke_off_is_not_taken_for_whole(phone):
     assert phone.finished == [Played(1, 320, None), Played(2, 0, None)]
 
 
-async def test_an_answer_after_a_flush_is_due_when_the_frame_before_it_has_been_heard(phone):
+async def test_an_answer_after_a_flush_is_due_when_the_frame_before_it_has_been_heard(
+    phone: Phone,
+) -> None:
     phone.say(1, speech(10))
     phone.playout.flush()
     phone.say(2, speech(1, mark=2))
@@ -162,7 +167,9 @@ async def test_an_answer_after_a_flush_is_due_when_the_frame_before_it_has_been_
     assert phone.times[1] - phone.times[0] >= 0.015
 
 
-async def test_a_late_tick_catches_up_by_no_more_than_a_few_frames_and_loses_none(phone):
+async def test_a_late_tick_catches_up_by_no_more_than_a_few_frames_and_loses_none(
+    phone: Phone,
+) -> None:
     phone.say(1, speech(12))
     time.sleep(0.2)  # noqa: ASYNC251 - the loop itself is held up, as by a busy machine
     phone.anything.clear()
@@ -173,7 +180,7 @@ async def test_a_late_tick_catches_up_by_no_more_than_a_few_frames_and_loses_non
     assert len(phone.frames) == 12
 
 
-async def test_many_playouts_keep_their_own_time(clock):
+async def test_many_playouts_keep_their_own_time(clock: PlayoutClock) -> None:
     phones = [Phone(clock) for _ in range(20)]
     for number, phone in enumerate(phones):
         phone.say(1, speech(5, mark=number))
@@ -183,7 +190,7 @@ async def test_many_playouts_keep_their_own_time(clock):
         assert phone.frames == [speech(1, mark=number)] * 5
 
 
-async def test_a_fast_voice_waits_for_room_and_a_flush_lets_it_go(phone):
+async def test_a_fast_voice_waits_for_room_and_a_flush_lets_it_go(phone: Phone) -> None:
     utterance = phone.playout.open(1)
     phone.playout.pause()
     phone.playout.write(utterance, bytes(HIGH_WATER_BYTES + 2))
@@ -194,7 +201,7 @@ async def test_a_fast_voice_waits_for_room_and_a_flush_lets_it_go(phone):
     await asyncio.wait_for(waiting, 1)
 
 
-async def test_room_comes_back_as_audio_is_played():
+async def test_room_comes_back_as_audio_is_played() -> None:
     utterance = Utterance(1)
     utterance.write(bytes(HIGH_WATER_BYTES + 2))
     waiting = asyncio.create_task(utterance.room())
@@ -204,7 +211,7 @@ async def test_room_comes_back_as_audio_is_played():
     await asyncio.wait_for(waiting, 1)
 
 
-async def test_silence_costs_nothing(clock, phone):
+async def test_silence_costs_nothing(clock: PlayoutClock, phone: Phone) -> None:
     phone.say(1, speech(1))
     await asyncio.wait_for(phone.all_heard.wait(), 5)
     await asyncio.sleep(0.05)

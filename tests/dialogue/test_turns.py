@@ -6,7 +6,7 @@ from typing import TypeAlias
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from simulated_call import WORD_S, SimulatedCall
+from tests.dialogue.simulated_call import WORD_S, SimulatedCall
 
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import CUT_MARK

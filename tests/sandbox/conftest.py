@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from agent_wire import KEY, AgentClient, Clip, Connect
+from tests.sandbox.agent_wire import KEY, AgentClient, Clip, Connect
 
 from avr_sts_speechmatics.sandbox.engines import Engines
 from avr_sts_speechmatics.sandbox.local import LocalThinking

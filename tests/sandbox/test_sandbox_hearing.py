@@ -2,7 +2,7 @@
 
 import aiohttp
 import pytest
-from agent_wire import KEY, Connect
+from tests.sandbox.agent_wire import KEY, Connect
 
 from avr_sts_speechmatics.sandbox.scripted import running_sandbox
 

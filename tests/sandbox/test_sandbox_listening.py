@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from agent_wire import START, Clip
+from tests.sandbox.agent_wire import START, Clip
 
 from avr_sts_speechmatics.sandbox import agent_stt
 from avr_sts_speechmatics.sandbox.agent_stt import StartRecognition

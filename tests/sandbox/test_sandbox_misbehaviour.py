@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from agent_wire import FRAME, KEY, Connect
+from tests.sandbox.agent_wire import FRAME, KEY, Connect
 
 from avr_sts_speechmatics.sandbox import faults
 from avr_sts_speechmatics.sandbox.faults import Fault

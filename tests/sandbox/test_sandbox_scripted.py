@@ -1,7 +1,7 @@
 """Engines whose every word a test decides."""
 
 import pytest
-from agent_wire import FRAME, Connect
+from tests.sandbox.agent_wire import FRAME, Connect
 
 from avr_sts_speechmatics.sandbox.scripted import (
     At,

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from agent_wire import FRAME, START, Connect
+from tests.sandbox.agent_wire import FRAME, START, Connect
 
 from avr_sts_speechmatics.sandbox.agent_stt import StartRecognition
 from avr_sts_speechmatics.sandbox.engines import Engines, Listener, Send

@@ -6,7 +6,7 @@ import wave
 
 import aiohttp
 import pytest
-from agent_wire import KEY
+from tests.sandbox.agent_wire import KEY
 
 from avr_sts_speechmatics.sandbox.engines import Engines
 from avr_sts_speechmatics.sandbox.scripted import (

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import aiohttp
-from agent_wire import KEY
+from tests.sandbox.agent_wire import KEY
 
 from avr_sts_speechmatics.sandbox.engines import ToolCall
 from avr_sts_speechmatics.sandbox.scripted import Thought, running_sandbox, scripted

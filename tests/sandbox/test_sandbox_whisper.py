@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from agent_wire import Clip
+from tests.sandbox.agent_wire import Clip
 
 if TYPE_CHECKING:
     from avr_sts_speechmatics.sandbox.mel import Samples

@@ -6,7 +6,6 @@ from typing import Any
 
 import openai
 import pytest
-from agent_wire import FRAME, Clip
 from openai.types.chat import ChatCompletionToolParam
 from speechmatics.agent_stt import (
     AgentSttAsyncClient,
@@ -17,6 +16,7 @@ from speechmatics.agent_stt import (
 from speechmatics.rt import AudioEncoding, AudioFormat, TranscriptionError
 from speechmatics.rt import ConnectionError as RefusedConnection
 from speechmatics.tts import AsyncClient, OutputFormat, Voice
+from tests.sandbox.agent_wire import FRAME, Clip
 
 from avr_sts_speechmatics.sandbox import faults
 from avr_sts_speechmatics.sandbox.engines import ToolCall

@@ -8,8 +8,9 @@ from base64 import b64decode, b64encode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.avr_core import SILENCE, dial
+from tests.support import Serve, until, url_of
 
-from avr_core import SILENCE, dial
 from avr_sts_speechmatics.sandbox.scripted import (
     ScriptedVoice,
     cough,
@@ -24,7 +25,6 @@ from avr_sts_speechmatics.transports.avr_websocket import (
     FACTS_MAX,
     facts_of,
 )
-from conftest import Serve, until, url_of
 
 QUESTION = turn("What are your opening hours?", start=0.2, end=1.0)
 ANSWER = "Until five."

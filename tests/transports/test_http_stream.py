@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from tests.support import Serve, until
 
 from avr_sts_speechmatics.sandbox.scripted import ScriptedVoice, running_sandbox, scripted, turn
 from avr_sts_speechmatics.server import Server
-from conftest import Serve, until
 
 QUESTION = turn("What are your opening hours?", start=0.2, end=1.0)
 ANSWER = "Until five."

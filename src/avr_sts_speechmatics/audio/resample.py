@@ -102,7 +102,7 @@ class Resampler:
         padded = np.zeros((blocks - 1) * self._step + width, dtype=np.float32)
         used = min(len(signal), len(padded))
         padded[:used] = signal[:used]
-        # Rows that overlap, without copying; numpy's own helpers for this cost more than the product.
+        # Rows that overlap, not copied; numpy's own helpers for this cost more than the product.
         stride = padded.itemsize
         rows: NDArray[np.float32] = np.ndarray(
             (blocks, width), np.float32, padded, 0, (self._step * stride, stride)

@@ -11,6 +11,7 @@ did: a sandbox nobody can reach any more should not go on holding half a gigabyt
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -67,7 +68,8 @@ class Announcer:
 
     def failed(self, reason: str) -> None:
         if self._form == "json":
-            self._line(event="failed", reason=reason)
+            self._line(event="failed", reason=reason)  # whoever reads this tells the person
+            return
         print(f"The sandbox cannot start: {reason}", file=sys.stderr, flush=True)
 
     def _line(self, **event: object) -> None:
@@ -204,7 +206,9 @@ def _when_stdin_ends(call: Callable[[], object]) -> None:
     def watch() -> None:
         while os.read(0, 4096):
             pass
-        call()
+        # The loop may have ended before its parent did.
+        with contextlib.suppress(RuntimeError):
+            call()
 
     # Without Python's buffers, whose lock a thread still reading would hold at exit.
     threading.Thread(target=watch, name="stdin", daemon=True).start()

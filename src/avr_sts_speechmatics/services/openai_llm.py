@@ -173,7 +173,8 @@ class OpenAiThinking:
                 retryable = retryable and error.code != "insufficient_quota"
                 wait = _retry_after(error) or RETRY_WAIT_S
                 if not retryable or tries >= TRIES or wait > RETRY_AFTER_MAX_S:
-                    raise _failed(_short(error), retryable=retryable) from error
+                    hint = "; check OPENAI_API_KEY" if error.status_code in (401, 403) else ""
+                    raise _failed(_short(error) + hint, retryable=retryable) from error
                 await asyncio.sleep(wait)
             except (openai.APIConnectionError, TimeoutError) as error:
                 if tries >= TRIES or isinstance(error, TimeoutError):

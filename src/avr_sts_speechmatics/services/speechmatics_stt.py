@@ -502,7 +502,9 @@ def _refused(error: Exception) -> ServiceError:
     """What a failed connect means for the next try."""
     if isinstance(error, WSHandshakeError) and error.response is not None:
         status = int(error.response.status)
-        what = "the key is not accepted" if status in (401, 403) else "the connection is refused"
+        what = "the connection is refused"
+        if status in (401, 403):
+            what = "the key is not accepted; check SPEECHMATICS_API_KEY"
         return ServiceError("hearing", f"{what} ({status})", retryable=status not in _FATAL_STATUS)
     what = "no answer in time" if isinstance(error, TimeoutError) else str(error)
     return ServiceError("hearing", f"cannot connect: {what}", retryable=True)

@@ -78,5 +78,7 @@ def set_up(level: str, form: str, secrets: Iterable[str], call: Callable[[], str
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # They log whole requests, and requests hold what callers said.
-    for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp.access", "picows"):
+    for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It reports each connection; whoever owns one says what matters about it.
+    logging.getLogger("picows").setLevel(logging.ERROR)

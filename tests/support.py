@@ -1,0 +1,35 @@
+"""What tests share besides fixtures."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from avr_sts_speechmatics.server import Server
+
+Serve = Callable[..., AbstractAsyncContextManager[Server]]
+"""Runs the service against a scripted cloud; see the fixture `serve`."""
+
+
+def open_sockets() -> set[str]:
+    """Names of the sockets this process holds (Linux; elsewhere none are seen)."""
+    found = set()
+    for entry in os.scandir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
+        try:
+            target = os.readlink(entry.path)
+        except FileNotFoundError:
+            continue
+        if target.startswith("socket:"):
+            found.add(target)
+    return found
+
+
+async def until(holds: Callable[[], bool], *, timeout: float = 2) -> None:
+    """Wait for something that nobody announces; TimeoutError after `timeout` seconds."""
+    async with asyncio.timeout(timeout):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def url_of(server: Server, path: str = "/") -> str:
+    return "ws://{}:{}".format(*server.addresses[0]) + path
