@@ -115,6 +115,17 @@ async def test_a_voice_that_fails_is_apologised_for_with_kept_audio(serve: Serve
         await core.until(lambda heard: heard.said("agent") == SORRY, timeout=9)
 
 
+async def test_a_voice_that_never_works_ends_the_call(serve: Serve) -> None:
+    async with running_sandbox(scripted(QUESTION, answers=["At five."])) as cloud:
+        cloud.faults.add(Status(part="voice", status=404, count=None))
+        async with serve(cloud, prepared=False) as server, dial(url_of(server)) as core:
+            await ask(core)
+            heard = await core.until_closed()
+            assert heard.said("agent") == ""
+            assert "voice" in heard.of("error")[0]["message"]
+            assert heard.close_code == 1011
+
+
 async def test_a_sentence_cut_short_is_followed_by_the_next(serve: Serve) -> None:
     answer = "We close at five every day. Good bye."
     async with (

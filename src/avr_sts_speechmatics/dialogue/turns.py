@@ -27,6 +27,7 @@ the history is written from those two and from nothing else.
   any       | a reply fails             | say so; the caller may ask again | a person would not go
             |                           |                                  | silent
   any       | FAILURES_MAX in a row     | say so, then end the call        | nor promise in vain
+  any       | an apology fails too      | end the call                     | a mute agent is silence
   LISTENING | nobody hears, patience_s  | ask for a moment                 | what they say is heard
             |                           |                                  | later; they shall know
   any       | hearing fails for good    | say so, then end the call        | a deaf agent must not
@@ -261,8 +262,9 @@ class Dialogue:
         if not self._reply_is_fixed:
             self._unanswered = False  # they are asked to say it again
         yield from self._unpause()
-        if self._leaving or self._reply_is_fixed:
-            # Not even a prepared sentence could be said: to apologise would fail as well.
+        if self._reply_is_fixed and (self._leaving or self._failures > 1):
+            yield from self._end("the agent has no voice")
+        elif self._reply_is_fixed:
             yield from self._listen()
         elif self._failures >= FAILURES_MAX:
             yield from self._leave()

@@ -30,6 +30,9 @@ from avr_sts_speechmatics.websocket import Messages
 EARLY_S = 5.0
 """Audio that may come before `init` and is kept (s)."""
 
+EARLY_KEYS = 32
+"""Keys that may be pressed before `init` and are kept."""
+
 INIT_WAIT_S = 10.0
 """A connection without `init` for so long is no call (s)."""
 
@@ -80,6 +83,7 @@ class AvrWebSocket(WSListener):
         self._call: CallerSide | None = None
         self._uuid = ""
         self._early = bytearray()
+        self._early_keys = ""
         self._bad = 0
         self._unknown: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -186,12 +190,16 @@ class AvrWebSocket(WSListener):
         if self._early:
             self._call.hear(bytes(self._early))
             self._early = bytearray()
+        for digit in self._early_keys:
+            self._call.press(digit)
 
     def _take_digit(self, digit: str) -> None:
         if digit not in KEYS:
             self._complain("a dtmf_digit is none of 0-9 * # A-D")
         elif self._call is not None:
             self._call.press(digit)
+        elif len(self._early_keys) < EARLY_KEYS:
+            self._early_keys += digit
 
     def _explain(self, message: bytes, error: msgspec.MsgspecError) -> None:
         """Say, not too often, why a message could not be used."""

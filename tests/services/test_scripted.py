@@ -1,0 +1,19 @@
+"""The receptionist behind the interface of a model."""
+
+from avr_sts_speechmatics.conversation import Message
+from avr_sts_speechmatics.services.scripted import Receptionist, ScriptedThinking, load_faq
+
+
+async def test_the_receptionist_answers_as_a_model_would_be_asked() -> None:
+    thinking = ScriptedThinking(Receptionist(load_faq(None)))
+    await thinking.warm_up()
+    history = [
+        Message("assistant", "Hello, how can I help you?"),
+        Message("user", "What are your opening hours on Saturday?"),
+    ]
+    first = "".join([text async for text in thinking.reply("Any instructions.", history)])
+    assert "Saturday" in first
+    history += [Message("assistant", first), Message("user", "Could you repeat that, please?")]
+    again = "".join([text async for text in thinking.reply("", history)])
+    assert first in again
+    await thinking.close()
