@@ -198,6 +198,9 @@ def _environment(port: int, hearing_port: int, web_port: int) -> dict[str, str]:
         "OPENAI_API_KEY": "bench-key",
         "OPENAI_BASE_URL": f"http://127.0.0.1:{web_port}/v1",
         "SPEECHMATICS_WELCOME_MESSAGE": "",
+        # Whatever is heard shall be an answer.
+        "NO_INPUT_S": "0",
+        "FILLER_AFTER_MS": "0",
         "LOG_LEVEL": "warning",
     }
 

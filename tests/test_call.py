@@ -14,7 +14,7 @@ from tests.support import Serve, open_sockets, until, url_of
 
 from avr_sts_speechmatics.audio.playout import PlayoutClock
 from avr_sts_speechmatics.call import Call, Services
-from avr_sts_speechmatics.dialogue.turns import Manners
+from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.phrases import Phrases
 from avr_sts_speechmatics.sandbox import agent_stt

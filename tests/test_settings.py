@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from avr_sts_speechmatics.dialogue.manners import BACKCHANNELS
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.settings import (
     DEFAULT_INSTRUCTIONS,
@@ -46,6 +47,16 @@ DEFAULTS: dict[str, Any] = {
     "OPENAI_TEMPERATURE": None,
     "OPENAI_MAX_TOKENS": 300,
     "OPENAI_REASONING_EFFORT": None,
+    "BARGE_IN": "words",
+    "BARGE_IN_CONFIRM_MS": 700.0,
+    "BARGE_IN_MIN_WORDS": 1,
+    "BARGE_IN_BACKCHANNELS": BACKCHANNELS,
+    "WELCOME_BARGE_IN": True,
+    "NO_INPUT_S": 8.0,
+    "NO_INPUT_MAX": 2,
+    "MAX_CALL_S": 0.0,
+    "FILLER_AFTER_MS": 2000.0,
+    "DTMF_TIMEOUT_MS": 3000.0,
     "LOG_LEVEL": "info",
     "LOG_FORMAT": "console",
 }
@@ -75,6 +86,18 @@ GOOD: list[tuple[str, str, Any]] = [
     ("OPENAI_TEMPERATURE", "0.7", 0.7),
     ("OPENAI_MAX_TOKENS", "64", 64),
     ("OPENAI_REASONING_EFFORT", "Low", "low"),
+    ("BARGE_IN", "Speech", "speech"),
+    ("BARGE_IN_CONFIRM_MS", "500", 500.0),
+    ("BARGE_IN_MIN_WORDS", "2", 2),
+    ("BARGE_IN_BACKCHANNELS", "Mhm, uh-huh!, ,I see", ("mhm", "uhhuh", "i see")),
+    ("BARGE_IN_BACKCHANNELS", "", ()),
+    ("WELCOME_BARGE_IN", "no", False),
+    ("WELCOME_BARGE_IN", "True", True),
+    ("NO_INPUT_S", "0", 0.0),
+    ("NO_INPUT_MAX", "3", 3),
+    ("MAX_CALL_S", "600", 600.0),
+    ("FILLER_AFTER_MS", "1500", 1500.0),
+    ("DTMF_TIMEOUT_MS", "2000", 2000.0),
     ("LOG_LEVEL", "DEBUG", "debug"),
     ("LOG_FORMAT", "json", "json"),
 ]
@@ -115,11 +138,25 @@ WRONG = [
     ("OPENAI_TEMPERATURE", "3", "from 0 to 2"),
     ("OPENAI_MAX_TOKENS", "0", "from 1 to 100000"),
     ("OPENAI_REASONING_EFFORT", "lots", "none, minimal, low"),
+    ("BARGE_IN", "maybe", "words, speech, off"),
+    ("BARGE_IN_CONFIRM_MS", "5001", "milliseconds from 0 to 5000"),
+    ("BARGE_IN_MIN_WORDS", "0", "from 1 to 20"),
+    ("WELCOME_BARGE_IN", "perhaps", "true or false"),
+    ("NO_INPUT_S", "-1", "seconds from 0 to 600"),
+    ("NO_INPUT_MAX", "many", "from 0 to 20"),
+    ("MAX_CALL_S", "1e9", "seconds from 0 to 86400"),
+    ("FILLER_AFTER_MS", "soon", "milliseconds from 0 to 30000"),
+    ("DTMF_TIMEOUT_MS", "0", "milliseconds from 100 to 30000"),
     ("LOG_LEVEL", "loud", "debug, info, warning, error"),
     ("LOG_FORMAT", "xml", "console, json"),
 ]
 
-FREE_TEXT = {"HOST", "SPEECHMATICS_INSTRUCTIONS", "SPEECHMATICS_WELCOME_MESSAGE"}
+FREE_TEXT = {
+    "BARGE_IN_BACKCHANNELS",
+    "HOST",
+    "SPEECHMATICS_INSTRUCTIONS",
+    "SPEECHMATICS_WELCOME_MESSAGE",
+}
 KEYS = ["SPEECHMATICS_API_KEY", "OPENAI_API_KEY"]
 
 
@@ -187,7 +224,7 @@ def test_no_value_does_worse_than_one_sentence(name: str, value: str) -> None:
     assert len(error) < 600
 
 
-@pytest.mark.parametrize("name", sorted(set(DEFAULTS) - {"EXTRA_PORTS"}))
+@pytest.mark.parametrize("name", sorted(set(DEFAULTS) - {"EXTRA_PORTS", "BARGE_IN_BACKCHANNELS"}))
 @pytest.mark.parametrize("empty", ["", " ", "\n"])
 def test_an_empty_value_is_not_set(name: str, empty: str) -> None:
     if name != "SPEECHMATICS_WELCOME_MESSAGE":

@@ -45,11 +45,12 @@ class Voice:
 class Mouth:
     """A speaker with what it told and what was heard."""
 
-    def __init__(self, voice: Voice, clock: PlayoutClock) -> None:
+    def __init__(self, voice: Voice, clock: PlayoutClock, phrases: Phrases | None = None) -> None:
+        self.phrases = phrases or Phrases(())
         self.told: list[ev.Event] = []
         self.frames: list[int] = []
         self.playout = Playout(clock, self._hear, self._played)
-        self.speaker = Speaker(voice, Phrases(()), self.playout, self.told.append)
+        self.speaker = Speaker(voice, self.phrases, self.playout, self.told.append)
 
     def _hear(self, frame: bytes) -> None:
         self.frames.append(int.from_bytes(frame[:2], "little"))
@@ -147,3 +148,56 @@ async def test_a_cancelled_reply_tells_nothing_more(clock: PlayoutClock) -> None
     mouth.playout.flush()
     assert mouth.frames == []
     assert [type(event) for event in mouth.told] == [ev.SentenceReady]
+
+
+async def test_a_filler_is_heard_before_the_answer_and_takes_none_of_its_place(
+    clock: PlayoutClock,
+) -> None:
+    voice = Voice({"Wait.": 9, "One.": 1, "Two.": 2, "Three.": 3})
+    go_on = voice.may_speak["One."] = voice.may_speak["Two."] = asyncio.Event()
+    mouth = Mouth(voice, clock, Phrases(("Wait.",)))
+    assert await mouth.phrases.prepare(voice)
+    saying = asyncio.create_task(mouth.say("One. Two. Three."))
+    await asyncio.sleep(0.02)
+    mouth.speaker.fill(1, "Wait.")
+    mouth.speaker.fill(2, "Wait.")  # of a reply that is not there
+    mouth.speaker.fill(1, "Never kept.")
+    await asyncio.sleep(0.05)
+    assert mouth.frames == [9]
+    assert voice.asked[1:] == ["One.", "Two."]
+    go_on.set()
+    await saying
+    assert mouth.frames == [9, 1, 2, 3]
+    started = [event for event in mouth.told if isinstance(event, ev.VoiceStarted)]
+    assert started == [ev.VoiceStarted(1, filler=True), ev.VoiceStarted(1)]
+
+
+async def test_a_filler_alone_is_no_answer(clock: PlayoutClock) -> None:
+    voice = Voice({"Wait.": 9, "One.": 1}, fails={"One.": True})
+    voice.may_speak["One."] = asyncio.Event()
+    mouth = Mouth(voice, clock, Phrases(("Wait.",)))
+    assert await mouth.phrases.prepare(voice)
+    saying = asyncio.create_task(mouth.say("One."))
+    await asyncio.sleep(0.02)
+    mouth.speaker.fill(1, "Wait.")
+    voice.may_speak["One."].set()
+    await saying
+    assert mouth.frames == [9]
+    assert mouth.told[-1] == ev.ReplyFailed(1)
+
+
+async def test_the_voice_is_given_words_and_history_what_was_written(clock: PlayoutClock) -> None:
+    voice = Voice({"It costs three dollars and fifty cents.": 1})
+    mouth = Mouth(voice, clock)
+    await mouth.say("It costs $3.50.")
+    assert mouth.frames == [1]
+    assert mouth.told[0] == ev.SentenceReady(1, 1, "It costs $3.50.")
+
+
+async def test_a_kept_phrase_sounds_as_the_voice_would_say_it(clock: PlayoutClock) -> None:
+    voice = Voice({"Press nine.": 1})
+    mouth = Mouth(voice, clock, Phrases(("Press 9.",)))
+    assert await mouth.phrases.prepare(voice)
+    await mouth.say("Press 9.")
+    assert mouth.frames == [1]
+    assert voice.asked == ["Press nine."]

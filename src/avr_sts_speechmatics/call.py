@@ -13,13 +13,15 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from avr_sts_speechmatics.audio.pcm import RATE, silence
 from avr_sts_speechmatics.audio.playout import Played, Playout, PlayoutClock
 from avr_sts_speechmatics.dialogue import events as ev
-from avr_sts_speechmatics.dialogue.turns import Dialogue, Manners
+from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.dialogue.turns import Dialogue
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.facts import briefed_with, spoken_with
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.phrases import Phrases
 from avr_sts_speechmatics.services.hearing import Hearing, HearingListener
@@ -63,7 +65,9 @@ class Call:
         self.caller = caller
         self._line = line
         self._services = services
-        self._dialogue = Dialogue(manners)
+        self._instructions = briefed_with(services.instructions, caller.facts)
+        welcome = spoken_with(manners.welcome, caller.facts)
+        self._dialogue = Dialogue(replace(manners, welcome=welcome))
         self._playout = Playout(clock, line.send_audio, self._utterance_finished)
         self._speaker = Speaker(services.voice, services.phrases, self._playout, self._tell)
         self._hearing = services.open_hearing(self)
@@ -179,10 +183,12 @@ class Call:
     def _do(self, command: ev.Command) -> None:
         match command:
             case ev.StartReply(reply, history):
-                text = self._services.thinking.reply(self._services.instructions, history)
+                text = self._services.thinking.reply(self._instructions, history)
                 self._start(reply, text)
             case ev.Say(reply, text):
                 self._start(reply, _fixed(text))
+            case ev.Fill(reply, text):
+                self._speaker.fill(reply, text)
             case ev.CancelReply(reply):
                 task = self._replies.pop(reply, None)
                 if task is not None:

@@ -1,4 +1,4 @@
-"""The commands a person types: `serve`, `sandbox`, `call`.
+"""The commands a person types: `serve`, `sandbox`, `call`, `doctor`.
 
 Each prints what a newcomer needs next. What goes wrong is one sentence that names the setting to
 change, never a traceback; exit status 2 means that something was asked for that cannot be done.
@@ -96,6 +96,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     caller.add_arguments(call)
     call.set_defaults(run=_call)
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="find out what is wrong, and what to do",
+        description="Check what a call needs: the settings, free ports, and whether hearing, voice "
+        "and model answer with the keys that are set, and how fast. Each is asked for a word or "
+        "half a second, which your accounts may count; without keys no cloud is contacted. Takes "
+        "up to 15 seconds; a service that is running may go on running.",
+        epilog="Exit status: 0 when no check failed (a warning is no failure), otherwise 1.",
+    )
+    doctor.add_argument("--json", action="store_true", help="print the checks as a JSON list")
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
@@ -276,3 +288,13 @@ async def _callers_voice(chosen: settings.Settings, stack: contextlib.AsyncExitS
     voice = SpeechmaticsVoice(url, key, chosen.speechmatics_voice)
     stack.push_async_callback(voice.close)
     return voice
+
+
+# --- doctor ---------------------------------------------------------------------------------------
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    from avr_sts_speechmatics import doctor
+
+    logging.disable(logging.WARNING)  # what it finds is printed, and better explained
+    return _run(doctor.run(as_json=given.json))

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from avr_sts_speechmatics.audio.pcm import RATE
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.dialogue.sentences import sentences_of
+from avr_sts_speechmatics.dialogue.spoken import spoken
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.services.voice import Voice
 
@@ -54,6 +55,6 @@ class Phrases:
 async def speech_of(text: str, voice: Voice) -> bytes:
     """A whole text as speech: s16le 8 kHz. Raises ServiceError."""
     resampler = Resampler(voice.rate, RATE)
-    async with aclosing(voice.speak(text)) as audio:
+    async with aclosing(voice.speak(spoken(text))) as audio:
         pieces = [resampler.feed(pcm) async for pcm in audio]
     return b"".join(pieces) + resampler.flush()

@@ -21,8 +21,9 @@ from picows import WSListener, WSUpgradeRequest
 from avr_sts_speechmatics import __version__
 from avr_sts_speechmatics.audio.playout import PlayoutClock
 from avr_sts_speechmatics.call import Call, Services
-from avr_sts_speechmatics.dialogue.turns import Manners
+from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.errors import CallerError, SettingsError
+from avr_sts_speechmatics.facts import has_placeholders
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.phrases import Phrases
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
@@ -78,7 +79,7 @@ class Server:
         self._sandbox: SandboxProcess | None = None
         self._background: list[asyncio.Task[None]] = []
         self._services: Services | None = None
-        self._manners = Manners(welcome=settings.speechmatics_welcome_message)
+        self._manners = _manners(settings)
         self._begun = time.monotonic()
         self._draining = False
 
@@ -139,8 +140,8 @@ class Server:
             key if settings.voice_url else _SANDBOX_KEY,
             settings.speechmatics_voice,
         )
-        manners = self._manners
-        phrases = Phrases((manners.welcome, manners.sorry, manners.wait, manners.farewell))
+        # A welcome that names the caller is another in each call.
+        phrases = Phrases(p for p in self._manners.phrases if not has_placeholders(p))
         services = Services(
             open_hearing=stt.open,
             thinking=_thinking(settings),
@@ -248,6 +249,22 @@ class Server:
             "warnings": self.warnings,
             "versions": {"python": platform.python_version(), **_versions()},
         }
+
+
+def _manners(settings: Settings) -> Manners:
+    return Manners(
+        welcome=settings.speechmatics_welcome_message,
+        welcome_is_sacred=not settings.welcome_barge_in,
+        barge_in=settings.barge_in,
+        confirm_s=settings.barge_in_confirm_ms / 1000,
+        min_words=settings.barge_in_min_words,
+        backchannels=settings.barge_in_backchannels,
+        keys_s=settings.dtmf_timeout_ms / 1000,
+        no_input_s=settings.no_input_s,
+        no_input_max=settings.no_input_max,
+        max_call_s=settings.max_call_s,
+        filler_s=settings.filler_after_ms / 1000,
+    )
 
 
 def _shown(url: str | None) -> str:

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import msgspec
 from dotenv import dotenv_values
 
+from avr_sts_speechmatics.dialogue.manners import BACKCHANNELS
 from avr_sts_speechmatics.errors import SettingsError
 
 LANGUAGES_SPOKEN = frozenset({"en"})
@@ -140,6 +141,21 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
         return value.lower()
 
     return parse
+
+
+def _yes_or_no(value: str) -> bool:
+    try:
+        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
+            value.lower()
+        ]
+    except KeyError:
+        raise Wrong("give true or false") from None
+
+
+def _phrases(value: str) -> tuple[str, ...]:
+    """Phrases in lower case, without punctuation, as they are compared with what is heard."""
+    kept = ("".join(c if c.isalnum() or c == " " else "" for c in p) for p in value.split(","))
+    return tuple(" ".join(phrase.lower().split()) for phrase in kept if phrase.strip())
 
 
 def _url(*schemes: str) -> Callable[[str], str]:
@@ -295,14 +311,15 @@ class Settings:
     )
     speechmatics_instructions: str = _setting(
         _text,
-        "What the agent is and how it should behave (`OPENAI_INSTRUCTIONS` is read too).",
+        "What the agent is and how it should behave; `{from}` and the like stand for facts of the "
+        "call (`OPENAI_INSTRUCTIONS` is read too).",
         DEFAULT_INSTRUCTIONS,
         default_text="a short text made for the phone",
         also=("OPENAI_INSTRUCTIONS",),
     )
     speechmatics_welcome_message: str = _setting(
         _text,
-        "What the agent says first; empty: the caller begins.",
+        "What the agent says first, with facts of the call as `{from}`; empty: the caller begins.",
         "Hello, how can I help you?",
         may_be_empty=True,
     )
@@ -333,6 +350,59 @@ class Settings:
         _one_of(*EFFORTS),
         f"How long the model may reason before it speaks: {', '.join(f'`{e}`' for e in EFFORTS)}.",
         default_text="`none` at OpenAI, not sent to other servers",
+    )
+    barge_in: str = _setting(
+        _one_of("words", "speech", "off"),
+        "What interrupts the agent: `words` (a sound only pauses it), `speech` (any sound), `off` "
+        "(only keys).",
+        "words",
+    )
+    barge_in_confirm_ms: float = _setting(
+        _number(0, 5000, "milliseconds"),
+        "How long a sound while the agent speaks may stay without words before the agent goes on "
+        "(ms).",
+        700.0,
+    )
+    barge_in_min_words: int = _setting(
+        _whole(1, 20), "How many words take the floor from the agent.", 1
+    )
+    barge_in_backchannels: tuple[str, ...] = _setting(
+        _phrases,
+        "What callers say to a speaker to go on, separated by commas; it does not count as words "
+        "while the agent speaks.",
+        BACKCHANNELS,
+        default_text="mhm, yeah, okay and the like",
+        may_be_empty=True,
+    )
+    welcome_barge_in: bool = _setting(
+        _yes_or_no, "Whether the welcome can be interrupted (`true`, `false`).", True
+    )
+    no_input_s: float = _setting(
+        _number(0, 600, "seconds"),
+        "How long a caller may be silent before they are asked, each time differently (s); "
+        "0: for ever.",
+        8.0,
+    )
+    no_input_max: int = _setting(
+        _whole(0, 20),
+        "How often they are asked before the agent says goodbye and ends the call.",
+        2,
+    )
+    max_call_s: float = _setting(
+        _number(0, 86_400, "seconds"),
+        "Longest call (s), with a warning half a minute before; 0: no limit.",
+        0.0,
+    )
+    filler_after_ms: float = _setting(
+        _number(0, 30_000, "milliseconds"),
+        "How long an answer may take before a short phrase fills the silence (ms); 0: none.",
+        2000.0,
+    )
+    dtmf_timeout_ms: float = _setting(
+        _number(100, 30_000, "milliseconds"),
+        "How long a pause ends a number typed on the phone (ms); `#` ends it at once, "
+        "`*` clears it.",
+        3000.0,
     )
     log_level: str = _setting(
         _one_of(*LOG_LEVELS), f"{', '.join(f'`{level}`' for level in LOG_LEVELS)}.", "info"
@@ -437,6 +507,8 @@ def table() -> str:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -19,6 +19,7 @@ from avr_sts_speechmatics.audio.playout import Playout, Utterance
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.sentences import Sentences
+from avr_sts_speechmatics.dialogue.spoken import spoken
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.phrases import Phrases
 from avr_sts_speechmatics.services.voice import Voice
@@ -52,7 +53,8 @@ class Speaker:
         self._playout = playout
         self._tell = tell
         self._utterances = 0
-        self._under_way: dict[int, _Reply] = {}
+        self._under_way: dict[int, _Reply] = {}  # by utterance
+        self._replies: dict[int, _Reply] = {}
 
     async def speak(self, number: int, text: AsyncGenerator[str, None]) -> None:
         """Speak a reply to its end, or until cancelled; then tell how it ended.
@@ -60,7 +62,7 @@ class Speaker:
         Cancelling stops the thinking and the fetching at once. What waits in the playout is the
         canceller's to flush.
         """
-        reply = _Reply(number)
+        reply = self._replies[number] = _Reply(number)
         try:
             async with asyncio.TaskGroup() as fetching:
                 try:
@@ -71,6 +73,7 @@ class Speaker:
                     reply.failed = True
             await reply.wait_until_heard()
         finally:
+            del self._replies[number]
             for utterance in reply.utterances:
                 self._under_way.pop(utterance, None)
         # A reply without a word is as silent as one that failed.
@@ -78,6 +81,18 @@ class Speaker:
             self._tell(ev.ReplyFailed(number))
         else:
             self._tell(ev.ReplyEnded(number))
+
+    def fill(self, number: int, phrase: str) -> None:
+        """Say a kept phrase ahead of a reply that has no voice yet; otherwise do nothing."""
+        reply = self._replies.get(number)
+        speech = self._phrases.get(phrase)
+        if reply is None or reply.started or speech is None:
+            return
+        utterance = self._open(reply, phrase, ahead=True)
+        reply.fillers.add(utterance.number)
+        self._tell(ev.VoiceStarted(number, filler=True))
+        self._playout.write(utterance, speech)
+        self._playout.end(utterance)
 
     def played(self, utterance: int) -> None:
         """The playout has played one utterance to its end."""
@@ -103,12 +118,7 @@ class Speaker:
         await reply.room.acquire()
         if reply.failed:
             return
-        self._utterances += 1
-        number = self._utterances
-        utterance = self._playout.open(number)
-        reply.utterances.add(number)
-        self._under_way[number] = reply
-        self._tell(ev.SentenceReady(reply.number, number, sentence))
+        utterance = self._open(reply, sentence)
         kept = self._phrases.get(sentence)
         if kept is not None:
             self._write(reply, utterance, kept)
@@ -116,11 +126,21 @@ class Speaker:
         else:
             fetching.create_task(self._fetch(reply, utterance, sentence))
 
+    def _open(self, reply: "_Reply", text: str, *, ahead: bool = False) -> Utterance:
+        """A place in the playout for a piece of a reply; ahead: before all that wait there."""
+        self._utterances += 1
+        number = self._utterances
+        utterance = self._playout.open(number, ahead=ahead)
+        reply.utterances.add(number)
+        self._under_way[number] = reply
+        self._tell(ev.SentenceReady(reply.number, number, text))
+        return utterance
+
     async def _fetch(self, reply: "_Reply", utterance: Utterance, sentence: str) -> None:
         resampler = Resampler(self._voice.rate, RATE)
         whole = False
         try:
-            async with aclosing(self._voice.speak(sentence)) as audio:
+            async with aclosing(self._voice.speak(spoken(sentence))) as audio:
                 held = b""
                 async for pcm in audio:
                     held += pcm
@@ -151,19 +171,21 @@ class Speaker:
 class _Reply:
     """What is known of a reply under way."""
 
-    __slots__ = ("_heard", "failed", "number", "room", "started", "utterances")
+    __slots__ = ("_heard", "failed", "fillers", "number", "room", "started", "utterances")
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.started = False
         self.failed = False
         self.utterances: set[int] = set()
+        self.fillers: set[int] = set()  # of them: what the voice was not asked for
         self.room = asyncio.Semaphore(AHEAD)
         self._heard = asyncio.Event()
 
     def utterance_heard(self, utterance: int) -> None:
         self.utterances.discard(utterance)
-        self.room.release()
+        if utterance not in self.fillers:
+            self.room.release()
         self._heard.set()
 
     async def wait_until_heard(self) -> None:

@@ -13,9 +13,13 @@ from itertools import count, groupby
 from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import CUT_MARK
-from avr_sts_speechmatics.dialogue.turns import Dialogue, Manners
+from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.dialogue.turns import Dialogue
 
 WORD_S = 0.5
+
+PATIENT = Manners(no_input_s=0.0, filler_s=0.0)
+"""For tests that are about something else: nothing is said only because time passes."""
 
 _SAME = 1e-9  # two times nearer than this are one (s)
 
@@ -52,7 +56,7 @@ class SimulatedCall:
     """Holds a Dialogue, its line, its playout and its timers."""
 
     def __init__(self, manners: Manners | None = None) -> None:
-        self.manners = manners or Manners()
+        self.manners = manners or PATIENT
         self.dialogue = Dialogue(self.manners)
         self.now = 0.0
         self.commands: list[ev.Command] = []
@@ -61,6 +65,8 @@ class SimulatedCall:
         self.replies: list[Reply] = []
         self.playout: deque[Speech] = deque()
         self.paused = False
+        self.fillers: list[str] = []
+        self.filling = False  # the voice of the reply under way is only a filler's so far
         self.ended: ev.EndCall | None = None
         self.events = 0
         self.said: list[str] = []
@@ -84,7 +90,7 @@ class SimulatedCall:
     @property
     def speaking(self) -> bool:
         """A reply's voice has begun and is not over, be it paused."""
-        return self.reply is not None and self.reply.started
+        return self.reply is not None and (self.reply.started or self.filling)
 
     @property
     def questions(self) -> list[str]:
@@ -235,10 +241,21 @@ class SimulatedCall:
         self.commands.append(command)
         match command:
             case ev.StartReply(number, history):
-                assert history[-1].role == "user", "nobody asked anything"
+                # A filler may have been heard after the question it was no answer to.
+                assert history[-1].role == "user" or self.fillers, "nobody asked anything"
                 self._begin(Reply(number, None, tuple(history)))
             case ev.Say(number, text):
                 self._begin(Reply(number, text))
+            case ev.Fill(number, text):
+                reply = self._current()
+                assert reply.number == number, "a filler for a reply that does not run"
+                assert not reply.started, "a filler in the middle of an answer"
+                self.fillers.append(text)
+                utterance = next(self._utterances)
+                self.tell(ev.SentenceReady(number, utterance, text))
+                self.tell(ev.VoiceStarted(number, filler=True))
+                self.filling = True
+                self.playout.append(Speech(utterance, number, text))
             case ev.CancelReply(number):
                 reply = self._current()
                 assert reply.number == number, "a reply that does not run was cancelled"
@@ -272,6 +289,7 @@ class SimulatedCall:
         assert not self.playout, "an older reply is still being heard"
         assert all(reply.number > other.number for other in self.replies), "a number used twice"
         self.replies.append(reply)
+        self.filling = False
 
     def _flush(self) -> None:
         dropped, self.paused = list(self.playout), False

@@ -1,27 +1,28 @@
 """Whose turn it is: every row of the table, then calls nobody would think of."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.dialogue.simulated_call import WORD_S, SimulatedCall
+from tests.dialogue.simulated_call import PATIENT, WORD_S, SimulatedCall
 
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import CUT_MARK
+from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.dialogue.turns import (
     FAILURES_MAX,
     SETTLE_S,
     SETTLE_TRIES,
     TURN_OVERDUE_S,
-    Manners,
     State,
 )
 
 QUESTION = "When do you open?"
 ANSWER = "We are open from nine to five on weekdays."
-MANNERS = Manners()
+MANNERS = PATIENT
 A_MOMENT = MANNERS.confirm_s / 2
 
 
@@ -53,7 +54,7 @@ def heard(call: SimulatedCall) -> list[str]:
 
 
 def test_a_call_begins_with_the_welcome() -> None:
-    call = SimulatedCall(Manners(welcome="Hello, how can I help you?"))
+    call = SimulatedCall(replace(PATIENT, welcome="Hello, how can I help you?"))
     call.starts()
     call.agent_says()
     call.passes(10)
@@ -360,7 +361,7 @@ def test_a_late_final_does_not_interrupt_the_agent(speaking: SimulatedCall) -> N
 
 
 def test_a_late_final_under_the_welcome_is_answered_after_it() -> None:
-    call = SimulatedCall(Manners(welcome="Hello, how can I help you?"))
+    call = SimulatedCall(replace(PATIENT, welcome="Hello, how can I help you?"))
     call.starts()
     call.agent_says()
     call.turn_ends()
@@ -606,6 +607,194 @@ def test_what_was_kept_while_nobody_heard_is_waited_for_though_the_audio_has_end
     assert call.ended == ev.EndCall(None)
 
 
+# --- what interrupts, and what does not ----------------------------------------------------------
+
+
+def answering(**manners: object) -> SimulatedCall:
+    """The agent has said "We are" of its answer."""
+    call = SimulatedCall(replace(PATIENT, **manners))  # type: ignore[arg-type]
+    call.says(QUESTION)
+    call.agent_says(ANSWER)
+    call.passes(2 * WORD_S)
+    return call
+
+
+@pytest.mark.parametrize("text", ["Mhm.", "Yeah, okay.", "uh-huh", "I see!"])
+def test_a_backchannel_pauses_the_agent_and_takes_no_floor(text: str) -> None:
+    call = answering()
+    call.says(text)
+    assert not call.paused
+    call.passes(20)
+    assert heard(call) == [ANSWER]
+    assert call.asked_for(ev.Flush) == 0
+    assert call.asked_for(ev.StartReply) == 1
+    assert ("user", text) in call.transcript
+
+
+def test_a_backchannel_before_words_does_not_count_among_them() -> None:
+    call = answering(min_words=2)
+    call.sound()
+    call.guess("yeah but")
+    assert call.asked_for(ev.Flush) == 0
+    call.guess("yeah but when")
+    assert call.asked_for(ev.Flush) == 1
+
+
+def test_words_of_several_segments_are_counted_together() -> None:
+    call = answering(min_words=2)
+    call.sound()
+    call.segment("Wait,")
+    assert call.asked_for(ev.Flush) == 0
+    call.segment("please.")
+    assert call.asked_for(ev.Flush) == 1
+
+
+def test_the_same_word_is_an_answer_when_the_agent_does_not_talk(call: SimulatedCall) -> None:
+    call.says("Yeah.")
+    assert call.questions == ["Yeah."]
+
+
+def test_with_barge_in_by_speech_a_sound_is_enough() -> None:
+    call = answering(barge_in="speech")
+    call.sound()
+    assert call.asked_for(ev.Flush) == 1
+    assert heard(call) == ["We are"]
+
+
+def test_without_barge_in_the_answer_is_heard_and_the_caller_answered_after_it() -> None:
+    call = answering(barge_in="off")
+    call.says("And on Sunday?")
+    assert call.asked_for(ev.Pause) == call.asked_for(ev.Flush) == 0
+    call.passes(20)
+    assert heard(call) == [ANSWER]
+    assert call.questions[-1].endswith("And on Sunday?")
+
+
+def test_a_key_interrupts_also_where_words_may_not() -> None:
+    call = answering(barge_in="off")
+    call.types("1")
+    assert call.asked_for(ev.Flush) == 1
+
+
+def test_a_sacred_welcome_is_heard_to_its_end_and_the_answers_after_it_are_not_sacred() -> None:
+    call = SimulatedCall(replace(PATIENT, welcome="This call is recorded.", welcome_is_sacred=True))
+    call.starts()
+    call.agent_says()
+    call.says(QUESTION)
+    assert call.asked_for(ev.Pause) == call.asked_for(ev.Flush) == 0
+    call.passes(20)
+    assert heard(call) == ["This call is recorded."]
+    call.agent_says(ANSWER)
+    call.says("Stop.")
+    assert call.asked_for(ev.Flush) == 1
+
+
+# --- silence has manners -------------------------------------------------------------------------
+
+
+def test_a_silent_caller_is_asked_each_time_differently_and_then_parted_with() -> None:
+    call = SimulatedCall(replace(PATIENT, no_input_s=8.0, no_input_max=2))
+    call.starts()
+    for prompt in call.manners.prompts:
+        call.passes(7.9)
+        assert call.reply is None
+        call.passes(0.2)
+        assert call.fixed[-1] == prompt
+        call.agent_says()
+        call.passes(len(prompt.split()) * WORD_S)  # heard; the patience begins anew after it
+    call.passes(8)
+    assert call.fixed[-1] == call.manners.goodbye
+    call.agent_says()
+    call.passes(5)
+    assert call.ended == ev.EndCall(None)
+
+
+def test_a_word_begins_the_patience_anew() -> None:
+    call = SimulatedCall(replace(PATIENT, no_input_s=8.0, no_input_max=1))
+    call.starts()
+    call.passes(8.1)
+    call.agent_says()
+    call.passes(5)
+    call.says(QUESTION)
+    call.agent_says(ANSWER)
+    call.passes(len(ANSWER.split()) * WORD_S + 8.1)
+    assert call.fixed == [call.manners.prompts[0]] * 2
+    assert call.ended is None
+
+
+def test_a_sound_is_not_silence() -> None:
+    call = SimulatedCall(replace(PATIENT, no_input_s=8.0))
+    call.starts()
+    call.passes(7)
+    call.sound()
+    call.passes(7)
+    assert call.fixed == []
+    call.quiet()
+    call.passes(8.1)
+    assert call.fixed == [call.manners.prompts[0]]
+
+
+def test_a_word_over_the_goodbye_keeps_the_call() -> None:
+    call = SimulatedCall(replace(PATIENT, no_input_s=8.0, no_input_max=0))
+    call.starts()
+    call.passes(8.1)
+    call.agent_says()
+    call.says("Oh, one more thing.")
+    assert call.ended is None
+    assert call.questions == ["Oh, one more thing."]
+    call.agent_says(ANSWER)
+    call.passes(6)
+    assert call.ended is None
+
+
+def test_a_call_that_lasts_too_long_is_warned_and_ended_with_a_goodbye() -> None:
+    call = SimulatedCall(replace(PATIENT, max_call_s=60.0))
+    call.starts()
+    call.passes(29)
+    call.says(QUESTION)
+    call.agent_says(ANSWER)
+    call.passes(10)  # the warning waits for the answer's end
+    assert heard(call)[-1] == ANSWER
+    assert call.fixed == [call.manners.warning]
+    call.agent_says()
+    call.passes(60)
+    assert call.fixed[-1] == call.manners.goodbye
+    call.agent_says()
+    call.passes(5)
+    assert call.ended == ev.EndCall(None)
+
+
+def test_a_slow_answer_is_bridged_by_a_phrase_and_not_twice_the_same() -> None:
+    call = SimulatedCall(replace(PATIENT, filler_s=2.0))
+    for _ in range(2):
+        call.says(QUESTION)
+        call.passes(2.1)
+        call.agent_says(ANSWER)
+        call.passes(20)
+    assert call.fillers == list(call.manners.fillers[:2])
+    assert heard(call) == [call.fillers[0], ANSWER, call.fillers[1], ANSWER]
+
+
+def test_a_quick_answer_needs_no_phrase() -> None:
+    call = SimulatedCall(replace(PATIENT, filler_s=2.0))
+    call.says(QUESTION)
+    call.passes(1.9)
+    call.agent_says(ANSWER)
+    call.passes(20)
+    assert call.fillers == []
+
+
+def test_an_answer_interrupted_in_its_filler_by_nothing_but_a_guess_is_still_given() -> None:
+    call = SimulatedCall(replace(PATIENT, filler_s=2.0))
+    call.says(QUESTION)
+    call.passes(2.1)
+    call.sound()
+    call.guess("um")
+    call.turn_ends()
+    assert len(call.questions) == 2
+    assert call.questions[-1] == call.questions[0] or call.fillers
+
+
 # --- calls nobody would think of ---------------------------------------------------------------
 
 Step: TypeAlias = Callable[[SimulatedCall], None]
@@ -749,9 +938,21 @@ def run_out(call: SimulatedCall) -> None:
     before=st.lists(STEPS, min_size=150, max_size=350).map(without_nothing),
     ending=st.sampled_from([nothing, nothing, hearing_failed, audio_ended]),
     after=st.lists(STEPS, max_size=30),
+    manners=st.builds(
+        Manners,
+        welcome=st.sampled_from(["", "Hello there my friend"]),
+        welcome_is_sacred=st.booleans(),
+        barge_in=st.sampled_from(["words", "speech", "off"]),
+        min_words=st.integers(1, 3),
+        no_input_s=st.sampled_from([0.0, 8.0]),
+        max_call_s=st.sampled_from([0.0, 0.0, 60.0]),
+        filler_s=st.sampled_from([0.0, 2.0]),
+    ),
 )
-def test_no_call_breaks_a_promise(before: list[Step], ending: Step, after: list[Step]) -> None:
-    call = SimulatedCall(Manners(welcome="Hello there my friend"))
+def test_no_call_breaks_a_promise(
+    before: list[Step], ending: Step, after: list[Step], manners: Manners
+) -> None:
+    call = SimulatedCall(manners)
     call.starts()
     for step in (*before, ending, *after, run_out):
         step(call)
@@ -759,7 +960,8 @@ def test_no_call_breaks_a_promise(before: list[Step], ending: Step, after: list[
     # Nothing said is lost, nothing hangs.
     if call.ended is not None:
         voiceless = call.ended.error == "the agent has no voice"
-        assert ending is not nothing or voiceless or call.fixed[-1] == MANNERS.farewell
+        parted = call.fixed[-1:] in ([manners.farewell], [manners.goodbye])
+        assert ending is not nothing or voiceless or parted
         return
     assert ending is nothing
     assert call.dialogue.state is State.LISTENING

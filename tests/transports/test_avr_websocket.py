@@ -236,8 +236,8 @@ async def test_keys_reach_the_model_as_what_the_caller_typed(serve: Serve) -> No
         for digit in ("9", "*", "4"):
             await core.send({"type": "dtmf_digit", "digit": digit})
         await core.init()
-        for digit in (7, "2", "#"):
-            await core.send({"type": "dtmf_digit", "digit": digit})
+        for number_or_key in (7, "2", "#"):
+            await core.send({"type": "dtmf_digit", "digit": number_or_key})
         heard = await core.until(lambda heard: len(heard.transcript) == 2)
         assert heard.transcript[0] == ("user", "[keys: 4 7 2]")
         assert cloud.received.chats[0].body["messages"][-1]["content"] == "[keys: 4 7 2]"

@@ -154,10 +154,17 @@ class Playout:
         """Nothing is playing and nothing waits."""
         return not self._utterances
 
-    def open(self, number: int) -> Utterance:
-        """A new utterance behind those that wait. It keeps its place while its audio arrives."""
+    def open(self, number: int, *, ahead: bool = False) -> Utterance:
+        """A new utterance behind those that wait. It keeps its place while its audio arrives.
+
+        ahead: before those that wait instead; only while none of them has any audio.
+        """
         utterance = Utterance(number)
-        self._utterances.append(utterance)
+        if ahead:
+            assert not any(waiting.written_bytes for waiting in self._utterances)
+            self._utterances.appendleft(utterance)
+        else:
+            self._utterances.append(utterance)
         return utterance
 
     def write(self, utterance: Utterance, pcm: bytes) -> None:

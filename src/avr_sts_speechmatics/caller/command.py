@@ -13,20 +13,22 @@ from pathlib import Path
 from avr_sts_speechmatics.audio.wav import AudioFileError, read_speech, write_stereo
 from avr_sts_speechmatics.caller.conversation import Conversation, Line, Patience
 from avr_sts_speechmatics.caller.doors import CallError, is_websocket, open_door
+from avr_sts_speechmatics.caller.performance import Performance, prepare
 from avr_sts_speechmatics.caller.report import answered, document, table
+from avr_sts_speechmatics.caller.script import Script, verdict
+from avr_sts_speechmatics.caller.script_yaml import KEYS, ScriptError, read_script
 
 ANSWERED, NOT_ANSWERED, NOT_POSSIBLE, INTERRUPTED = 0, 1, 2, 130
 """The exit statuses of a call."""
 
 _CTRL_C = "interrupted by Ctrl-C"
-_KEYS = "0123456789*#ABCD"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command to `parser`."""
     parser.add_argument(
         "--play",
-        dest="script",
+        dest="lines",
         action="append",
         type=Path,
         metavar="FILE",
@@ -35,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--say",
-        dest="script",
+        dest="lines",
         action="append",
         metavar="TEXT",
         help="say these words with a synthetic voice; may be repeated like --play",
@@ -46,6 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_keys,
         metavar="KEYS",
         help="press these keys after the last line, for example 12#",
+    )
+    parser.add_argument(
+        "--script",
+        type=Path,
+        metavar="FILE",
+        help="play a script instead: a list, in YAML, of what to say, press and expect; "
+        "examples are in examples/scripts",
     )
     parser.add_argument(
         "--record",
@@ -92,8 +101,8 @@ async def run_call(args: argparse.Namespace, say: Callable[[str], Awaitable[byte
     say: makes words into speech, s16le at 8 kHz; what it raises is let through.
 
     0 when a turn was answered, 1 when none was, 2 when the call was not possible (one
-    sentence on stderr says why), 130 after Ctrl-C. The recording and the report are made
-    whenever the call had begun.
+    sentence on stderr says why), 130 after Ctrl-C; with a script 0 when all its steps passed,
+    1 when one failed. The recording and the report are made whenever the call had begun.
     """
     call = Conversation(tell=_nothing if args.json else _tell)
     call_uuid = args.uuid or str(uuid.uuid4())
@@ -102,28 +111,54 @@ async def run_call(args: argparse.Namespace, say: Callable[[str], Awaitable[byte
             raise CallError(
                 "--digits: the http:// door has no keys; give a ws:// address in --url."
             )
+        script = _script(args) if args.script else None
         if args.record and not args.record.parent.is_dir():
             raise CallError(f"--record {args.record}: there is no folder {args.record.parent}.")
-        lines = [await _line(spoken, say) for spoken in args.script or ()]
+        patience = Patience(args.welcome_wait, args.answer_timeout)
+        cues = await prepare(script, lambda words: _line(words, say)) if script else []
+        lines = [await _line(spoken, say) for spoken in args.lines or ()]
         door = await open_door(args.url, call_uuid, call)
         try:
             with _ctrl_c(lambda: call.end(_CTRL_C)):
-                patience = Patience(args.welcome_wait, args.answer_timeout)
-                await call.hold(door, lines, args.digits, patience)
+                performance = Performance(call, door, patience)
+                if script:
+                    await performance.perform(cues)
+                else:
+                    await call.hold(door, lines, args.digits, patience)
         finally:
             await door.hang_up()
         if args.record:
             write_stereo(args.record, bytes(call.tape.caller), bytes(call.tape.agent))
-    except (AudioFileError, CallError) as error:
+    except (AudioFileError, CallError, ScriptError) as error:
         print(error, file=sys.stderr)
         return NOT_POSSIBLE
+    outcomes = performance.outcomes
     if args.json:
-        print(json.dumps(document(call, args.url, call_uuid), ensure_ascii=False, indent=2))
+        told = document(call, args.url, call_uuid)
+        if script:
+            told["script"] = str(script.path)
+            told["steps"] = [outcome.document() for outcome in outcomes]
+        print(json.dumps(told, ensure_ascii=False, indent=2))
     else:
         print(table(call))
     if call.ended == _CTRL_C:
         return INTERRUPTED
-    return ANSWERED if answered(call) else NOT_ANSWERED
+    if script is None:
+        return ANSWERED if answered(call) else NOT_ANSWERED
+    if not args.json:
+        print(verdict(script, outcomes))
+    return ANSWERED if all(outcome.passed for outcome in outcomes) else NOT_ANSWERED
+
+
+def _script(args: argparse.Namespace) -> Script:
+    if args.lines or args.digits:
+        raise CallError("--script: give it without --say, --play and --digits.")
+    if not is_websocket(args.url):
+        raise CallError(
+            "--script: the http:// door tells no words and has no keys; "
+            "give a ws:// address in --url."
+        )
+    return read_script(args.script)
 
 
 async def _line(spoken: str | Path, say: Callable[[str], Awaitable[bytes]]) -> Line:
@@ -157,7 +192,7 @@ def _nothing(line: str) -> None:
 
 def _keys(text: str) -> str:
     keys = text.upper()
-    if set(keys) - set(_KEYS):
+    if set(keys) - set(KEYS):
         raise argparse.ArgumentTypeError(f"{text!r} has keys that no phone has; use 0-9, * and #")
     return keys
 

@@ -4,7 +4,8 @@ Everything happens in one coroutine that sends one frame every 20 ms against abs
 deadlines, speech or silence: a phone line is never without frames, so each wait below is
 a stretch of silence that is being sent. What arrives meanwhile goes to the tape at once.
 
-This caller is patient: it never talks over the agent, and presses keys only at the end.
+`hold` is a patient caller: it never talks over the agent, and presses keys only at the end.
+The steps it is made of are there for callers with another plan, see `performance`.
 """
 
 import asyncio
@@ -73,6 +74,10 @@ class Patience:
     answer: float
 
 
+HUNG_UP = "the caller hung up"
+"""How a call ended that the caller ended."""
+
+
 class HungUpError(Exception):
     """The call is over, whatever was still to be said."""
 
@@ -82,8 +87,10 @@ class Conversation:
 
     tell: is given each thing that happens, as a line for a person to read.
 
-    Afterwards `tape`, `turns`, `spoken`, `interruptions`, `errors` and `ended`, the reason
-    for the end, say how it was.
+    Afterwards `tape`, `turns`, `spoken`, `cuts` (when the service reported interruptions),
+    `errors` and `ended`, the reason for the end, say how it was.
+
+    What it does on the line ends with HungUpError as soon as the call is over.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
@@ -93,7 +100,7 @@ class Conversation:
         self.tape = Tape()
         self.turns: list[Turn] = []
         self.spoken: list[Spoken] = []
-        self.interruptions = 0
+        self.cuts: list[float] = []
         self.errors: list[str] = []
         self.ended = ""
 
@@ -103,36 +110,37 @@ class Conversation:
         Returns when everything is said and heard, or as soon as the call has ended.
         The door stays open: whoever opened it hangs up.
         """
-        self._began = time.perf_counter()
+        self.begin()
         try:
-            if await self._silence_until(
-                lambda: bool(self.tape.utterances), door, patience.welcome
-            ):
-                await self._hear_out(door, _WELCOME_OVER_SECONDS)
+            await self.hear_welcome(door, patience)
             for line in lines:
-                await self._say(line, door)
-                await self._hear_answer(door, patience)
+                await self.say(line, door)
+                await self.hear_answer(door, patience)
             if digits:
-                await self._press(digits, door)
-                await self._hear_answer(door, patience)
-            self.end("the caller hung up")
+                await self.press(digits, door)
+                await self.hear_answer(door, patience)
+            self.end(HUNG_UP)
         except HungUpError:
             return
+
+    def begin(self) -> None:
+        """Start the tape: the first frame is due now."""
+        self._began = time.perf_counter()
 
     def end(self, reason: str) -> None:
         """End the call before the next frame; the first reason given counts."""
         self.ended = self.ended or reason
 
     def audio(self, pcm: bytes) -> None:
-        self.tape.heard(pcm, self._now())
+        self.tape.heard(pcm, self.now())
 
     def interruption(self) -> None:
-        self.tape.drop_queued(self._now())
-        self.interruptions += 1
+        self.tape.drop_queued(self.now())
+        self.cuts.append(self.now())
         self._tell("(interrupted)")
 
     def transcript(self, role: str, text: str) -> None:
-        self.spoken.append(Spoken(self._now(), role, text))
+        self.spoken.append(Spoken(self.now(), role, text))
         self._tell(f"{'caller' if role == 'user' else role}: {text}")
 
     def error(self, message: str) -> None:
@@ -142,45 +150,60 @@ class Conversation:
     def closed(self, reason: str) -> None:
         self.end(reason)
 
-    async def _say(self, line: Line, door: Door) -> None:
+    @property
+    def interruptions(self) -> int:
+        """How often the service reported that the caller interrupted it."""
+        return len(self.cuts)
+
+    async def say(self, line: Line, door: Door) -> None:
+        """Speak, whoever else may be speaking: the next turn."""
         began = seconds(self.tape.caller)
         self.turns.append(Turn(line.said, began, began + end_of_speech(line.pcm)))
         for start in range(0, len(line.pcm), len(FRAME)):
             await self._send(line.pcm[start : start + len(FRAME)].ljust(len(FRAME), b"\0"), door)
 
-    async def _press(self, digits: str, door: Door) -> None:
-        turn = Turn(f"keys {digits}", self._now(), self._now())
+    async def press(self, digits: str, door: Door) -> None:
+        """Press keys at a person's pace: the next turn."""
+        turn = Turn(f"keys {digits}", self.now(), self.now())
         self.turns.append(turn)
         for digit in digits:
-            await self._silence_until(lambda: False, door, _KEY_SECONDS)
+            await self.silence_until(lambda: False, door, _KEY_SECONDS)
             door.press(digit)
-            turn.spoken_at = self._now()
+            turn.spoken_at = self.now()
 
-    async def _hear_answer(self, door: Door, patience: Patience) -> None:
-        turn = self.turns[-1]
+    async def hear_welcome(self, door: Door, patience: Patience) -> None:
+        """Give the agent time to begin a welcome, and hear it out."""
+        if await self.silence_until(lambda: bool(self.tape.utterances), door, patience.welcome):
+            await self.hear_out(door, _WELCOME_OVER_SECONDS)
+
+    async def hear_answer(self, door: Door, patience: Patience) -> None:
+        """Give the agent time to begin its answer to the last turn, and hear it out."""
         # Counted from the end of the speech: a recording may go on in silence after it.
-        at_most = turn.spoken_at + patience.answer - self._now()
-        await self._silence_until(lambda: self._note_answer(turn), door, at_most)
-        if turn.answered_at is not None:
-            await self._hear_out(door, _ANSWER_OVER_SECONDS)
+        at_most = self.turns[-1].spoken_at + patience.answer - self.now()
+        if await self.silence_until(self.note_answer, door, at_most):
+            await self.hear_out(door)
 
-    def _note_answer(self, turn: Turn) -> bool:
+    def note_answer(self) -> bool:
+        """Write down when the last turn was answered; False when it is not yet."""
+        turn = self.turns[-1]
         answer = self.tape.first_after(turn.spoken_at)
         turn.answered_at = answer.start if answer else None
         return answer is not None
 
-    async def _hear_out(self, door: Door, quiet: float) -> None:
-        await self._silence_until(
-            lambda: self._now() - self.tape.quiet_since() >= quiet, door, _LONGEST_ANSWER_SECONDS
-        )
+    async def hear_out(self, door: Door, quiet: float | None = None) -> None:
+        """Listen until the agent has been quiet for so long (s), as between two answers."""
+        await self.silence_until(lambda: self.quiet_for(quiet), door, _LONGEST_ANSWER_SECONDS)
 
-    async def _silence_until(
-        self, happened: Callable[[], bool], door: Door, at_most: float
-    ) -> bool:
+    def quiet_for(self, quiet: float | None = None, since: float = 0.0) -> bool:
+        """Whether the agent has been quiet for so long (s), as between two answers, after `since`."""
+        quiet = _ANSWER_OVER_SECONDS if quiet is None else quiet
+        return self.now() - max(self.tape.quiet_since(), since) >= quiet
+
+    async def silence_until(self, happened: Callable[[], bool], door: Door, at_most: float) -> bool:
         """Send silence until something has happened; False when it did not within `at_most` s."""
-        give_up = self._now() + at_most
+        give_up = self.now() + at_most
         while not happened():
-            if self._now() >= give_up:
+            if self.now() >= give_up:
                 return False
             await self._send(FRAME, door)
         return True
@@ -195,6 +218,6 @@ class Conversation:
         due = self._began + self._frames * FRAME_SECONDS
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
-    def _now(self) -> float:
+    def now(self) -> float:
         """The moment on the tape. A frame carries the 20 ms before it is sent, hence one more."""
         return time.perf_counter() - self._began + FRAME_SECONDS

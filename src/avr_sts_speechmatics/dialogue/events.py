@@ -22,6 +22,9 @@ class Timer(Enum):
 
     CONFIRM = "sound while the agent speaks: are there words?"
     OVERDUE = "words were settled, and the end of their turn never came"
+    FILLER = "the answer is slow: should the caller be told?"
+    NO_INPUT = "the caller says nothing: should they be asked?"
+    MAX_CALL = "the call has lasted long enough"
     PATIENCE = "nobody listens for a moment: should the caller be told?"
     KEYS = "the caller types digits: is that all?"
     SETTLE = "no more audio comes: is everything answered?"
@@ -86,9 +89,13 @@ class SentenceReady:
 
 @dataclass(frozen=True, slots=True)
 class VoiceStarted:
-    """The first audio of a reply is there, and is played unless forbidden now."""
+    """The first audio of a reply is there, and is played unless forbidden now.
+
+    filler: it is only the phrase that was asked for by Fill; the answer's own is told again.
+    """
 
     reply: int
+    filler: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +194,14 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class Fill:
+    """Say a phrase ahead of a reply that is still being thought, as part of it."""
+
+    reply: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class CancelReply:
     """Stop thinking and speaking for this reply; what it still would say is never heard."""
 
@@ -237,6 +252,7 @@ class EndCall:
 Command: TypeAlias = (
     StartReply
     | Say
+    | Fill
     | CancelReply
     | Pause
     | Resume
