@@ -55,6 +55,29 @@ async def test_the_agent_greets_first(serve: Serve) -> None:
         assert heard.transcript == [("agent", "Good morning.")]
 
 
+async def test_a_turn_is_one_line_of_the_log_and_says_nothing_of_its_words(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with (
+        running_sandbox(scripted(QUESTION, answers=["At five. Good bye."])) as cloud,
+        serve(cloud) as server,
+        dial(url_of(server)) as core,
+    ):
+        await core.init()
+        await core.stay(1.6)  # in real time: the caller's last sound is put on our clock
+        await core.until(lambda heard: heard.said("agent") == "At five. Good bye.")
+        await until(lambda: any(hasattr(record, "turn") for record in caplog.records))
+        lines = [record for record in caplog.records if hasattr(record, "turn")]
+    assert len(lines) == 1
+    turn_times = lines[0].turn
+    assert turn_times["words_said"] == turn_times["words_heard"] == 4
+    assert turn_times["interrupted"] is False
+    assert 400 <= turn_times["voice_to_voice_ms"] <= 2500
+    assert "five" not in caplog.text
+    assert "close" not in caplog.text
+
+
 async def test_a_welcome_that_was_prepared_needs_no_voice(serve: Serve) -> None:
     async with (
         running_sandbox() as cloud,

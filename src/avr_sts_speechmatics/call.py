@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
-from avr_sts_speechmatics.audio.pcm import RATE, silence
+from avr_sts_speechmatics.audio.pcm import RATE, seconds, silence
 from avr_sts_speechmatics.audio.playout import Played, Playout, PlayoutClock
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.manners import Manners
@@ -28,6 +28,7 @@ from avr_sts_speechmatics.services.hearing import Hearing, HearingListener
 from avr_sts_speechmatics.services.thinking import Thinking
 from avr_sts_speechmatics.services.voice import Voice
 from avr_sts_speechmatics.speaking import Speaker
+from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
 
 QUIET_LINE_S = 0.5
 """A line that brings no audio for so long is given silence instead (s). Recognisers need audio to
@@ -73,6 +74,9 @@ class Call:
         self._hearing = services.open_hearing(self)
         self._texts: dict[int, str] = {}  # of the utterances that have not been heard to their end
         self._replies: dict[int, asyncio.Task[None]] = {}
+        self._times: TurnTimes | None = None  # of the answer under way
+        self._heard_bytes = 0
+        self._stopped_at: float | None = None
         self._timers: dict[ev.Timer, asyncio.TimerHandle] = {}
         self._over = asyncio.Event()
         self._audio_at = time.monotonic()
@@ -111,6 +115,7 @@ class Call:
 
     def hear(self, pcm: bytes) -> None:
         self._audio_at = time.monotonic()
+        self._heard_bytes += len(pcm)
         self._hearing.hear(pcm)
 
     def press(self, digit: str) -> None:
@@ -128,6 +133,7 @@ class Call:
         self._tell(ev.CallerSpeechStarted())
 
     def speech_ended(self, at: float) -> None:
+        self._stopped_at = self._audio_at - (seconds(self._heard_bytes) - at)
         self._tell(ev.CallerSpeechEnded())
 
     def words_heard(self, text: str, end: float) -> None:
@@ -162,7 +168,9 @@ class Call:
                 # Woken no more often than needed: this runs beside every call.
                 await asyncio.sleep(lively_for)
                 continue
-            self._hearing.hear(silence(now - max(filled_to, self._audio_at)))
+            fill = silence(now - max(filled_to, self._audio_at))
+            self._heard_bytes += len(fill)
+            self._hearing.hear(fill)
             filled_to = now
             await asyncio.sleep(FILL_S)
 
@@ -177,6 +185,8 @@ class Call:
             return
         if isinstance(event, ev.SentenceReady):
             self._texts[event.utterance] = event.text
+            if self._times is not None:
+                self._times.words_said += len(event.text.split())
         for command in self._dialogue.handle(event):
             self._do(command)
 
@@ -184,7 +194,9 @@ class Call:
         match command:
             case ev.StartReply(reply, history):
                 text = self._services.thinking.reply(self._instructions, history)
-                self._start(reply, text)
+                self._times = TurnTimes(self._stopped_at, time.monotonic())
+                self._stopped_at = None
+                self._start(reply, text, self._times)
             case ev.Say(reply, text):
                 self._start(reply, _fixed(text))
             case ev.Fill(reply, text):
@@ -204,6 +216,8 @@ class Call:
                     share = self._share(played)
                     self._tell(ev.UtteranceDropped(played.number, share))
             case ev.SendTranscript(role, text):
+                if role == "agent" and self._times is not None:
+                    self._times.words_heard += len(text.split())
                 self._line.send_transcript(role, text)
             case ev.SetTimer(timer, after):
                 self._set_timer(timer, after)
@@ -215,11 +229,20 @@ class Call:
                 self._line.close(failed=error is not None)
                 self._over.set()
 
-    def _start(self, reply: int, text: AsyncGenerator[str, None]) -> None:
+    def _start(
+        self, reply: int, text: AsyncGenerator[str, None], times: TurnTimes | None = None
+    ) -> None:
         assert self._tasks is not None
-        task = self._tasks.create_task(self._speaker.speak(reply, text))
+        task = self._tasks.create_task(self._speaker.speak(reply, text, times))
         self._replies[reply] = task
-        task.add_done_callback(lambda _: self._replies.pop(reply, None))
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._replies.pop(reply, None)
+            if times is not None:
+                times.interrupted = task.cancelled()
+                _log.info("turn: %s", _summary(times), extra={"turn": times.as_dict()})
+
+        task.add_done_callback(done)
 
     def _utterance_finished(self, played: Played) -> None:
         if played.total is None:  # the voice broke off
@@ -261,6 +284,18 @@ class Call:
 
 class _CallOver(Exception):
     """Ends the task group of a call that ended as calls do."""
+
+
+def _summary(times: TurnTimes) -> str:
+    """A turn in a line for people."""
+    waits = times.as_dict()
+    total = waits["voice_to_voice_ms"]
+    parts = ", ".join(f"{part} {waits[f'{part}_ms']}" for part in ("confirm", "model", "voice"))
+    ended = "interrupted" if times.interrupted else "whole"
+    return (
+        f"answered after {total} ms ({parts}), {ended}, "
+        f"{times.words_heard} of {times.words_said} words heard"
+    )
 
 
 async def _fixed(text: str) -> AsyncGenerator[str, None]:

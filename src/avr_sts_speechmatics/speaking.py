@@ -23,6 +23,7 @@ from avr_sts_speechmatics.dialogue.spoken import spoken
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.phrases import Phrases
 from avr_sts_speechmatics.services.voice import Voice
+from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
 
 AHEAD = 2
 """Sentences of a reply that may be under way at once: the one being heard, and the next."""
@@ -56,13 +57,17 @@ class Speaker:
         self._under_way: dict[int, _Reply] = {}  # by utterance
         self._replies: dict[int, _Reply] = {}
 
-    async def speak(self, number: int, text: AsyncGenerator[str, None]) -> None:
+    async def speak(
+        self, number: int, text: AsyncGenerator[str, None], times: TurnTimes | None = None
+    ) -> None:
         """Speak a reply to its end, or until cancelled; then tell how it ended.
+
+        times: is told when what came first.
 
         Cancelling stops the thinking and the fetching at once. What waits in the playout is the
         canceller's to flush.
         """
-        reply = self._replies[number] = _Reply(number)
+        reply = self._replies[number] = _Reply(number, times)
         try:
             async with asyncio.TaskGroup() as fetching:
                 try:
@@ -105,6 +110,8 @@ class Speaker:
     ) -> None:
         sentences = Sentences()
         async for delta in text:
+            if reply.times is not None:
+                reply.times.token()
             for sentence in sentences.feed(delta):
                 await self._start_sentence(reply, sentence, fetching)
             if reply.failed:
@@ -119,6 +126,8 @@ class Speaker:
         if reply.failed:
             return
         utterance = self._open(reply, sentence)
+        if reply.times is not None:
+            reply.times.clause()
         kept = self._phrases.get(sentence)
         if kept is not None:
             self._write(reply, utterance, kept)
@@ -164,6 +173,8 @@ class Speaker:
             return
         if not reply.started:
             reply.started = True
+            if reply.times is not None:
+                reply.times.audio()
             self._tell(ev.VoiceStarted(reply.number))
         self._playout.write(utterance, pcm)
 
@@ -171,10 +182,11 @@ class Speaker:
 class _Reply:
     """What is known of a reply under way."""
 
-    __slots__ = ("_heard", "failed", "fillers", "number", "room", "started", "utterances")
+    __slots__ = ("_heard", "failed", "fillers", "number", "room", "started", "times", "utterances")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, times: TurnTimes | None) -> None:
         self.number = number
+        self.times = times
         self.started = False
         self.failed = False
         self.utterances: set[int] = set()

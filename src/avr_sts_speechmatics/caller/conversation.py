@@ -191,11 +191,14 @@ class Conversation:
         return answer is not None
 
     async def hear_out(self, door: Door, quiet: float | None = None) -> None:
-        """Listen until the agent has been quiet for so long (s), as between two answers."""
+        """Listen until the agent has been quiet for so long, see `quiet_for`."""
         await self.silence_until(lambda: self.quiet_for(quiet), door, _LONGEST_ANSWER_SECONDS)
 
     def quiet_for(self, quiet: float | None = None, since: float = 0.0) -> bool:
-        """Whether the agent has been quiet for so long (s), as between two answers, after `since`."""
+        """Whether the agent has been quiet for so long (s), counted from `since` at the earliest.
+
+        Without `quiet` so long as between two answers.
+        """
         quiet = _ANSWER_OVER_SECONDS if quiet is None else quiet
         return self.now() - max(self.tape.quiet_since(), since) >= quiet
 

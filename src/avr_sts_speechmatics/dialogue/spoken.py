@@ -343,9 +343,9 @@ def _fraction(found: re.Match[str]) -> str:
         words = f"{'a' if n == 1 and whole else _cardinal(above)} {one if n == 1 else many}"
     elif 0 < n < d and d in (5, 6, 8, 16):
         words = f"{_cardinal(above)} {_ordinal(below)}{'' if n == 1 else 's'}"
-    elif n <= d:
+    elif n <= d and d in (10, 20, 100):
         words = f"{_cardinal(above)} out of {_cardinal(below)}"
-    else:  # 24/7
+    else:  # 24/7, 9/11
         words = f"{_cardinal(above)} {_cardinal(below)}"
     return f"{_cardinal(whole)} and {words}" if whole else words
 
@@ -481,11 +481,11 @@ _RULES: list[tuple[re.Pattern[str], _Say]] = [(re.compile(pattern), say) for pat
     ("([½¼¾])", lambda found: {"½": "a half", "¼": "a quarter", "¾": "three quarters"}[found[1]]),
     # Signs between words
     (r"\band/or\b", _words("and or")),
+    (r"(?<=[^\W\d_]),(?=[^\W\d_])", _words(", ")),
+    (r"\s?([&+=@%°×÷±€£$¥₹¢])\s?", lambda found: f" {_SIGNS[found[1]]} "),
     (r"(?<=[^\W\d_]{2})\s?/\s?(?=(?:month|year|week|day|night|hour|minute|person|unit)\b)",
      _words(" per ")),
     (r"(?<=[^\W\d_]{2})\s?/\s?(?=[^\W\d_]{2})", _words(" or ")),
-    (r"(?<=[^\W\d_]),(?=[^\W\d_])", _words(", ")),
-    (r"\s?([&+=@%°×÷±€£$¥₹¢])\s?", lambda found: f" {_SIGNS[found[1]]} "),
     ("  +", _words(" ")),
 )]
 # fmt: on

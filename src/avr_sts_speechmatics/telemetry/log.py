@@ -52,11 +52,12 @@ class ConsoleLines(_Lines):
 
 
 class JsonLines(_Lines):
-    """One JSON object a line: time (UTC, ISO 8601), level, logger, call, message."""
+    """One JSON object a line: time (UTC, ISO 8601), level, logger, call, message, and the times
+    of a turn where the line is about one."""
 
     def line(self, record: logging.LogRecord, text: str, call: str) -> str:
         clock = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        entry = {
+        entry: dict[str, object] = {
             "time": f"{clock}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -64,6 +65,8 @@ class JsonLines(_Lines):
         }
         if call:
             entry["call"] = call
+        if (turn := getattr(record, "turn", None)) is not None:
+            entry["turn"] = turn
         return msgspec.json.encode(entry).decode()
 
 
