@@ -21,7 +21,7 @@ from avr_sts_speechmatics.sandbox import agent_stt
 from avr_sts_speechmatics.sandbox.faults import Drop, RefuseKey, Status, Truncate
 from avr_sts_speechmatics.sandbox.received import HearingSession
 from avr_sts_speechmatics.sandbox.scripted import running_sandbox, scripted, turn
-from avr_sts_speechmatics.services import speechmatics_stt
+from avr_sts_speechmatics.services import agent_stt_session
 from avr_sts_speechmatics.services.hearing import HearingListener
 
 QUESTION = turn("When do you close?", start=0.2, end=0.8)
@@ -214,7 +214,7 @@ async def test_hearing_that_drops_in_mid_word_loses_nothing(serve: Serve) -> Non
 async def test_a_caller_is_asked_for_a_moment_while_nobody_hears(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(speechmatics_stt, "QUOTA_WAIT_S", 3.0)
+    monkeypatch.setattr(agent_stt_session, "QUOTA_WAIT_S", 3.0)
     async with running_sandbox(max_calls=1) as cloud, serve(cloud) as server:
         async with dial(url_of(server)) as first, dial(url_of(server)) as second:
             await first.init()

@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
-from picows import WSFrame, WSTransport
 
 from avr_sts_speechmatics import server, settings
 from avr_sts_speechmatics.audio.pcm import RATE, silence
 from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.errors import ServiceError, SettingsError
-from avr_sts_speechmatics.services.speechmatics_stt import SpeechmaticsStt, _Session
+from avr_sts_speechmatics.services.agent_stt_session import ServerMessage, Session
+from avr_sts_speechmatics.services.speechmatics_stt import SpeechmaticsStt
 from avr_sts_speechmatics.services.speechmatics_tts import SpeechmaticsVoice
 from avr_sts_speechmatics.services.thinking import Thinking
 from avr_sts_speechmatics.settings import Settings
@@ -181,28 +181,28 @@ async def _running(host: str, port: int) -> _Health | None:
         return None
 
 
-class _Nobody:
-    """Listens to silence."""
+class _Trial:
+    """Sends half a second of silence as soon as it may. Implements `agent_stt_session.Owner`."""
 
-    def _ignore(self, *_: object, **__: object) -> None: ...
+    def __init__(self) -> None:
+        self.listening = asyncio.Event()
 
-    speech_started = speech_ended = words_heard = segment_heard = turn_ended = _ignore
-    hearing_lost = hearing_restored = _ignore
+    def started(self, session: Session) -> float:
+        session.send(silence(0.5))
+        self.listening.set()
+        return 0.0
+
+    def heard(self, message: ServerMessage, base: float) -> None:
+        """Silence has no words."""
+
+    def resume_sending(self) -> None:
+        """There is nothing more to send."""
 
 
-class _Trial(_Session):
-    """One session as a call has it, never a second: here the first error is the news."""
-
-    def __init__(self, stt: SpeechmaticsStt) -> None:
-        ears = stt.open(_Nobody())
-        ears.hear(silence(0.5))  # kept, and sent when the session has started
-        super().__init__(stt, ears)
-        self.acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        super().on_ws_frame(transport, frame)
-        if 0 < self._frames <= self._acknowledged and not self.acknowledged.done():
-            self.acknowledged.set_result(None)
+async def _acknowledged(trial: _Trial, session: Session) -> None:
+    await trial.listening.wait()
+    while session.acknowledged < session.frames:  # noqa: ASYNC110 - counted, not announced
+        await asyncio.sleep(0.02)
 
 
 async def _hearing(chosen: Settings, url: str, rate: int = RATE) -> Check:
@@ -211,22 +211,26 @@ async def _hearing(chosen: Settings, url: str, rate: int = RATE) -> Check:
     stt = SpeechmaticsStt(url, key, language=language, model=model, vocab=vocab)
     stt.rate = rate
     begun = time.monotonic()
-    trial = _Trial(stt)
-    session = asyncio.create_task(trial.run())
+    trial = _Trial()
+    session = stt.session(trial)
+    running = asyncio.create_task(session.run())
+    answered = asyncio.create_task(_acknowledged(trial, session))
     try:
-        over = (session, trial.acknowledged)
-        await asyncio.wait(over, timeout=HEARING_S, return_when=asyncio.FIRST_COMPLETED)
-        if trial.refused_rate and rate == RATE:
+        await asyncio.wait(
+            (running, answered), timeout=HEARING_S, return_when=asyncio.FIRST_COMPLETED
+        )
+        if session.refused_rate and rate == RATE:
             check = await _hearing(chosen, url, 2 * RATE)
             return replace(check, advice=check.advice or _RATE)
-        if session.done():
-            await session
+        if running.done():
+            await running
     finally:
-        session.cancel()
-        await asyncio.wait((session,))
-    if trial.started_at is None or not trial.acknowledged.done():
+        for task in (running, answered):
+            task.cancel()
+        await asyncio.wait((running, answered))
+    if session.started_at is None or answered.cancelled():
         return Check("hearing", "failed", "audio is not acknowledged", _LATER)
-    return _answered("hearing", f"{model} listens", trial.started_at - begun)
+    return _answered("hearing", f"{model} listens", session.started_at - begun)
 
 
 async def _voice(chosen: Settings, url: str) -> Check:

@@ -57,6 +57,7 @@ at 14:30, 0:15 or 12:00 | at two thirty p.m., twelve fifteen a.m. or twelve o'cl
 Come at 9am. Then call. | Come at nine a.m. Then call.
 from 9 a.m. to 1 p.m. | from nine a.m. to one p.m.
 9-5 | nine to five
+5-6 p.m. | five to six p.m.
 9am-5pm, 9:30-17:00 | nine a.m. to five p.m., nine thirty to five p.m.
 9.30pm | nine thirty p.m.
 # dates
@@ -84,6 +85,10 @@ order number 4821 | order number four eight two one
 extension 1205, ext. 12 | extension one two zero five, extension twelve
 room 305, room 300 | room three zero five, room three hundred
 PIN 0042 | PIN zero zero four two
+card 4111 1111 1111 1111 | card four one one one, one one one one, one one one one, one one one one
+reference: 553-882 | reference: five five three, eight eight two
+Call 112. | Call one one two.
+221B Baker Street | two two one B Baker Street
 flight BA2490 | flight BA two four nine zero
 500-1000 people | five hundred to one thousand people
 # addresses

@@ -23,7 +23,7 @@ from avr_sts_speechmatics.sandbox.scripted import (
     scripted,
     turn,
 )
-from avr_sts_speechmatics.services import speechmatics_stt
+from avr_sts_speechmatics.services import agent_stt_session, speechmatics_stt
 from avr_sts_speechmatics.services.speechmatics_stt import SpeechmaticsHearing, SpeechmaticsStt
 from avr_sts_speechmatics.settings import Secret, VocabEntry
 
@@ -261,7 +261,7 @@ async def test_what_never_will_work_is_given_up_at_once(
 
 
 async def test_a_full_service_is_asked_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speechmatics_stt, "QUOTA_WAIT_S", 0.2)
+    monkeypatch.setattr(agent_stt_session, "QUOTA_WAIT_S", 0.2)
     async with running_sandbox(max_calls=1) as cloud, listening(cloud) as first:
         await cloud.received.session()
         async with listening(cloud) as second:
@@ -281,7 +281,7 @@ async def test_a_service_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_session_that_falls_silent_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speechmatics_stt, "STALLED_S", 0.3)
+    monkeypatch.setattr(agent_stt_session, "STALLED_S", 0.3)
     async with running_sandbox() as cloud:
         cloud.faults.add(Stall(part="hearing", after=0.5))
         async with listening(cloud) as ears:
@@ -290,7 +290,7 @@ async def test_a_session_that_falls_silent_is_replaced(monkeypatch: pytest.Monke
 
 
 async def test_a_session_that_does_not_start_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speechmatics_stt, "CONNECT_S", 0.3)
+    monkeypatch.setattr(agent_stt_session, "CONNECT_S", 0.3)
     async with running_sandbox() as cloud:
         cloud.faults.add(Stall(part="hearing", after=None))
         async with listening(cloud) as ears:

@@ -40,7 +40,7 @@ def spoken(text: str) -> str:
     # All voices there are speak English. One of another language is to be sent `text` from here.
     if not _MARKS.search(text):
         return text
-    words = text
+    words = " ".join(text.split())
     try:
         for pattern, say in _RULES:
             words = pattern.sub(partial(_put, say), words)
@@ -49,7 +49,7 @@ def spoken(text: str) -> str:
         # text may hold the number, and numbers of callers are not for logs.
         _log.error("a sentence goes to the voice as written: %s", type(error).__name__)
         return text
-    return words.strip()
+    return " ".join(words.split())
 
 
 def _put(say: "_Say", found: re.Match[str]) -> str:
@@ -368,7 +368,7 @@ def _named(found: re.Match[str]) -> str | None:
     name, number = found.groups()
     if not name.lower().startswith(("pin", "code")) and number.strip("0")[1:] == "":
         return None  # room 300, an order 500 times
-    return f"{name} {_grouped(number)}"
+    return f"{name} {', '.join(map(_grouped, number.split('-')))}"
 
 
 def _version(found: re.Match[str]) -> str:
@@ -418,8 +418,12 @@ _TOP = (
 )
 _NAMES = (
     r"(?:order|reference|ref|booking|confirmation|ticket|tracking|account|customer|invoice|number"
-    r"|code|PIN|pin|extension|room|flight|suite|flat|apartment|postcode|zip)"
+    r"|code|PIN|pin|extension|room|flight|suite|flat|apartment|postcode|zip|call|dial|ring)"
 )
+_NUMBER_OF = r"(?: (?:number|code|no\.?|is|reference))*:?"
+_NAMED = rf"\b((?i:{_NAMES}){_NUMBER_OF}) (\d{{3,}}(?:-\d{{2,}})*)(?![-,.]?\d)"
+_MAIL = r"[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}\w{2,24}"
+_SITE = rf"(?<![\w@.-])(?:[\w-]{{1,63}}\.){{1,8}}{_TOP}\b(?:/[\w./-]*\w)?(?!\.?\w)"
 _SIGN = r"(?:US\$|[$€£¥₹])"
 _CODE = "(" + "|".join(name for name in _MONEY if name.isalpha()) + ")"
 _SCALE = r"(?:\s?(thousand|million|billion|trillion|bn|[kKmMB])\b)?"
@@ -434,29 +438,29 @@ def _words(words: str) -> _Say:
 # fmt: off
 _RULES: list[tuple[re.Pattern[str], _Say]] = [(re.compile(pattern), say) for pattern, say in (
     # Addresses, before their dots and digits mean something else
-    (r"[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}\b", _address),
-    (rf"(?<![\w@.-])(?:[\w-]{{1,63}}\.){{1,8}}{_TOP}\b(?:/[\w./-]*\w)?(?!\.?\w)", _address),
+    (_MAIL, _address),
+    (_SITE, _address),
     # Dates
     (r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?:(T)(?=\d\d:)|(?![\d-]))", _iso_date),
     (r"(?<![\d/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?![\d/-]|\.\d)", _figures_date),
     (_DAY_MONTH, _day_month),
     (_MONTH_DAY, _month_day),
     # Times of the day
-    (rf"({_TIME})\s?[-–—]\s?(?={_TIME})", lambda found: f"{found[1]} to "),
+    (rf"({_TIME}|{_ALONE}\d{{1,2}})\s?[-–—]\s?(?={_TIME})", lambda found: f"{found[1]} to "),
     (rf"(?<![\d:.])(\d{{1,2}}):(\d{{2}})(?::(\d{{2}}))?(?![\d:])(?:{_HALF})?", _clock),
     (rf"(?<![\d:.])(\d{{1,2}})\.(\d{{2}})(){_HALF}", _clock),
     (rf"(?<![\d:.,])(\d{{1,2}}){_HALF}", _hour),
     # Telephone numbers, and what is named before it
     (r"(?<![\w+])\+\d(?:[ ().-]{0,2}\d){6,16}(?!\d)", _telephone),
+    (r"(?<![\w-])(?:\d+(?:-\d+){2,}|\d{3,6}(?:[ -]\d{2,6}){2,})(?![\w-])", _telephone),
     (r"(?<![\w-])\(?0?\d{2,5}\)?[ .-]\d{3,4}[ .-]\d{3,4}(?![\w-]|\.\d)", _telephone),
     (r"(?<![\w-])\(?0\d{2,5}\)?(?:[ -]\d{3,8}){1,2}(?![\w-])", _telephone),
     (r"(?<![\w-])(\d{3})-(\d{4})(?![\w-])", _two_groups),
-    (r"(?<![\w-])\d+(?:-\d+){2,}(?![\w-])", _telephone),
+    (r"(?<![\w-])(\d{3}) (0\d{3})(?![\w-])", _two_groups),
     (r"\b[Ee]xt\.?(?= ?\d)", _words("extension")),
     (r"\b(?:N[or]\.|№) ?(?=\d)", _words("number ")),
     (r"#\s?(?=\d)", _words("number ")),
-    (rf"\b((?i:{_NAMES})(?: (?:number|code|no\.?|is|reference))*:?) (\d{{3,}})(?![\d,.]\d|\d)",
-     _named),
+    (_NAMED, _named),
     # Money
     (rf"([-−])?({_SIGN})\s?(?:({_NUM})\s?[-–]\s?{_SIGN}?)?({_NUM}){_SCALE}", _sign_money),
     (rf"{_ALONE}({_NUM}){_SCALE}\s?(?:{_CODE}|([€£¥₹]))(?!\w)", _code_money),
@@ -475,7 +479,8 @@ _RULES: list[tuple[re.Pattern[str], _Say]] = [(re.compile(pattern), say) for pat
     (r"\d+(?:\.\d+){2,}", _version),
     # Numbers and no more
     (r"(?<=[A-Z])-?(\d+)(?!\d|[,.]\d)", _model),
-    (r"(?<=\d)\s?/\s?(?=\d)", _words(" slash ")),
+    (rf"{_ALONE}\d{{3,4}}(?=[A-Z]\b)", lambda found: _digits(found[0])),
+    (r"(?<=\d)\s?/\s?(?=\d)", _words(" ")),
     (r"(?<!\w)\.\d+", lambda found: _number(found[0])),
     (_NUM, _bare),
     ("([½¼¾])", lambda found: {"½": "a half", "¼": "a quarter", "¾": "three quarters"}[found[1]]),
@@ -486,6 +491,8 @@ _RULES: list[tuple[re.Pattern[str], _Say]] = [(re.compile(pattern), say) for pat
     (r"(?<=[^\W\d_]{2})\s?/\s?(?=(?:month|year|week|day|night|hour|minute|person|unit)\b)",
      _words(" per ")),
     (r"(?<=[^\W\d_]{2})\s?/\s?(?=[^\W\d_]{2})", _words(" or ")),
-    ("  +", _words(" ")),
+    # What has become an address only now
+    (_MAIL, _address),
+    (_SITE, _address),
 )]
 # fmt: on

@@ -9,8 +9,7 @@ the caller need not say it again. For that it keeps
   - what has been sent but not settled: the turn in progress up to REPLAY_S, in silence less.
 
 `EndOfTurn` and times are the service's; only the times are changed: a new session counts from 0,
-the listener's clock goes on. Frames are counted here, because the service wants their number back
-at the end. [Agent STT reference, 3, 4, 7, 10]
+the listener's clock goes on. [Agent STT reference, 4, 7, 10]
 """
 
 import asyncio
@@ -22,26 +21,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from picows import (
-    WSCloseCode,
-    WSError,
-    WSFrame,
-    WSHandshakeError,
-    WSListener,
-    WSMsgType,
-    WSTransport,
-)
 
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE, SAMPLE_BYTES, seconds
-from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.services.agent_stt_session import Owner, ServerMessage, Session
 from avr_sts_speechmatics.services.hearing import HearingListener
 from avr_sts_speechmatics.settings import Secret, VocabEntry
-from avr_sts_speechmatics.websocket import NO_CODE, Messages, close_reason, connect
-
-CONNECT_S = 5.0
-"""Longest wait for a connection, and again for the session to start (s). Loading additional words
-may take the service longer; then the next try finds them loaded."""
 
 KEEP_S = 12.0
 """Audio kept at most, sent or not (s); what no session took by then is lost, and that is logged."""
@@ -59,16 +44,6 @@ SHORT_LIVED_S = 10.0
 SHORT_LIVED_MAX = 8
 """This many sessions in a row that each lived less than SHORT_LIVED_S: hearing is given up."""
 
-STALLED_S = 5.0
-"""Audio is sent and nothing comes back for so long: the session is dead (s). Every frame is
-acknowledged, so silence of the service is a sure sign."""
-
-WATCH_S = 1.0
-"""How often a session is looked after (s)."""
-
-QUOTA_WAIT_S = 5.0
-"""Wait after "too many sessions" (s). [Agent STT reference, 7: at least 5]"""
-
 CATCH_UP = 4
 """What was kept is sent at this many times real time: the service reads no faster for long."""
 
@@ -76,55 +51,8 @@ _CHUNK_BYTES = BYTES_PER_SECOND // 10
 _PUMP_S = 0.02
 _FIRST_PUMP_BYTES = BYTES_PER_SECOND // 2
 _PUMP_BYTES = round(BYTES_PER_SECOND * _PUMP_S * CATCH_UP)
-_FAREWELL_S = 0.5
-
-_FATAL_CODES = frozenset({1003, 4001, 4003, 4004, 4006})
-_FATAL_TYPES = frozenset(
-    {
-        "invalid_message",
-        "invalid_config",
-        "invalid_model",
-        "invalid_language",
-        "invalid_audio_type",
-        "protocol_error",
-        "not_authorised",
-        "not_allowed",
-        "timelimit_exceeded",
-    }
-)
-_FATAL_STATUS = frozenset({400, 401, 403, 404, 405})
 
 _log = logging.getLogger(__name__)
-
-
-class _Segment(msgspec.Struct, frozen=True):
-    transcript: str = ""
-
-
-class _Metadata(msgspec.Struct, frozen=True):
-    start_time: float = 0.0
-    end_time: float = 0.0
-
-
-_NO_SEGMENT = _Segment()
-_NO_METADATA = _Metadata()
-
-
-class _ServerMessage(msgspec.Struct):
-    """Every message of the service; fields that a message does not have keep their defaults."""
-
-    # Most messages are acknowledgements, 50 a second: their defaults are shared, not made.
-
-    message: str
-    seq_no: int = 0
-    segment: _Segment = _NO_SEGMENT
-    metadata: _Metadata = _NO_METADATA
-    type: str = ""
-    reason: str = ""
-    id: str | None = None
-
-
-_decode = msgspec.json.Decoder(_ServerMessage).decode
 
 
 class SpeechmaticsStt:
@@ -161,7 +89,11 @@ class SpeechmaticsStt:
         """The ears of one call; nothing is connected before `run`."""
         return SpeechmaticsHearing(self, listener)
 
-    def start_message(self) -> bytes:
+    def session(self, owner: Owner) -> Session:
+        """A session that is not connected yet."""
+        return Session(self.url, self.headers, self.tls, self.rate, self._start_message(), owner)
+
+    def _start_message(self) -> bytes:
         config: dict[str, Any] = {
             "language": self._language,
             "model": self._model,
@@ -189,7 +121,7 @@ class SpeechmaticsHearing:
     def __init__(self, stt: SpeechmaticsStt, listener: HearingListener) -> None:
         self._stt = stt
         self._listener = listener
-        self._session: _Session | None = None
+        self._session: Session | None = None
         self._audio = bytearray()
         # Positions on the call's audio clock, in bytes.
         self._start = 0  # of the oldest byte kept
@@ -213,7 +145,7 @@ class SpeechmaticsHearing:
         deaf_since = time.monotonic()
         tries = short_lived = 0
         while True:
-            session = _Session(self._stt, self)
+            session = self._stt.session(self)
             try:
                 await session.run()
             except ServiceError as error:
@@ -245,7 +177,7 @@ class SpeechmaticsHearing:
 
     # --- called by the session -----------------------------------------------------------------
 
-    def started(self, session: "_Session") -> float:
+    def started(self, session: Session) -> float:
         """A session takes audio from now on; returns where its clock begins on ours (s)."""
         self._sent = max(self._start, self._wanted() & ~1)
         self._turn_open = False
@@ -257,7 +189,7 @@ class SpeechmaticsHearing:
         self._pump(_FIRST_PUMP_BYTES)
         return seconds(base)
 
-    def heard(self, message: _ServerMessage, base: float) -> None:
+    def heard(self, message: ServerMessage, base: float) -> None:
         """One message about the caller's speech, in the order of the service."""
         meta = message.metadata
         match message.message:
@@ -333,178 +265,3 @@ class SpeechmaticsHearing:
         if self._pump_handle is not None:
             self._pump_handle.cancel()
             self._pump_handle = None
-
-
-class _Session(WSListener):
-    """One session with the service, from connect to close."""
-
-    def __init__(self, stt: SpeechmaticsStt, hearing: SpeechmaticsHearing) -> None:
-        self._stt = stt
-        self._hearing = hearing
-        self._messages = Messages()
-        self._transport: WSTransport | None = None
-        self._resampler = Resampler(RATE, stt.rate) if stt.rate != RATE else None
-        self._base = 0.0
-        self._frames = 0
-        self._acknowledged = 0
-        self._messages_came = False
-        # Over: nothing more is to be expected. Gone: the socket is closed as well.
-        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._error: ServiceError | None = None
-        self._close_code = NO_CODE
-        self.started_at: float | None = None
-        self.writable = True
-        self.refused_rate = False
-
-    async def run(self) -> None:
-        """Open the session and stay until it ends. Raises ServiceError, saying whether to retry."""
-        try:
-            self._transport = await connect(
-                self, self._stt.url, tls=self._stt.tls, headers=self._stt.headers, timeout=CONNECT_S
-            )
-        except (OSError, TimeoutError, WSError) as error:
-            raise _refused(error) from error
-        try:
-            self._transport.send(WSMsgType.TEXT, self._stt.start_message())
-            await self._watch()
-        finally:
-            await self._close()
-        raise self._error or self._dropped()
-
-    def send(self, pcm: bytes) -> None:
-        """One frame of audio, whole samples at 8 kHz."""
-        if self._resampler is not None:
-            pcm = self._resampler.feed(pcm)
-        assert self._transport is not None
-        self._transport.send(WSMsgType.BINARY, pcm)
-        self._frames += 1
-
-    async def _watch(self) -> None:
-        opened = quiet_since = time.monotonic()
-        while not self._over.done():
-            await asyncio.wait((self._over,), timeout=WATCH_S)
-            now = time.monotonic()
-            if self._messages_came:
-                self._messages_came = False
-                quiet_since = now
-            if self.started_at is None:
-                if now - opened > CONNECT_S:
-                    self._fail("the session did not start in time", retryable=True)
-            # A service that never acknowledges anything is not expected to.
-            elif 0 < self._acknowledged < self._frames and now - quiet_since > STALLED_S:
-                self._fail(f"nothing came back for {STALLED_S:.0f} s", retryable=True)
-
-    async def _close(self) -> None:
-        """Say goodbye if anybody listens, and leave no socket behind."""
-        transport = self._transport
-        assert transport is not None
-        try:
-            if self.started_at is not None and self.writable and not self._over.done():
-                self.writable = False
-                goodbye = {"message": "EndOfStream", "last_seq_no": self._frames}
-                transport.send(WSMsgType.TEXT, msgspec.json.encode(goodbye))
-                await asyncio.wait((self._over,), timeout=_FAREWELL_S)
-        finally:
-            transport.send_close(WSCloseCode.OK)
-            # What a stalled service does not take is not waited for.
-            unsent = transport.underlying_transport.get_write_buffer_size()
-            transport.disconnect(graceful=not unsent)
-            await asyncio.wait((self._gone,), timeout=_FAREWELL_S)
-
-    def _fail(self, what: str, *, retryable: bool, retry_after: float | None = None) -> None:
-        if self._error is None:
-            self._error = ServiceError(
-                "hearing", what, retryable=retryable, retry_after=retry_after
-            )
-        self._end()
-
-    def _end(self) -> None:
-        self.writable = False
-        if not self._over.done():
-            self._over.set_result(None)
-
-    def _dropped(self) -> ServiceError:
-        code = self._close_code
-        # Policy (1008) after a session has run is idleness or its length: a new one may be had.
-        fatal = code in _FATAL_CODES or (code == 1008 and self.started_at is None)
-        return ServiceError(
-            "hearing",
-            f"the connection was closed ({code})",
-            retryable=not fatal,
-            retry_after=QUOTA_WAIT_S if code == 4005 else None,
-        )
-
-    # --- picows' callbacks ---------------------------------------------------------------------
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        kind = frame.msg_type
-        try:
-            if kind == WSMsgType.TEXT and frame.fin:
-                message = _decode(frame.get_payload_as_memoryview())
-            elif kind == WSMsgType.CLOSE:
-                self._close_code, _ = close_reason(frame)
-                self._end()
-                return
-            elif kind == WSMsgType.PONG or (whole := self._messages.feed(frame)) is None:
-                return
-            else:
-                message = _decode(whole[1])
-        except (ValueError, msgspec.MsgspecError):
-            # One message we cannot read is not worth a caller's turn.
-            _log.warning("hearing: a message of the service could not be read and was skipped")
-            return
-        self._messages_came = True
-        if message.message == "AudioAdded":
-            self._acknowledged = message.seq_no
-        elif message.message == "RecognitionStarted":
-            self._start(message)
-        elif message.message == "Error":
-            self._take_error(message)
-        elif message.message == "EndOfTranscript":
-            self._end()
-        elif message.message in ("Warning", "Info"):
-            _log.info("hearing: %s %s: %s", message.message, message.type, message.reason)
-        elif self._error is None:
-            self._hearing.heard(message, self._base)
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self._end()
-        if not self._gone.done():
-            self._gone.set_result(None)
-
-    def pause_writing(self) -> None:
-        self.writable = False
-
-    def resume_writing(self) -> None:
-        if not self._over.done():
-            self.writable = True
-            self._hearing.resume_sending()
-
-    def _start(self, message: _ServerMessage) -> None:
-        if self.started_at is None:
-            self.started_at = time.monotonic()
-            _log.info("hearing: session %s started at %d Hz", message.id, self._stt.rate)
-            self._base = self._hearing.started(self)
-
-    def _take_error(self, message: _ServerMessage) -> None:
-        kind = message.type
-        self.refused_rate = kind == "invalid_audio_type" and self.started_at is None
-        quota = "quota" in kind
-        self._fail(
-            f"{kind}: {message.reason}",
-            retryable=kind not in _FATAL_TYPES,
-            retry_after=QUOTA_WAIT_S if quota else None,
-        )
-
-
-def _refused(error: Exception) -> ServiceError:
-    """What a failed connect means for the next try."""
-    if isinstance(error, WSHandshakeError) and error.response is not None:
-        status = int(error.response.status)
-        what = "the connection is refused"
-        if status in (401, 403):
-            what = "the key is not accepted; check SPEECHMATICS_API_KEY"
-        return ServiceError("hearing", f"{what} ({status})", retryable=status not in _FATAL_STATUS)
-    what = "no answer in time" if isinstance(error, TimeoutError) else str(error)
-    return ServiceError("hearing", f"cannot connect: {what}", retryable=True)
