@@ -73,7 +73,7 @@ CLOUDS = {
 }
 
 
-@pytest.mark.parametrize("command", [(), ("serve",), ("sandbox",), ("call",)])
+@pytest.mark.parametrize("command", [(), ("serve",), ("sandbox",), ("call",), ("doctor",)])
 def test_every_command_has_help(command: tuple[str, ...], tmp_path: Path) -> None:
     done = run(*command, "--help", cwd=tmp_path)
     assert done.returncode == 0

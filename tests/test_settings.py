@@ -104,6 +104,8 @@ GOOD: list[tuple[str, str, Any]] = [
 
 # The text after the value says what is allowed.
 WRONG = [
+    ("HOST", "a..b", "host name or an address"),
+    ("HOST", "http://localhost", "host name or an address"),
     ("PORT", "60400x", "1 to 65535"),
     ("PORT", "0", "1 to 65535"),
     ("PORT", "65536", "1 to 65535"),
@@ -118,6 +120,7 @@ WRONG = [
     ("SPEECHMATICS_RT_URL", "https://eu.rt.speechmatics.com", "ws:// or wss://"),
     ("SPEECHMATICS_RT_URL", "eu.rt.speechmatics.com", "ws:// or wss://"),
     ("SPEECHMATICS_RT_URL", "wss://", "ws:// or wss://"),
+    ("SPEECHMATICS_RT_URL", "ws://a..b/", "ws:// or wss://"),
     ("SPEECHMATICS_TTS_URL", "wss://tts.example", "http:// or https://"),
     ("SPEECHMATICS_TTS_URL", "http://tts.example:99999", "http:// or https://"),
     ("SPEECHMATICS_TTS_URL", "http://[::1", "http:// or https://"),
@@ -153,7 +156,6 @@ WRONG = [
 
 FREE_TEXT = {
     "BARGE_IN_BACKCHANNELS",
-    "HOST",
     "SPEECHMATICS_INSTRUCTIONS",
     "SPEECHMATICS_WELCOME_MESSAGE",
 }

@@ -94,7 +94,7 @@ async def examine(
     """Check everything. The arguments are those of `settings.load`. No key is in the result."""
     try:
         chosen = settings.load(environ, env_file)
-        thinking = server._thinking(chosen)
+        thinking = server.thinking_of(chosen)
     except SettingsError as error:
         return [Check("settings", "failed", str(error), "Correct it; all else was not looked at.")]
     found = [Check("settings", "ok", "every value can be used")]
@@ -162,7 +162,7 @@ async def _port(chosen: Settings, port: int) -> Check:
         if error.errno == errno.EADDRINUSE and (ours := await _running(host, port)):
             detail = f"the service runs here: {ours.version}, {ours.status}, {ours.calls} calls"
             return Check(what, "ok", detail)
-        detail = server._cannot_listen(host, port, error)
+        detail = server.cannot_listen(host, port, error)
         main = port == chosen.port
         return Check(what, "failed" if main else "warning", detail, _PORT if main else _EXTRA)
     listener.close()

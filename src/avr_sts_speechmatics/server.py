@@ -98,7 +98,7 @@ class Server:
         try:
             await self._listen(settings.port)
         except OSError as error:
-            reason = _cannot_listen(settings.host, settings.port, error)
+            reason = cannot_listen(settings.host, settings.port, error)
             raise SettingsError(f"{reason}; give another PORT (or HOST).") from error
         for port in settings.extra_ports:
             if port == settings.port:
@@ -107,7 +107,7 @@ class Server:
                 await self._listen(port)
             except OSError as error:
                 self.warnings.append(
-                    f"EXTRA_PORTS: {_cannot_listen(settings.host, port, error)}; "
+                    f"EXTRA_PORTS: {cannot_listen(settings.host, port, error)}; "
                     "calls to that port do not arrive here."
                 )
 
@@ -144,7 +144,7 @@ class Server:
         phrases = Phrases(p for p in self._manners.phrases if not has_placeholders(p))
         services = Services(
             open_hearing=stt.open,
-            thinking=_thinking(settings),
+            thinking=thinking_of(settings),
             voice=voice,
             phrases=phrases,
             instructions=settings.speechmatics_instructions,
@@ -272,13 +272,15 @@ def _shown(url: str | None) -> str:
     return "" if url is None else urlsplit(url)._replace(query="").geturl()
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> str:
+def cannot_listen(host: str, port: int, error: OSError) -> str:
+    """Why a port cannot be had, in words."""
     # The loop's own text repeats the address; a name that does not resolve has no errno of ours.
     why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
     return f"Cannot listen on {host}:{port} ({why})"
 
 
-def _thinking(settings: Settings) -> Thinking:
+def thinking_of(settings: Settings) -> Thinking:
+    """Whoever finds the answers under these settings. Raises SettingsError."""
     # Each brings libraries of its own, and only one is needed.
     if settings.thinks_with_model:
         from avr_sts_speechmatics.services.openai_llm import OpenAiThinking

@@ -158,12 +158,23 @@ def _phrases(value: str) -> tuple[str, ...]:
     return tuple(" ".join(phrase.lower().split()) for phrase in kept if phrase.strip())
 
 
+def _host(value: str) -> str:
+    try:
+        value.encode("idna")  # as resolvers do: no empty label, none too long
+    except UnicodeError:
+        raise Wrong("give a host name or an address") from None
+    if not value or any(c.isspace() or c == "/" for c in value):
+        raise Wrong("give a host name or an address")
+    return value
+
+
 def _url(*schemes: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         try:
             parts = urlsplit(value)
             usable = parts.scheme in schemes and bool(parts.hostname)
             usable = usable and not any(c.isspace() or not c.isprintable() for c in value)
+            _host(parts.hostname or "")
             _ = parts.port  # urlsplit checks the port only when it is read
         except ValueError:
             usable = False
@@ -254,7 +265,7 @@ class Settings:
     """What the operator decided. Made by `load`; every value has been checked."""
 
     host: str = _setting(
-        _text,
+        _host,
         "Address to listen on. The default keeps a laptop closed to its network; "
         "the container image sets `0.0.0.0`.",
         "127.0.0.1",

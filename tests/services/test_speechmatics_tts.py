@@ -172,6 +172,15 @@ async def whole_of_another(cloud: RunningSandbox, voice: SpeechmaticsVoice) -> N
     assert b"".join([pcm async for pcm in voice.speak(other)]) == tone(other)
 
 
+async def test_a_query_of_the_address_stays_behind_the_path() -> None:
+    async with running_sandbox() as cloud:
+        voice = SpeechmaticsVoice(f"{cloud.tts_url}/?token=t", Secret("a-key"), "sarah")
+        assert await whole(voice) == tone(TEXT)
+        await voice.close()
+        assert cloud.received.speech[0].path == "/generate/sarah"
+        assert cloud.received.speech[0].query == {"token": "t", "output_format": "pcm_16000"}
+
+
 async def test_the_generate_path_may_be_part_of_the_address() -> None:
     async with running_sandbox() as cloud:
         voice = SpeechmaticsVoice(cloud.tts_url + "/generate", None, "jack")

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -39,7 +40,12 @@ class SpeechmaticsVoice:
     rate = 16000
 
     def __init__(self, url: str, key: Secret | None, voice: str) -> None:
-        self._url = f"{url.removesuffix('/generate')}/generate/{voice}?output_format=pcm_16000"
+        parts = urlsplit(url)
+        query = f"{parts.query}&" if parts.query else ""
+        self._url = parts._replace(
+            path=f"{parts.path.rstrip('/').removesuffix('/generate')}/generate/{voice}",
+            query=f"{query}output_format=pcm_16000",
+        ).geturl()
         self._headers = {"Content-Type": "application/json"}
         if key is not None:
             self._headers["Authorization"] = f"Bearer {key.reveal()}"
