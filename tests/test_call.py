@@ -310,8 +310,8 @@ async def test_twenty_calls_one_after_another_leave_no_task_socket_or_memory(
             stat.size_diff
             for stat in after.filter_traces(ours).compare_to(before.filter_traces(ours), "filename")
         )
-        # Cancelled timers stay in the loop's heap for seconds, with what they hold. A call that
-        # stayed would be tens of kilobytes of audio, twenty of them a megabyte.
+        # The interpreter keeps names it looked up (its type cache), the loop's heap cancelled
+        # timers: both bounded. A call that stayed would be tens of kilobytes of audio.
         assert grown < 48 * 1024
 
 
