@@ -368,6 +368,29 @@ async def test_a_fault_of_our_own_ends_the_call_loudly(caplog: pytest.LogCapture
         assert "ZeroDivisionError" in caplog.text
 
 
+class Confused(Deaf):
+    """Ears that report, from outside any task of the call, what is no word at all."""
+
+    def __init__(self, listener: HearingListener) -> None:
+        super().__init__()
+        self._listener = listener
+
+    async def run(self) -> None:
+        words: Any = None
+        asyncio.get_running_loop().call_soon(self._listener.words_heard, words, 1.0)
+        await super().run()
+
+
+async def test_a_fault_told_by_a_socket_ends_the_call_as_loudly(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with call_with(Confused) as (call, line):
+        await asyncio.wait_for(call.run(), 2)
+        assert line.closed == [True]
+        assert line.errors == ["internal error"]
+        assert "TypeError" in caplog.text
+
+
 async def test_a_caller_who_leaves_before_the_call_runs_is_no_trouble() -> None:
     async with call_with(lambda _: Deaf()) as (call, line):
         call.leave()

@@ -79,6 +79,7 @@ class Call:
         self._stopped_at: float | None = None
         self._timers: dict[ev.Timer, asyncio.TimerHandle] = {}
         self._over = asyncio.Event()
+        self._fault: Exception | None = None
         self._audio_at = time.monotonic()
         self._tasks: asyncio.TaskGroup | None = None
         self._before: list[ev.Event] = []  # what happened before `run` had begun
@@ -99,7 +100,7 @@ class Call:
                 for event in (ev.CallStarted(), *self._before):
                     self._tell(event)
                 await self._over.wait()
-                raise _CallOver
+                raise self._fault or _CallOver
         except* _CallOver:
             pass
         except* Exception:
@@ -187,8 +188,13 @@ class Call:
             self._texts[event.utterance] = event.text
             if self._times is not None:
                 self._times.words_said += len(event.text.split())
-        for command in self._dialogue.handle(event):
-            self._do(command)
+        try:
+            for command in self._dialogue.handle(event):
+                self._do(command)
+        except Exception as error:
+            # Told by a timer or a socket, where nobody of this call would see it: `run` shall.
+            self._fault = error
+            self._over.set()
 
     def _do(self, command: ev.Command) -> None:
         match command:

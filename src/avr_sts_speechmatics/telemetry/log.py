@@ -7,6 +7,7 @@ its own, it is masked here, in all of a line's text.
 import logging
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 MASK = "***"
 
 
-class _Lines(logging.Formatter):
+class _Lines(logging.Formatter, ABC):
     """Shared by both forms: the call's name, and no secrets.
 
     call: gives the name of the call the running code belongs to, or nothing.
@@ -38,8 +39,9 @@ class _Lines(logging.Formatter):
         text = text.encode("utf-8", "backslashreplace").decode()
         return self.line(record, text, self._call())
 
+    @abstractmethod
     def line(self, record: logging.LogRecord, text: str, call: str) -> str:
-        raise NotImplementedError
+        """The record in this form; `text` is its message with the traceback, if there is one."""
 
 
 class ConsoleLines(_Lines):
