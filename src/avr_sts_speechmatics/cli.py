@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # One core is one event loop's: threads of numpy's linear algebra would only spin beside it.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        given = _parser().parse_args(arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        given = _parser(words).parse_args(words)
         status: int = given.run(given)
     except SettingsError as error:
         print(f"avr-sts-speechmatics: {error}", file=sys.stderr)
@@ -44,9 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    from avr_sts_speechmatics import caller
-
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser for a command line of these words."""
     parser = argparse.ArgumentParser(
         prog="avr-sts-speechmatics",
         description="A speech-to-speech service for Agent Voice Response (AVR): takes a caller's "
@@ -94,7 +94,10 @@ def _parser() -> argparse.ArgumentParser:
         "it in real time, and show what both sides said and how fast each turn was answered.",
         epilog='Example: avr-sts-speechmatics call --say "What are your opening hours?"',
     )
-    caller.add_arguments(call)
+    if "call" in words:  # the service need not load a caller to be ready
+        from avr_sts_speechmatics import caller
+
+        caller.add_arguments(call)
     call.set_defaults(run=_call)
 
     doctor = commands.add_parser(
