@@ -20,7 +20,7 @@ LINE_RATE = 8000
 """What the caller hears: samples per second."""
 
 SECONDS_PER_CHARACTER = 0.065
-"""More than twice as fast as people speak: more turns in a short run."""
+"""About as fast as people speak, so that turns are as far apart as on a real line."""
 
 _TONES = 3
 _AMPLITUDE = 3000
