@@ -18,11 +18,11 @@ COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --python-version
 	--fork-strategy fewest --generate-hashes --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint style types image bench lock upgrade clean
+.PHONY: help run test test-asterisk lint style types image bench lock upgrade clean
 
 help: ## print this
 	@echo "make TARGET:"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F '|' '{printf "%-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F '|' '{printf "%-15s %s\n", $$1, $$2}'
 	@echo "Settings go in front: PORT=7040 make run. The README has all of them."
 
 run: .venv/installed-run ## run the service; offline as long as there are no keys
@@ -30,6 +30,9 @@ run: .venv/installed-run ## run the service; offline as long as there are no key
 
 test: .venv/installed-dev ## run the tests
 	@exec $(BIN)/python -m pytest $(ARGS)
+
+test-asterisk: .venv/installed-dev ## real calls through a real Asterisk, unpacked without root (Debian, Ubuntu; 5 minutes)
+	@AVR_TEST_ASTERISK=1 exec $(BIN)/python -m pytest tests/asterisk $(ARGS)
 
 lint: style types image ## check style, types and the Dockerfile
 

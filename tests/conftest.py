@@ -63,6 +63,8 @@ def serve() -> Serve:
         chosen: dict[str, object] = {
             "port": 0,
             "extra_ports": (),
+            "audiosocket_port": None,
+            "http_port": None,
             "speechmatics_api_key": Secret("a-key"),
             "speechmatics_rt_url": cloud.rt_url,
             "speechmatics_tts_url": cloud.tts_url,

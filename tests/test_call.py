@@ -12,6 +12,8 @@ import pytest
 from tests.avr_core import SILENCE, AvrCore, Heard, dial
 from tests.support import Serve, open_sockets, until, url_of
 
+from avr_sts_speechmatics.agents import Agents
+from avr_sts_speechmatics.assembly import manners_of
 from avr_sts_speechmatics.audio.playout import PlayoutClock
 from avr_sts_speechmatics.call import Call, Services
 from avr_sts_speechmatics.dialogue.manners import Manners
@@ -23,6 +25,9 @@ from avr_sts_speechmatics.sandbox.received import HearingSession
 from avr_sts_speechmatics.sandbox.scripted import running_sandbox, scripted, turn
 from avr_sts_speechmatics.services import agent_stt_session
 from avr_sts_speechmatics.services.hearing import HearingListener
+from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.tools.departures import Departures
+from avr_sts_speechmatics.tools.toolbox import Toolbox
 
 QUESTION = turn("When do you close?", start=0.2, end=0.8)
 SORRY = Manners().sorry
@@ -321,6 +326,8 @@ async def test_twenty_calls_one_after_another_leave_no_task_socket_or_memory(
 class Line:
     """A line that only remembers."""
 
+    continuous = can_hang_up = False
+
     def __init__(self) -> None:
         self.errors: list[str] = []
         self.closed: list[bool] = []
@@ -328,6 +335,10 @@ class Line:
     def send_audio(self, frame: bytes) -> None: ...
     def send_interruption(self) -> None: ...
     def send_transcript(self, role: str, text: str) -> None: ...
+
+    def send_record(self, kind: str, fields: object) -> None: ...
+    def own_playout(self, finished: object) -> None: ...
+    def hang_up(self) -> None: ...
 
     def send_error(self, message: str) -> None:
         self.errors.append(message)
@@ -355,8 +366,16 @@ async def call_with(
     open_hearing: Callable[[HearingListener], Any],
 ) -> AsyncIterator[tuple[Any, Line]]:
     line, clock = Line(), PlayoutClock()
-    services = Services(open_hearing, None, None, Phrases(()), "")  # type: ignore[arg-type]
-    yield Call(Caller("a-call", "test"), line, services, clock, Manners()), line
+    nobody: Any = None
+    services = Services(
+        agents=Agents.load(Settings(speechmatics_welcome_message=""), manners_of),
+        open_hearing=lambda _, listener: open_hearing(listener),
+        thinking=nobody,
+        voice_of=lambda _: (nobody, Phrases(())),
+        toolbox=Toolbox((), timeout_s=1),
+        departures=Departures(None),
+    )
+    yield Call(Caller("a-call", "test"), line, services, clock), line
     clock.close()
 
 

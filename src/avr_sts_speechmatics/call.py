@@ -11,24 +11,32 @@ The hot path, 50 times a second: `hear` gives the frame to the recogniser. No ta
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
-from avr_sts_speechmatics.audio.pcm import RATE, seconds, silence
-from avr_sts_speechmatics.audio.playout import Played, Playout, PlayoutClock
+from avr_sts_speechmatics.agent import Agent
+from avr_sts_speechmatics.agents import Agents
+from avr_sts_speechmatics.answering import Answer
+from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE, seconds, silence
+from avr_sts_speechmatics.audio.playout import AgentAudio, Played, Playout, PlayoutClock
+from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.dialogue import events as ev
-from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.dialogue.history import heard_words
 from avr_sts_speechmatics.dialogue.turns import Dialogue
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.facts import briefed_with, spoken_with
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.phrases import Phrases
 from avr_sts_speechmatics.services.hearing import Hearing, HearingListener
-from avr_sts_speechmatics.services.thinking import Thinking
+from avr_sts_speechmatics.services.thinking import Brief, Thinking
 from avr_sts_speechmatics.services.voice import Voice
 from avr_sts_speechmatics.speaking import Speaker
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
+from avr_sts_speechmatics.telemetry.webhooks import EventName, Webhooks
+from avr_sts_speechmatics.tools.departures import HANG_UP, TRANSFER, Departures
+from avr_sts_speechmatics.tools.exchange import ExchangeError
+from avr_sts_speechmatics.tools.toolbox import Toolbox
 
 QUIET_LINE_S = 0.5
 """A line that brings no audio for so long is given silence instead (s). Recognisers need audio to
@@ -38,6 +46,9 @@ network's hiccup, whose frames come late but come."""
 FILL_S = 0.1
 """Then silence is given in pieces of this length (s)."""
 
+EARLY_S = 5.0
+"""Audio that is kept while it is not known yet who answers (s)."""
+
 _GUESSED_CHARS_PER_SECOND = 14.0
 
 _log = logging.getLogger(__name__)
@@ -46,35 +57,60 @@ current_call: ContextVar[str] = ContextVar("current_call", default="")
 """Name of the call the running code belongs to, for the log."""
 
 
+Background = Callable[[bytes | None], bytes]
+"""What is heard under the agent, and in its pauses: a frame of speech, or None, to a frame."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Who hears, thinks and speaks, for all calls of the process."""
+    """What calls are made of, for all calls of the process.
 
-    open_hearing: Callable[[HearingListener], Hearing]
+    voice_of: who speaks for an agent, with what is kept of it. background: a new call's.
+    on_failure: what follows the apology when a call cannot go on, as the setting says.
+    log_transcripts: whether what is said may stand in the log.
+    """
+
+    agents: Agents
+    open_hearing: Callable[[Agent, HearingListener], Hearing]
     thinking: Thinking
-    voice: Voice
-    phrases: Phrases
-    instructions: str
+    voice_of: Callable[[Agent], tuple[Voice, Phrases]]
+    toolbox: Toolbox
+    departures: Departures
+    webhooks: Webhooks | None = None
+    background: Callable[[Line], Background | None] = lambda line: None
+    on_failure: str = "hangup"
+    log_transcripts: bool = False
 
 
 class Call:
-    """See the module's text. Implements `line.CallerSide` and `hearing.HearingListener`."""
+    """See the module's text. Implements `line.CallerSide` and `hearing.HearingListener`.
 
-    def __init__(
-        self, caller: Caller, line: Line, services: Services, clock: PlayoutClock, manners: Manners
-    ) -> None:
+    turns: the times of every answer so far, oldest first.
+    """
+
+    def __init__(self, caller: Caller, line: Line, services: Services, clock: PlayoutClock) -> None:
         self.caller = caller
+        self.turns: list[TurnTimes] = []
         self._line = line
         self._services = services
-        self._instructions = briefed_with(services.instructions, caller.facts)
-        welcome = spoken_with(manners.welcome, caller.facts)
-        self._dialogue = Dialogue(replace(manners, welcome=welcome))
-        self._playout = Playout(clock, line.send_audio, self._utterance_finished)
-        self._speaker = Speaker(services.voice, services.phrases, self._playout, self._tell)
-        self._hearing = services.open_hearing(self)
-        self._texts: dict[int, str] = {}  # of the utterances that have not been heard to their end
-        self._replies: dict[int, asyncio.Task[None]] = {}
-        self._times: TurnTimes | None = None  # of the answer under way
+        self._agent = services.agents.for_call(caller)
+        self._brief = Brief("")
+        self._clocked: Playout | None = None
+        own = line.own_playout(self._utterance_finished)
+        if own is None:
+            own = self._clocked = Playout(
+                clock,
+                line.send_audio,
+                self._utterance_finished,
+                background=services.background(line),
+            )
+        self._playout: AgentAudio = own
+        self._hearing: Hearing | None = None  # until it is known who answers
+        self._dialogue: Dialogue | None = None
+        self._early = bytearray()
+        self._texts: dict[int, tuple[str, TurnTimes | None]] = {}  # of what is not yet heard
+        self._replies: dict[int, _Reply] = {}
+        self._dropped_requests = 0
         self._heard_bytes = 0
         self._stopped_at: float | None = None
         self._timers: dict[ev.Timer, asyncio.TimerHandle] = {}
@@ -82,7 +118,7 @@ class Call:
         self._fault: Exception | None = None
         self._audio_at = time.monotonic()
         self._tasks: asyncio.TaskGroup | None = None
-        self._before: list[ev.Event] = []  # what happened before `run` had begun
+        self._before: list[ev.Event] = []  # what happened before the dialogue could be told
 
     async def run(self) -> None:
         """Live through the call; returns when nothing of it is left.
@@ -91,14 +127,18 @@ class Call:
         """
         current_call.set(self.caller.uuid)
         begun = self._audio_at = time.monotonic()
-        _log.info("call begins (%s)", self.caller.door)
+        _log.info("call begins (%s, agent %s)", self.caller.door, self._agent.name)
+        self._publish("call_started", {})
+        if self._clocked is not None:
+            self._clocked.start()
         failed = False
         try:
             async with asyncio.TaskGroup() as self._tasks:
-                self._tasks.create_task(self._listen())
-                self._tasks.create_task(self._watch_quiet_line())
-                for event in (ev.CallStarted(), *self._before):
-                    self._tell(event)
+                agents = self._services.agents
+                if agents.needs_brief(self._agent):
+                    self._tasks.create_task(self._ask_for_brief())
+                else:
+                    self._begin(self._agent)
                 await self._over.wait()
                 raise self._fault or _CallOver
         except* _CallOver:
@@ -106,20 +146,52 @@ class Call:
         except* Exception:
             failed = True
             _log.exception("call ends by a fault of this service; please report it")
-            self._line.send_error("internal error")
+            self._send_error("internal error")
         finally:
             self._stop()
             self._line.close(failed=failed)
+            self._publish("call_ended", {})
             _log.info("call ends after %.1f s", time.monotonic() - begun)
+
+    async def _ask_for_brief(self) -> None:
+        self._begin(await self._services.agents.brief(self._agent, self.caller))
+
+    def _begin(self, agent: Agent) -> None:
+        """It is known who answers: the call begins for its agent."""
+        assert self._tasks is not None
+        services, facts = self._services, self.caller.facts
+        self._agent = agent
+        tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
+        self._brief = Brief(
+            briefed_with(agent.instructions, facts),
+            tuple(tool for tool in tools if agent.tools is None or tool.name in agent.tools),
+            agent.model,
+        )
+        welcome = spoken_with(agent.manners.welcome, facts)
+        voice, phrases = services.voice_of(agent)
+        self._speaker = Speaker(voice, phrases, self._playout, self._tell)
+        self._hearing = services.open_hearing(agent, self)
+        if self._early:
+            self._hearing.hear(bytes(self._early))
+            self._early.clear()
+        self._tasks.create_task(self._listen(self._hearing))
+        self._tasks.create_task(self._watch_quiet_line(self._hearing))
+        self._dialogue = Dialogue(replace(agent.manners, welcome=welcome))
+        for event in (ev.CallStarted(), *self._before):
+            self._tell(event)
 
     # --- the caller's side, told by the transport ----------------------------------------------
 
     def hear(self, pcm: bytes) -> None:
         self._audio_at = time.monotonic()
         self._heard_bytes += len(pcm)
-        self._hearing.hear(pcm)
+        if self._hearing is not None:
+            self._hearing.hear(pcm)
+        elif len(self._early) < EARLY_S * BYTES_PER_SECOND:
+            self._early += pcm
 
     def press(self, digit: str) -> None:
+        self._publish("dtmf_digit", {"digit": digit})
         self._tell(ev.KeyPressed(digit))
 
     def audio_ended(self) -> None:
@@ -152,14 +224,14 @@ class Call:
     def hearing_restored(self) -> None:
         self._tell(ev.HearingRestored())
 
-    async def _listen(self) -> None:
+    async def _listen(self, hearing: Hearing) -> None:
         try:
-            await self._hearing.run()
+            await hearing.run()
         except ServiceError as error:
             _log.error("%s", error)
             self._tell(ev.HearingFailed())
 
-    async def _watch_quiet_line(self) -> None:
+    async def _watch_quiet_line(self, hearing: Hearing) -> None:
         """Give the recogniser silence while the line brings nothing at all."""
         filled_to = 0.0
         while True:
@@ -171,7 +243,7 @@ class Call:
                 continue
             fill = silence(now - max(filled_to, self._audio_at))
             self._heard_bytes += len(fill)
-            self._hearing.hear(fill)
+            hearing.hear(fill)
             filled_to = now
             await asyncio.sleep(FILL_S)
 
@@ -181,13 +253,15 @@ class Call:
         # A session that is being closed still reports what it heard; nobody is there to answer.
         if self._over.is_set():
             return
-        if self._tasks is None:
+        if self._dialogue is None:
             self._before.append(event)
             return
         if isinstance(event, ev.SentenceReady):
-            self._texts[event.utterance] = event.text
-            if self._times is not None:
-                self._times.words_said += len(event.text.split())
+            reply = self._replies.get(event.reply)
+            times = None if reply is None else reply.times
+            self._texts[event.utterance] = event.text, times
+            if times is not None:
+                times.words_said += len(event.text.split())
         try:
             for command in self._dialogue.handle(event):
                 self._do(command)
@@ -198,74 +272,161 @@ class Call:
 
     def _do(self, command: ev.Command) -> None:
         match command:
-            case ev.StartReply(reply, history):
-                text = self._services.thinking.reply(self._instructions, history)
-                self._times = TurnTimes(self._stopped_at, time.monotonic())
-                self._stopped_at = None
-                self._start(reply, text, self._times)
-            case ev.Say(reply, text):
-                self._start(reply, _fixed(text))
-            case ev.Fill(reply, text):
-                self._speaker.fill(reply, text)
-            case ev.CancelReply(reply):
-                task = self._replies.pop(reply, None)
-                if task is not None:
-                    task.cancel()
+            case ev.StartReply(number, history, tentative):
+                self._start_answer(number, history, tentative=tentative)
+            case ev.ConfirmReply(number):
+                self._confirm(self._replies.get(number))
+            case ev.ContinueReply(number, history, tools):
+                reply = self._replies.get(number)
+                if reply is not None and reply.answer is not None:
+                    reply.answer.go_on(history, tools=tools)
+            case ev.RunTool(number, tool):
+                self._spawn(self._run_tool(number, tool))
+            case ev.Say(number, text):
+                self._start(number, _Reply(), _fixed(text))
+            case ev.Fill(number, text):
+                self._speaker.fill(number, text)
+            case ev.CancelReply(number):
+                reply = self._replies.pop(number, None)
+                if reply is not None and reply.task is not None:
+                    reply.task.cancel()
             case ev.Pause():
                 self._playout.pause()
             case ev.Resume():
                 self._playout.resume()
             case ev.Flush():
-                dropped = self._playout.flush()
-                self._line.send_interruption()
-                for played in dropped:
-                    share = self._share(played)
-                    self._tell(ev.UtteranceDropped(played.number, share))
+                self._flush()
             case ev.SendTranscript(role, text):
-                if role == "agent" and self._times is not None:
-                    self._times.words_heard += len(text.split())
                 self._line.send_transcript(role, text)
+                self._publish("transcription", {"role": role, "text": text})
+                if self._services.log_transcripts:
+                    _log.info("%s: %s", role, text)
             case ev.SetTimer(timer, after):
                 self._set_timer(timer, after)
             case ev.CancelTimer(timer):
                 self._cancel_timer(timer)
-            case ev.EndCall(error):
-                if error is not None:
-                    self._line.send_error(error)
-                self._line.close(failed=error is not None)
-                self._over.set()
+            case ev.EndCall(error, hang_up):
+                self._spawn(self._end(error, hang_up=hang_up))
 
-    def _start(
-        self, reply: int, text: AsyncGenerator[str, None], times: TurnTimes | None = None
+    def _start_answer(
+        self, number: int, history: Sequence[Entry] | None, *, tentative: bool
     ) -> None:
-        assert self._tasks is not None
-        task = self._tasks.create_task(self._speaker.speak(reply, text, times))
-        self._replies[reply] = task
+        answer = Answer(
+            self._services.thinking, self._brief, lambda calls: self._ask_tools(number, calls)
+        )
+        reply = _Reply(answer, TurnTimes(time.monotonic()))
+        if not tentative:
+            self._confirm(reply)
+        if history is not None:
+            answer.go_on(history)
+        self._start(number, reply, answer.text())
+
+    def _confirm(self, reply: "_Reply | None") -> None:
+        if reply is None or reply.answer is None or reply.times is None:
+            return
+        reply.answer.confirm()
+        times = reply.times
+        times.stopped, self._stopped_at = self._stopped_at, None
+        times.confirmed = time.monotonic()
+        times.requests += self._dropped_requests
+        self._dropped_requests = 0
+
+    def _start(self, number: int, reply: "_Reply", text: AsyncGenerator[str | None, None]) -> None:
+        self._replies[number] = reply
+        times = reply.times
+        reply.task = self._spawn(self._speaker.speak(number, text, times))
 
         def done(task: asyncio.Task[None]) -> None:
-            self._replies.pop(reply, None)
-            if times is not None:
-                times.interrupted = task.cancelled()
-                _log.info("turn: %s", _summary(times), extra={"turn": times.as_dict()})
+            self._replies.pop(number, None)
+            if times is None:
+                return
+            if times.confirmed is None:
+                self._dropped_requests += 1
+                return
+            times.interrupted = task.cancelled()
+            self.turns.append(times)
+            self._line.send_record("turn", times.as_dict())
+            _log.info("turn: %s", _summary(times), extra={"turn": times.as_dict()})
 
-        task.add_done_callback(done)
+        reply.task.add_done_callback(done)
+
+    def _flush(self) -> None:
+        dropped = self._playout.flush()
+        self._line.send_interruption()
+        self._publish("interruption", {})
+        for played in dropped:
+            self._tell(ev.UtteranceDropped(played.number, self._share(played)))
 
     def _utterance_finished(self, played: Played) -> None:
+        share = self._share(played)
         if played.total is None:  # the voice broke off
-            self._tell(ev.UtteranceDropped(played.number, self._share(played)))
+            self._tell(ev.UtteranceDropped(played.number, share))
         else:
-            self._texts.pop(played.number, None)
             self._tell(ev.UtterancePlayed(played.number))
         self._speaker.played(played.number)
 
     def _share(self, played: Played) -> float:
-        """Share of an utterance's audio that was heard (0..1)."""
-        text = self._texts.pop(played.number, "")
+        """Share of an utterance's audio that was heard (0..1), as it is written down."""
+        text, times = self._texts.pop(played.number, ("", None))
         total = played.total
         if total is None:
             # The voice had not finished it: guess its length by its letters.
             total = int(len(text) / _GUESSED_CHARS_PER_SECOND * RATE)
-        return min(1.0, played.samples / total) if total else 0.0
+        share = min(1.0, played.samples / total) if total else 0.0
+        if times is not None:
+            times.frame(played.first_sent)
+            times.words_heard += len(heard_words(text, share).split())
+        return share
+
+    # --- tools, and the end --------------------------------------------------------------------
+
+    def _ask_tools(self, number: int, calls: tuple[ToolCall, ...]) -> None:
+        requests = map(self._services.departures.request, calls)
+        self._tell(ev.ToolsCalled(number, tuple(requests)))
+
+    async def _run_tool(self, number: int, tool: ToolCall) -> None:
+        services, failed, begun = self._services, False, time.monotonic()
+        if tool.name in (HANG_UP, TRANSFER):
+            try:
+                result = await services.departures.run(tool, self.caller, self._line)
+            except ExchangeError as error:
+                _log.warning("%s: %s", tool.name, error)
+                result, failed = str(error), True
+        else:
+            result = await services.toolbox.run(tool, self.caller, allowed=self._agent.tools)
+        took_ms = round(1000 * (time.monotonic() - begun))
+        self._line.send_record("tool", {"name": tool.name, "took_ms": took_ms})
+        self._tell(ev.ToolDone(number, result, failed))
+
+    async def _end(self, error: str | None, *, hang_up: bool) -> None:
+        """End the phone call as far as it can be ended, then the line."""
+        if error is not None:
+            self._send_error(error)
+        services = self._services
+        action = "hangup" if error is None else services.on_failure
+        try:
+            if action.startswith("transfer:"):
+                await services.departures.transfer(action.removeprefix("transfer:"), self.caller)
+            elif action == "hangup" and hang_up:
+                await services.departures.hang_up(self.caller, self._line)
+        except ExchangeError as trouble:
+            _log.warning("the call is only closed: %s", trouble)
+        self._line.close(failed=error is not None)
+        self._over.set()
+
+    def _send_error(self, message: str) -> None:
+        self._line.send_error(message)
+        self._publish("error", {"message": message})
+
+    def _publish(self, event: EventName, payload: Mapping[str, object]) -> None:
+        if self._services.webhooks is not None:
+            self._services.webhooks.send(self.caller.uuid, event, payload)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        assert self._tasks is not None
+        return self._tasks.create_task(work)
+
+    # --- timers --------------------------------------------------------------------------------
 
     def _set_timer(self, timer: ev.Timer, after: float) -> None:
         self._cancel_timer(timer)
@@ -282,10 +443,22 @@ class Call:
         self._tell(ev.TimerFired(timer))
 
     def _stop(self) -> None:
-        self._playout.flush()
+        if self._clocked is not None:
+            self._clocked.close()
+        else:
+            self._playout.flush()
         for handle in self._timers.values():
             handle.cancel()
         self._timers.clear()
+
+
+@dataclass(slots=True, eq=False)
+class _Reply:
+    """One that thinks or speaks. answer, times: None for a fixed text."""
+
+    answer: Answer | None = None
+    times: TurnTimes | None = None
+    task: asyncio.Task[None] | None = None
 
 
 class _CallOver(Exception):
@@ -304,5 +477,5 @@ def _summary(times: TurnTimes) -> str:
     )
 
 
-async def _fixed(text: str) -> AsyncGenerator[str, None]:
+async def _fixed(text: str) -> AsyncGenerator[str | None, None]:
     yield text

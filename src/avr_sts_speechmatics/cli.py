@@ -1,4 +1,4 @@
-"""The commands a person types: `serve`, `sandbox`, `call`, `doctor`.
+"""The commands a person types: `serve`, `sandbox`, `call`, `tools`, `doctor`.
 
 Each prints what a newcomer needs next. What goes wrong is one sentence that names the setting to
 change, never a traceback; exit status 2 means that something was asked for that cannot be done.
@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,20 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
         caller.add_arguments(call)
     call.set_defaults(run=_call)
+
+    tools = commands.add_parser(
+        "tools",
+        help="list the agent's tools, or run one by hand",
+        description="Load the tools of TOOLS_DIR and MCP_SERVERS as the service would, and show "
+        "what the model is told of them.",
+        epilog="Exit status: 0 when all are there, 1 when tools of a server are not, 2 when a "
+        "setting or a file is wrong.",
+    )
+    if "tools" in words:
+        from avr_sts_speechmatics.tools import command
+
+        command.add_arguments(tools)
+    tools.set_defaults(run=_tools)
 
     doctor = commands.add_parser(
         "doctor",
@@ -291,6 +306,17 @@ async def _callers_voice(chosen: settings.Settings, stack: contextlib.AsyncExitS
     voice = SpeechmaticsVoice(url, key, chosen.speechmatics_voice)
     stack.push_async_callback(voice.close)
     return voice
+
+
+# --- tools ----------------------------------------------------------------------------------------
+
+
+def _tools(given: argparse.Namespace) -> int:
+    from avr_sts_speechmatics.tools import command
+
+    chosen = settings.load()
+    _set_up_log(replace(chosen, log_level="warning"))
+    return _run(command.run(given, chosen))
 
 
 # --- doctor ---------------------------------------------------------------------------------------

@@ -20,14 +20,14 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
-from avr_sts_speechmatics import server, settings
+from avr_sts_speechmatics import assembly, server, settings
 from avr_sts_speechmatics.audio.pcm import RATE, silence
 from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.errors import ServiceError, SettingsError
 from avr_sts_speechmatics.services.agent_stt_session import ServerMessage, Session
 from avr_sts_speechmatics.services.speechmatics_stt import SpeechmaticsStt
 from avr_sts_speechmatics.services.speechmatics_tts import SpeechmaticsVoice
-from avr_sts_speechmatics.services.thinking import Thinking
+from avr_sts_speechmatics.services.thinking import Brief, Thinking
 from avr_sts_speechmatics.settings import Settings
 
 TOTAL_S = 14.0
@@ -94,7 +94,7 @@ async def examine(
     """Check everything. The arguments are those of `settings.load`. No key is in the result."""
     try:
         chosen = settings.load(environ, env_file)
-        thinking = server.thinking_of(chosen)
+        thinking = assembly.thinking_of(chosen)
     except SettingsError as error:
         return [Check("settings", "failed", str(error), "Correct it; all else was not looked at.")]
     found = [Check("settings", "ok", "every value can be used")]
@@ -251,7 +251,7 @@ async def _model(chosen: Settings, thinking: Thinking) -> Check:
     begun = time.monotonic()
     try:
         question = (Message("user", "Are you there?"),)
-        async with aclosing(thinking.reply("Answer with one word.", question)) as words:
+        async with aclosing(thinking.reply(Brief("Answer with one word."), question)) as words:
             said = await anext(words, "")
             took = time.monotonic() - begun
     finally:

@@ -5,10 +5,11 @@ nothing of sockets. A transport makes a `Caller` from what it was told, gets a c
 feeds it through `CallerSide`; the call speaks back through the `Line` the transport gave it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.dialogue.events import Role
 
 
@@ -26,7 +27,14 @@ class Caller:
 
 
 class Line(Protocol):
-    """The agent's way to the caller. No method blocks; after the line is gone all do nothing."""
+    """The agent's way to the caller. No method blocks; after the line is gone all do nothing.
+
+    continuous: whether it wants a frame every 20 ms, speech or not.
+    can_hang_up: whether closing it is known to end the phone call.
+    """
+
+    continuous: bool
+    can_hang_up: bool
 
     def send_audio(self, frame: bytes) -> None:
         """One frame: 20 ms of s16le 8 kHz mono, 320 bytes, at its time."""
@@ -38,6 +46,18 @@ class Line(Protocol):
 
     def send_error(self, message: str) -> None:
         """Tell the other end, in words, what cannot be mended."""
+
+    def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
+        """Tell whoever watches the call what happened in it: a turn's times, a tool that ran."""
+
+    def own_playout(self, finished: Callable[[Played], None]) -> AgentAudio | None:
+        """Where the other end keeps the playout's time: what plays there. None: we keep it.
+
+        finished: called once for each utterance that was heard to its end, in order.
+        """
+
+    def hang_up(self) -> None:
+        """End the phone call itself, where it can."""
 
     def close(self, *, failed: bool) -> None:
         """End the line. failed: whether it ends because something broke."""

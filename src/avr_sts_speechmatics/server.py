@@ -10,40 +10,42 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from picows import WSListener, WSUpgradeRequest
+from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
 
 from avr_sts_speechmatics import __version__
+from avr_sts_speechmatics.agents import Agents
+from avr_sts_speechmatics.assembly import Parts, assembled, manners_of
 from avr_sts_speechmatics.audio.playout import PlayoutClock
-from avr_sts_speechmatics.call import Call, Services
-from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.call import Call
 from avr_sts_speechmatics.errors import CallerError, SettingsError
-from avr_sts_speechmatics.facts import has_placeholders
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
-from avr_sts_speechmatics.phrases import Phrases
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
-from avr_sts_speechmatics.services.speechmatics_stt import SpeechmaticsStt
-from avr_sts_speechmatics.services.speechmatics_tts import SpeechmaticsVoice
-from avr_sts_speechmatics.services.thinking import Thinking
-from avr_sts_speechmatics.services.voice import Voice
-from avr_sts_speechmatics.settings import LANGUAGES_SPOKEN, Secret, Settings, with_agent_path
-from avr_sts_speechmatics.transports import http_stream
+from avr_sts_speechmatics.settings import (
+    AUDIOSOCKET_PORT,
+    HTTP_PORT,
+    LANGUAGES_SPOKEN,
+    Settings,
+)
+from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
+from avr_sts_speechmatics.transports.audiosocket import AudioSocketDoor
+from avr_sts_speechmatics.transports.avr_core_http import AvrCoreHttp
 from avr_sts_speechmatics.transports.avr_websocket import AvrWebSocket
 from avr_sts_speechmatics.transports.front_door import FrontDoor
+from avr_sts_speechmatics.transports.invitations import Invitations
+from avr_sts_speechmatics.voices import primary
 from avr_sts_speechmatics.websocket import accept
 
 END_S = 1.0
 """How long a call that was ended may take to let go of everything (s)."""
 
-PHRASES_AGAIN_S = 30.0
-"""How long after a failure the kept phrases are tried again (s)."""
-
-_SANDBOX_KEY = Secret("sandbox")  # it wants a key, as the cloud does, and takes any
 _LIBRARIES = ("aiohttp", "msgspec", "numpy", "openai", "picows", "uvloop")
 
 _log = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ class Server:
         await server.stop()
 
     news: told what the sandbox has loaded: the part, how many are done, of how many.
+    Raises SettingsError when the agents cannot be used.
     """
 
     def __init__(
@@ -67,19 +70,23 @@ class Server:
         news: Callable[[str, int, int], None] = lambda part, done, of: None,
     ) -> None:
         self.settings = settings
+        self._agents = Agents.load(settings, manners_of)
         self.addresses: list[tuple[str, int]] = []
         """Where it listens: host and port, the main one first."""
-        self.warnings = list(_warnings(settings))
+        self.doors: dict[str, tuple[str, int]] = {}
+        """The same by the setting that names the port."""
+        self.warnings = [*_warnings(settings), *self._agents.warnings]
         """What the operator should know, a sentence each."""
         self._news = news
         self._clock = PlayoutClock()
         self._calls: set[asyncio.Task[None]] = set()
         self._listeners: list[asyncio.Server] = []
-        self._runner: web.AppRunner | None = None
+        self._runners: list[web.AppRunner] = []
         self._sandbox: SandboxProcess | None = None
-        self._background: list[asyncio.Task[None]] = []
-        self._services: Services | None = None
-        self._manners = _manners(settings)
+        self._keeping: asyncio.Task[None] | None = None
+        self._open = AsyncExitStack()
+        self._parts: Parts | None = None
+        self._invitations = Invitations(required=settings.require_call)
         self._begun = time.monotonic()
         self._draining = False
 
@@ -91,25 +98,27 @@ class Server:
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)
         app.router.add_post(http_stream.PATH, http_stream.HttpStream(self.open_call).handle)
-        # A call ends when its caller's connection does, also while nothing is being written.
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
-        await self._runner.setup()
+        http = await self._serve(app)
         settings = self.settings
-        try:
-            await self._listen(settings.port)
-        except OSError as error:
-            reason = cannot_listen(settings.host, settings.port, error)
-            raise SettingsError(f"{reason}; give another PORT (or HOST).") from error
+
+        def door() -> FrontDoor:
+            return FrontDoor(lambda: accept(self._accept_websocket), http)
+
+        await self._listen("PORT", settings.port, door)
         for port in settings.extra_ports:
-            if port == settings.port:
-                continue
-            try:
-                await self._listen(port)
-            except OSError as error:
-                self.warnings.append(
-                    f"EXTRA_PORTS: {cannot_listen(settings.host, port, error)}; "
-                    "calls to that port do not arrive here."
-                )
+            if port != settings.port:
+                await self._listen("EXTRA_PORTS", port, door, needed=False)
+        if settings.audiosocket_port is not None:
+            # The default may be taken by another service of the machine, and nobody miss it.
+            needed = settings.audiosocket_port != AUDIOSOCKET_PORT
+            await self._listen(
+                "AUDIOSOCKET_PORT", settings.audiosocket_port, self._audiosocket, needed=needed
+            )
+        if settings.http_port is not None:
+            core = AvrCoreHttp(self._invitations, self._ask_webhook, settings.port)
+            core_http = await self._serve(core.application())
+            needed = settings.http_port != HTTP_PORT
+            await self._listen("HTTP_PORT", settings.http_port, core_http, needed=needed)
 
     async def start(self) -> None:
         """Listen, and make ready. Raises SettingsError."""
@@ -123,36 +132,11 @@ class Server:
         if settings.hearing_url is None or settings.voice_url is None:
             self._sandbox = SandboxProcess(news=self._news)
             sandbox_url = await self._sandbox.start()
-            self._background.append(asyncio.create_task(self._sandbox.keep_running()))
-        hearing_url = settings.hearing_url or with_agent_path(
-            sandbox_url.replace("http:", "ws:") + "/v2"
+            self._keeping = asyncio.create_task(self._sandbox.keep_running())
+        self._parts = await self._open.enter_async_context(
+            assembled(settings, self._agents, sandbox_url)
         )
-        key = settings.speechmatics_api_key
-        stt = SpeechmaticsStt(
-            hearing_url,
-            key if settings.hearing_url else _SANDBOX_KEY,
-            language=settings.speechmatics_language,
-            model=settings.speechmatics_model,
-            vocab=settings.speechmatics_additional_vocab,
-        )
-        voice = SpeechmaticsVoice(
-            settings.voice_url or sandbox_url,
-            key if settings.voice_url else _SANDBOX_KEY,
-            settings.speechmatics_voice,
-        )
-        # A welcome that names the caller is another in each call.
-        phrases = Phrases(p for p in self._manners.phrases if not has_placeholders(p))
-        services = Services(
-            open_hearing=stt.open,
-            thinking=thinking_of(settings),
-            voice=voice,
-            phrases=phrases,
-            instructions=settings.speechmatics_instructions,
-        )
-        self._services = services
-        # A call may come already; these only make what follows faster.
-        self._background.append(asyncio.create_task(services.thinking.warm_up()))
-        self._background.append(asyncio.create_task(_prepare(phrases, voice)))
+        self.warnings += self._parts.warnings
 
     async def stop(self, drain_s: float = 0.0) -> None:
         """End: no new calls, `drain_s` for the running ones, then everything is closed."""
@@ -166,15 +150,13 @@ class Server:
             task.cancel()
         if self._calls:
             await asyncio.wait(self._calls, timeout=END_S)
-        if self._runner is not None:
-            await self._runner.cleanup()
-        if self._services is not None:
-            await self._services.thinking.close()
-            await self._services.voice.close()
-        for task in self._background:
-            task.cancel()
-        if self._background:
-            await asyncio.wait(self._background)
+        for runner in self._runners:
+            await runner.cleanup()
+        await self._open.aclose()
+        await self._agents.close()
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait((self._keeping,))
         if self._sandbox is not None:
             await self._sandbox.stop()
         self._clock.close()
@@ -183,39 +165,81 @@ class Server:
     def ready(self) -> bool:
         """Whether a call can be taken now."""
         sandbox_is_up = self._sandbox is None or self._sandbox.ready
-        return self._services is not None and not self._draining and sandbox_is_up
+        return self._parts is not None and not self._draining and sandbox_is_up
 
-    async def _listen(self, port: int) -> None:
-        assert self._runner is not None
-        http = self._runner.server
-        assert http is not None
+    async def _serve(self, app: web.Application) -> web.Server:
+        # A call ends when its caller's connection does, also while nothing is being written.
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+        self._runners.append(runner)
+        await runner.setup()
+        assert runner.server is not None
+        return runner.server
+
+    async def _listen(
+        self,
+        setting: str,
+        port: int,
+        door: Callable[[], asyncio.BaseProtocol],
+        *,
+        needed: bool = True,
+    ) -> None:
         host = self.settings.host
         loop = asyncio.get_running_loop()
-
-        def door() -> FrontDoor:
-            return FrontDoor(lambda: accept(self._accept_websocket), http)
-
-        listener = await loop.create_server(door, host, port, backlog=1024)
+        try:
+            listener = await loop.create_server(door, host, port, backlog=1024)
+        except OSError as error:
+            reason = cannot_listen(host, port, error)
+            if needed:
+                raise SettingsError(f"{reason}; give another {setting} (or HOST).") from error
+            self.warnings.append(f"{setting}: {reason}; what comes to that port is not for us.")
+            return
         self._listeners.append(listener)
-        self.addresses += [sock.getsockname()[:2] for sock in listener.sockets]
+        found = [sock.getsockname()[:2] for sock in listener.sockets]
+        self.addresses += found
+        self.doors[setting] = found[0]
 
     # --- calls ---------------------------------------------------------------------------------
 
     def open_call(self, caller: Caller, line: Line) -> CallerSide:
         """Take a call. Raises CallerError with the reason when it cannot be taken."""
-        services = self._services
-        if services is None or not self.ready:
+        parts = self._parts
+        if parts is None or not self.ready:
             raise CallerError("the service is not ready; try again later")
         if len(self._calls) >= self.settings.max_calls:
             raise CallerError(f"the service has its {self.settings.max_calls} calls (MAX_CALLS)")
-        call = Call(caller, line, services, self._clock, self._manners)
+        call = Call(caller, line, parts.services, self._clock)
         task = asyncio.create_task(call.run(), name=f"call {caller.uuid}")
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
         return call
 
-    def _accept_websocket(self, request: WSUpgradeRequest) -> WSListener:
-        return AvrWebSocket(request.path.decode("latin-1"), self.open_call)
+    def _accept_websocket(
+        self, request: WSUpgradeRequest
+    ) -> WSListener | WSUpgradeResponseWithListener:
+        path = request.path.decode("latin-1")
+        if urlsplit(path).path == asterisk_websocket.PATH:
+            return asterisk_websocket.accept_media(request, self._open_announced_call)
+        return AvrWebSocket(path, self.open_call)
+
+    def _audiosocket(self) -> AudioSocketDoor:
+        return AudioSocketDoor(
+            self.open_call,
+            law=self.settings.audiosocket_g711,
+            facts_for=self._invitations.facts_for,
+        )
+
+    def _open_announced_call(self, caller: Caller, line: Line) -> CallerSide:
+        """Take a call that brings facts of its own, and perhaps was announced as well."""
+        announced = self._invitations.facts_for(caller.uuid)
+        if announced is None:
+            raise CallerError("the call was not announced by POST /call (REQUIRE_CALL)")
+        return self.open_call(replace(caller, facts={**announced, **caller.facts}), line)
+
+    async def _ask_webhook(
+        self, uuid: str, payload: Mapping[str, object]
+    ) -> Mapping[str, object] | None:
+        webhooks = None if self._parts is None else self._parts.webhooks
+        return None if webhooks is None else await webhooks.ask(uuid, payload)
 
     # --- what an operator asks -----------------------------------------------------------------
 
@@ -245,26 +269,10 @@ class Server:
                     else "receptionist (scripted)"
                 ),
             },
-            "phrases_missing": self._services.phrases.missing if self._services else None,
+            "phrases_missing": None if self._parts is None else self._parts.voices.missing,
             "warnings": self.warnings,
             "versions": {"python": platform.python_version(), **_versions()},
         }
-
-
-def _manners(settings: Settings) -> Manners:
-    return Manners(
-        welcome=settings.speechmatics_welcome_message,
-        welcome_is_sacred=not settings.welcome_barge_in,
-        barge_in=settings.barge_in,
-        confirm_s=settings.barge_in_confirm_ms / 1000,
-        min_words=settings.barge_in_min_words,
-        backchannels=settings.barge_in_backchannels,
-        keys_s=settings.dtmf_timeout_ms / 1000,
-        no_input_s=settings.no_input_s,
-        no_input_max=settings.no_input_max,
-        max_call_s=settings.max_call_s,
-        filler_s=settings.filler_after_ms / 1000,
-    )
 
 
 def _shown(url: str | None) -> str:
@@ -277,39 +285,6 @@ def cannot_listen(host: str, port: int, error: OSError) -> str:
     # The loop's own text repeats the address; a name that does not resolve has no errno of ours.
     why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
     return f"Cannot listen on {host}:{port} ({why})"
-
-
-def thinking_of(settings: Settings) -> Thinking:
-    """Whoever finds the answers under these settings. Raises SettingsError."""
-    # Each brings libraries of its own, and only one is needed.
-    if settings.thinks_with_model:
-        from avr_sts_speechmatics.services.openai_llm import OpenAiThinking
-
-        return OpenAiThinking(
-            settings.openai_model,
-            settings.openai_api_key,
-            settings.openai_base_url,
-            temperature=settings.openai_temperature,
-            max_tokens=settings.openai_max_tokens,
-            effort=settings.openai_reasoning_effort,
-        )
-    from avr_sts_speechmatics.services.scripted import (
-        FaqError,
-        Receptionist,
-        ScriptedThinking,
-        load_faq,
-    )
-
-    try:
-        return ScriptedThinking(Receptionist(load_faq(settings.faq_file)))
-    except FaqError as error:
-        raise SettingsError(f"FAQ_FILE={settings.faq_file}: {error}") from error
-
-
-async def _prepare(phrases: Phrases, voice: Voice) -> None:
-    """Make the kept phrases; try again now and then until all are there."""
-    while not await phrases.prepare(voice):  # noqa: ASYNC110 - nobody announces a working voice
-        await asyncio.sleep(PHRASES_AGAIN_S)
 
 
 def _warnings(settings: Settings) -> Iterator[str]:
@@ -325,10 +300,10 @@ def _warnings(settings: Settings) -> Iterator[str]:
             "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
         )
     language = settings.speechmatics_language
-    if language not in LANGUAGES_SPOKEN:
+    if primary(language) not in LANGUAGES_SPOKEN and settings.voice_fallback is None:
         yield (
             f"SPEECHMATICS_LANGUAGE={language}: callers are heard in that language, "
-            "but Speechmatics' voices speak English only."
+            "but Speechmatics' voices speak English only; set VOICE_FALLBACK=openai."
         )
     if settings.hearing_url is None and language != "en":
         yield "The sandbox hears English only; SPEECHMATICS_LANGUAGE has no effect offline."

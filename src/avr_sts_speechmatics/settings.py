@@ -16,17 +16,27 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-import msgspec
 from dotenv import dotenv_values
 
+from avr_sts_speechmatics import setting_checks as check
 from avr_sts_speechmatics.dialogue.manners import BACKCHANNELS
 from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.setting_checks import Secret, VocabEntry, Wrong
+from avr_sts_speechmatics.tools.dial_patterns import Pattern
+
+__all__ = ["Secret", "Settings", "VocabEntry", "Wrong", "load", "strangers", "table"]
 
 LANGUAGES_SPOKEN = frozenset({"en"})
 """Languages Speechmatics' voices speak. [TTS reference: English only]"""
+
+AUDIOSOCKET_PORT = 5001
+HTTP_PORT = 6001
+"""Where dialplans made for avr-core expect them."""
+
+Law = Literal["auto", "ulaw", "alaw"]
 
 REGIONS = ("eu", "us", "global")
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -43,194 +53,6 @@ DEFAULT_INSTRUCTIONS = (
     "thing at a time. If you did not understand, say so and ask. Never invent facts; if you do "
     "not know, say that and offer what you can do instead."
 )
-
-
-class Secret:
-    """A value that shows itself only when asked, so that no log or error can leak it."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    __str__ = __repr__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-
-@dataclass(frozen=True, slots=True)
-class VocabEntry:
-    """A word the recogniser should know. sounds_like: spellings of how it is said."""
-
-    content: str
-    sounds_like: tuple[str, ...] = ()
-
-
-class Wrong(ValueError):
-    """A value cannot be used; the text says what is allowed."""
-
-
-def _text(value: str) -> str:
-    return value
-
-
-def _secret(value: str) -> Secret:
-    if not value.isascii() or any(c.isspace() or not c.isprintable() for c in value):
-        raise Wrong("a key is plain letters, without spaces or line breaks; copy it again")
-    return Secret(value)
-
-
-def _number(low: float, high: float, unit: str = "") -> Callable[[str], float]:
-    def parse(value: str) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            number = float("nan")
-        if not low <= number <= high:
-            raise Wrong(f"give a number{unit and ' of ' + unit} from {low:g} to {high:g}")
-        return number
-
-    return parse
-
-
-def _whole(low: int, high: int, unit: str = "") -> Callable[[str], int]:
-    def parse(value: str) -> int:
-        try:
-            number = int(value)
-        except ValueError:
-            number = low - 1
-        if not low <= number <= high:
-            raise Wrong(f"give a whole number{unit and ' of ' + unit} from {low} to {high}")
-        return number
-
-    return parse
-
-
-def _port(value: str) -> int:
-    try:
-        return _whole(1, 65535)(value)
-    except Wrong:
-        raise Wrong("not a port; give a number from 1 to 65535") from None
-
-
-def _ports(value: str) -> tuple[int, ...]:
-    try:
-        return tuple(
-            dict.fromkeys(_port(part.strip()) for part in value.split(",") if part.strip())
-        )
-    except Wrong:
-        raise Wrong(
-            "give ports from 1 to 65535, separated by commas, or nothing for none"
-        ) from None
-
-
-def _one_of(*allowed: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value.lower() not in allowed:
-            raise Wrong(f"give one of {', '.join(allowed)}")
-        return value.lower()
-
-    return parse
-
-
-def _yes_or_no(value: str) -> bool:
-    try:
-        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
-            value.lower()
-        ]
-    except KeyError:
-        raise Wrong("give true or false") from None
-
-
-def _phrases(value: str) -> tuple[str, ...]:
-    """Phrases in lower case, without punctuation, as they are compared with what is heard."""
-    kept = ("".join(c if c.isalnum() or c == " " else "" for c in p) for p in value.split(","))
-    return tuple(" ".join(phrase.lower().split()) for phrase in kept if phrase.strip())
-
-
-def _host(value: str) -> str:
-    try:
-        value.encode("idna")  # as resolvers do: no empty label, none too long
-    except UnicodeError:
-        raise Wrong("give a host name or an address") from None
-    if not value or any(c.isspace() or c == "/" for c in value):
-        raise Wrong("give a host name or an address")
-    return value
-
-
-def _url(*schemes: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        try:
-            parts = urlsplit(value)
-            usable = parts.scheme in schemes and bool(parts.hostname)
-            usable = usable and not any(c.isspace() or not c.isprintable() for c in value)
-            _host(parts.hostname or "")
-            _ = parts.port  # urlsplit checks the port only when it is read
-        except ValueError:
-            usable = False
-        if not usable:
-            raise Wrong(
-                f"give an address that begins with {' or '.join(s + '://' for s in schemes)}"
-            )
-        if parts.username or parts.password:
-            raise Wrong("give the address without a user name or password")
-        return value if parts.query else value.rstrip("/")
-
-    return parse
-
-
-def _language(value: str) -> str:
-    if not value.replace("_", "").replace("-", "").isalpha() or len(value) > 15:
-        raise Wrong("give a language code such as en, de or es")
-    return value
-
-
-def _name(value: str) -> str:
-    if not all(c.isalnum() or c in "-_.:/" for c in value) or len(value) > 200:
-        raise Wrong("give a plain name: letters, digits, and - _ . : /")
-    return value
-
-
-def _voice(value: str) -> str:
-    if not all(c.isalnum() or c in "-_" for c in value) or len(value) > 60:
-        raise Wrong("give a voice's name, such as sarah, theo, megan or jack")
-    return value
-
-
-def _file(value: str) -> Path:
-    try:
-        path = Path(value).expanduser()
-        there = path.is_file()
-    except (OSError, RuntimeError):  # too long, not to be looked at; a home that is nobody's
-        there = False
-    if not there:
-        raise Wrong("there is no such file; give the path of a readable file")
-    return path
-
-
-def _vocab(value: str) -> tuple[VocabEntry, ...]:
-    """A comma-separated list of words, or the service's own JSON list with `sounds_like`."""
-    if not value.lstrip().startswith("["):
-        return tuple(VocabEntry(word.strip()) for word in value.split(",") if word.strip())
-    try:
-        entries = msgspec.json.decode(value, type=list[str | VocabEntry])
-    except (msgspec.MsgspecError, UnicodeError) as error:
-        raise Wrong(
-            'give words separated by commas, or a JSON list such as ["Brandvoll", '
-            f'{{"content": "Siobhan", "sounds_like": ["shiv awn"]}}] ({error})'
-        ) from None
-    words = (VocabEntry(entry) if isinstance(entry, str) else entry for entry in entries)
-    return tuple(word for word in words if word.content.strip())
 
 
 def _setting(
@@ -265,14 +87,16 @@ class Settings:
     """What the operator decided. Made by `load`; every value has been checked."""
 
     host: str = _setting(
-        _host,
+        check.host,
         "Address to listen on. The default keeps a laptop closed to its network; "
         "the container image sets `0.0.0.0`.",
         "127.0.0.1",
     )
-    port: int = _setting(_port, "Port of both doors, `/health` and `/ready`. Busy: an error.", 6040)
+    port: int = _setting(
+        check.port, "Port of both doors, `/health` and `/ready`. Busy: an error.", 6040
+    )
     extra_ports: tuple[int, ...] = _setting(
-        _ports,
+        check.ports,
         "More ports for the same doors, separated by commas; empty for none. Busy: a warning. "
         "AVR's page prints both 6040 and 6033.",
         (6033,),
@@ -280,105 +104,147 @@ class Settings:
         may_be_empty=True,
     )
     max_calls: int = _setting(
-        _whole(1, 100_000), "Calls taken at once; a further one is refused with a reason.", 1000
+        check.whole(1, 100_000),
+        "Calls taken at once; a further one is refused with a reason.",
+        1000,
     )
     drain_s: float = _setting(
-        _number(0, 3600, "seconds"),
+        check.number(0, 3600, "seconds"),
         "How long running calls may go on after SIGTERM before they are ended (s).",
         20.0,
     )
     speechmatics_api_key: Secret | None = _setting(
-        _secret,
+        check.secret,
         "Key for hearing and voice. Without it the offline sandbox hears and speaks.",
     )
     speechmatics_region: str = _setting(
-        _one_of(*REGIONS),
+        check.one_of(*REGIONS),
         f"Where speech is recognised: {', '.join(f'`{r}`' for r in REGIONS)}.",
         "eu",
     )
     speechmatics_rt_url: str | None = _setting(
-        _url("ws", "wss"),
+        check.url("ws", "wss"),
         "Base address of real-time recognition; `/agent` is appended if absent. "
         "Wins over the region.",
         default_text="by region",
     )
     speechmatics_tts_url: str | None = _setting(
-        _url("http", "https"),
+        check.url("http", "https"),
         "Base address of text-to-speech.",
         default_text="`https://preview.tts.speechmatics.com`",
     )
     speechmatics_language: str = _setting(
-        _language, "Language of the caller, as Speechmatics names it.", "en"
+        check.language, "Language of the caller, as Speechmatics names it.", "en"
     )
     speechmatics_voice: str = _setting(
-        _voice, "Voice of the agent: `sarah`, `theo` (UK), `megan`, `jack` (US).", "sarah"
+        check.voice, "Voice of the agent: `sarah`, `theo` (UK), `megan`, `jack` (US).", "sarah"
     )
-    speechmatics_model: str = _setting(_name, "Recognition model.", "linden-1")
+    speechmatics_model: str = _setting(check.name, "Recognition model.", "linden-1")
     speechmatics_additional_vocab: tuple[VocabEntry, ...] = _setting(
-        _vocab,
+        check.vocab,
         "Words to expect: separated by commas, or the service's JSON list with `sounds_like`.",
         (),
         default_text="none",
     )
-    speechmatics_instructions: str = _setting(
-        _text,
+    speechmatics_instructions: str | None = _setting(
+        check.text,
         "What the agent is and how it should behave; `{from}` and the like stand for facts of the "
-        "call (`OPENAI_INSTRUCTIONS` is read too).",
-        DEFAULT_INSTRUCTIONS,
+        "call (`OPENAI_INSTRUCTIONS` is read too). Wins over the next two.",
         default_text="a short text made for the phone",
         also=("OPENAI_INSTRUCTIONS",),
     )
+    speechmatics_url_instructions: str | None = _setting(
+        check.url("http", "https"),
+        "Where each call's instructions are asked for: GET with the call's parameters and "
+        '`X-AVR-UUID`; the reply is `{"system": "..."}`, with `welcome`, `voice`, `language` and '
+        "`tools` if they differ. No answer within 2 s: the next source.",
+        also=("OPENAI_URL_INSTRUCTIONS",),
+    )
+    speechmatics_file_instructions: Path | None = _setting(
+        check.file,
+        "A text file with the instructions; a change counts from the next call.",
+        also=("OPENAI_FILE_INSTRUCTIONS",),
+    )
+    agents_dir: Path | None = _setting(
+        check.directory,
+        "Directory of agents, a YAML file each, picked by the number called or by `?agent=`; see "
+        "`docs/agents.md`.",
+    )
     speechmatics_welcome_message: str = _setting(
-        _text,
+        check.text,
         "What the agent says first, with facts of the call as `{from}`; empty: the caller begins.",
         "Hello, how can I help you?",
         may_be_empty=True,
     )
     faq_file: Path | None = _setting(
-        _file,
+        check.file,
         "FAQ (YAML) of the scripted receptionist that answers while no model is configured.",
         default_text="built in",
     )
     openai_api_key: Secret | None = _setting(
-        _secret,
+        check.secret,
         "Key of the model. With neither this nor `OPENAI_BASE_URL` a scripted receptionist "
         "answers.",
     )
     openai_base_url: str | None = _setting(
-        _url("http", "https"),
+        check.url("http", "https"),
         "Address of an OpenAI-compatible server (vLLM, Ollama, llama.cpp), such as "
         "`http://localhost:11434/v1`.",
         default_text="OpenAI",
     )
-    openai_model: str = _setting(_name, "Model that thinks.", "gpt-6-luna")
+    openai_model: str = _setting(check.name, "Model that thinks.", "gpt-6-luna")
     openai_temperature: float | None = _setting(
-        _number(0, 2), "Sampling temperature, 0 to 2.", default_text="the server's"
+        check.number(0, 2), "Sampling temperature, 0 to 2.", default_text="the server's"
     )
     openai_max_tokens: int = _setting(
-        _whole(1, 100_000, "tokens"), "Longest answer (tokens, reasoning included).", 300
+        check.whole(1, 100_000, "tokens"), "Longest answer (tokens, reasoning included).", 300
     )
     openai_reasoning_effort: str | None = _setting(
-        _one_of(*EFFORTS),
+        check.one_of(*EFFORTS),
         f"How long the model may reason before it speaks: {', '.join(f'`{e}`' for e in EFFORTS)}.",
         default_text="`none` at OpenAI, not sent to other servers",
     )
+    voice_fallback: str | None = _setting(
+        check.one_of("openai"),
+        "`openai`: OpenAI's voice takes over when Speechmatics' fails, also in mid-call, and for "
+        "languages Speechmatics' voices do not speak.",
+    )
+    openai_tts_url: str | None = _setting(
+        check.url("http", "https"),
+        "Base address of OpenAI's speech endpoint, or of a server like it.",
+        default_text="OpenAI",
+    )
+    openai_tts_model: str = _setting(check.name, "Model of the second voice.", "gpt-4o-mini-tts")
+    openai_tts_voice: str = _setting(check.voice, "Name of the second voice.", "alloy")
+    preemptive: str = _setting(
+        check.one_of("on", "off"),
+        "`on`: the model is asked as soon as the caller's words seem settled; what it says is "
+        "heard only if the turn ends with them. Answers come sooner, for more tokens.",
+        "on",
+    )
+    dictation_ms: float = _setting(
+        check.number(0, 10_000, "milliseconds"),
+        "How much longer a turn stays open while the caller says a number, a date, an address or "
+        "spells (ms).",
+        1500.0,
+    )
     barge_in: str = _setting(
-        _one_of("words", "speech", "off"),
+        check.one_of("words", "speech", "off"),
         "What interrupts the agent: `words` (a sound only pauses it), `speech` (any sound), `off` "
         "(only keys).",
         "words",
     )
     barge_in_confirm_ms: float = _setting(
-        _number(0, 5000, "milliseconds"),
+        check.number(0, 5000, "milliseconds"),
         "How long a sound while the agent speaks may stay without words before the agent goes on "
         "(ms).",
         700.0,
     )
     barge_in_min_words: int = _setting(
-        _whole(1, 20), "How many words take the floor from the agent.", 1
+        check.whole(1, 20), "How many words take the floor from the agent.", 1
     )
     barge_in_backchannels: tuple[str, ...] = _setting(
-        _phrases,
+        check.phrases,
         "What callers say to a speaker to go on, separated by commas; it does not count as words "
         "while the agent speaks.",
         BACKCHANNELS,
@@ -386,39 +252,123 @@ class Settings:
         may_be_empty=True,
     )
     welcome_barge_in: bool = _setting(
-        _yes_or_no, "Whether the welcome can be interrupted (`true`, `false`).", True
+        check.yes_or_no, "Whether the welcome can be interrupted (`true`, `false`).", True
     )
     no_input_s: float = _setting(
-        _number(0, 600, "seconds"),
+        check.number(0, 600, "seconds"),
         "How long a caller may be silent before they are asked, each time differently (s); "
         "0: for ever.",
         8.0,
     )
     no_input_max: int = _setting(
-        _whole(0, 20),
+        check.whole(0, 20),
         "How often they are asked before the agent says goodbye and ends the call.",
         2,
     )
     max_call_s: float = _setting(
-        _number(0, 86_400, "seconds"),
+        check.number(0, 86_400, "seconds"),
         "Longest call (s), with a warning half a minute before; 0: no limit.",
         0.0,
     )
     filler_after_ms: float = _setting(
-        _number(0, 30_000, "milliseconds"),
+        check.number(0, 30_000, "milliseconds"),
         "How long an answer may take before a short phrase fills the silence (ms); 0: none.",
         2000.0,
     )
     dtmf_timeout_ms: float = _setting(
-        _number(100, 30_000, "milliseconds"),
+        check.number(100, 30_000, "milliseconds"),
         "How long a pause ends a number typed on the phone (ms); `#` ends it at once, "
         "`*` clears it.",
         3000.0,
     )
-    log_level: str = _setting(
-        _one_of(*LOG_LEVELS), f"{', '.join(f'`{level}`' for level in LOG_LEVELS)}.", "info"
+    on_failure: str = _setting(
+        check.on_failure,
+        "What follows the apology when a call cannot go on: `hangup`, `transfer:<extension>` or "
+        "`close` (only the line to this service).",
+        "hangup",
     )
-    log_format: str = _setting(_one_of("console", "json"), "`console` or `json`.", "console")
+    ami_url: str | None = _setting(
+        check.url("http", "https"),
+        "Address of avr-ami, such as `http://avr-ami:6006`: lets the agent hang up and transfer.",
+    )
+    ami_host: str | None = _setting(
+        check.host, "Asterisk's manager interface (AMI): the same without avr-ami."
+    )
+    ami_port: int = _setting(check.port, "Port of the manager interface.", 5038)
+    ami_username: str = _setting(check.name, "User of the manager interface.", "avr")
+    ami_password: Secret | None = _setting(check.secret, "Password of that user.")
+    transfer_allow: tuple[Pattern, ...] = _setting(
+        check.patterns,
+        "Where a call may be transferred: extensions and dialplan patterns (`700, _2XXX`), "
+        "separated by commas. Empty: nowhere, and the agent is not offered it.",
+        (),
+        default_text="none",
+    )
+    transfer_context: str = _setting(check.context, "Dialplan context a transfer goes to.", "demo")
+    transfer_priority: int = _setting(
+        check.whole(1, 999), "Dialplan priority a transfer goes to.", 1
+    )
+    farewell_margin_ms: float = _setting(
+        check.number(0, 10_000, "milliseconds"),
+        "How long after the agent's last word the call is ended or transferred (ms): what was "
+        "sent is still on its way to the ear.",
+        500.0,
+    )
+    tools_dir: Path | None = _setting(
+        check.directory, "Directory of your own tools, a Python file each; see `docs/tools.md`."
+    )
+    mcp_servers: str | None = _setting(
+        check.mcp_servers,
+        "MCP servers whose tools the agent may use: JSON, or the path of a JSON or YAML file; see "
+        "`docs/tools.md`.",
+    )
+    tool_timeout_s: float = _setting(
+        check.number(0.1, 120, "seconds"), "How long a tool may take (s).", 8.0
+    )
+    tool_rounds: int = _setting(
+        check.whole(1, 50), "How often in a row the model may ask for tools in one answer.", 5
+    )
+    audiosocket_port: int | None = _setting(
+        check.port_or_none,
+        "Port of the AudioSocket door, for Asterisk without avr-core; 0: none.",
+        AUDIOSOCKET_PORT,
+    )
+    audiosocket_g711: Law = _setting(
+        check.one_of("auto", "ulaw", "alaw"),
+        "Law of G.711 audio on AudioSocket, which does not name it.",
+        "auto",
+    )
+    http_port: int | None = _setting(
+        check.port_or_none,
+        "Port of `POST /call` and `GET /health`, as dialplans made for avr-core expect them; "
+        "0: none.",
+        HTTP_PORT,
+    )
+    require_call: bool = _setting(
+        check.yes_or_no,
+        "Whether an AudioSocket call must have been announced by `POST /call`.",
+        False,
+    )
+    webhook_url: str | None = _setting(
+        check.url("http", "https"), "Where the events of calls are sent, as avr-core does."
+    )
+    webhook_secret: Secret | None = _setting(check.secret, "Sent along as `X-AVR-WEBHOOK-SECRET`.")
+    webhook_timeout: float = _setting(
+        check.number(1, 60_000, "milliseconds"), "How long a webhook may take (ms).", 3000.0
+    )
+    webhook_retry: int = _setting(check.whole(0, 10), "How often a webhook is tried again.", 0)
+    ambient_noise_file: Path | None = _setting(
+        check.file,
+        "Background noise under the agent and in the pauses: WAV, or raw s16le 8 kHz mono.",
+    )
+    ambient_noise_level: float = _setting(check.number(0, 1), "How loud it is, 0 to 1.", 0.1)
+    log_transcripts: bool = _setting(
+        check.yes_or_no, "Whether what is said and what tools are asked is logged.", False
+    )
+    log_level: str = _setting(
+        check.one_of(*LOG_LEVELS), f"{', '.join(f'`{level}`' for level in LOG_LEVELS)}.", "info"
+    )
+    log_format: str = _setting(check.one_of("console", "json"), "`console` or `json`.", "console")
 
     @property
     def hearing_url(self) -> str | None:
@@ -479,7 +429,7 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
             try:
                 values[item.name] = meta["parse"](raw.strip())
             except Wrong as wrong:
-                shown = "(not shown)" if meta["parse"] is _secret else _shown(raw)
+                shown = "(not shown)" if meta["parse"] is check.secret else _shown(raw)
                 raise SettingsError(f"{name}={shown}: {wrong}.") from None
             break
     return Settings(**values)

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE
-from avr_sts_speechmatics.audio.playout import Playout, Utterance
+from avr_sts_speechmatics.audio.playout import AgentAudio, Utterance
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.sentences import Sentences
@@ -46,7 +46,7 @@ class Speaker:
         self,
         voice: Voice,
         phrases: Phrases,
-        playout: Playout,
+        playout: AgentAudio,
         tell: Callable[[ev.Event], None],
     ) -> None:
         self._voice = voice
@@ -58,10 +58,11 @@ class Speaker:
         self._replies: dict[int, _Reply] = {}
 
     async def speak(
-        self, number: int, text: AsyncGenerator[str, None], times: TurnTimes | None = None
+        self, number: int, text: AsyncGenerator[str | None, None], times: TurnTimes | None = None
     ) -> None:
         """Speak a reply to its end, or until cancelled; then tell how it ended.
 
+        text: in pieces cut anywhere; None: what came so far is a whole, more may come much later.
         times: is told when what came first.
 
         Cancelling stops the thinking and the fetching at once. What waits in the playout is the
@@ -88,10 +89,10 @@ class Speaker:
             self._tell(ev.ReplyEnded(number))
 
     def fill(self, number: int, phrase: str) -> None:
-        """Say a kept phrase ahead of a reply that has no voice yet; otherwise do nothing."""
+        """Say a kept phrase ahead of what a reply has to say yet; nothing while it speaks."""
         reply = self._replies.get(number)
         speech = self._phrases.get(phrase)
-        if reply is None or reply.started or speech is None:
+        if reply is None or speech is None or (reply.started and reply.utterances):
             return
         utterance = self._open(reply, phrase, ahead=True)
         reply.fillers.add(utterance.number)
@@ -106,13 +107,17 @@ class Speaker:
             reply.utterance_heard(utterance)
 
     async def _speak_text(
-        self, reply: "_Reply", text: AsyncGenerator[str, None], fetching: asyncio.TaskGroup
+        self, reply: "_Reply", text: AsyncGenerator[str | None, None], fetching: asyncio.TaskGroup
     ) -> None:
         sentences = Sentences()
         async for delta in text:
             if reply.times is not None:
                 reply.times.token()
-            for sentence in sentences.feed(delta):
+            if delta is None:
+                pieces, sentences = sentences.end(), Sentences()
+            else:
+                pieces = sentences.feed(delta)
+            for sentence in pieces:
                 await self._start_sentence(reply, sentence, fetching)
             if reply.failed:
                 return
@@ -171,7 +176,7 @@ class Speaker:
     def _write(self, reply: "_Reply", utterance: Utterance, pcm: bytes) -> None:
         if not pcm:
             return
-        if not reply.started:
+        if not utterance.written_bytes:
             reply.started = True
             if reply.times is not None:
                 reply.times.audio()

@@ -16,7 +16,15 @@ import ssl
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest
+from picows import (
+    WSAutoPingStrategy,
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeRequest,
+    WSUpgradeResponseWithListener,
+)
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 MAX_MESSAGE_BYTES = 1 << 20
@@ -31,8 +39,13 @@ NO_CODE = 1006
 _log = logging.getLogger("picows")
 
 
-def accept(listener_factory: Callable[[WSUpgradeRequest], WSListener]) -> asyncio.BufferedProtocol:
-    """A protocol for one accepted connection, to be given its transport and its first bytes."""
+def accept(
+    listener_factory: Callable[[WSUpgradeRequest], WSListener | WSUpgradeResponseWithListener],
+) -> asyncio.BufferedProtocol:
+    """A protocol for one accepted connection, to be given its transport and its first bytes.
+
+    listener_factory: with a response of its own where the handshake needs more than usual.
+    """
     protocol: asyncio.BufferedProtocol = _protocol(
         None, None, False, listener_factory, handshake_s=5.0, headers=None
     )
@@ -81,7 +94,7 @@ def _protocol(
     host: str | None,
     path: str | None,
     client: bool,
-    listener_factory: Callable[..., WSListener],
+    listener_factory: Callable[..., WSListener | WSUpgradeResponseWithListener],
     *,
     handshake_s: float,
     headers: Mapping[str, str] | None,

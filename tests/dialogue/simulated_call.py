@@ -6,11 +6,11 @@ no sense on a real line (a pause within a pause, a flush of silence, a reply bes
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count, groupby
 
-from avr_sts_speechmatics.conversation import Message
+from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResult
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import CUT_MARK
 from avr_sts_speechmatics.dialogue.manners import Manners
@@ -18,8 +18,9 @@ from avr_sts_speechmatics.dialogue.turns import Dialogue
 
 WORD_S = 0.5
 
-PATIENT = Manners(no_input_s=0.0, filler_s=0.0)
-"""For tests that are about something else: nothing is said only because time passes."""
+PATIENT = Manners(no_input_s=0.0, filler_s=0.0, preemptive=False, farewell_s=0.0)
+"""For tests that are about something else: nothing is said only because time passes, and nothing
+is asked before its time."""
 
 _SAME = 1e-9  # two times nearer than this are one (s)
 
@@ -40,11 +41,13 @@ class Speech:
 
 @dataclass(slots=True)
 class Reply:
-    """A reply under way. text: what a fixed one says."""
+    """A reply under way. text: what a fixed one says. waits: for its tools to end."""
 
     number: int
     text: str | None
-    history: tuple[Message, ...] = ()
+    history: tuple[Entry, ...] = ()
+    waits: bool = False
+    may_use_tools: bool = True
     started: bool = False
     complete: bool = False
     failed: bool = False
@@ -67,6 +70,14 @@ class SimulatedCall:
         self.paused = False
         self.fillers: list[str] = []
         self.filling = False  # the voice of the reply under way is only a filler's so far
+        self.drafts: list[Reply] = []
+        """Replies begun ahead that are neither confirmed nor dropped."""
+        self.drafts_begun = 0
+        self.tools: dict[int, ToolCall] = {}
+        """Tools that run, by their number."""
+        self.tools_run: list[str] = []
+        self.tools_asked: list[str] = []
+        self._tool_ids = count(1)
         self.ended: ev.EndCall | None = None
         self.events = 0
         self.said: list[str] = []
@@ -88,6 +99,14 @@ class SimulatedCall:
         return None if last is None or last.cancelled or last.over else last
 
     @property
+    def model_may_ask(self) -> bool:
+        """A model's answer is under way that may still ask for tools."""
+        reply = self.reply
+        if reply is None or reply.text is not None:
+            return False
+        return reply.may_use_tools and not (reply.complete or reply.waits)
+
+    @property
     def speaking(self) -> bool:
         """A reply's voice has begun and is not over, be it paused."""
         return self.reply is not None and (self.reply.started or self.filling)
@@ -95,7 +114,8 @@ class SimulatedCall:
     @property
     def questions(self) -> list[str]:
         """What the model was asked last, one text for each question."""
-        return [r.history[-1].content for r in self.replies if r.text is None]
+        asked = (r.history[-1] for r in self.replies if r.text is None and r.history)
+        return [entry.content for entry in asked if isinstance(entry, Message)]
 
     @property
     def fixed(self) -> list[str]:
@@ -110,7 +130,15 @@ class SimulatedCall:
 
     @property
     def conversation(self) -> list[tuple[str, str]]:
-        return [(m.role, m.content) for m in self.dialogue.history.messages()]
+        entries = self.dialogue.history.messages()
+        return [(m.role, m.content) for m in entries if isinstance(m, Message)]
+
+    @property
+    def tool_results(self) -> list[tuple[str, str]]:
+        """Each tool asked for and what the model is told of it, oldest first."""
+        entries = self.dialogue.history.messages()
+        names = {entry.id: entry.name for entry in entries if isinstance(entry, ToolCall)}
+        return [(names[e.id], e.content) for e in entries if isinstance(e, ToolResult)]
 
     def asked_for(self, kind: type[ev.Command]) -> int:
         return sum(isinstance(command, kind) for command in self.commands)
@@ -172,13 +200,30 @@ class SimulatedCall:
             if not reply.started:
                 reply.started = True
                 self.owed = self.owed and reply.text is not None
-                self.tell(ev.VoiceStarted(reply.number))
+            self.tell(ev.VoiceStarted(reply.number))
             self.playout.append(Speech(number, reply.number, text))
         reply.complete = complete
 
     def agent_has_said_all(self) -> None:
         """The model's answer is complete."""
-        self._current().complete = True
+        if not self._current().waits:
+            self._current().complete = True
+
+    def agent_calls(self, *names: str, refused: str = "", leaves: str = "") -> None:
+        """The model's text is complete, and it asks for tools."""
+        reply = self._current()
+        assert reply.may_use_tools, "tools were asked for that were not offered"
+        calls = [ToolCall(f"id{next(self._tool_ids)}", name, "{}") for name in names]
+        self.tools_asked += [call.id for call in calls]
+        reply.waits = True
+        requests = (ev.ToolRequest(call, leaves, refused) for call in calls)  # type: ignore[arg-type]
+        self.tell(ev.ToolsCalled(reply.number, tuple(requests)))
+
+    def tool_ends(self, result: str = "done", *, failed: bool = False) -> None:
+        """The tool that has run longest ends."""
+        number = next(iter(self.tools))
+        del self.tools[number]
+        self.tell(ev.ToolDone(number, result, failed))
 
     def agent_fails(self) -> None:
         """The model or the voice gives up; what is there is still played."""
@@ -216,6 +261,7 @@ class SimulatedCall:
     def settle(self) -> None:
         """A reply that is complete and was heard tells so."""
         while (reply := self.reply) is not None and reply.complete and self.ended is None:
+            assert not reply.waits, "a reply ended that waits for its tools"
             if any(speech.reply == reply.number for speech in self.playout):
                 return
             reply.over = True
@@ -234,28 +280,56 @@ class SimulatedCall:
         if not self._depth and self.paused:
             assert ev.Timer.CONFIRM in self.timers, "paused, and nothing will make it go on"
         if not self._depth and ev.Timer.OVERDUE in self.timers:
-            assert self.owed or self.waiting, "nothing is overdue"
+            assert self.owed or self.waiting or self.tools_asked, "nothing is overdue"
 
     def _do(self, command: ev.Command) -> None:
         assert self.ended is None, f"{command} after the end of the call"
         self.commands.append(command)
         match command:
-            case ev.StartReply(number, history):
-                # A filler may have been heard after the question it was no answer to.
-                assert history[-1].role == "user" or self.fillers, "nobody asked anything"
-                self._begin(Reply(number, None, tuple(history)))
+            case ev.StartReply(number, history, tentative):
+                reply = Reply(number, None, tuple(history or ()), waits=history is None)
+                if history is None:
+                    assert self.tools, "waits for a tool, and none runs"
+                    assert not tentative, "begun ahead, and cannot be"
+                else:
+                    self._assert_usable(history)
+                if tentative:
+                    assert not self.drafts, "two answers begun ahead at once"
+                    self._assert_new(number)
+                    self.drafts.append(reply)
+                    self.drafts_begun += 1
+                else:
+                    self._begin(reply)
+            case ev.ConfirmReply(number):
+                (reply,) = self.drafts
+                assert reply.number == number, "a reply was confirmed that was not begun"
+                self.drafts.clear()
+                self._begin(reply)
+            case ev.ContinueReply(number, history, tools):
+                reply = self._current()
+                assert reply.number == number, "another reply goes on"
+                assert reply.waits, "a reply goes on that did not wait"
+                self._assert_usable(history)
+                reply.history, reply.waits, reply.may_use_tools = tuple(history), False, tools
+            case ev.RunTool(number, tool):
+                assert tool.id not in self.tools_run, "a tool ran twice"
+                assert number not in self.tools, "a number used twice"
+                self.tools_run.append(tool.id)
+                self.tools[number] = tool
             case ev.Say(number, text):
                 self._begin(Reply(number, text))
             case ev.Fill(number, text):
                 reply = self._current()
                 assert reply.number == number, "a filler for a reply that does not run"
-                assert not reply.started, "a filler in the middle of an answer"
+                assert not self.playout, "a filler while the agent speaks"
                 self.fillers.append(text)
                 utterance = next(self._utterances)
                 self.tell(ev.SentenceReady(number, utterance, text))
                 self.tell(ev.VoiceStarted(number, filler=True))
                 self.filling = True
                 self.playout.append(Speech(utterance, number, text))
+            case ev.CancelReply(number) if any(d.number == number for d in self.drafts):
+                self.drafts.clear()
             case ev.CancelReply(number):
                 reply = self._current()
                 assert reply.number == number, "a reply that does not run was cancelled"
@@ -269,7 +343,7 @@ class SimulatedCall:
                 assert self.paused, "resumed without a pause"
                 self.paused = False
             case ev.Flush():
-                assert self.speaking, "flushed while the agent did not speak"
+                assert self.playout, "flushed while the agent did not speak"
                 self._flush()
             case ev.SendTranscript(role, text):
                 self.transcript.append((role, text))
@@ -282,14 +356,39 @@ class SimulatedCall:
                 self.timers.pop(timer, None)
             case ev.EndCall():
                 assert not self.timers, "a timer outlives the call"
+                assert not self.drafts, "an answer begun ahead outlives the call"
                 self.ended = command
 
     def _begin(self, reply: Reply) -> None:
         assert self.reply is None, "a second reply beside the first"
         assert not self.playout, "an older reply is still being heard"
-        assert all(reply.number > other.number for other in self.replies), "a number used twice"
+        self._assert_new(reply.number)
         self.replies.append(reply)
         self.filling = False
+
+    def _assert_new(self, number: int) -> None:
+        used = {other.number for other in (*self.replies, *self.drafts)}
+        assert number not in used, "a number used twice"
+
+    def _assert_usable(self, history: Sequence[Entry]) -> None:
+        """A model takes it: somebody asked, and each tool call has its result right behind it."""
+        last = history[-1]
+        # A filler may have been heard after the question it was no answer to.
+        asked = not isinstance(last, Message) or last.role == "user" or bool(self.fillers)
+        assert asked or self.tools_run or self.tools_asked, "nobody asked anything"
+        open_calls: list[str] = []
+        answered: list[str] = []
+        for entry in history:
+            if isinstance(entry, ToolCall):
+                open_calls.append(entry.id)
+            elif isinstance(entry, ToolResult):
+                assert entry.content, "a result that says nothing"
+                open_calls.remove(entry.id)
+                answered.append(entry.id)
+            else:
+                assert not open_calls, "a tool call was not answered"
+        assert not open_calls, "a tool call was not answered"
+        assert answered == self.tools_asked[: len(answered)], "results are missing or twice there"
 
     def _flush(self) -> None:
         dropped, self.paused = list(self.playout), False
@@ -316,11 +415,19 @@ class SimulatedCall:
     def assert_history_is_what_was_heard(self) -> None:
         """Transcript and history have every word that was heard, no other, in the same order."""
         assert [text for role, text in self.transcript if role == "agent"] == self._spoken
-        written = [
+        if self.tools or (self.tools_asked and self.ended is not None):
+            return  # a conversation with a tool that has not ended is shown to nobody
+        if self.dialogue.history.undone:
+            return
+        conversation = [
             (role, " ".join(content.replace(CUT_MARK, "").split()))
             for role, content in self.conversation
         ]
-        assert written == list(_merged(self.transcript))
+        written, told = list(_merged(conversation)), list(_merged(self.transcript))
+        if self.tools_asked:
+            # What a model wrote before its tools stands before them, though it is heard later.
+            written, told = _by_role(written), _by_role(told)
+        assert written == told
 
 
 def _within(text: str, share: float) -> str:
@@ -332,5 +439,12 @@ def _within(text: str, share: float) -> str:
 
 
 def _merged(transcript: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    for role, lines in groupby(transcript, key=lambda line: line[0]):
-        yield "user" if role == "user" else "assistant", " ".join(text for _, text in lines)
+    for role, lines in groupby(transcript, key=lambda line: line[0] == "user"):
+        yield "user" if role else "assistant", " ".join(text for _, text in lines)
+
+
+def _by_role(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [
+        (role, " ".join(text for who, text in lines if who == role))
+        for role in ("user", "assistant")
+    ]

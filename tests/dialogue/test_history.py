@@ -20,7 +20,8 @@ def history() -> History:
 
 
 def conversation(history: History) -> list[tuple[str, str]]:
-    return [(message.role, message.content) for message in history.messages()]
+    entries = history.messages()
+    return [(entry.role, entry.content) for entry in entries if isinstance(entry, Message)]
 
 
 def played(history: History, utterance: int, text: str, share: float = 1.0) -> str:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.dialogue.simulated_call import PATIENT, WORD_S, SimulatedCall
 
+from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import CUT_MARK
 from avr_sts_speechmatics.dialogue.manners import Manners
@@ -81,10 +82,10 @@ def test_the_model_is_given_the_whole_conversation(call: SimulatedCall) -> None:
     call.agent_says(ANSWER)
     call.passes(10)
     call.says("And on Sundays?")
-    assert [(m.role, m.content) for m in call.replies[-1].history] == [
-        ("user", QUESTION),
-        ("assistant", ANSWER),
-        ("user", "And on Sundays?"),
+    assert list(call.replies[-1].history) == [
+        Message("user", QUESTION),
+        Message("assistant", ANSWER),
+        Message("user", "And on Sundays?"),
     ]
 
 
@@ -554,7 +555,8 @@ def test_when_no_more_audio_comes_the_call_ends(call: SimulatedCall) -> None:
     call.passes(SETTLE_S - 0.1)
     assert call.ended is None
     call.passes(0.1)
-    assert call.ended == ev.EndCall(None)
+    assert call.ended is not None
+    assert call.ended.error is None
 
 
 def test_a_question_at_the_end_of_a_file_is_answered_before_the_call_ends(
@@ -570,14 +572,16 @@ def test_a_question_at_the_end_of_a_file_is_answered_before_the_call_ends(
     assert call.ended is None
     call.passes(60)
     assert heard(call) == [ANSWER]
-    assert call.ended == ev.EndCall(None)
+    assert call.ended is not None
+    assert call.ended.error is None
 
 
 def test_a_turn_that_never_ends_does_not_keep_a_call_whose_audio_has(call: SimulatedCall) -> None:
     call.sound()
     call.tell(ev.AudioEnded())
     call.passes(SETTLE_S * (SETTLE_TRIES + 1))
-    assert call.ended == ev.EndCall(None)
+    assert call.ended is not None
+    assert call.ended.error is None
 
 
 def test_a_guess_that_came_to_nothing_does_not_keep_a_call_whose_audio_has_ended(
@@ -588,7 +592,8 @@ def test_a_guess_that_came_to_nothing_does_not_keep_a_call_whose_audio_has_ended
     speaking.guess("uh")
     speaking.turn_ends()
     speaking.passes(60)
-    assert speaking.ended == ev.EndCall(None)
+    assert speaking.ended is not None
+    assert speaking.ended.error is None
 
 
 def test_what_was_kept_while_nobody_heard_is_waited_for_though_the_audio_has_ended(
@@ -604,7 +609,8 @@ def test_what_was_kept_while_nobody_heard_is_waited_for_though_the_audio_has_end
     call.agent_says(ANSWER)
     call.passes(60)
     assert heard(call)[-1] == ANSWER
-    assert call.ended == ev.EndCall(None)
+    assert call.ended is not None
+    assert call.ended.error is None
 
 
 # --- what interrupts, and what does not ----------------------------------------------------------
@@ -706,7 +712,8 @@ def test_a_silent_caller_is_asked_each_time_differently_and_then_parted_with() -
     assert call.fixed[-1] == call.manners.goodbye
     call.agent_says()
     call.passes(5)
-    assert call.ended == ev.EndCall(None)
+    assert call.ended is not None
+    assert call.ended.error is None
 
 
 def test_a_word_begins_the_patience_anew() -> None:
@@ -761,7 +768,8 @@ def test_a_call_that_lasts_too_long_is_warned_and_ended_with_a_goodbye() -> None
     assert call.fixed[-1] == call.manners.goodbye
     call.agent_says()
     call.passes(5)
-    assert call.ended == ev.EndCall(None)
+    assert call.ended is not None
+    assert call.ended.error is None
 
 
 def test_a_slow_answer_is_bridged_by_a_phrase_and_not_twice_the_same() -> None:
@@ -837,7 +845,7 @@ def star_key(call: SimulatedCall) -> None:
 
 
 def sentence(call: SimulatedCall) -> None:
-    if call.reply is not None and not call.reply.complete:
+    if call.reply is not None and not (call.reply.complete or call.reply.waits):
         fixed = call.reply.text
         call.agent_says(fixed or "one two three four", complete=fixed is not None)
 
@@ -848,8 +856,46 @@ def answer_complete(call: SimulatedCall) -> None:
 
 
 def failure(call: SimulatedCall) -> None:
-    if call.reply is not None:
+    if call.reply is not None and not call.reply.waits:
         call.agent_fails()
+
+
+def tools_called(call: SimulatedCall) -> None:
+    if call.model_may_ask:
+        call.agent_calls("look_up", "book")
+
+
+def tool_refused(call: SimulatedCall) -> None:
+    if call.model_may_ask:
+        call.agent_calls("avr_transfer", refused="Not there.")
+
+
+def departure(call: SimulatedCall) -> None:
+    if call.model_may_ask:
+        call.agent_calls("avr_hangup", leaves="hang_up")
+
+
+def tool_ends(call: SimulatedCall) -> None:
+    if call.tools:
+        call.tool_ends()
+
+
+def tool_fails(call: SimulatedCall) -> None:
+    if call.tools:
+        call.tool_ends("It failed.", failed=True)
+
+
+def digits(call: SimulatedCall) -> None:
+    call.segment(f"{new_words(call)} four four one")
+
+
+def same_guess(call: SimulatedCall) -> None:
+    call.guess("the same guess")
+
+
+def draft_fails(call: SimulatedCall) -> None:
+    if call.drafts:
+        call.tell(ev.ReplyFailed(call.drafts.pop().number))
 
 
 def short_time(call: SimulatedCall) -> None:
@@ -904,6 +950,8 @@ CALLER: list[Step] = [
     noise,
     guess,
     late_guess,
+    same_guess,
+    digits,
     key,
     hash_key,
     star_key,
@@ -911,6 +959,12 @@ CALLER: list[Step] = [
 AGENT: list[Step] = [
     *(2 * [sentence, settle, answer_complete, short_time, long_time]),
     failure,
+    tools_called,
+    tool_refused,
+    departure,
+    *(2 * [tool_ends]),
+    tool_fails,
+    draft_fails,
     late_news,
     hearing_lost,
     hearing_restored,
@@ -928,6 +982,8 @@ def run_out(call: SimulatedCall) -> None:
     call.turn_ends()
     call.tell(ev.HearingRestored())
     for _ in range(60):
+        while call.tools and call.ended is None:
+            call.tool_ends("It failed.", failed=True)
         sentence(call)
         answer_complete(call)
         call.passes(2.0)
@@ -947,6 +1003,10 @@ def run_out(call: SimulatedCall) -> None:
         no_input_s=st.sampled_from([0.0, 8.0]),
         max_call_s=st.sampled_from([0.0, 0.0, 60.0]),
         filler_s=st.sampled_from([0.0, 2.0]),
+        preemptive=st.booleans(),
+        dictation_s=st.sampled_from([0.0, 1.5]),
+        farewell_s=st.sampled_from([0.0, 0.5]),
+        tool_rounds=st.integers(1, 3),
     ),
 )
 def test_no_call_breaks_a_promise(
@@ -961,10 +1021,15 @@ def test_no_call_breaks_a_promise(
     if call.ended is not None:
         voiceless = call.ended.error == "the agent has no voice"
         parted = call.fixed[-1:] in ([manners.farewell], [manners.goodbye])
-        assert ending is not nothing or voiceless or parted
+        hung_up_by_the_model = not call.ended.hang_up
+        assert ending is not nothing or voiceless or parted or hung_up_by_the_model
         return
     assert ending is nothing
     assert call.dialogue.state is State.LISTENING
     assert (call.reply, call.paused, call.timers) == (None, False, {})
     assert call.waiting == []
     assert not call.owed
+    assert call.drafts == []
+    assert call.tools == {}
+    # Every tool the model asked for has its one result, which the model was or will be shown.
+    assert len(call.tool_results) == len(call.tools_asked)

@@ -14,6 +14,7 @@ from avr_sts_speechmatics.sandbox.scripted import RunningSandbox, running_sandbo
 
 SAY = "/generate/sarah?output_format=pcm_16000"
 TEXT = {"text": "Good morning."}
+SPEECH = {"model": "m", "voice": "alloy", "input": "Hi.", "response_format": "pcm"}
 HALF_A_SECOND = FRAME * 25
 
 
@@ -32,6 +33,7 @@ async def events(response: aiohttp.ClientResponse) -> list[str]:
     ("part", "path", "body"),
     [
         ("voice", SAY, TEXT),
+        ("openai_voice", "/v1/audio/speech", SPEECH),
         ("thinking", "/v1/chat/completions", chat()),
     ],
 )
@@ -175,6 +177,21 @@ async def test_a_voice_can_answer_nonsense(http: aiohttp.ClientSession) -> None:
         async with http.post(cloud.tts_url + SAY, json=TEXT, headers=KEY) as response:
             assert response.status == 200
             assert await response.text() == "<html>"
+
+
+async def test_of_two_voices_one_can_fail(http: aiohttp.ClientSession) -> None:
+    async with running_sandbox() as cloud:
+        cloud.faults.add(faults.Status(part="voice", count=None))
+        cloud.faults.add(faults.Truncate(part="openai_voice", after=11))
+        async with http.post(cloud.tts_url + SAY, json=TEXT, headers=KEY) as response:
+            assert response.status == 503
+        url = f"{cloud.openai_url}/audio/speech"
+        async with http.post(url, json=SPEECH, headers=KEY) as response:
+            await response.content.readexactly(11)
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await response.read()
+        async with http.post(url, json=SPEECH, headers=KEY) as response:
+            assert await response.read()
 
 
 async def ask(http: aiohttp.ClientSession, cloud: RunningSandbox) -> aiohttp.ClientResponse:

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from tests.sandbox.agent_wire import KEY
 
+from avr_sts_speechmatics.sandbox import openai_speech
 from avr_sts_speechmatics.sandbox.engines import Engines
 from avr_sts_speechmatics.sandbox.scripted import (
     ScriptedHearing,
@@ -19,6 +20,12 @@ from avr_sts_speechmatics.sandbox.scripted import (
 
 PCM = "?output_format=pcm_16000"
 TEXT = {"text": "Good morning."}
+SPEECH = {
+    "model": "gpt-4o-mini-tts",
+    "voice": "alloy",
+    "input": "Good morning.",
+    "response_format": "pcm",
+}
 
 
 @pytest.mark.parametrize("voice", ["sarah", "theo", "megan", "jack"])
@@ -42,6 +49,44 @@ async def test_wav_has_a_header(http: aiohttp.ClientSession) -> None:
         assert file.getnchannels() == 1
         assert file.getsampwidth() == 2
     assert body[44:] == tone("Good morning.")
+
+
+@pytest.mark.parametrize("voice", sorted(openai_speech.VOICES))
+async def test_every_voice_of_openai_speaks_at_its_own_rate(
+    http: aiohttp.ClientSession, voice: str
+) -> None:
+    async with running_sandbox() as cloud:
+        url, body = f"{cloud.openai_url}/audio/speech", {**SPEECH, "voice": voice}
+        async with http.post(url, json=body, headers=KEY) as response:
+            assert response.status == 200
+            assert response.content_type == "audio/pcm"
+            assert len(await response.read()) == len(tone("Good morning.")) * 3 // 2
+        request = cloud.received.speech[0]
+        assert (request.path, request.body, request.status) == ("/v1/audio/speech", body, 200)
+        assert request.done
+
+
+async def test_openais_wav_has_a_header_of_its_rate(http: aiohttp.ClientSession) -> None:
+    async with running_sandbox() as cloud:
+        url, body = f"{cloud.openai_url}/audio/speech", {**SPEECH, "response_format": "wav"}
+        async with http.post(url, json=body, headers=KEY) as response:
+            assert response.content_type == "audio/wav"
+            with wave.open(io.BytesIO(await response.read())) as file:
+                assert file.getframerate() == 24_000
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [(SPEECH, {}, 401), ({**SPEECH, "voice": "sarah"}, KEY, 400), ("text", KEY, 400)],
+)
+async def test_what_is_wrong_is_refused_as_openai_does(
+    http: aiohttp.ClientSession, body: object, headers: dict[str, str], status: int
+) -> None:
+    async with running_sandbox() as cloud:
+        url = f"{cloud.openai_url}/audio/speech"
+        async with http.post(url, json=body, headers=headers) as response:
+            assert response.status == status
+            assert (await response.json())["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 from openai.types.chat import ChatCompletionToolParam
@@ -166,6 +167,39 @@ async def test_openai_sees_what_goes_wrong(cloud_that_thinks: RunningSandbox) ->
             await ask()
         with pytest.raises(openai.APIConnectionError):
             await ask()
+
+
+async def test_openai_speaks() -> None:
+    async with (
+        running_sandbox() as cloud,
+        openai.AsyncOpenAI(api_key="k", base_url=cloud.openai_url, max_retries=0) as client,
+    ):
+
+        async def say(voice: str) -> list[bytes]:
+            async with client.audio.speech.with_streaming_response.create(
+                model="gpt-4o-mini-tts",
+                voice=voice,
+                input="Good morning.",
+                response_format="pcm",
+                instructions="Speak calmly.",
+            ) as response:
+                assert response.headers["Content-Type"] == "audio/pcm"
+                return [piece async for piece in response.iter_bytes()]
+
+        assert len(b"".join(await say("marin"))) == len(tone("Good morning.")) * 3 // 2
+        with pytest.raises(openai.BadRequestError, match="marin"):
+            await say("sarah")
+        cloud.faults.add(
+            faults.RefuseKey(part="openai_voice"),
+            faults.Status(part="openai_voice", status=503),
+            faults.Truncate(part="openai_voice", after=8000),
+        )
+        with pytest.raises(openai.AuthenticationError):
+            await say("marin")
+        with pytest.raises(openai.InternalServerError):
+            await say("marin")
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await say("marin")
 
 
 @pytest.mark.models

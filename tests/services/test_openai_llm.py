@@ -11,12 +11,13 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avr_sts_speechmatics.conversation import Message
+from avr_sts_speechmatics.conversation import Message, ToolCall
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.sandbox.faults import Error, Malformed, RefuseKey, Stall, Status, Truncate
 from avr_sts_speechmatics.sandbox.scripted import RunningSandbox, running_sandbox, scripted
 from avr_sts_speechmatics.services import openai_llm
 from avr_sts_speechmatics.services.openai_llm import OpenAiThinking, _Visible
+from avr_sts_speechmatics.services.thinking import Brief
 from avr_sts_speechmatics.settings import Secret
 
 ASKED = [Message("user", "When do you close?")]
@@ -33,18 +34,18 @@ async def thinking(url: str | RunningSandbox, **options: Any) -> AsyncIterator[O
 
 
 async def whole(model: OpenAiThinking) -> str:
-    return "".join([text async for text in model.reply("Be brief.", ASKED)])
+    return "".join([str(text) async for text in model.reply(Brief("Be brief."), ASKED)])
 
 
-async def collect(text: AsyncGenerator[str, None], came: list[str]) -> None:
+async def collect(text: AsyncGenerator[str | ToolCall, None], came: list[str]) -> None:
     async for piece in text:
-        came.append(piece)
+        came.append(str(piece))
 
 
 async def test_an_answer_is_streamed() -> None:
     async with running_sandbox(scripted(answers=["At five. See you."])) as cloud:
         async with thinking(cloud) as model:
-            pieces = [text async for text in model.reply("Be brief.", ASKED)]
+            pieces = [str(text) async for text in model.reply(Brief("Be brief."), ASKED)]
         assert "".join(pieces) == "At five. See you."
         assert len(pieces) > 1
         request = cloud.received.chats[0]
@@ -83,7 +84,7 @@ def test_openai_itself_is_told_not_to_reason_and_other_servers_are_told_little()
 async def test_a_caller_who_interrupts_stops_the_work() -> None:
     never = asyncio.Event()
     async with running_sandbox(scripted(answers=[["One, ", never]])) as cloud:
-        async with thinking(cloud) as model, aclosing(model.reply("", ASKED)) as reply:
+        async with thinking(cloud) as model, aclosing(model.reply(Brief(""), ASKED)) as reply:
             assert await anext(reply) == "One, "
         await cloud.received.until(lambda: cloud.received.chats[0].status == 200)
         assert not cloud.received.chats[0].done
@@ -139,7 +140,7 @@ async def test_a_stream_that_breaks_gives_what_came_and_is_never_begun_anew(
         async with thinking(cloud) as model:
             came: list[str] = []
             with pytest.raises(ServiceError) as failed:
-                await collect(model.reply("", ASKED), came)
+                await collect(model.reply(Brief(""), ASKED), came)
         assert "".join(came) == "One two"
         assert failed.value.service == "thinking"
         assert len(cloud.received.chats) == 1

@@ -2,6 +2,7 @@
 
 from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.services.scripted import Receptionist, ScriptedThinking, load_faq
+from avr_sts_speechmatics.services.thinking import Brief
 
 
 async def test_the_receptionist_answers_as_a_model_would_be_asked() -> None:
@@ -11,9 +12,11 @@ async def test_the_receptionist_answers_as_a_model_would_be_asked() -> None:
         Message("assistant", "Hello, how can I help you?"),
         Message("user", "What are your opening hours on Saturday?"),
     ]
-    first = "".join([text async for text in thinking.reply("Any instructions.", history)])
+    first = "".join(
+        [str(text) async for text in thinking.reply(Brief("Any instructions."), history)]
+    )
     assert "Saturday" in first
     history += [Message("assistant", first), Message("user", "Could you repeat that, please?")]
-    again = "".join([text async for text in thinking.reply("", history)])
+    again = "".join([str(text) async for text in thinking.reply(brief, history)])
     assert first in again
     await thinking.close()

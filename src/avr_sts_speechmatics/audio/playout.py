@@ -10,6 +10,10 @@ The first frame leaves at once, without waiting for a tick: that is where an ans
 heard. The frames after it leave with the next slot of the clock, SLOT_MS wide, so that one
 wake-up serves every call of that slot.
 
+A line that wants a frame every 20 ms, speech or not (Asterisk ends a quiet AudioSocket call; a room
+is heard in pauses too), has a background: its playout is continuous. Then the clock serves it from
+`start` to `close`, speech leaves with the next slot, and whatever has no speech has background.
+
 Because of that, a playout knows what the caller has heard. It does not know what the words were:
 that is history's business.
 """
@@ -20,6 +24,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, FRAME_BYTES, FRAME_MS, SAMPLE_BYTES
 
@@ -44,11 +49,13 @@ class Played:
 
     number: the utterance's. samples: heard by the caller, as far as the clock knows (8 kHz).
     total: samples of the whole utterance, or None where the voice never finished it.
+    first_sent: when its first frame left (monotonic s), or None if none did.
     """
 
     number: int
     samples: int
     total: int | None
+    first_sent: float | None = None
 
 
 class Utterance:
@@ -63,6 +70,7 @@ class Utterance:
         "_room",
         "_whole",
         "ended",
+        "first_sent",
         "number",
         "played_bytes",
         "written_bytes",
@@ -71,6 +79,7 @@ class Utterance:
     def __init__(self, number: int) -> None:
         self.number = number
         self.ended = False
+        self.first_sent: float | None = None
         self._whole = False
         self.written_bytes = 0
         self.played_bytes = 0
@@ -84,7 +93,7 @@ class Utterance:
 
     def played(self) -> Played:
         total = self.written_bytes // SAMPLE_BYTES if self._whole else None
-        return Played(self.number, self.played_bytes // SAMPLE_BYTES, total)
+        return Played(self.number, self.played_bytes // SAMPLE_BYTES, total, self.first_sent)
 
     def write(self, pcm: bytes) -> None:
         self._audio += pcm
@@ -115,6 +124,8 @@ class Utterance:
             if not size or not self.ended:
                 return None
             frame += bytes(FRAME_BYTES - size)
+        if not self.played_bytes:
+            self.first_sent = time.monotonic()
         self._position += size
         self.played_bytes += size
         if self._position >= _COMPACT_BYTES:
@@ -125,22 +136,61 @@ class Utterance:
         return frame
 
 
+class AgentAudio(Protocol):
+    """Speech on its way to the caller, whoever keeps its time: this process, or the other end."""
+
+    def open(self, number: int, *, ahead: bool = False) -> Utterance:
+        """A new utterance behind those that wait. It keeps its place while its audio arrives.
+
+        ahead: before those that wait instead; only while none of them has any audio.
+        """
+
+    def write(self, utterance: Utterance, pcm: bytes) -> None:
+        """Add audio (s16le 8 kHz, whole samples) to an utterance; an ended one takes no more."""
+
+    def end(self, utterance: Utterance, *, whole: bool = True) -> None:
+        """No more audio comes for this utterance. whole: whether it has all it should have."""
+
+    def pause(self) -> None:
+        """Stop before the next frame; what waits, waits."""
+
+    def resume(self) -> None:
+        """Go on from the very sample where `pause` stopped."""
+
+    def flush(self) -> list[Played]:
+        """Drop all that was not sent and say how far each utterance got; not paused afterwards."""
+
+
 class Playout:
     """The agent's side of one call: utterances in order, one frame every 20 ms.
 
     clock: the process's one clock.
     send: takes one frame (320 bytes) at its time; must not block.
     finished: called once for each utterance that was played to its end, in order.
+    background: makes the frame that is sent of a frame of speech, or of None in a pause; called
+    for every 20 ms from `start` to `close`. None: nothing is sent while nobody speaks.
     """
 
-    __slots__ = ("_clock", "_deadline", "_finished", "_send", "_utterances", "paused", "slot")
+    __slots__ = (
+        "_background",
+        "_clock",
+        "_deadline",
+        "_finished",
+        "_send",
+        "_utterances",
+        "paused",
+        "slot",
+    )
 
     def __init__(
         self,
         clock: "PlayoutClock",
         send: Callable[[bytes], None],
         finished: Callable[[Played], None],
+        *,
+        background: Callable[[bytes | None], bytes] | None = None,
     ) -> None:
+        self._background = background
         self._clock = clock
         self._send = send
         self._finished = finished
@@ -153,6 +203,20 @@ class Playout:
     def idle(self) -> bool:
         """Nothing is playing and nothing waits."""
         return not self._utterances
+
+    def start(self) -> None:
+        """Begin a continuous playout: its first frame leaves with the next slot. Others need none.
+
+        Who starts it closes it: until then the clock keeps it.
+        """
+        if self._background is not None and self.slot is None:
+            self._deadline = time.monotonic()
+            self._clock.join(self, self._deadline)
+
+    def close(self) -> None:
+        """Send no more frames; what waits is dropped. May be told more than once."""
+        self.flush()
+        self._clock.leave(self)
 
     def open(self, number: int, *, ahead: bool = False) -> Utterance:
         """A new utterance behind those that wait. It keeps its place while its audio arrives.
@@ -182,7 +246,8 @@ class Playout:
     def pause(self) -> None:
         """Stop before the next frame; what waits, waits."""
         self.paused = True
-        self._clock.leave(self)
+        if self._background is None:
+            self._clock.leave(self)
 
     def resume(self) -> None:
         """Go on from the very sample where `pause` stopped."""
@@ -191,7 +256,8 @@ class Playout:
 
     def flush(self) -> list[Played]:
         """Drop all that was not sent and say how far each utterance got; not paused afterwards."""
-        self._clock.leave(self)
+        if self._background is None:
+            self._clock.leave(self)
         self.paused = False
         # Asked before they are ended: what a voice had not finished has no known length.
         dropped = [utterance.played() for utterance in self._utterances]
@@ -202,20 +268,26 @@ class Playout:
 
     def tick(self, now: float) -> None:
         """Send what is due at `now` (monotonic s); called by the clock."""
-        if self.slot is None:
-            return
         for _ in range(MAX_CATCH_UP):
             # Half a slot early is on time: a timer's grain must not cost a turn of the wheel.
-            if self._deadline > now + _SLOT_S / 2:
+            if self.slot is None or self._deadline > now + _SLOT_S / 2:
                 return
-            if not self._play_one() or not self._utterances or self.paused:
+            if self._background is not None:
+                # What is told that an utterance was heard may close this playout.
+                if (self.paused or not self._play_one()) and self.slot is not None:
+                    self._deadline += _FRAME_S
+                    self._send(self._background(None))
+            elif not self._play_one() or not self._utterances or self.paused:
                 self._clock.leave(self)
                 return
-        self._deadline = max(self._deadline, now)
+        if self._deadline < now:
+            # By whole frames: at any other distance from the slot, what is due would be so just
+            # before one turn of the wheel and just after the next: two frames at once, then none.
+            self._deadline += math.ceil((now - self._deadline) / _FRAME_S) * _FRAME_S
 
     def _wake(self) -> None:
         """Start playing, if there is something to play and nothing forbids it."""
-        if self.paused or self.slot is not None:
+        if self.paused or self.slot is not None or self._background is not None:
             return
         now = time.monotonic()
         # While the frame before is still being heard (a voice that ran dry for a moment, a new
@@ -233,7 +305,7 @@ class Playout:
         if frame is None:
             return False
         self._deadline += _FRAME_S
-        self._send(frame)
+        self._send(frame if self._background is None else self._background(frame))
         self._drop_finished()
         return True
 
@@ -249,7 +321,8 @@ class Playout:
 class PlayoutClock:
     """The one 20 ms clock of the process: a wheel of slots, turned once every 20 ms.
 
-    Wakes only for slots in which somebody plays; without speech it does not run at all.
+    Wakes only for slots in which somebody plays; without speech, and without a continuous playout,
+    it does not run at all.
     Belongs to the running event loop.
     """
 

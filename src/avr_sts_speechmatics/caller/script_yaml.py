@@ -31,13 +31,12 @@ Nothing is done here: `performance` makes a call of it.
 """
 
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from avr_sts_speechmatics.caller.script import ENDED, Expect, Pause, Press, Script, Speak, Step
+from avr_sts_speechmatics.yaml_text import YamlError, parse_yaml, shown
 
 KEYS = "0123456789*#ABCD"
 """The keys a phone can send."""
@@ -65,12 +64,10 @@ def read_script(path: Path) -> Script:
 def parse(text: str, path: Path) -> Script:
     """Make a script of its text. path: names it in errors, and is where recordings are beside."""
     try:
-        found = yaml.load(text, _Loader)  # noqa: S506 - it makes nothing but text
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise ScriptError(f"{path}: {line}{error.problem}; write the steps as YAML.") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ScriptError(f"{path}: cannot be read as YAML; write the steps as text.") from error
+        found = parse_yaml(text, mapping="step")
+    except YamlError as error:
+        wanted = "text" if error.line is None else "YAML"
+        raise ScriptError(f"{path}: {error}; write the steps as {wanted}.") from error
     if not isinstance(found, list) or not found:
         raise ScriptError(
             f"{path}: no steps; write a list of them, each begun with '- ' and "
@@ -91,26 +88,14 @@ class _Wrong(Exception):
     """What is wrong with a step, and what is allowed."""
 
 
-class _Loader(yaml.BaseLoader):
-    """Makes text of everything: in YAML `no` would be false, and the keys 012 the number ten."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        names = [name.value for name, _ in node.value]
-        for name in names:
-            if names.count(name) > 1:
-                problem = f"{name!r} stands twice in one step"
-                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def _step(raw: object, folder: Path) -> Step:
     if not isinstance(raw, dict):
-        raise _Wrong(f"{_shown(raw)} is no step; begin it with one of {', '.join(_WORDS)}")
+        raise _Wrong(f"{shown(raw)} is no step; begin it with one of {', '.join(_WORDS)}")
     words = [word for word in _WORDS if word in raw]
     if len(words) > 1:
         raise _Wrong(f"{' and '.join(words)} are steps of their own; begin each with '- '")
     if not words:
-        raise _Wrong(f"{_shown(next(iter(raw), ''))} is no step; give one of {', '.join(_WORDS)}")
+        raise _Wrong(f"{shown(next(iter(raw), ''))} is no step; give one of {', '.join(_WORDS)}")
     word = words[0]
     speaks = word in ("say", "play", "keys")
     _only(raw, "", (word, "interrupt") if speaks else (word,))
@@ -126,7 +111,7 @@ def _step(raw: object, folder: Path) -> Step:
     if word == "keys":
         keys = given.upper()
         if set(keys) - set(KEYS):
-            raise _Wrong(f"keys: {_shown(given)} has keys that no phone has; use 0-9, * and #")
+            raise _Wrong(f"keys: {shown(given)} has keys that no phone has; use 0-9, * and #")
         return Press(keys, interrupt)
     return Speak(folder / given if word == "play" else given, interrupt)
 
@@ -150,13 +135,13 @@ def _expect(value: object) -> Expect:
 def _only(raw: dict[str, object], where: str, allowed: tuple[str, ...]) -> None:
     for key in raw:
         if key not in allowed:
-            raise _Wrong(f"{where}{_shown(key)} is not known; allowed: {', '.join(allowed)}")
+            raise _Wrong(f"{where}{shown(key)} is not known; allowed: {', '.join(allowed)}")
 
 
 def _text(value: object, key: str) -> str:
     text = " ".join(value.split()) if isinstance(value, str) else ""
     if not text:
-        raise _Wrong(f"{key}: {_shown(value)} is not a text; give some, in quotes if need be")
+        raise _Wrong(f"{key}: {shown(value)} is not a text; give some, in quotes if need be")
     return text
 
 
@@ -171,7 +156,7 @@ def _patterns(value: object, key: str) -> tuple[str, ...]:
         try:
             re.compile(pattern)
         except (re.error, RecursionError, OverflowError) as error:
-            raise _Wrong(f"{key}: {_shown(pattern)} is no regular expression: {error}") from error
+            raise _Wrong(f"{key}: {shown(pattern)} is no regular expression: {error}") from error
     return patterns
 
 
@@ -181,18 +166,11 @@ def _number(value: object, key: str, most: float, unit: str) -> float:
     except ValueError:
         number = -1.0
     if not 0 <= number <= most:
-        raise _Wrong(f"{key}: {_shown(value)} is not a number of {unit} from 0 to {most:g}")
+        raise _Wrong(f"{key}: {shown(value)} is not a number of {unit} from 0 to {most:g}")
     return number
 
 
 def _one_of(value: object, key: str, allowed: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value.lower() not in allowed:
-        raise _Wrong(f"{key}: {_shown(value)} is none of {', '.join(allowed)}")
+        raise _Wrong(f"{key}: {shown(value)} is none of {', '.join(allowed)}")
     return value.lower()
-
-
-def _shown(value: object) -> str:
-    """A value in a message: short, on one line."""
-    text = value if isinstance(value, str) else "a list" if isinstance(value, list) else "a mapping"
-    text = " ".join(text.split())
-    return f"'{text[:40]}{'…' if len(text) > 40 else ''}'" if isinstance(value, str) else text

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, TypeAlias
 
-from avr_sts_speechmatics.conversation import Message
+from avr_sts_speechmatics.conversation import Entry, ToolCall
 
 Role: TypeAlias = Literal["user", "agent"]
 
@@ -28,6 +28,8 @@ class Timer(Enum):
     PATIENCE = "nobody listens for a moment: should the caller be told?"
     KEYS = "the caller types digits: is that all?"
     SETTLE = "no more audio comes: is everything answered?"
+    DICTATION = "the caller says a number or the like: is that all of it?"
+    FAREWELL = "the last word is on its way to the ear"
 
 
 # --- what can happen ---------------------------------------------------------------------------
@@ -89,13 +91,43 @@ class SentenceReady:
 
 @dataclass(frozen=True, slots=True)
 class VoiceStarted:
-    """The first audio of a reply is there, and is played unless forbidden now.
+    """The first audio of an utterance is there, and is played unless forbidden now.
 
-    filler: it is only the phrase that was asked for by Fill; the answer's own is told again.
+    filler: it is only the phrase that was asked for by Fill.
     """
 
     reply: int
     filler: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRequest:
+    """A tool call, and what whoever owns the call knows of it.
+
+    leaves: how it ends the agent's part of the phone call, if it does. refused: why it is not even
+    tried, for the model.
+    """
+
+    call: ToolCall
+    leaves: Literal["", "hang_up", "transfer"] = ""
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsCalled:
+    """The model asks for tools, after all the text it had; the reply waits for ContinueReply."""
+
+    reply: int
+    requests: tuple[ToolRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDone:
+    """A tool has ended, well or not. result: for the model. failed: it did not do it."""
+
+    number: int
+    result: str
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +194,8 @@ Event: TypeAlias = (
     | KeyPressed
     | SentenceReady
     | VoiceStarted
+    | ToolsCalled
+    | ToolDone
     | UtterancePlayed
     | UtteranceDropped
     | ReplyEnded
@@ -179,10 +213,39 @@ Event: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class StartReply:
-    """Ask the model. history: the conversation so far, oldest first."""
+    """Ask the model.
+
+    history: the conversation so far, oldest first; None: a tool still runs, it comes with
+    ContinueReply. tentative: nothing of it may be spoken or done before ConfirmReply.
+    """
 
     reply: int
-    history: Sequence[Message]
+    history: Sequence[Entry] | None
+    tentative: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmReply:
+    """The turn a tentative reply answers is over with the words it was begun with."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContinueReply:
+    """The reply's tools have ended: ask the model again. tools: whether it may ask for more."""
+
+    reply: int
+    history: Sequence[Entry]
+    tools: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RunTool:
+    """Run a tool, once; answered by a ToolDone with its number."""
+
+    number: int
+    call: ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,13 +307,20 @@ class CancelTimer:
 
 @dataclass(frozen=True, slots=True)
 class EndCall:
-    """Close the line. error: what to tell the other end when the call did not end well."""
+    """End the call. error: what to tell the other end when it did not end well.
+
+    hang_up: whether the phone call is still there to be ended.
+    """
 
     error: str | None = None
+    hang_up: bool = True
 
 
 Command: TypeAlias = (
     StartReply
+    | ConfirmReply
+    | ContinueReply
+    | RunTool
     | Say
     | Fill
     | CancelReply

@@ -24,6 +24,11 @@ class Manners:
     lower case without punctuation; it takes no floor.
     keys_s: how long a pause ends a number typed on the phone.
     no_input_s, max_call_s, filler_s: 0 for never.
+    transferring: said before a transfer the model did not announce itself.
+    preemptive: whether the model is asked before the turn is certain to be over.
+    dictation_s: how much longer a turn stays open for a number, a date, an address.
+    farewell_s: how long after the last word the call is ended.
+    tool_rounds: how often in a row the model may ask for tools in one answer.
     """
 
     welcome: str = ""
@@ -32,6 +37,7 @@ class Manners:
     farewell: str = "I'm sorry, I have a technical problem. Please call again later."
     wait: str = "One moment, please."
     goodbye: str = "Thank you for calling. Goodbye."
+    transferring: str = "One moment, I'm putting you through."
     warning: str = "We have to finish in half a minute."
     prompts: tuple[str, ...] = ("Are you still there?", "I can't hear you. How can I help?")
     fillers: tuple[str, ...] = ("One moment.", "Let me see.", "I'm looking into it.")
@@ -45,6 +51,10 @@ class Manners:
     no_input_max: int = 2
     max_call_s: float = 0.0
     filler_s: float = 2.0
+    preemptive: bool = True
+    dictation_s: float = 1.5
+    farewell_s: float = 0.5
+    tool_rounds: int = 5
 
     @property
     def phrases(self) -> tuple[str, ...]:
@@ -55,6 +65,7 @@ class Manners:
             self.wait,
             self.farewell,
             self.goodbye,
+            self.transferring,
             *self.prompts,
             *self.fillers,
             *((self.warning,) if self.max_call_s else ()),

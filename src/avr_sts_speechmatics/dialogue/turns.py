@@ -44,6 +44,24 @@ the history is written from those two and from nothing else.
   any       | hearing fails for good    | say so, then end the call        | a deaf agent must not
             |                           |                                  | keep a caller
   any       | no more audio will come   | answer what was asked, then end  | a file was piped in
+  LISTENING | words seem settled        | ask the model, unheard           | the answer comes sooner
+  LISTENING | they change               | drop that answer                 | it answers other words
+  LISTENING | the turn ends with them   | that answer is the reply         |
+  LISTENING | a turn ends in the middle | keep it open for dictation_s     | people pause in numbers
+            | of a number, an address   |                                  |
+  any       | the model asks for tools  | run each once; write down calls  | what is done is done,
+            |                           | and results, interrupted or not  | whoever speaks
+  THINKING, | all have ended            | ask the model again              | it answers with them
+  SPEAKING  |                           |                                  |
+  THINKING  | a turn ends while one     | hold the reply until it has ended| a model must know what
+            | still runs                |                                  | was done
+  any       | tool_rounds are used up   | ask again without tools          | a loop is silence
+  SPEAKING  | it asks to hang up or     | say all of it, or a goodbye; wait| the farewell is heard
+            | transfer                  | farewell_s; then do it           | to its end
+  DEPARTING | sound                     | wait confirm_s longer            | it may be a word
+  any       | words before it is done   | keep the call, tell the model    | "oh, one more thing"
+  DEPARTING | it could not be done      | tell the model, which answers    | they are still here
+  DEPARTING | it was done               | end the call when GONE_S is over | the exchange ends it
 
 Late news of a reply that was cancelled is ignored by its number.
 """
@@ -53,6 +71,7 @@ from enum import Enum, auto
 from itertools import count, cycle
 
 from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.dictation import asks_for_dictation, is_dictation
 from avr_sts_speechmatics.dialogue.history import History
 from avr_sts_speechmatics.dialogue.manners import Manners
 
@@ -74,12 +93,23 @@ SETTLE_TRIES = 6
 WARNING_S = 30.0
 """How long before its end a call that lasted too long is told so (s)."""
 
+GONE_S = 3.0
+"""How long the exchange may take to end a call it said it would end (s)."""
+
+DRAFTS_MAX = 3
+"""How many answers may be begun ahead in one turn: each that is dropped costs its tokens."""
+
+_KEPT = "Not done: the caller spoke before it happened, and is still on the line."
+_TOO_OFTEN = "Not done: too many tools in a row. Answer with what is known."
+_ONE_END = "Not done: the call is already being ended or transferred."
+
 
 class State(Enum):
     LISTENING = auto()
     THINKING = auto()
     SPEAKING = auto()
     PAUSED = auto()
+    DEPARTING = auto()
     ENDED = auto()
 
 
@@ -109,6 +139,7 @@ class Dialogue:
         self._settle_tries = 0
         self._failures = 0
         self._deaf = False
+        self._deaf_for_good = False
         self._prompted = 0
         self._fillers = cycle(manners.fillers)
         self._welcoming = False
@@ -117,6 +148,20 @@ class Dialogue:
         self._parting = False  # goodbye is being said; a word keeps the call
         self._leaving = False  # the last sentence is being said, whatever the caller does
         self._error: str | None = None
+        self._draft: int | None = None  # a reply begun ahead
+        self._draft_answers = ""
+        self._drafts = 0  # begun in this turn
+        self._guess = ""
+        self._held = False  # a turn is kept open though its end was told
+        self._tool_numbers: Iterator[int] = count(1)
+        self._running: set[int] = set()  # tools that have not ended
+        self._rounds = 0
+        self._waits_for_tools = False  # the reply goes on when they have ended
+        self._owes_results = False  # the model has not answered all its tools told it
+        self._has_spoken = False  # the reply has, be it silent now
+        self._farewell_said = False
+        self._departure: tuple[int, ev.ToolRequest] | None = None  # asked for, not yet done
+        self._departs = False  # it is being done
         self._rows: dict[type[ev.Event], Callable[..., Iterator[ev.Command]]] = {
             ev.CallStarted: self._call_started,
             ev.CallerSpeechStarted: self._speech_started,
@@ -127,6 +172,8 @@ class Dialogue:
             ev.KeyPressed: self._key_pressed,
             ev.SentenceReady: self._sentence_ready,
             ev.VoiceStarted: self._voice_started,
+            ev.ToolsCalled: self._tools_called,
+            ev.ToolDone: self._tool_done,
             ev.UtterancePlayed: self._utterance_played,
             ev.UtteranceDropped: self._utterance_dropped,
             ev.ReplyEnded: self._reply_ended,
@@ -164,15 +211,20 @@ class Dialogue:
         yield ev.CancelTimer(ev.Timer.NO_INPUT)
         if self._turn:
             yield ev.CancelTimer(ev.Timer.OVERDUE)
+            yield ev.CancelTimer(ev.Timer.DICTATION)
         if self.state is State.SPEAKING and self._may_interrupt:
             if self._manners.barge_in == "speech":
                 yield from self._take_the_floor()
             else:
                 yield from self._pause()
+        elif self.state is State.DEPARTING and not (self._leaving or self._departs):
+            yield ev.SetTimer(ev.Timer.FAREWELL, self._manners.confirm_s)
 
     def _speech_ended(self, _: ev.CallerSpeechEnded) -> Iterator[ev.Command]:
         self._caller_speaks = False
-        if self._turn:
+        if self._held:
+            yield ev.SetTimer(ev.Timer.DICTATION, self._manners.dictation_s)
+        elif self._turn:
             yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
         yield from self._await_input()
 
@@ -180,51 +232,108 @@ class Dialogue:
         if event.end <= self._turn_end or not _has_words(event.text):
             return
         self._words_open = True
+        self._held = False
+        yield ev.CancelTimer(ev.Timer.DICTATION)
         yield from self._hear(event.text)
         if self._turn:
             yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
+        settled = _plain(event.text) == self._guess  # twice the same
+        self._guess = _plain(event.text)
+        yield from self._think_ahead(event.text, settled=settled)
 
     def _segment_heard(self, event: ev.SegmentHeard) -> Iterator[ev.Command]:
         if not _has_words(event.text):
             return
         self._words_open = False
-        if event.end <= self._turn_end:
+        self._guess = ""
+        held = self._held and self.state is State.LISTENING
+        if event.end <= self._turn_end and not held:
             yield from self._late_words(event.text)
             return
         self._turn.append(event.text)
         yield from self._hear()
-        yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
+        if not self._held:
+            yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
+        yield from self._think_ahead(settled=True)
 
     def _turn_ended(self, event: ev.TurnEnded) -> Iterator[ev.Command]:
         self._turn_end = max(self._turn_end, event.end)
         self._caller_speaks = False
         self._words_open = False
+        self._guess = ""
+        text = " ".join(self._turn)
+        if text and self.state is State.LISTENING and self._is_dictated(text):
+            self._held = True
+            yield ev.CancelTimer(ev.Timer.OVERDUE)
+            yield ev.SetTimer(ev.Timer.DICTATION, self._manners.dictation_s)
+            return
+        yield from self._turn_over()
+
+    def _is_dictated(self, text: str) -> bool:
+        if not self._manners.dictation_s:
+            return False
+        return is_dictation(text, asked=asks_for_dictation(self.history.last_heard))
+
+    def _turn_over(self) -> Iterator[ev.Command]:
+        self._held = False
         text, self._turn = " ".join(self._turn), []
-        if text and self.state in (State.SPEAKING, State.PAUSED):
+        if text and self._is_talking:
             yield from self._heard_over(text)
         elif text:
             yield from self._answer(text)
         elif self.state is State.LISTENING and self._unanswered and not self._keys:
             yield from self._answer()
+        else:
+            yield from self._drop_draft()
+        self._drafts = 0
         if self.state is State.PAUSED:
             yield from self._resume()
         yield from self._await_input()
+
+    # --- answering ahead -----------------------------------------------------------------------
+
+    def _think_ahead(self, guess: str = "", *, settled: bool) -> Iterator[ev.Command]:
+        """Begin an answer to the turn as far as it is known, unless that one is begun."""
+        asked = " ".join((*self._late, *self._turn, guess)).strip()
+        if self._draft is not None and _plain(asked) == self._draft_answers:
+            return
+        yield from self._drop_draft()
+        may = self._manners.preemptive and settled and self._drafts < DRAFTS_MAX
+        idle = self.state is State.LISTENING and not (self._keys or self._running)
+        if may and idle and not self._leaving:
+            self._drafts += 1
+            self._draft, self._draft_answers = next(self._numbers), _plain(asked)
+            yield ev.StartReply(self._draft, self.history.messages(asked), tentative=True)
+
+    def _drop_draft(self) -> Iterator[ev.Command]:
+        if self._draft is not None:
+            draft, self._draft = self._draft, None
+            yield ev.CancelReply(draft)
 
     def _hear(self, guess: str = "") -> Iterator[ev.Command]:
         """Words of a turn: they take the floor, if they may."""
         self._prompted = 0
         yield ev.CancelTimer(ev.Timer.NO_INPUT)
-        talking = self.state in (State.SPEAKING, State.PAUSED)
-        if not talking or (
+        if self._departs:
+            return  # too late; should it fail, the words are answered
+        if not self._is_talking or (
             self._may_interrupt
             and self._words_that_count(*self._turn, guess) >= self._manners.min_words
         ):
             yield from self._take_the_floor()
 
+    @property
+    def _is_talking(self) -> bool:
+        """The agent has the floor, be it silent for a moment between two sentences."""
+        between = self.state is State.THINKING and self._has_spoken
+        return between or self.state in (State.SPEAKING, State.PAUSED, State.DEPARTING)
+
     def _heard_over(self, text: str) -> Iterator[ev.Command]:
         """A whole turn was said while the agent talks, and did not take the floor."""
         yield ev.CancelTimer(ev.Timer.OVERDUE)
-        if self._words_that_count(text) < self._manners.min_words or self._leaving:
+        # Few words over an answer are not meant to stop it; over a question of ours they reply.
+        enough = 1 if self._reply_is_fixed else self._manners.min_words
+        if self._words_that_count(text) < enough or self._leaving:
             yield from self._write_down(text)
         else:
             self._late.append(text)
@@ -246,6 +355,8 @@ class Dialogue:
     def _late_words(self, text: str) -> Iterator[ev.Command]:
         if self.state in (State.LISTENING, State.THINKING):
             yield from self._answer(text)
+        elif self.state is State.DEPARTING:
+            yield from self._heard_over(text)
         elif self._reply_is_fixed and not self._leaving:
             self._late.append(text)  # a welcome answers nothing: they are answered after it
             self._unanswered = True
@@ -253,8 +364,11 @@ class Dialogue:
             yield from self._write_down(text)
 
     def _key_pressed(self, event: ev.KeyPressed) -> Iterator[ev.Command]:
+        if self._departs:
+            return
         self._prompted = 0
         yield ev.CancelTimer(ev.Timer.NO_INPUT)
+        yield from self._drop_draft()
         yield from self._take_the_floor()
         if event.digit == "*":
             self._keys = ""
@@ -283,8 +397,10 @@ class Dialogue:
     def _voice_started(self, event: ev.VoiceStarted) -> Iterator[ev.Command]:
         if event.reply != self._reply:
             return
-        if not self._reply_is_fixed and not event.filler:
-            self._unanswered = False
+        if not event.filler and not self._has_spoken:
+            self._has_spoken = True
+            if not self._reply_is_fixed:
+                self._unanswered = bool(self._late)
         if self.state is not State.THINKING:
             return
         yield ev.CancelTimer(ev.Timer.FILLER)
@@ -293,31 +409,45 @@ class Dialogue:
             yield from self._pause()
 
     def _utterance_played(self, event: ev.UtterancePlayed) -> Iterator[ev.Command]:
-        words = self.history.heard(event.utterance)
-        if words:
-            yield ev.SendTranscript("agent", words)
+        yield from self._was_heard(event.utterance, 1.0)
 
     def _utterance_dropped(self, event: ev.UtteranceDropped) -> Iterator[ev.Command]:
-        words = self.history.heard(event.utterance, event.heard)
+        yield from self._was_heard(event.utterance, event.heard)
+
+    def _was_heard(self, utterance: int, share: float) -> Iterator[ev.Command]:
+        words = self.history.heard(utterance, share)
         if words:
             yield ev.SendTranscript("agent", words)
+        if self.state is State.SPEAKING and not self.history.waiting:
+            self.state = State.THINKING  # until more comes, or the end is told
+            yield from self._await_voice()
+        yield from self._depart_when_heard()
+
+    def _await_voice(self) -> Iterator[ev.Command]:
+        if self._manners.filler_s and self._manners.fillers and not self._reply_is_fixed:
+            yield ev.SetTimer(ev.Timer.FILLER, self._manners.filler_s)
 
     def _reply_ended(self, event: ev.ReplyEnded) -> Iterator[ev.Command]:
         if event.reply != self._reply:
             return
         if not self._reply_is_fixed:  # an apology heard is not an answer
             self._failures = 0
+            self._owes_results = False
         yield from self._unpause()
         yield from self._listen()
 
     def _reply_failed(self, event: ev.ReplyFailed) -> Iterator[ev.Command]:
+        if event.reply == self._draft:
+            self._draft = None  # nobody waits for it yet; the turn's end asks again
         if event.reply != self._reply:
             return
         self._failures += 1
         if not self._reply_is_fixed:
-            self._unanswered = False  # they are asked to say it again
+            self._unanswered = bool(self._late)  # the rest they are asked to say again
         yield from self._unpause()
-        if self._reply_is_fixed and (self._leaving or self._parting or self._failures > 1):
+        if self._departure is not None:
+            yield from self._listen()  # they are told nothing, but helped
+        elif self._reply_is_fixed and (self._leaving or self._parting or self._failures > 1):
             yield from self._end("the agent has no voice")
         elif self._reply_is_fixed:
             yield from self._listen()
@@ -325,6 +455,110 @@ class Dialogue:
             yield from self._leave(self._manners.farewell, error=_GONE)
         else:
             yield from self._say(self._manners.sorry)
+
+    # --- tools ---------------------------------------------------------------------------------
+
+    def _tools_called(self, event: ev.ToolsCalled) -> Iterator[ev.Command]:
+        if event.reply != self._reply:
+            return
+        self._rounds += 1
+        self._owes_results = True
+        requests = {next(self._tool_numbers): request for request in event.requests}
+        self.history.tools_called({n: request.call for n, request in requests.items()})
+        self._waits_for_tools = True
+        for number, request in requests.items():
+            if request.refused:
+                self.history.tool_done(number, request.refused)
+            elif self._rounds > self._manners.tool_rounds:
+                self.history.tool_done(number, _TOO_OFTEN)
+            elif request.leaves and self._departure is not None:
+                self.history.tool_done(number, _ONE_END)
+            elif request.leaves:
+                self._departure = number, request
+                self._farewell_said = self.history.waiting or self.state is not State.THINKING
+            else:
+                self._running.add(number)
+                yield ev.RunTool(number, request.call)
+        yield from self._go_on()
+        yield from self._depart_when_heard()
+
+    def _tool_done(self, event: ev.ToolDone) -> Iterator[ev.Command]:
+        self._running.discard(event.number)
+        if self._departs and self._departure is not None and event.number == self._departure[0]:
+            yield from self._departed(event)
+            return
+        self.history.tool_done(event.number, event.result)
+        yield from self._go_on()
+        yield from self._depart_when_heard()
+
+    def _go_on(self) -> Iterator[ev.Command]:
+        """The reply's tools have ended: the model goes on."""
+        if self._reply is None or not self._waits_for_tools:
+            return
+        if self._running or self._departure is not None:
+            return
+        self._waits_for_tools = False
+        may_ask = self._rounds < self._manners.tool_rounds
+        yield ev.ContinueReply(self._reply, self.history.messages(expected=True), may_ask)
+
+    # --- leaving -------------------------------------------------------------------------------
+
+    def _depart_when_heard(self) -> Iterator[ev.Command]:
+        """Hang up or transfer, once other tools have ended and the farewell was heard."""
+        if self._departure is None or self._running or self.state is not State.THINKING:
+            return
+        if self.history.waiting or self._reply is None or self._reply_is_fixed:
+            return
+        reply, self._reply = self._reply, None
+        yield ev.CancelTimer(ev.Timer.FILLER)
+        yield ev.CancelReply(reply)  # nothing more of it is wanted
+        if self._farewell_said:
+            yield from self._depart()
+        else:
+            _, request = self._departure
+            leaving_for = self._manners.transferring if request.leaves == "transfer" else None
+            yield from self._say(leaving_for or self._manners.goodbye)
+
+    def _depart(self) -> Iterator[ev.Command]:
+        """The last word has been sent: wait until it is heard, and whether they say something."""
+        self.state = State.DEPARTING
+        speaking = self._caller_speaks and not self._leaving
+        margin = self._manners.confirm_s if speaking else 0.0
+        yield ev.SetTimer(ev.Timer.FAREWELL, max(margin, self._manners.farewell_s))
+
+    def _farewell_heard(self) -> Iterator[ev.Command]:
+        if self._departs:
+            yield from self._end(hang_up=False)
+        elif self._leaving:
+            yield from self._end(self._error)
+        elif self._late:  # they spoke over it, and nothing may interrupt
+            self._keep_the_call()
+            self.state = State.LISTENING
+            yield from self._answer()
+        elif self._departure is None:
+            yield from self._end()
+        else:
+            self._departs = True
+            number, request = self._departure
+            yield ev.RunTool(number, request.call)
+
+    def _departed(self, event: ev.ToolDone) -> Iterator[ev.Command]:
+        self.history.tool_done(event.number, event.result)
+        if event.failed:
+            self._departure, self._departs = None, False
+            self.state = State.LISTENING
+            if self._deaf_for_good:
+                yield from self._leave(self._manners.farewell, error=_GONE)
+            else:
+                yield from self._answer()
+        else:
+            yield ev.SetTimer(ev.Timer.FAREWELL, GONE_S)
+
+    def _keep_the_call(self) -> None:
+        self._parting = False
+        if self._departure is not None:
+            self.history.tool_done(self._departure[0], _KEPT)
+            self._departure = None
 
     # --- when it cannot go on ------------------------------------------------------------------
 
@@ -337,7 +571,8 @@ class Dialogue:
         yield ev.CancelTimer(ev.Timer.PATIENCE)
 
     def _hearing_failed(self, _: ev.HearingFailed) -> Iterator[ev.Command]:
-        if not self._leaving:
+        self._deaf_for_good = True
+        if not (self._leaving or self._departs):
             yield from self._take_the_floor()
             yield from self._leave(self._manners.farewell, error=_GONE)
 
@@ -355,7 +590,7 @@ class Dialogue:
             self._settle_tries += 1
             yield ev.SetTimer(ev.Timer.SETTLE, SETTLE_S)
         else:
-            yield from self._end()
+            yield from self._end(hang_up=False)
 
     def _timer_fired(self, event: ev.TimerFired) -> Iterator[ev.Command]:
         match event.timer:
@@ -363,7 +598,11 @@ class Dialogue:
                 if self.state is State.PAUSED:
                     yield from self._resume()
             case ev.Timer.OVERDUE:
-                yield from self._turn_ended(ev.TurnEnded(self._turn_end))
+                yield from self._turn_over()
+            case ev.Timer.DICTATION:
+                yield from self._turn_over()
+            case ev.Timer.FAREWELL:
+                yield from self._farewell_heard()
             case ev.Timer.FILLER:
                 yield from self._fill()
             case ev.Timer.NO_INPUT:
@@ -399,7 +638,7 @@ class Dialogue:
             yield from self._say(text)
 
     def _too_long(self) -> Iterator[ev.Command]:
-        if self._leaving:
+        if self._leaving or self._departs:
             return
         if not self._warned:
             self._warned = self._warning_due = True
@@ -414,18 +653,36 @@ class Dialogue:
 
     def _answer(self, *texts: str) -> Iterator[ev.Command]:
         """Ask for a reply to `texts`, and to what was not answered before them."""
-        self._unanswered = False
+        if self._held:
+            self._held = False
+            texts, self._turn = (" ".join(self._turn), *texts), []
+            yield ev.CancelTimer(ev.Timer.DICTATION)
+        asked = _plain(" ".join((*self._late, *texts)))
+        draft = self._draft if asked and asked == self._draft_answers else None
+        if draft is None:
+            yield from self._drop_draft()
+        self._draft = None
+        self._unanswered = self._owes_results = False
+        yield ev.CancelTimer(ev.Timer.NO_INPUT)
         if not self._turn:
             yield ev.CancelTimer(ev.Timer.OVERDUE)
         yield from self._take_the_floor()
         late, self._late = self._late, []
         for text in (*late, *texts):
             yield from self._write_down(text)
-        if not self._leaving:
-            self._unanswered = True
-            yield ev.StartReply(self._begin(fixed=False), self.history.messages())
-            if self._manners.filler_s and self._manners.fillers:
-                yield ev.SetTimer(ev.Timer.FILLER, self._manners.filler_s)
+        if self._leaving:
+            return
+        self._unanswered = True
+        self._rounds = 0
+        reply = self._begin(fixed=False, number=draft)
+        if draft is not None:
+            yield ev.ConfirmReply(reply)
+        elif self._running:
+            self._waits_for_tools = True
+            yield ev.StartReply(reply, None)
+        else:
+            yield ev.StartReply(reply, self.history.messages())
+        yield from self._await_voice()
 
     def _write_down(self, text: str) -> Iterator[ev.Command]:
         self.history.caller_said(text)
@@ -445,11 +702,13 @@ class Dialogue:
 
     def _say(self, text: str) -> Iterator[ev.Command]:
         yield ev.CancelTimer(ev.Timer.NO_INPUT)
+        yield from self._drop_draft()
         yield ev.Say(self._begin(fixed=True), text)
 
-    def _begin(self, *, fixed: bool) -> int:
-        self._reply = next(self._numbers)
+    def _begin(self, *, fixed: bool, number: int | None = None) -> int:
+        self._reply = next(self._numbers) if number is None else number
         self._reply_is_fixed = fixed
+        self._has_spoken = self._waits_for_tools = False
         self.state = State.THINKING
         return self._reply
 
@@ -462,16 +721,22 @@ class Dialogue:
         """The caller has it now: whatever the agent was about to say is not said."""
         if self._leaving:
             return
-        if self.state in (State.SPEAKING, State.PAUSED):
+        audible = self.state in (State.SPEAKING, State.PAUSED)
+        if self.state is State.DEPARTING:
+            yield ev.CancelTimer(ev.Timer.FAREWELL)
+        self.state = State.LISTENING
+        if audible:
             yield ev.CancelTimer(ev.Timer.CONFIRM)
             yield ev.Flush()
         if self._reply is not None:
             yield ev.CancelReply(self._reply)
             yield ev.CancelTimer(ev.Timer.FILLER)
             self._reply = None
-        self._parting = self._welcoming = False
+        self._keep_the_call()
+        self._welcoming = self._waits_for_tools = False
         self.history.forget_unheard()
-        self.state = State.LISTENING
+        if self._owes_results:
+            self._unanswered, self._owes_results = True, False
         if self._unanswered:  # should their words come to nothing, the answer is still owed
             yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
         if self._settled:
@@ -497,8 +762,8 @@ class Dialogue:
         self._welcoming = False
         self.state = State.LISTENING
         yield ev.CancelTimer(ev.Timer.FILLER)
-        if self._leaving or self._parting:
-            yield from self._end(self._error)
+        if self._leaving or self._parting or self._departure is not None:
+            yield from self._depart()
         elif self._unanswered and not self._keys:
             yield from self._answer()
         elif self._warning_due:
@@ -509,11 +774,17 @@ class Dialogue:
         else:
             yield from self._await_input()
 
-    def _end(self, error: str | None = None) -> Iterator[ev.Command]:
+    def _end(self, error: str | None = None, *, hang_up: bool = True) -> Iterator[ev.Command]:
+        yield from self._drop_draft()
         self.state = State.ENDED
         for timer in ev.Timer:
             yield ev.CancelTimer(timer)
-        yield ev.EndCall(error)
+        yield ev.EndCall(error, hang_up)
+
+
+def _plain(text: str) -> str:
+    """Words as they are compared: punctuation and capitals settle later than they do."""
+    return " ".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
 
 
 def _has_words(text: str) -> bool:

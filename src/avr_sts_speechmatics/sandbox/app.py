@@ -1,7 +1,8 @@
-"""The sandbox as one web application: three protocols and its fault desk on one port.
+"""The sandbox as one web application: four protocols and a fault desk on one port.
 
 /v2/agent                 Agent STT        (SPEECHMATICS_RT_URL = ws://HOST:PORT/v2)
 /generate/<voice>         text-to-speech   (SPEECHMATICS_TTS_URL = http://HOST:PORT)
+/v1/audio/speech          text-to-speech   (OPENAI_TTS_URL = http://HOST:PORT/v1)
 /v1/chat/completions …    Chat Completions (OPENAI_BASE_URL = http://HOST:PORT/v1)
 /sandbox/faults           misbehaviour on request, see `faults`
 """
@@ -53,7 +54,8 @@ def create_app(
 
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.router.add_get("/v2/agent", hearing.handle)
-    app.router.add_post("/generate/{voice}", voice.handle)
+    app.router.add_post("/generate/{voice}", voice.generate)
+    app.router.add_post("/v1/audio/speech", voice.speech)
     app.router.add_post("/v1/chat/completions", thinking.handle)
     app.router.add_get("/v1/models", thinking.models)
     app.router.add_get("/v1/models/{model}", thinking.model)

@@ -6,10 +6,11 @@ Faults are asked for over HTTP, from this machine only:
     GET    /sandbox/faults    what is waiting
     DELETE /sandbox/faults    clears them
 
-A fault is an object with `fault` (its name), `part` (who misbehaves: `hearing`, `voice` or
-`thinking`), `count` (how many sessions or requests it hits; null: for ever; default 1) and
-its own fields. Faults of a part wait in line: the first takes its count, then the next, so
-two 503 and then silence are two faults. `pass` lets requests through unharmed in between.
+A fault is an object with `fault` (its name), `part` (who misbehaves: `hearing`, `voice`,
+`openai_voice` or `thinking`), `count` (how many sessions or requests it hits; null: for ever;
+default 1) and its own fields. Faults of a part wait in line: the first takes its count, then
+the next, so two 503 and then silence are two faults. `pass` lets requests through unharmed in
+between. What the table has for the voice, the OpenAI voice has too.
 
     fault              part       fields (default)
     -----------------+----------+------------------------------------------------------------
@@ -39,7 +40,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-Part = Literal["hearing", "voice", "thinking"]
+Part = Literal["hearing", "voice", "openai_voice", "thinking"]
 
 NonNegative = Annotated[float, Meta(ge=0)]
 HALF_AN_OBJECT = '{"message": "AddSegment", "segment": {"tran'
@@ -92,7 +93,7 @@ class Malformed(_Fault, tag="malformed"):
 
 
 class Truncate(_Fault, tag="truncate"):
-    part: Literal["voice", "thinking"]
+    part: Literal["voice", "openai_voice", "thinking"]
     after: NonNegative | None = None
 
 

@@ -14,7 +14,7 @@ from avr_sts_speechmatics.sandbox.engines import Send
 
 @dataclass(slots=True)
 class Request:
-    """An HTTP request to the voice or to the thinker.
+    """An HTTP request to a voice or to the thinker.
 
     body: as parsed, or the text where it was not JSON. status: of the answer, None until sent.
     done: the answer went out whole; False while it does, and for ever if the client left.
@@ -56,7 +56,7 @@ class HearingSession:
 class Received:
     """Everything that came, oldest first, and a way to wait for more.
 
-    sessions: connections to /v2/agent. speech: requests to the voice. chats: to the thinker.
+    sessions: connections to /v2/agent. speech: requests to either voice. chats: to the thinker.
     """
 
     def __init__(self) -> None:

@@ -212,7 +212,7 @@ class RunningSandbox:
 
     @property
     def openai_url(self) -> str:
-        """For OPENAI_BASE_URL."""
+        """For OPENAI_BASE_URL and OPENAI_TTS_URL."""
         return f"http://127.0.0.1:{self.port}/v1"
 
 

@@ -1,19 +1,20 @@
-"""`POST /generate/<voice>`: text-to-speech on the wire, whoever does the speaking.
+"""`POST /generate/<voice>` and `POST /v1/audio/speech`: two voices on the wire, whoever speaks.
 
 The body is streamed as it is made. Pieces are cut without regard to samples, because the
-cloud's are too: a client that cannot carry an odd byte over should fail here first.
+clouds' are too: a client that cannot carry an odd byte over should fail here first.
 """
 
 import struct
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from avr_sts_speechmatics.sandbox import faults
+from avr_sts_speechmatics.sandbox import faults, openai_speech
 from avr_sts_speechmatics.sandbox.engines import VoiceEngine
-from avr_sts_speechmatics.sandbox.faults import Fault, Faults
+from avr_sts_speechmatics.sandbox.faults import Fault, Faults, Part
 from avr_sts_speechmatics.sandbox.misbehaviour import break_off, has_key, refuse, stall
 from avr_sts_speechmatics.sandbox.received import Received, Request
 
@@ -23,7 +24,13 @@ TRUNCATE_AFTER_BYTES = 8_000
 PIECE_BYTES = 3_333
 """Odd on purpose; a tenth of a second."""
 
-CONTENT_TYPES: Mapping[str, str] = {"pcm_16000": "audio/pcm", "wav_16000": "audio/wav"}
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What is to be streamed."""
+
+    audio: AsyncIterator[bytes]
+    content_type: str
 
 
 class VoiceServer:
@@ -34,20 +41,39 @@ class VoiceServer:
         self._faults = faults
         self._received = received
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def generate(self, request: web.Request) -> web.StreamResponse:
+        """Speechmatics' dialect."""
+        return await self._handle(request, "voice", self._generated)
+
+    async def speech(self, request: web.Request) -> web.StreamResponse:
+        """OpenAI's dialect."""
+        return await self._handle(request, "openai_voice", self._spoken)
+
+    async def _handle(
+        self,
+        request: web.Request,
+        part: Part,
+        answer: Callable[[web.Request, Any], Speech | web.Response],
+    ) -> web.StreamResponse:
         body = await _body(request)
         record = Request(request.path, dict(request.query), dict(request.headers), body)
         if self._received is not None:
             self._received.speech.append(record)
             self._received.notify()
-        response = await self._answer(request, record)
+        response = await self._answer(request, record, part, answer)
         record.status, record.done = response.status, True
         if self._received is not None:
             self._received.notify()
         return response
 
-    async def _answer(self, request: web.Request, record: Request) -> web.StreamResponse:
-        fault = self._faults.take("voice")
+    async def _answer(
+        self,
+        request: web.Request,
+        record: Request,
+        part: Part,
+        answer: Callable[[web.Request, Any], Speech | web.Response],
+    ) -> web.StreamResponse:
+        fault = self._faults.take(part)
         if isinstance(fault, faults.RefuseKey | faults.Status):
             return refuse(fault)
         if isinstance(fault, faults.Stall) and fault.after is None:
@@ -55,35 +81,46 @@ class VoiceServer:
         if isinstance(fault, faults.Malformed):
             return web.Response(text=fault.text, content_type="text/html")
         if not has_key(request):
-            return refuse(faults.RefuseKey(part="voice"))
+            return refuse(faults.RefuseKey(part=part))
+        speech = answer(request, record.body)
+        if isinstance(speech, web.Response):
+            return speech
+        return await self._stream(request, record, speech, fault)
+
+    def _generated(self, request: web.Request, body: Any) -> Speech | web.Response:
         voice = request.match_info["voice"]
         if voice not in VOICES:
             return _error(404, f"no voice {voice!r}; there are {', '.join(sorted(VOICES))}")
         output_format = request.query.get("output_format", "wav_16000")
-        if output_format not in CONTENT_TYPES:
+        if output_format not in ("pcm_16000", "wav_16000"):
             return _error(400, f"no output_format {output_format!r}; give pcm_16000 or wav_16000")
-        text = record.body.get("text") if isinstance(record.body, dict) else None
+        text = body.get("text") if isinstance(body, dict) else None
         if not isinstance(text, str) or not text.strip():
             return _error(400, 'the body must be {"text": "…"} with something to say')
-        audio = self._engine.speak(text, voice)
-        if output_format == "wav_16000":
-            audio = _with_header(audio)
-        return await self._stream(request, record, _pieces(audio), output_format, fault)
+        return _in(output_format[:3], self._engine.speak(text, voice), RATE)
+
+    def _spoken(self, _: web.Request, body: Any) -> Speech | web.Response:
+        try:
+            asked = openai_speech.parse(body)
+        except ValueError as error:
+            problem = {"message": str(error), "type": "invalid_request_error", "param": None}
+            return web.json_response({"error": {**problem, "code": None}}, status=400)
+        audio = self._engine.speak(asked.input, openai_speech.VOICES[asked.voice])
+        return _in(asked.response_format, openai_speech.widen(audio), openai_speech.RATE)
 
     async def _stream(
         self,
         request: web.Request,
         record: Request,
-        pieces: AsyncIterator[bytes],
-        output_format: str,
+        speech: Speech,
         fault: Fault | None,
     ) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPES[output_format]})
+        response = web.StreamResponse(headers={"Content-Type": speech.content_type})
         record.status = response.status
         await response.prepare(request)
         limit = _after(fault)
         sent = 0
-        async for piece in pieces:
+        async for piece in _pieces(speech.audio):
             if limit is not None and sent + len(piece) > limit:
                 await response.write(piece[: limit - sent])
                 if isinstance(fault, faults.Stall):
@@ -116,6 +153,12 @@ async def _body(request: web.Request) -> Any:
         return text
 
 
+def _in(container: str, audio: AsyncIterator[bytes], rate: int) -> Speech:
+    if container == "wav":
+        return Speech(_with_header(audio, rate), "audio/wav")
+    return Speech(audio, "audio/pcm")
+
+
 def _error(status: int, reason: str) -> web.Response:
     return web.json_response({"detail": reason}, status=status)
 
@@ -126,11 +169,11 @@ async def _pieces(audio: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield chunk[start : start + PIECE_BYTES]
 
 
-async def _with_header(audio: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _with_header(audio: AsyncIterator[bytes], rate: int) -> AsyncIterator[bytes]:
     # The lengths are unknown while streaming, so they say "as long as can be".
     yield struct.pack(
         "<4sI4s4sIHHIIHH4sI",
-        *(b"RIFF", 0xFFFFFFFF, b"WAVE", b"fmt ", 16, 1, 1, RATE, 2 * RATE, 2, 16),
+        *(b"RIFF", 0xFFFFFFFF, b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16),
         *(b"data", 0xFFFFFFDB),
     )
     async for chunk in audio:

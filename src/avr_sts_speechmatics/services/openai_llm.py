@@ -14,14 +14,17 @@ import importlib
 import logging
 import re
 import time
+import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from avr_sts_speechmatics.conversation import Message
+from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.services.chat_messages import chat_messages, chat_tools, is_json
+from avr_sts_speechmatics.services.thinking import Brief
 from avr_sts_speechmatics.settings import Secret
 
 if TYPE_CHECKING:
@@ -39,8 +42,23 @@ RETRY_AFTER_MAX_S = 2.0
 _log = logging.getLogger(__name__)
 
 
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _CallPiece(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
 class _Delta(msgspec.Struct):
     content: str | None = None
+    tool_calls: list[_CallPiece] | None = None
+
+
+_NOTHING = _Delta()
 
 
 class _Choice(msgspec.Struct):
@@ -89,27 +107,33 @@ class OpenAiThinking:
         self._connect()
 
     async def reply(
-        self, instructions: str, history: Sequence[Message]
-    ) -> AsyncGenerator[str, None]:
-        messages = [{"role": "system", "content": instructions}] if instructions else []
-        messages += [{"role": entry.role, "content": entry.content} for entry in history]
-        async with aclosing(self._stream(messages)) as deltas:
+        self, brief: Brief, history: Sequence[Entry]
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        body: dict[str, Any] = {"messages": chat_messages(brief.instructions, history)}
+        if brief.tools:
+            body["tools"] = chat_tools(brief.tools)
+        if brief.model is not None:
+            body["model"] = brief.model
+        calls = _Calls()
+        async with aclosing(self._stream(body, calls)) as deltas:
             visible = _Visible()
             async for delta in deltas:
                 if text := visible.feed(delta):
                     yield text
             if text := visible.end():
                 yield text
+        for call in calls.whole():
+            yield call
 
     async def close(self) -> None:
         if self._client is not None:
             await self._client.close()
             self._client = None
 
-    async def _stream(self, messages: list[dict[str, str]]) -> AsyncGenerator[str, None]:
-
+    async def _stream(self, body: dict[str, Any], calls: "_Calls") -> AsyncGenerator[str, None]:
+        """The answer's text as it comes; what it asks for besides is collected in `calls`."""
         asked = time.monotonic()
-        stream = await self._begin(messages)
+        stream = await self._begin(body)
         first: float | None = None
         finish: str | None = None
         text_so_far = ""
@@ -126,10 +150,12 @@ class OpenAiThinking:
                     if not choices:
                         continue
                     finish = choices[0].finish_reason or finish
-                    if choices[0].delta and (text := choices[0].delta.content):
-                        if first is None:
-                            first = time.monotonic() - asked
-                            _log.debug("thinking: first token after %.0f ms", first * 1000)
+                    delta = choices[0].delta or _NOTHING
+                    if first is None and (delta.content or delta.tool_calls):
+                        first = time.monotonic() - asked
+                        _log.debug("thinking: first token after %.0f ms", first * 1000)
+                    calls.add(delta.tool_calls or ())
+                    if text := delta.content:
                         text_so_far = text_so_far[-40:] + text
                         yield text
             except StopAsyncIteration:
@@ -140,11 +166,16 @@ class OpenAiThinking:
                 # A server may send anything, and the SDK lets through what its JSON parser, its
                 # models and the transport below it raise: whatever it is, the answer is at an end.
                 raise _failed(f"the answer was cut: {_short(error)}", retryable=True) from error
-        # Some servers never say why they finished; a whole sentence is proof enough.
-        if finish is None and not text_so_far.rstrip().endswith((".", "!", "?", "…")):
+        # Some servers never say why they finished; a whole sentence, or a whole tool call, is proof
+        # enough.
+        if (
+            finish is None
+            and not calls.are_whole
+            and not text_so_far.rstrip().endswith((".", "!", "?", "…"))
+        ):
             raise _failed("the answer was cut", retryable=True)
 
-    async def _begin(self, messages: list[dict[str, str]]) -> "openai.AsyncStream[object]":
+    async def _begin(self, body: dict[str, Any]) -> "openai.AsyncStream[object]":
         """The stream, once its headers are there; tried TRIES times."""
         import openai
 
@@ -160,7 +191,7 @@ class OpenAiThinking:
                     return await client.post(
                         "/chat/completions",
                         cast_to=object,
-                        body={"messages": messages, "stream": True, **self._parameters},
+                        body={"stream": True, **self._parameters, **body},
                         stream=True,
                         stream_cls=openai.AsyncStream[object],
                     )
@@ -209,6 +240,37 @@ class OpenAiThinking:
                 _log.warning("thinking: the server refuses %s; it is not sent any more", name)
                 return True
         return False
+
+
+class _Calls:
+    """Tool calls, put together from their fragments.
+
+    Fragments belong together by index. Servers that send a call in one piece may leave out the
+    index, or the id, which is then made up: the result needs one to refer to.
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[tuple[int | None, list[str]]] = []  # index; id, name, arguments
+
+    def add(self, pieces: Sequence[_CallPiece]) -> None:
+        for piece in pieces:
+            function = piece.function or _Function()
+            known = [parts for index, parts in self._calls if index == piece.index]
+            begins = not known or (piece.index is None and function.name)
+            if begins:
+                parts = [piece.id or f"call_{uuid.uuid4().hex}", function.name or "", ""]
+                self._calls.append((piece.index, parts))
+            else:
+                parts = known[-1]
+            parts[2] += function.arguments or ""
+
+    @property
+    def are_whole(self) -> bool:
+        """There are some, and their arguments are JSON to its end."""
+        return bool(self._calls) and all(is_json(parts[2] or "{}") for _, parts in self._calls)
+
+    def whole(self) -> list[ToolCall]:
+        return [ToolCall(id, name, arguments or "{}") for _, (id, name, arguments) in self._calls]
 
 
 class _Visible:

@@ -1,9 +1,12 @@
 """Thinking without a model: the receptionist, behind the same interface as a cloud."""
 
+import uuid
 from collections.abc import AsyncGenerator, Sequence
 
-from avr_sts_speechmatics.conversation import Message
+from avr_sts_speechmatics.conversation import Entry, ToolCall
+from avr_sts_speechmatics.services.chat_messages import chat_messages
 from avr_sts_speechmatics.services.receptionist import FaqError, Receptionist, load_faq
+from avr_sts_speechmatics.services.thinking import Brief
 
 __all__ = ["FaqError", "Receptionist", "ScriptedThinking", "load_faq"]
 
@@ -15,10 +18,13 @@ class ScriptedThinking:
         self._receptionist = receptionist
 
     async def reply(
-        self, instructions: str, history: Sequence[Message]
-    ) -> AsyncGenerator[str, None]:
-        entries = [{"role": entry.role, "content": entry.content} for entry in history]
-        yield self._receptionist.reply(entries).text
+        self, brief: Brief, history: Sequence[Entry]
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        offered = frozenset(tool.name for tool in brief.tools)
+        reply = self._receptionist.reply(chat_messages("", history), offered)
+        yield reply.text
+        if reply.tool is not None:
+            yield ToolCall(f"call_{uuid.uuid4()}", reply.tool.name, reply.tool.arguments_json())
 
     async def warm_up(self) -> None:
         """There is nothing to load."""

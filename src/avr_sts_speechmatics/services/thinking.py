@@ -1,17 +1,31 @@
 """What a call asks of whoever finds the answers: a model in a cloud, or a script."""
 
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from avr_sts_speechmatics.conversation import Message
+from avr_sts_speechmatics.conversation import Entry, ToolCall, ToolSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What whoever thinks is told besides the conversation.
+
+    model: None for the one of the settings. tools: what may be asked for.
+    """
+
+    instructions: str
+    tools: tuple[ToolSpec, ...] = ()
+    model: str | None = None
 
 
 class Thinking(Protocol):
     """Finds what the agent says next."""
 
-    def reply(self, instructions: str, history: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """Stream the answer's text in pieces, cut anywhere.
+    def reply(self, brief: Brief, history: Sequence[Entry]) -> AsyncGenerator[str | ToolCall, None]:
+        """Stream the answer: text in pieces, cut anywhere, then the tools it asks for, each whole.
 
+        history: each ToolCall in it is followed by its ToolResult, before any Message.
         Closing the generator (or cancelling its task) stops the work at once.
         Raises ServiceError; once text has come, an answer is never begun anew.
         """

@@ -12,16 +12,21 @@ from dataclasses import dataclass
 class TurnTimes:
     """One answer of the agent and the turn it answers.
 
-    stopped: the caller stopped speaking. confirmed: the turn was over and the model asked.
-    first_token, first_clause, first_audio: of the model, of what could be spoken, of the voice.
+    asked: the model was; before `confirmed`, if it was asked ahead. stopped: the caller stopped
+    speaking. confirmed: the turn was over. first_token, first_clause, first_audio: of the model, of
+    what could be spoken, of the voice. first_frame: left for the caller.
+    requests: to the model for this turn, those that came to nothing included.
     words_said: sent to the voice. words_heard: played, as far as the clock knows.
     """
 
-    stopped: float | None
-    confirmed: float
+    asked: float
+    stopped: float | None = None
+    confirmed: float | None = None
     first_token: float | None = None
     first_clause: float | None = None
     first_audio: float | None = None
+    first_frame: float | None = None
+    requests: int = 1
     words_said: int = 0
     words_heard: int = 0
     interrupted: bool = False
@@ -38,14 +43,20 @@ class TurnTimes:
         if self.first_audio is None:
             self.first_audio = time.monotonic()
 
+    def frame(self, at: float | None) -> None:
+        if self.first_frame is None:
+            self.first_frame = at
+
     def as_dict(self) -> dict[str, int | bool | None]:
         """For a log line: each wait in whole ms, None for what did not happen."""
         return {
-            "voice_to_voice_ms": _ms(self.stopped, self.first_audio),
+            "voice_to_voice_ms": _ms(self.stopped, self.first_frame),
             "confirm_ms": _ms(self.stopped, self.confirmed),
             "model_ms": _ms(self.confirmed, self.first_token),
             "clause_ms": _ms(self.first_token, self.first_clause),
             "voice_ms": _ms(self.first_clause, self.first_audio),
+            "frame_ms": _ms(self.first_audio, self.first_frame),
+            "requests": self.requests,
             "interrupted": self.interrupted,
             "words_said": self.words_said,
             "words_heard": self.words_heard,

@@ -22,6 +22,7 @@ import msgspec
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND
+from avr_sts_speechmatics.audio.playout import Played
 from avr_sts_speechmatics.dialogue.events import Role
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
@@ -45,6 +46,10 @@ FACT_VALUE_MAX = 256
 """Query parameters are untrusted text: so many, and so long (characters), are kept."""
 
 KEYS = frozenset("0123456789*#ABCD")
+
+WATCH = "watch"
+"""With this query parameter set to 1 the records of the call are sent along: for people who try an
+agent. It is no fact of the call."""
 
 _LINGER_S = 1.0
 
@@ -75,8 +80,13 @@ class AvrWebSocket(WSListener):
     reason when none can be taken.
     """
 
+    continuous = False
+    can_hang_up = False
+
     def __init__(self, path: str, open_call: Callable[[Caller, Line], CallerSide]) -> None:
-        self._facts = facts_of(path)
+        facts = dict(facts_of(path))
+        self._watched = facts.pop(WATCH, "") == "1"
+        self._facts = facts
         self._open_call = open_call
         self._transport: WSTransport | None = None
         self._messages = Messages()
@@ -101,6 +111,17 @@ class AvrWebSocket(WSListener):
 
     def send_error(self, message: str) -> None:
         self._send(msgspec.json.encode({"type": "error", "message": message}))
+
+    def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
+        # avr-core did not ask for it, and what it does with an unknown type is not documented.
+        if self._watched:
+            self._send(msgspec.json.encode({"type": kind, **fields}))
+
+    def own_playout(self, finished: Callable[[Played], None]) -> None:
+        return None
+
+    def hang_up(self) -> None:
+        """What a closed socket does to the phone call is not documented."""
 
     def close(self, *, failed: bool) -> None:
         self._close(WSCloseCode.INTERNAL_ERROR if failed else WSCloseCode.OK)

@@ -14,11 +14,12 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, SampleAligner, seconds
+from avr_sts_speechmatics.audio.playout import Played
 from avr_sts_speechmatics.dialogue.events import Role
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
@@ -95,6 +96,9 @@ async def _read(request: web.Request, call: CallerSide) -> None:
 class _HttpLine:
     """Frames on their way into the response. Implements `line.Line`."""
 
+    continuous = False
+    can_hang_up = False
+
     def __init__(self) -> None:
         self._frames: list[bytes] = []
         self._something = asyncio.Event()
@@ -129,6 +133,15 @@ class _HttpLine:
 
     def send_error(self, message: str) -> None:
         _log.warning("the other end is not told: %s", message)
+
+    def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
+        """Nobody watches."""
+
+    def own_playout(self, finished: Callable[[Played], None]) -> None:
+        return None
+
+    def hang_up(self) -> None:
+        """The end of the response says nothing about the phone call."""
 
     def close(self, *, failed: bool) -> None:
         self._closed = True

@@ -1,0 +1,134 @@
+"""Ambience: the sound of a room under the agent's voice and in its pauses.
+
+A line that falls dead silent between two sentences sounds as if it had been cut. A recording of a
+room, read once for the process, runs through each call: alone while nobody speaks, added to the
+agent's speech otherwise. It is one loop without a seam, and each call begins somewhere else in it,
+so that calls in the same office do not cough at the same time.
+
+The caller's audio is not touched. What is made here is a frame; when it leaves is the playout's
+business.
+"""
+
+import math
+import random
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avr_sts_speechmatics.audio import wav
+from avr_sts_speechmatics.audio.pcm import FRAME_BYTES, FRAME_SAMPLES, RATE, silence
+
+LOOP_MIN_S = 1.0
+"""A shorter recording is refused (s): its loop would be heard as a rhythm."""
+
+SEAM_S = 0.1
+"""How long the end of the recording is faded into its beginning (s)."""
+
+_SILENCE = silence(FRAME_SAMPLES / RATE)
+_SAMPLE = np.dtype("<i2")
+
+
+def quiet(speech: bytes | None) -> bytes:
+    """The background of a call without ambience: speech as it is, and silence in its pauses."""
+    return _SILENCE if speech is None else speech
+
+
+class Ambience:
+    """A recording of a room, for all calls of the process.
+
+    recording: s16le mono at 8 kHz. level: what its samples are multiplied with.
+    Raises ValueError if the recording is too short.
+    """
+
+    def __init__(self, recording: bytes, level: float) -> None:
+        samples = np.frombuffer(recording, "<i2").astype(np.float32) * level
+        if len(samples) < LOOP_MIN_S * RATE:
+            raise ValueError(
+                f"{len(samples) / RATE:.2f} s are too short for a background; "
+                f"give a recording of {LOOP_MIN_S:.0f} s or more."
+            )
+        loop = np.rint(_without_seam(samples)).clip(-32768, 32767).astype("<i2")
+        self._length = len(loop)
+        # The loop's beginning stands behind its end too: no frame is put together of two pieces.
+        room = np.concatenate((loop, loop[:FRAME_SAMPLES]))
+        self._tape = _Tape(
+            room.tobytes(), room, -32768 - np.minimum(room, 0), 32767 - np.maximum(room, 0)
+        )
+
+    @classmethod
+    def load(cls, path: Path, level: float) -> "Ambience":
+        """Read a WAV file of any usual rate, or headerless s16le samples at 8 kHz, mono.
+
+        Raises ValueError with a sentence for the person who named the file.
+        """
+        try:
+            with path.open("rb") as file:
+                is_wav = file.read(4) == b"RIFF"
+            if is_wav and path.suffix.lower() in wav.RAW_SUFFIXES:
+                raise ValueError(f"{path}: a WAV file by another name; call it .wav.")
+            recording = wav.read_speech(path) if is_wav else path.read_bytes()
+        except OSError as error:
+            raise ValueError(f"{path}: {error.strerror or error}; check the file name.") from error
+        except wav.AudioFileError as error:
+            raise ValueError(str(error)) from error
+        if len(recording) % 2:
+            raise ValueError(
+                f"{path}: neither a WAV file nor whole 16-bit samples (s16le, mono, 8 kHz)."
+            )
+        try:
+            return cls(recording, level)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    def background(self) -> "Background":
+        """The room as one call hears it, from anywhere in the recording on."""
+        return Background(self._tape, self._length, random.randrange(self._length))
+
+
+class _Tape(NamedTuple):
+    """One round of the room: as it is sent alone, and what a sum of samples needs.
+
+    lowest, highest: what speech may be at each sample without the sum leaving 16 bits.
+    """
+
+    alone: bytes
+    room: NDArray[np.int16]
+    lowest: NDArray[np.int16]
+    highest: NDArray[np.int16]
+
+
+class Background:
+    """The room in one call: called for each frame in turn, with the speech in it or None."""
+
+    __slots__ = ("_at", "_length", "_tape")
+
+    def __init__(self, tape: _Tape, length: int, at: int) -> None:
+        self._tape = tape
+        self._length = length
+        self._at = at
+
+    def __call__(self, speech: bytes | None) -> bytes:
+        tape, at = self._tape, self._at
+        self._at = (at + FRAME_SAMPLES) % self._length
+        if speech is None:
+            return tape.alone[2 * at : 2 * at + FRAME_BYTES]
+        end = at + FRAME_SAMPLES
+        # Speech is limited to what the room leaves of 16 bits, then added: the sum saturates, and
+        # no wider samples are made of it and back, which would cost twice as much.
+        limited = np.maximum(np.frombuffer(speech, _SAMPLE), tape.lowest[at:end])
+        np.minimum(limited, tape.highest[at:end], out=limited)
+        limited += tape.room[at:end]
+        frame: bytes = limited.tobytes()
+        return frame
+
+
+def _without_seam(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A loop of the samples: the end is faded into the beginning, and is then no longer there."""
+    seam = round(SEAM_S * RATE)
+    angle = np.linspace(0, math.pi / 2, seam, dtype=np.float32)
+    # Of equal power, not of equal sum: the two ends of a noise have nothing to do with each other,
+    # and half of each would be heard as a dip.
+    joined = samples[-seam:] * np.cos(angle) + samples[:seam] * np.sin(angle)
+    return np.concatenate((joined, samples[seam:-seam]))

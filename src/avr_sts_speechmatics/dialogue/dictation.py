@@ -1,0 +1,62 @@
+"""Is the caller in the middle of a number, a date, an address, a spelling?
+
+People say such things in pieces, with pauses in which a recogniser ends the turn. Whether more is
+to come is guessed from two things: what the agent asked for, and how the caller's words end. Words
+for numbers and letters are English; digits are the same in every language.
+"""
+
+import re
+
+_ASKED_FOR = re.compile(
+    r"\b(?:numbers?|code|pin|digits?|post ?code|zip|date|birthday|born|address|street|e-?mail|"
+    r"spell\w*|letters?|account|reference|booking id|card|expiry|licen[cs]e|serial)\b",
+    re.IGNORECASE,
+)
+_UNITS = "zero|oh|nought|one|two|three|four|five|six|seven|eight|nine"
+_NUMBER = re.compile(
+    rf"(?:{_UNITS}|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|"
+    r"hundred|thousand|double|triple|dash|slash|dot|underscore|hyphen|plus|"
+    r"first|second|third|\w+th|january|february|march|april|may|june|july|august|september|"
+    r"october|november|december)"
+)
+
+_TIME = re.compile(r"\b\d{1,2}[:.]\d{2}\b")
+
+_ALONE = 3
+"""So many number words or letters at the end are dictation though nobody asked for it: a table
+"for two" is not, "four four one" is."""
+
+_LAST_WORDS = 4
+"""If it was asked for, one of them among the last words is enough: "twelve Baker Street"."""
+
+
+def asks_for_dictation(text: str) -> bool:
+    """Whether the agent's words ask for something that is said in pieces."""
+    return _ASKED_FOR.search(text) is not None
+
+
+def is_dictation(text: str, *, asked: bool) -> bool:
+    """Whether the caller may be in the middle of such a thing.
+
+    asked: whether the agent asked for one.
+    """
+    weights = [_weight(word) for word in re.findall(r"[\w'@]+", _TIME.sub(" - ", text.lower()))]
+    if asked:
+        return any(weights[-_LAST_WORDS:])
+    if text.rstrip().endswith("?"):
+        return False
+    run = 0
+    for weight in reversed(weights):
+        if not weight:
+            break
+        run += weight
+    return run >= _ALONE
+
+
+def _weight(word: str) -> int:
+    """How many figures or letters of a number or a spelling a word stands for."""
+    digits = sum(c.isdigit() for c in word)
+    if digits:
+        return digits
+    spelt = len(word) == 1 and word not in "ai"
+    return int(spelt or _NUMBER.fullmatch(word) is not None)

@@ -1,0 +1,250 @@
+"""Checks of settings: from the text an operator wrote to the value the service uses.
+
+Each takes the text and gives the value, or raises Wrong with what is allowed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from avr_sts_speechmatics.tools import dial_patterns
+from avr_sts_speechmatics.tools.mcp_config import parse_mcp_servers
+
+
+class Secret:
+    """A value that shows itself only when asked, so that no log or error can leak it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+@dataclass(frozen=True, slots=True)
+class VocabEntry:
+    """A word the recogniser should know. sounds_like: spellings of how it is said."""
+
+    content: str
+    sounds_like: tuple[str, ...] = ()
+
+
+class Wrong(ValueError):
+    """A value cannot be used; the text says what is allowed."""
+
+
+def text(value: str) -> str:
+    return value
+
+
+def secret(value: str) -> Secret:
+    if not value.isascii() or any(c.isspace() or not c.isprintable() for c in value):
+        raise Wrong("a key is plain letters, without spaces or line breaks; copy it again")
+    return Secret(value)
+
+
+def number(low: float, high: float, unit: str = "") -> Callable[[str], float]:
+    def parse(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not low <= number <= high:
+            raise Wrong(f"give a number{unit and ' of ' + unit} from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
+def whole(low: int, high: int, unit: str = "") -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise Wrong(f"give a whole number{unit and ' of ' + unit} from {low} to {high}")
+        return number
+
+    return parse
+
+
+def port(value: str) -> int:
+    try:
+        return whole(1, 65535)(value)
+    except Wrong:
+        raise Wrong("not a port; give a number from 1 to 65535") from None
+
+
+def ports(value: str) -> tuple[int, ...]:
+    try:
+        return tuple(dict.fromkeys(port(part.strip()) for part in value.split(",") if part.strip()))
+    except Wrong:
+        raise Wrong(
+            "give ports from 1 to 65535, separated by commas, or nothing for none"
+        ) from None
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value.lower() not in allowed:
+            raise Wrong(f"give one of {', '.join(allowed)}")
+        return value.lower()
+
+    return parse
+
+
+def yes_or_no(value: str) -> bool:
+    try:
+        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
+            value.lower()
+        ]
+    except KeyError:
+        raise Wrong("give true or false") from None
+
+
+def phrases(value: str) -> tuple[str, ...]:
+    """Phrases in lower case, without punctuation, as they are compared with what is heard."""
+    kept = ("".join(c if c.isalnum() or c == " " else "" for c in p) for p in value.split(","))
+    return tuple(" ".join(phrase.lower().split()) for phrase in kept if phrase.strip())
+
+
+def host(value: str) -> str:
+    try:
+        value.encode("idna")  # as resolvers do: no empty label, none too long
+    except UnicodeError:
+        raise Wrong("give a host name or an address") from None
+    if not value or any(c.isspace() or c == "/" for c in value):
+        raise Wrong("give a host name or an address")
+    return value
+
+
+def url(*schemes: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in schemes and bool(parts.hostname)
+            usable = usable and not any(c.isspace() or not c.isprintable() for c in value)
+            host(parts.hostname or "")
+            _ = parts.port  # urlsplit checks the port only when it is read
+        except ValueError:
+            usable = False
+        if not usable:
+            raise Wrong(
+                f"give an address that begins with {' or '.join(s + '://' for s in schemes)}"
+            )
+        if parts.username or parts.password:
+            raise Wrong("give the address without a user name or password")
+        return value if parts.query else value.rstrip("/")
+
+    return parse
+
+
+def language(value: str) -> str:
+    if not value.replace("_", "").replace("-", "").isalpha() or len(value) > 15:
+        raise Wrong("give a language code such as en, de or es")
+    return value
+
+
+def name(value: str) -> str:
+    if not all(c.isalnum() or c in "-_.:/" for c in value) or len(value) > 200:
+        raise Wrong("give a plain name: letters, digits, and - _ . : /")
+    return value
+
+
+def voice(value: str) -> str:
+    if not all(c.isalnum() or c in "-_" for c in value) or len(value) > 60:
+        raise Wrong("give a voice's name, such as sarah, theo, megan or jack")
+    return value
+
+
+def file(value: str) -> Path:
+    try:
+        path = Path(value).expanduser()
+        there = path.is_file()
+    except (OSError, RuntimeError):  # too long, not to be looked at; a home that is nobody's
+        there = False
+    if not there:
+        raise Wrong("there is no such file; give the path of a readable file")
+    return path
+
+
+def directory(value: str) -> Path:
+    try:
+        path = Path(value).expanduser()
+        there = path.is_dir()
+    except (OSError, RuntimeError):
+        there = False
+    if not there:
+        raise Wrong("there is no such directory")
+    return path
+
+
+def port_or_none(value: str) -> int | None:
+    """A port, or None for 0."""
+    try:
+        return whole(0, 65535)(value) or None
+    except Wrong:
+        raise Wrong("not a port; give a number from 1 to 65535, or 0 for none") from None
+
+
+def on_failure(value: str) -> str:
+    """`hangup`, `close`, or `transfer:<extension>`."""
+    kind, _, extension = value.partition(":")
+    if kind == "transfer" and dial_patterns.is_extension(extension):
+        return value
+    if value not in ("hangup", "close"):
+        raise Wrong("give hangup, close, or transfer:<extension> such as transfer:700")
+    return value
+
+
+def context(value: str) -> str:
+    if not dial_patterns.is_context(value):
+        raise Wrong("give a dialplan context: letters, digits, and - _")
+    return value
+
+
+def patterns(value: str) -> tuple[dial_patterns.Pattern, ...]:
+    try:
+        return dial_patterns.parse(value)
+    except ValueError as error:
+        raise Wrong(str(error)) from None
+
+
+def mcp_servers(value: str) -> str:
+    try:
+        parse_mcp_servers(value)
+    except ValueError as error:
+        raise Wrong(str(error)) from None
+    return value
+
+
+def vocab(value: str) -> tuple[VocabEntry, ...]:
+    """A comma-separated list of words, or the service's own JSON list with `sounds_like`."""
+    if not value.lstrip().startswith("["):
+        return tuple(VocabEntry(word.strip()) for word in value.split(",") if word.strip())
+    try:
+        entries = msgspec.json.decode(value, type=list[str | VocabEntry])
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Wrong(
+            'give words separated by commas, or a JSON list such as ["Brandvoll", '
+            f'{{"content": "Siobhan", "sounds_like": ["shiv awn"]}}] ({error})'
+        ) from None
+    words = (VocabEntry(entry) if isinstance(entry, str) else entry for entry in entries)
+    return tuple(word for word in words if word.content.strip())

@@ -1,0 +1,93 @@
+"""One request to the operator's webhook receiver: connect, send, see whether it was taken.
+
+It tells a failure that may pass from one that will not. When an event is sent, and whether again,
+is decided in `webhooks`.
+"""
+
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from avr_sts_speechmatics.settings import Secret
+
+KEEP_S = 1.5
+"""How long an idle connection is kept (s). Shorter than servers do (gunicorn 2 s, Node 5 s): an
+event sent while the other end closes would be lost."""
+
+REPLY_MAX = 16 * 1024
+"""Longest reply that is read (bytes)."""
+
+
+class Undelivered(Exception):
+    """The receiver did not take an event. again: whether it may take it later."""
+
+    def __init__(self, why: str, *, again: bool) -> None:
+        super().__init__(why)
+        self.again = again
+
+
+class WebhookReceiver:
+    """The server at one address.
+
+    url: http or https, checked. secret: copied into `X-AVR-WEBHOOK-SECRET`, None for none.
+    timeout_s: of one request. [AVR protocol, 7]
+    """
+
+    def __init__(self, url: str, secret: Secret | None, timeout_s: float) -> None:
+        self.shown = urlsplit(url)._replace(path="", query="", fragment="").geturl()
+        """The address as a log may show it: the rest of it may hold a token."""
+        self._url = url
+        self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        if secret is not None:
+            self._headers["X-AVR-WEBHOOK-SECRET"] = secret.reveal()
+        self._timeout_s = timeout_s
+        self._http: aiohttp.ClientSession | None = None
+
+    async def post(self, body: bytes, *, wants_reply: bool = False) -> bytes:
+        """Send once. Returns the reply if it is wanted and not too long, else nothing.
+
+        Raises Undelivered.
+        """
+        if self._http is None:
+            self._http = aiohttp.ClientSession(
+                # Whoever sends bounds how many requests there are at once.
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_S),
+                timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+            )
+        try:
+            # A redirect would carry the secret to an address nobody set.
+            async with self._http.post(
+                self._url, data=body, headers=self._headers, allow_redirects=False
+            ) as response:
+                status = response.status
+                if status // 100 == 2:
+                    return await _bounded(response.content) if wants_reply else b""
+        except TimeoutError:
+            raise Undelivered(f"no answer within {self._timeout_s:g} s", again=True) from None
+        except aiohttp.ClientConnectorError as error:
+            raise Undelivered(f"cannot connect: {error.os_error}", again=True) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # Their texts may show the whole address.
+            raise Undelivered(f"no answer: {type(error).__name__}", again=True) from error
+        why = f"status {status}"
+        if status in (401, 403):
+            why += "; check WEBHOOK_SECRET"
+        elif status // 100 == 3:
+            why += ", a redirect, which is not followed; set its goal as WEBHOOK_URL"
+        raise Undelivered(why, again=status == 429 or status >= 500)
+
+    async def close(self) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+
+async def _bounded(content: aiohttp.StreamReader) -> bytes:
+    """A body, or nothing if it is longer than REPLY_MAX."""
+    body = bytearray()
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > REPLY_MAX:
+            return b""
+    return bytes(body)

@@ -1,0 +1,159 @@
+"""A tool made of an operator's function: what the model is told comes from its signature.
+
+Name, docstring and typed parameters become the tool's name, description and JSON Schema; the same
+types check what the model asks. A parameter is described in the docstring's `Args:` or by
+`Annotated[..., Field(description=...)]`. One of type `CallFacts` is not the model's business: it
+is given the facts of the call.
+
+How functions are found is `own`'s business.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import to_json
+
+from avr_sts_speechmatics.conversation import ToolSpec
+from avr_sts_speechmatics.tools import CallFacts
+from avr_sts_speechmatics.tools.toolbox import RESERVED, ToolError
+
+TOLD_MAX = 5
+"""How many mistakes in its arguments the model is told at once."""
+
+# What OpenAI takes as the name of a function.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_ARGS = ("Args:", "Arguments:", "Parameters:")
+_ARG = re.compile(r"(\w+)(?:[ \t]*\([^)]*\))?[ \t]*:[ \t]*(.*)")
+
+
+class NoTool(Exception):
+    """A function cannot be a tool; the text is a sentence that says why and what to do."""
+
+
+class FunctionTool:
+    """Implements `toolbox.Tool`. source: `file:line`. Raises NoTool."""
+
+    def __init__(self, function: Callable[..., Coroutine[Any, Any, object]], source: str) -> None:
+        self.source = source
+        self._function = function
+        name = getattr(function, "__name__", "")
+        if not inspect.isfunction(function) or not inspect.iscoroutinefunction(function):
+            raise NoTool(f"{name or 'this'} is no async function; write `async def` under @tool.")
+        if name in RESERVED:
+            raise NoTool(f"the name {name} is taken by the service itself; choose another.")
+        if not _NAME.fullmatch(name):
+            raise NoTool(f"{name} is no name for a tool; use up to 64 of a-z, A-Z, 0-9 and _.")
+        description, told = _read(inspect.getdoc(function) or "")
+        if not description:
+            raise NoTool(
+                f"{name} has no docstring; say in one what it does and when to use it, as the "
+                "model knows nothing else of it."
+            )
+        self._facts: list[str] = []
+        self._names: dict[str, str] = {}
+        self._model = self._model_of(name, told)
+        try:
+            schema = self._model.model_json_schema(schema_generator=_Schema)
+        except PydanticInvalidForJsonSchema as error:
+            raise NoTool(
+                f"{name} has a parameter of a type JSON does not have ({error})."
+            ) from error
+        del schema["title"]
+        self.spec = ToolSpec(name, description, schema)
+
+    def _model_of(self, name: str, told: dict[str, str]) -> type[BaseModel]:
+        try:
+            hints = get_type_hints(self._function, include_extras=True)
+        except Exception as error:  # whatever evaluating an annotation may raise
+            raise NoTool(f"the types of {name} cannot be read ({error}).") from error
+        fields: dict[str, Any] = {}
+        for parameter in inspect.signature(self._function).parameters.values():
+            where = f"the parameter {parameter.name} of {name}"
+            if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+                raise NoTool(f"{where} cannot be given by name; write plain parameters only.")
+            if parameter.name not in hints:
+                raise NoTool(f"{where} has no type; write one, such as {parameter.name}: str.")
+            if hints[parameter.name] is CallFacts:
+                self._facts.append(parameter.name)
+                continue
+            # Fields have names of our own: an operator's parameter may be called `schema` or
+            # `copy`, which pydantic's models keep for themselves.
+            own_name = f"p{len(fields)}"
+            self._names[own_name] = parameter.name
+            kind, default = hints[parameter.name], parameter.default
+            if isinstance(default, FieldInfo):
+                kind, default = Annotated[kind, default], inspect.Parameter.empty
+            extra: dict[str, Any] = {"alias": parameter.name}
+            if parameter.name in told:
+                extra["description"] = told.pop(parameter.name)
+            if default is not inspect.Parameter.empty:
+                extra["default"] = default
+            fields[own_name] = (kind, Field(**extra))
+        if told:
+            raise NoTool(f"{name} describes {', '.join(told)}, but has no such parameter.")
+        try:
+            return create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+        except PydanticUserError as error:
+            reason = str(error).splitlines()[0]
+            raise NoTool(f"{name} has a type that cannot be checked ({reason}).") from error
+
+    async def run(self, arguments: dict[str, object], call: CallFacts) -> str:
+        """Call the function once if the arguments fit. Raises ToolError if they do not."""
+        try:
+            checked = self._model.model_validate(arguments)
+        except ValidationError as error:
+            raise ToolError(_told(error)) from None
+        given = {name: getattr(checked, own) for own, name in self._names.items()}
+        try:
+            result = await self._function(**given, **dict.fromkeys(self._facts, call))
+        except SystemExit as error:  # it would end the service, with everybody's calls
+            raise RuntimeError("the tool called exit") from error
+        if result is None:
+            return "Done."
+        return result if isinstance(result, str) else to_json(result).decode()
+
+
+class _Schema(GenerateJsonSchema):
+    """JSON Schema without titles: they repeat the names, and every call pays for them in tokens."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def _read(docstring: str) -> tuple[str, dict[str, str]]:
+    """The description without its `Args:`, and what that says of each parameter."""
+    lines = docstring.splitlines()
+    begin = next((n for n, line in enumerate(lines) if line.rstrip() in _ARGS), len(lines))
+    rest = enumerate(lines[begin + 1 :], begin + 1)
+    end = next((n for n, line in rest if line.strip() and not _indent(line)), len(lines))
+    block = [line for line in lines[begin + 1 : end] if line.strip()]
+    margin = min(map(_indent, block), default=0)
+    told: dict[str, str] = {}
+    name = ""
+    for line in block:
+        entry = _ARG.fullmatch(line.strip())
+        if entry and _indent(line) == margin:
+            name = entry[1]
+            told[name] = entry[2]
+        elif name:
+            told[name] = f"{told[name]} {line.strip()}".strip()
+    return "\n".join(lines[:begin] + lines[end:]).strip(), told
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _told(error: ValidationError) -> str:
+    """For the model: which arguments are wrong, and how."""
+    wrong = error.errors(include_url=False, include_input=False, include_context=False)
+    mistakes = [
+        f"{'.'.join(map(str, one['loc'])) or 'all'}: {one['msg']}" for one in wrong[:TOLD_MAX]
+    ]
+    return f"The tool was not run: its arguments do not fit. {'; '.join(mistakes)}."

@@ -1,0 +1,275 @@
+"""All tools the model may be offered, and the one place where they are run.
+
+A tool may be an operator's function or a server's on another continent; the model and the call
+need not know. Whatever happens, a tool is run at most once, it is given a bounded time, and the
+model gets a bounded text that says what is known: not the innards of a failure, but whether the
+tool may have done its work.
+
+When a call may be answered by tools, and what is done with the answer, is the call's business; so
+is hanging up and transferring, whose names are taken.
+"""
+
+import asyncio
+import logging
+import time
+import traceback
+from collections.abc import Collection, Coroutine, Iterable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
+from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.tools import CallFacts
+
+if TYPE_CHECKING:
+    from avr_sts_speechmatics.line import Caller
+    from avr_sts_speechmatics.tools.mcp_config import McpServers
+
+_log = logging.getLogger(__name__)
+
+RESERVED = ("avr_hangup", "avr_transfer")
+"""Names of the tools that are the call's own."""
+
+RESULT_MAX = 4000
+"""Longest text the model is given (characters): some thousand tokens, a page read to nobody."""
+
+GRACE_S = 0.3
+"""How long a tool that was told to stop is waited for (s); a caller waits meanwhile."""
+
+FIRST_TRY_S = 3.0
+"""How long the first try to reach tool servers may hold up a start (s)."""
+
+
+class ToolError(Exception):
+    """A tool was not run, or says itself that it failed. The text is for the model."""
+
+
+class Tool(Protocol):
+    """spec: what the model is told. source: where the tool is from, for people."""
+
+    @property
+    def spec(self) -> ToolSpec: ...
+    @property
+    def source(self) -> str: ...
+
+    async def run(self, arguments: dict[str, object], call: CallFacts) -> str:
+        """Do its work once, if the arguments fit. Raises ToolError; anything else is a failure."""
+
+
+class ToolServer(Protocol):
+    """Tools that come and go with whoever offers them."""
+
+    @property
+    def names(self) -> Collection[str]:
+        """All names its tools may ever have."""
+
+    def tools(self) -> Iterable[Tool]:
+        """Those it offers now."""
+
+    async def tried(self) -> None:
+        """Return when it was reached or the first try failed."""
+
+    async def close(self) -> None: ...
+
+
+class Toolbox:
+    """The tools of all calls.
+
+    timeout_s: how long a tool may take. log_arguments: whether what a tool is asked, and texts of
+    its failures, which may hold it, may stand in the log.
+    """
+
+    def __init__(
+        self,
+        tools: Iterable[Tool],
+        *,
+        timeout_s: float,
+        servers: Iterable[ToolServer] = (),
+        log_arguments: bool = False,
+    ) -> None:
+        self._tools = {tool.spec.name: tool for tool in tools}
+        self._servers = tuple(servers)
+        self._timeout_s = timeout_s
+        self._log_arguments = log_arguments
+        self._running: set[asyncio.Task[str]] = set()
+
+    def tools(self) -> Iterator[Tool]:
+        """Those there are now; a server's come with it."""
+        yield from self._tools.values()
+        for server in self._servers:
+            yield from server.tools()
+
+    def names(self) -> frozenset[str]:
+        """Every name there may be, those of servers that are down included."""
+        return frozenset(self._tools).union(*(server.names for server in self._servers))
+
+    def specs(self, allowed: Collection[str] | None) -> tuple[ToolSpec, ...]:
+        """What can be offered to the model now. allowed: names of an agent's tools; None: all."""
+        return tuple(
+            tool.spec for tool in self.tools() if allowed is None or tool.spec.name in allowed
+        )
+
+    async def run(
+        self, call: ToolCall, caller: "Caller", *, allowed: Collection[str] | None = None
+    ) -> str:
+        """Run a tool once; returns what the model shall be told, RESULT_MAX characters at most.
+
+        A tool that is not allowed does not exist. Returns at the latest GRACE_S after the time
+        limit, even if the tool cannot be stopped. Raises nothing but CancelledError, which stops
+        the tool.
+        """
+        tool = next((t for t in self.tools() if t.spec.name == call.name), None)
+        if tool is None or (allowed is not None and call.name not in allowed):
+            if call.name in self.names() and (allowed is None or call.name in allowed):
+                return "This tool is not available at the moment."
+            there = ", ".join(spec.name for spec in self.specs(allowed)) or "none"
+            return _bounded(f"There is no tool of this name. Tools: {there}.")
+        try:
+            arguments = _object(call.arguments)
+        except ToolError as error:
+            return _bounded(str(error))
+        if self._log_arguments:
+            _log.info("tool %s is asked %s", call.name, call.arguments)
+        facts = CallFacts(caller.uuid, caller.door, caller.facts)
+        begun = time.monotonic()
+        result = await self._within_time(call.name, tool.run(arguments, facts))
+        _log.info("tool %s took %.0f ms", call.name, 1000 * (time.monotonic() - begun))
+        return _bounded(result)
+
+    async def _within_time(self, name: str, work: Coroutine[Any, Any, str]) -> str:
+        # A task of its own: whoever waits can leave, also where the tool does not.
+        task = asyncio.create_task(work, name=f"tool {name}")
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            in_time, _ = await asyncio.wait((task,), timeout=self._timeout_s)
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait((task,), timeout=GRACE_S)
+        if not task.done():
+            _log.error(
+                "tool %s took longer than %g s and goes on although it was told to stop; it must "
+                "let asyncio.CancelledError through",
+                name,
+                self._timeout_s,
+            )
+        elif task.cancelled():
+            _log.warning("tool %s was stopped before it had a result", name)
+        elif (error := task.exception()) is None:
+            return task.result()
+        elif isinstance(error, ToolError):
+            return str(error)
+        else:
+            trace = _with_words(error) if self._log_arguments else _without_words(error)
+            _log.error("tool %s failed:\n%s", name, trace)
+        if in_time:
+            return "The tool failed. It is not known whether it did its work."
+        return (
+            f"The tool did not finish within {self._timeout_s:g} seconds. It is not known whether "
+            "it did its work."
+        )
+
+    def _ended(self, task: asyncio.Task[str]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to whoever waited; of one given up, nobody asks
+
+    async def tried(self) -> None:
+        """Return when every server was reached, or its first try failed."""
+        async with asyncio.TaskGroup() as tries:
+            for server in self._servers:
+                tries.create_task(server.tried())
+
+    async def close(self) -> None:
+        """Stop what still runs and part from the servers."""
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running, timeout=GRACE_S)
+        async with asyncio.TaskGroup() as partings:
+            for server in self._servers:
+                partings.create_task(server.close())
+
+
+async def open_toolbox(
+    tools_dir: Path | None,
+    mcp: "McpServers | None",
+    *,
+    timeout_s: float,
+    log_arguments: bool = False,
+    first_try_s: float = FIRST_TRY_S,
+) -> Toolbox:
+    """Load the operator's tools and turn to their MCP servers. Close the result.
+
+    A server that is down is tried again for as long as the toolbox is open. first_try_s: how long
+    the first try is waited for, so that the first call has the tools.
+    Raises SettingsError, which names the file, the line and what to do.
+    """
+    # Each brings libraries that take a second to import; who has no tools need not wait for them.
+    tools: list[Tool] = []
+    servers: list[ToolServer] = []
+    if tools_dir is not None:
+        from avr_sts_speechmatics.tools import own
+
+        tools.extend(own.load(tools_dir))
+    if mcp is not None:
+        if find_spec("mcp") is None:
+            raise SettingsError(
+                "MCP_SERVERS is set, but the MCP SDK is not installed: "
+                "pip install 'avr-sts-speechmatics[mcp]'."
+            )
+        from avr_sts_speechmatics.tools import mcp_servers
+
+        taken = dict.fromkeys(RESERVED, "the call's own")
+        taken |= {tool.spec.name: tool.source for tool in tools}
+        servers.extend(mcp_servers.connect(mcp, taken, own_output=log_arguments))
+    toolbox = Toolbox(tools, timeout_s=timeout_s, servers=servers, log_arguments=log_arguments)
+    try:
+        async with asyncio.timeout(first_try_s):
+            await toolbox.tried()
+    except TimeoutError:
+        _log.warning("an MCP server takes long to answer; its tools are offered when it does")
+    except asyncio.CancelledError:
+        await toolbox.close()
+        raise
+    return toolbox
+
+
+def _object(arguments: str) -> dict[str, object]:
+    if not arguments.strip():
+        return {}  # some models say nothing where there is nothing to say
+    try:
+        return msgspec.json.decode(arguments, type=dict[str, object])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise ToolError(
+            f"The tool was not run: its arguments are not a JSON object ({error})."
+        ) from None
+
+
+def _bounded(text: str) -> str:
+    """The text, cut with a mark if it is too long, and with no half of a character."""
+    text = text.encode("utf-8", "replace").decode()
+    if len(text) <= RESULT_MAX:
+        return text
+    mark = f" [cut here; {len(text)} characters in all]"
+    return text[: RESULT_MAX - len(mark)] + mark
+
+
+def _with_words(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error)).rstrip()
+
+
+def _without_words(error: BaseException) -> str:
+    """A traceback with the types of errors, but none of their texts: they may quote arguments."""
+    parts: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(parts) < 8:
+        frames = "".join(traceback.format_tb(cause.__traceback__))
+        parts.append(f"{frames}{type(cause).__module__}.{type(cause).__qualname__}")
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    hint = "(LOG_TRANSCRIPTS=true, or `avr-sts-speechmatics tools run`, shows its text)"
+    return "\nwhile handling, or because of:\n".join(parts) + f" {hint}"

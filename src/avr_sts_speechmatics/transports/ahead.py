@@ -1,0 +1,290 @@
+"""Playout where Asterisk owns the clock: speech is sent ahead, and marks say what was heard.
+
+chan_websocket plays its queue at one frame every 20 ms, and drops it at once when told to. So
+there is nothing to pace here: audio goes out as it comes, AHEAD_S at most beyond what is known to
+be played, far below the 18 s at which Asterisk asks to wait (it is obeyed all the same) and the
+20 s from which it drops silently. Nothing is done for single frames.
+
+What was heard is known by marks, set every MARK_S and at the end of each utterance; Asterisk tells
+when its player gets there, after the last frame before it. Between two marks the clock is asked,
+and never believed beyond the next mark. A mark that does not come, whatever the reason, is taken
+as reached LATE_S after its time: nothing waits for Asterisk for ever.
+
+Only whole frames are sent, the last one of an utterance filled up with silence. A rest would wait
+at Asterisk behind the mark that follows it, and be played, according to the version, as a short
+frame, even during a pause, or at the start of the next answer. Buffering is switched on all the
+same: then frames of another size than ours would do no harm.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+
+from avr_sts_speechmatics.audio.pcm import FRAME_MS, FRAME_SAMPLES
+from avr_sts_speechmatics.audio.playout import Played, Utterance
+from avr_sts_speechmatics.transports import asterisk_control as control
+from avr_sts_speechmatics.transports.asterisk_codec import ChannelCodec
+
+AHEAD_S = 2.0
+"""Audio sent beyond what is known to be played (s): more than any network's hiccup."""
+
+MARK_S = 0.2
+"""How often Asterisk is asked to tell how far it is (s of audio)."""
+
+LATE_S = 1.0
+"""A mark so much later than its time is not waited for any longer (s)."""
+
+_FRAME_S = FRAME_MS / 1000
+_AHEAD_FRAMES = round(AHEAD_S / _FRAME_S)
+_MARK_FRAMES = round(MARK_S / _FRAME_S)
+
+_log = logging.getLogger(__name__)
+
+
+class AheadPlayout:
+    """The agent's side of one call through chan_websocket. Implements `playout.AgentAudio`.
+
+    codec: the channel's; its outward direction is this playout's from now on.
+    send_audio: takes whole frames of the channel's audio. send_command: takes a command.
+    finished: called once for each utterance that was heard to its end, in order; never from
+    within `open`, `write` or `end`.
+    """
+
+    def __init__(
+        self,
+        codec: ChannelCodec,
+        send_audio: Callable[[bytes], None],
+        send_command: Callable[[bytes], None],
+        finished: Callable[[Played], None],
+    ) -> None:
+        self._codec = codec
+        self._send_audio = send_audio
+        self._send_command = send_command
+        self._finished = finished
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[_Speech] = deque()  # not sent to their end
+        self._marks: deque[_Mark] = deque()  # set and not reached
+        self._last_mark = 0  # never used again, so that a mark of flushed audio means nothing
+        self._sent = 0  # frames
+        self._unmarked = 0  # of them, since the last mark
+        self._known = 0.0  # frames that had been played ...
+        self._known_at = 0.0  # ... at this time of the loop (s)
+        self._buffering = False
+        self._paused = False
+        self._full = False
+        self._missed = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is playing and nothing waits."""
+        return not self._waiting and not self._marks
+
+    # --- told by the call ----------------------------------------------------------------------
+
+    def open(self, number: int, *, ahead: bool = False) -> Utterance:
+        """A new utterance behind those that wait. It keeps its place while its audio arrives.
+
+        ahead: before those that wait instead; only while none of them has any audio.
+        """
+        speech = _Speech(number)
+        if ahead:
+            assert not any(waiting.utterance.written_bytes for waiting in self._waiting)
+            self._waiting.appendleft(speech)
+        else:
+            self._waiting.append(speech)
+        return speech.utterance
+
+    def write(self, utterance: Utterance, pcm: bytes) -> None:
+        """Add audio (s16le 8 kHz, whole samples) to an utterance; an ended one takes no more."""
+        if not utterance.ended:
+            utterance.write(pcm)
+            self._send()
+
+    def end(self, utterance: Utterance, *, whole: bool = True) -> None:
+        """No more audio comes for this utterance. whole: whether it has all it should have."""
+        if not utterance.ended:
+            utterance.end(whole=whole)
+            self._send()
+
+    def pause(self) -> None:
+        """Stop before the next frame; what waits, waits."""
+        if not self._paused:
+            self._known, self._known_at = self._played(), self._loop.time()
+            self._paused = True
+            self._send_command(control.PAUSE)
+
+    def resume(self) -> None:
+        """Go on from the very sample where `pause` stopped."""
+        if self._paused:
+            self._paused = False
+            self._known_at = self._loop.time()
+            self._send_command(control.CONTINUE)
+            self._watch()
+
+    def flush(self) -> list[Played]:
+        """Drop all that was not heard and say how far each utterance got; not paused afterwards."""
+        played = self._played()
+        left = [mark.ends for mark in self._marks if mark.ends is not None]
+        left += self._waiting
+        # Asked before they are ended: what a voice had not finished has no known length.
+        dropped = [speech.heard(played) for speech in left]
+        for speech in left:
+            speech.utterance.end(whole=False)
+        self._waiting.clear()
+        self._marks.clear()
+        self._codec.end()
+        self._sent = self._unmarked = 0
+        self._known, self._known_at = 0.0, self._loop.time()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._buffering:
+            self._send_command(control.FLUSH)
+            self._buffering = False  # Asterisk ends it with a flush, and keeps a pause
+        if self._paused:
+            self._send_command(control.CONTINUE)
+            self._paused = False
+        return dropped
+
+    # --- told by Asterisk ----------------------------------------------------------------------
+
+    def mark_reached(self, number: int) -> None:
+        """All audio before this mark has been played; a mark of flushed audio means nothing."""
+        self._reach(number, self._loop.time())
+        self._send()
+
+    def queue_full(self) -> None:
+        """Asterisk takes no more until `queue_has_room`."""
+        self._full = True
+
+    def queue_has_room(self) -> None:
+        self._full = False
+        self._send()
+
+    # --- how far it is -------------------------------------------------------------------------
+
+    def _played(self) -> float:
+        """Frames that have been played by now, as far as marks and clock know."""
+        played = self._known
+        if not self._paused:
+            played += (self._loop.time() - self._known_at) / _FRAME_S
+        return min(played, self._marks[0].at if self._marks else self._sent)
+
+    def _reach(self, number: int, at: float) -> None:
+        while self._marks and self._marks[0].number <= number:
+            mark = self._marks.popleft()
+            if mark.at >= self._known:
+                self._known, self._known_at = float(mark.at), at
+            if mark.ends is not None:
+                self._finished(mark.ends.heard(mark.at))
+
+    def _watch(self) -> None:
+        """See to it that marks that do not come are missed."""
+        if self._timer is None and self._marks and not self._paused:
+            self._timer = self._loop.call_at(self._due(self._marks[0]) + LATE_S, self._miss)
+
+    def _miss(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        while self._marks and not self._paused:
+            mark = self._marks[0]
+            due = self._due(mark)
+            if due + LATE_S > now:
+                break
+            if not self._missed:
+                self._missed = True
+                _log.warning(
+                    "Asterisk does not say that it played what it was sent; the clock is believed"
+                )
+            # As of the time it should have been: lateness must not add up from mark to mark.
+            self._reach(mark.number, due)
+        self._send()
+
+    def _due(self, mark: "_Mark") -> float:
+        """When a mark should be reached (loop's time)."""
+        return self._known_at + (mark.at - self._known) * _FRAME_S
+
+    # --- sending -------------------------------------------------------------------------------
+
+    def _send(self) -> None:
+        """Send what there is, as far as it is welcome."""
+        if self._waiting and self._played() >= self._sent:
+            # All has been played: what follows begins when it gets there.
+            self._known, self._known_at = float(self._sent), self._loop.time()
+        while self._waiting and not self._full:
+            speech = self._waiting[0]
+            welcome = _AHEAD_FRAMES - (self._sent - self._known)
+            frames = speech.take(min(int(welcome), _MARK_FRAMES - self._unmarked))
+            if frames:
+                if speech.begin is None:
+                    speech.begin = self._sent
+                self._send_frames(self._codec.encode(b"".join(frames)))
+            if speech.all_sent:
+                self._send_frames(self._codec.end())
+                self._waiting.popleft()
+                self._mark(speech)
+            elif self._unmarked >= _MARK_FRAMES:
+                self._mark(None)
+            else:
+                break
+        self._watch()
+
+    def _send_frames(self, frames: bytes) -> None:
+        if not frames:
+            return
+        if not self._buffering:
+            self._send_command(control.START_BUFFERING)
+            self._buffering = True
+        self._send_audio(frames)
+        count = len(frames) // self._codec.frame_bytes
+        self._sent += count
+        self._unmarked += count
+
+    def _mark(self, ends: "_Speech | None") -> None:
+        self._unmarked = 0
+        self._last_mark += 1
+        self._marks.append(_Mark(self._last_mark, self._sent, ends))
+        self._send_command(control.mark(self._last_mark))
+
+
+class _Speech:
+    """An utterance and where it lies in what was sent. begin: its first frame's number."""
+
+    __slots__ = ("begin", "utterance")
+
+    def __init__(self, number: int) -> None:
+        self.utterance = Utterance(number)
+        self.begin: int | None = None
+
+    @property
+    def all_sent(self) -> bool:
+        return self.utterance.ended and not self.utterance.waiting_bytes
+
+    def take(self, most: int) -> list[bytes]:
+        """The next whole frames, no more than `most`."""
+        frames: list[bytes] = []
+        while len(frames) < most and (frame := self.utterance.take()) is not None:
+            frames.append(frame)
+        return frames
+
+    def heard(self, played: float) -> Played:
+        """How far the utterance got when so many frames had been played."""
+        sent = self.utterance.played()  # "played" to it is what was taken from it
+        if self.begin is None:
+            return sent
+        samples = int((played - self.begin) * FRAME_SAMPLES)
+        return replace(sent, samples=min(sent.samples, max(0, samples)))
+
+
+class _Mark:
+    """A mark Asterisk has not told of. at: frames sent before it. ends: the utterance it ends."""
+
+    __slots__ = ("at", "ends", "number")
+
+    def __init__(self, number: int, at: int, ends: _Speech | None) -> None:
+        self.number = number
+        self.at = at
+        self.ends = ends

@@ -1,0 +1,328 @@
+"""The AudioSocket door: Asterisk's own TCP stream, raw samples both ways, one connection a call.
+
+Asterisk connects, says the call's uuid and sends what the caller says; it takes the agent's audio
+and one order, to hang up. It has no clock, no buffer and no patience: a frame goes to the telephone
+the moment it arrives, an odd kind or a frame in two pieces ends the call, and so do two seconds in
+which nobody sends. Hence the line is continuous: the playout sends a frame every 20 ms, speech or
+not. The end of the stream, or its reset, is the caller's hangup. [Asterisk media, 1; measured]
+
+    NAMELESS --uuid--> SETTLING --SETTLE_S after the first audio, or MUTE_S--> a call --> ENDING
+
+A call is not opened at its uuid: behind `Dial(AudioSocket/...)` the bridge to the caller may not
+stand yet, and what is sent too early is lost (measured: a second of speech sent right after the
+uuid was lost whole in 3 of 13 calls). The first audio from Asterisk comes 0.1 to 22 ms after the
+connection, and may come while the caller is not bridged but still dialling. The wait is far below
+the two seconds, so no silence is needed until the playout sends it.
+
+Ending, we say so and listen on until Asterisk closes: closing first would answer a frame under way
+with a reset, which Asterisk takes for a failure, and the dialplan would not go on.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from typing import Literal, cast
+
+from avr_sts_speechmatics.audio.g711 import UnlabelledStream
+from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE, SampleAligner
+from avr_sts_speechmatics.audio.playout import Played
+from avr_sts_speechmatics.audio.resample import Resampler
+from avr_sts_speechmatics.dialogue.events import Role
+from avr_sts_speechmatics.errors import CallerError
+from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.transports.audiosocket_wire import (
+    AUDIO_8K,
+    AUDIO_RATES,
+    FRAME_HEAD,
+    HANG_UP,
+    HANGUP,
+    KEY,
+    UUID,
+    Splitter,
+    call_uuid,
+)
+from avr_sts_speechmatics.transports.avr_websocket import KEYS
+
+UUID_WAIT_S = 5.0
+"""A connection that has not said its uuid by then is no call (s)."""
+
+SETTLE_S = 0.15
+"""How long after the caller's first audio the call begins (s): the bridge stands by then."""
+
+MUTE_S = 0.5
+"""How long the caller's first audio is waited for (s): a muted telephone sends none."""
+
+EARLY_S = 2.0
+"""Audio that may come before the call begins and is kept (s): no telephone sends more by then."""
+
+EARLY_KEYS = 32
+"""Keys that may be pressed before the call begins and are kept."""
+
+STALLED_S = 10.0
+"""The other end takes no audio for so long: it is gone (s)."""
+
+# What the kernel holds of the agent's audio for a network that stands still: about a second. The
+# default is minutes, all of which would reach the caller at once, and a host that vanished would
+# be noticed after a quarter of an hour.
+_SEND_BUFFER_BYTES = 32 * 1024
+_LINGER_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class AudioSocketDoor(asyncio.Protocol):
+    """One connection of Asterisk. Implements `line.Line`.
+
+    open_call: makes the call; raises CallerError with the reason when none can be taken.
+    law: of G.711, where Asterisk sends that; "auto" tells it from the sound.
+    facts_for: what was announced of a call by its uuid; None if the call shall not be taken.
+    """
+
+    continuous = True
+    can_hang_up = True
+
+    def __init__(
+        self,
+        open_call: Callable[[Caller, Line], CallerSide],
+        *,
+        law: Literal["auto", "ulaw", "alaw"],
+        facts_for: Callable[[str], Mapping[str, str] | None],
+    ) -> None:
+        self._open_call = open_call
+        self._facts_for = facts_for
+        self._transport: asyncio.Transport | None = None
+        self._splitter = Splitter()
+        self._sound = _CallerSound(None if law == "auto" else law, self._say)
+        self._uuid = ""
+        self._facts: Mapping[str, str] = {}
+        self._call: CallerSide | None = None
+        self._early: list[bytearray | str] = []  # audio and keys, as they came
+        self._early_bytes = 0
+        self._heard_anything = False
+        self._writable = False
+        self._ending = False
+        self._said: set[str] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    # --- the line, told by the call ------------------------------------------------------------
+
+    def send_audio(self, frame: bytes) -> None:
+        # While the other end takes nothing, frames are dropped: later they would come in a burst.
+        if self._writable and self._transport is not None:
+            # One write: a payload 5 ms behind its head ends the call.
+            self._transport.write(FRAME_HEAD + frame)
+
+    def send_interruption(self) -> None:
+        """What was sent has been heard: Asterisk keeps nothing back."""
+
+    def send_transcript(self, role: Role, text: str) -> None:
+        """There is no message for it."""
+
+    def send_error(self, message: str) -> None:
+        self._say(logging.WARNING, f"the other end is not told: {message}")
+
+    def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
+        """Nobody watches."""
+
+    def own_playout(self, finished: Callable[[Played], None]) -> None:
+        return None
+
+    def hang_up(self) -> None:
+        """The dialplan goes on after `AudioSocket()`; what was sent before is heard."""
+        self._end()
+
+    def close(self, *, failed: bool) -> None:
+        self._end()
+
+    # --- asyncio's callbacks -------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are TCP transports in all but their ancestry.
+        self._transport = cast(asyncio.Transport, transport)
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        self._transport.set_write_buffer_limits(high=0)
+        self._writable = True
+        self._set_timer(UUID_WAIT_S, self._no_uuid)
+
+    def data_received(self, data: bytes) -> None:
+        for kind, payload in self._splitter.feed(data):
+            if self._ending:
+                return
+            if not self._uuid:
+                self._take_uuid(kind, payload)
+            elif kind in AUDIO_RATES:
+                self._take_audio(kind, payload)
+            elif kind == KEY:
+                self._take_key(payload.decode("latin-1").upper())
+            elif kind == HANGUP:  # not from Asterisk, which closes the connection instead
+                self._leave()
+            elif kind != UUID:
+                self._say_once("kind", f"messages of unknown kinds (0x{kind:02x}) are ignored")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._ending = True
+        self._stop_timer()
+        if self._call is not None:
+            self._call.leave()
+
+    def pause_writing(self) -> None:
+        self._writable = False
+        if not self._ending:
+            self._set_timer(STALLED_S, self._stalled)
+
+    def resume_writing(self) -> None:
+        if not self._ending:
+            self._writable = True
+            self._stop_timer()
+
+    # --- messages ------------------------------------------------------------------------------
+
+    def _take_uuid(self, kind: int, payload: bytes) -> None:
+        try:
+            if kind != UUID:
+                raise ValueError
+            self._uuid = call_uuid(payload)
+        except ValueError:
+            self._say(logging.WARNING, "its first message is no uuid, so it is no call")
+            self._end()
+            return
+        facts = self._facts_for(self._uuid)
+        if facts is None:
+            self._say(logging.WARNING, "refused: it was not announced (REQUIRE_CALL)")
+            self._end()
+            return
+        self._facts = facts
+        self._set_timer(MUTE_S, self._begin)
+
+    def _take_audio(self, kind: int, payload: bytes) -> None:
+        pcm = self._sound.feed(kind, payload)
+        if self._call is not None:
+            if pcm:
+                self._call.hear(pcm)
+            return
+        if not self._heard_anything:
+            self._heard_anything = True
+            self._set_timer(SETTLE_S, self._begin)
+        pcm = pcm[: int(EARLY_S * BYTES_PER_SECOND) - self._early_bytes]
+        self._early_bytes += len(pcm)
+        if self._early and isinstance(self._early[-1], bytearray):
+            self._early[-1] += pcm
+        else:
+            self._early.append(bytearray(pcm))
+
+    def _take_key(self, key: str) -> None:
+        if key not in KEYS:
+            self._say_once("key", "a key is none of 0-9 * # A-D")
+        elif self._call is not None:
+            self._call.press(key)
+        elif sum(isinstance(piece, str) for piece in self._early) < EARLY_KEYS:
+            self._early.append(key)
+
+    def _begin(self) -> None:
+        try:
+            call = self._open_call(Caller(self._uuid, "audiosocket", self._facts), self)
+        except CallerError as error:
+            self._say(logging.WARNING, f"refused: {error}")
+            self._end()
+            return
+        self._call = call
+        for piece in self._early:
+            if isinstance(piece, str):
+                call.press(piece)
+            else:
+                call.hear(bytes(piece))
+        self._early.clear()
+
+    # --- the connection ------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        """Say that the call is over; the connection is closed by the other end, or after a bit."""
+        transport = self._transport
+        if self._ending or transport is None:
+            return
+        self._ending = True
+        self._writable = False
+        transport.write(HANG_UP)
+        transport.write_eof()
+        self._set_timer(_LINGER_S, transport.abort)
+
+    def _leave(self) -> None:
+        self._ending = True
+        if self._transport is not None:
+            self._transport.close()
+
+    def _no_uuid(self) -> None:
+        self._say(logging.WARNING, f"no uuid within {UUID_WAIT_S:.0f} s, so it is no call")
+        self._end()
+
+    def _stalled(self) -> None:
+        self._say(logging.WARNING, f"took no audio for {STALLED_S:.0f} s and is given up")
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _set_timer(self, after: float, then: Callable[[], None]) -> None:
+        self._stop_timer()
+        self._timer = asyncio.get_running_loop().call_later(after, then)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- the log -------------------------------------------------------------------------------
+
+    def _say(self, level: int, what: str) -> None:
+        # Sockets and timers run outside of any call: the line has to name its own.
+        if self._uuid:
+            who = f"call {self._uuid}"
+        else:
+            peer = self._transport.get_extra_info("peername") if self._transport else None
+            who = f"a connection from {peer[0] if peer else 'somewhere'}"
+        _log.log(level, "AudioSocket, %s: %s", who, what)
+
+    def _say_once(self, about: str, what: str) -> None:
+        if about not in self._said:
+            self._said.add(about)
+            self._say(logging.WARNING, what)
+
+
+class _CallerSound:
+    """What the caller says, in whatever form Asterisk sends it, as s16le at 8 kHz.
+
+    law: of G.711, or None to tell it from the sound. say: takes a log level and a sentence.
+    """
+
+    def __init__(
+        self, law: Literal["ulaw", "alaw"] | None, say: Callable[[int, str], None]
+    ) -> None:
+        self._say = say
+        # Kind 0x10 is linear samples, or whatever else the channel carries. [measured]
+        self._unlabelled = UnlabelledStream(law)
+        self._kind = AUDIO_8K
+        self._aligner = SampleAligner()
+        self._resampler = Resampler(RATE, RATE)
+
+    def feed(self, kind: int, payload: bytes) -> bytes:
+        """One payload of an audio kind; possibly nothing comes of it yet."""
+        if kind == AUDIO_8K:
+            if self._unlabelled.coding is None:
+                return self._feed_unknown(payload)
+            return self._unlabelled.feed(payload)
+        if kind != self._kind:
+            self._kind = kind
+            self._aligner = SampleAligner()
+            self._resampler = Resampler(AUDIO_RATES[kind], RATE)
+        return self._resampler.feed(self._aligner.feed(payload))
+
+    def _feed_unknown(self, payload: bytes) -> bytes:
+        pcm = self._unlabelled.feed(payload)
+        if self._unlabelled.coding in ("ulaw", "alaw"):
+            law = "mu-law" if self._unlabelled.coding == "ulaw" else "A-law"
+            self._say(
+                logging.INFO, f"it sends G.711 {law}; c(slin) in Dial() makes Asterisk decode it"
+            )
+        return pcm

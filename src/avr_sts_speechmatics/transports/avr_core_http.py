@@ -1,0 +1,169 @@
+"""avr-core's HTTP service: `POST /call` before a call, `GET /health`.
+
+A dialplan generates a uuid, tells here what it knows of the caller, and dials AudioSocket with the
+same uuid. [AVR protocol, 6] The answer is avr-core's, `{"sts_url", "override"}`; dialplans mostly
+ignore it, since here the AudioSocket is not relayed to another address. So what a webhook's reply
+may change is not where the call goes but what is known of it, the agent among that: the query of
+its `sts_url`, or its `agent`.
+
+Nobody is authenticated, as at avr-core: the port belongs on a private network.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import islice
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+from aiohttp import web
+
+from avr_sts_speechmatics.errors import CallerError
+from avr_sts_speechmatics.transports.avr_websocket import (
+    FACT_VALUE_MAX,
+    FACTS_MAX,
+    clean,
+    facts_of,
+)
+from avr_sts_speechmatics.transports.invitations import Invitations, canonical, facts_from
+
+BODY_MAX = 16 * 1024
+"""Longest body of a request (bytes)."""
+
+BODY_S = 5.0
+"""How long a body may take to come (s)."""
+
+NESTED_MAX = 8
+"""Levels of objects and arrays in a payload."""
+
+Ask = Callable[[str, Mapping[str, object]], Awaitable[Mapping[str, Any] | None]]
+
+_log = logging.getLogger(__name__)
+
+
+class AvrCoreHttp:
+    """The two handlers.
+
+    invitations: where a call is announced. ask: tells the webhook `call_initiated` and gives its
+    reply, bounded in time; None without a webhook. sts_port: where this service takes calls by
+    WebSocket.
+    """
+
+    def __init__(self, invitations: Invitations, ask: Ask | None, sts_port: int) -> None:
+        self._invitations = invitations
+        self._ask = ask
+        self._sts_port = sts_port
+
+    def application(self) -> web.Application:
+        app = web.Application(client_max_size=BODY_MAX)
+        app.router.add_post("/call", self.call)
+        app.router.add_get("/health", self.health)
+        return app
+
+    async def health(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def call(self, request: web.Request) -> web.Response:
+        try:
+            async with asyncio.timeout(BODY_S):
+                body = await request.read()
+            uuid, payload = announced(body)
+        except TimeoutError:
+            return _refused(408, f"the body has not come within {BODY_S:.0f} s")
+        except web.HTTPRequestEntityTooLarge:
+            return _refused(413, f"the body is longer than {BODY_MAX} bytes")
+        except web.RequestPayloadError:
+            return _refused(400, "the body is broken or was cut")
+        except CallerError as error:
+            return _refused(400, str(error))
+        facts = facts_from(payload)
+        # Before the webhook is asked: a dialplan that waits no longer dials all the same.
+        self._invitations.announce(uuid, facts)
+        _log.info("call %s is announced", uuid)
+        reply = None if self._ask is None else await self._ask(uuid, payload)
+        chosen = chosen_by(reply or {})
+        if chosen is not None:
+            # What the webhook chose comes first: it stays, whatever else there is too much of.
+            facts = dict(islice({**chosen, **facts, **chosen}.items(), FACTS_MAX))
+            self._invitations.amend(uuid, facts)
+        url = self._sts_url(request, facts)
+        return web.json_response({"sts_url": url, "override": chosen is not None})
+
+    def _sts_url(self, request: web.Request, facts: Mapping[str, str]) -> str:
+        """Where this service is reached by WebSocket, seen from whoever asks."""
+        try:
+            host = urlsplit(f"//{request.host}").hostname
+        except ValueError:
+            host = None
+        if not host and request.transport is not None:
+            host = request.transport.get_extra_info("sockname")[0]
+        host = f"[{host}]" if host and ":" in host else host
+        query = f"?{urlencode(facts, quote_via=quote)}" if facts else ""
+        return f"ws://{host}:{self._sts_port}/{query}"
+
+
+def announced(body: bytes) -> tuple[str, dict[str, object]]:
+    """Uuid, in small letters, and payload of a call.
+
+    Raises CallerError when there is no usable uuid or the payload is not an object.
+    """
+    try:
+        # A caller's name may come in any encoding; it shall not cost them the call.
+        found = msgspec.json.decode(body.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        raise CallerError(
+            "the body is not JSON; mind quotes in what the dialplan puts into it"
+        ) from None
+    if not isinstance(found, dict):
+        raise CallerError('the body is not a JSON object such as {"uuid": "...", "payload": {}}')
+    uuid = canonical(found.get("uuid"))
+    if uuid is None:
+        raise CallerError(
+            '"uuid" is missing or is none: 36 characters as uuidgen prints them, '
+            "not Asterisk's ${UNIQUEID}"
+        )
+    payload = found.get("payload", {})
+    if not isinstance(payload, dict):
+        raise CallerError('"payload" is not a JSON object such as {"from": "2001"}')
+    if _deeper_than(NESTED_MAX, payload):
+        raise CallerError(f'"payload" has more than {NESTED_MAX} levels of objects and arrays')
+    return uuid, payload
+
+
+def _deeper_than(levels: int, value: object) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return False
+    return levels == 0 or any(_deeper_than(levels - 1, item) for item in value)
+
+
+def chosen_by(reply: Mapping[str, Any]) -> dict[str, str] | None:
+    """Facts a webhook's reply sets for the call; None where it chooses nothing."""
+    url, agent = reply.get("sts_url"), reply.get("agent")
+    chosen: dict[str, str] | None = None
+    if url is not None:
+        if _is_address(url):
+            chosen = dict(facts_of(url))
+        else:
+            _log.warning("the webhook's reply has an sts_url that is no address; it is ignored")
+    if isinstance(agent, str) and (name := clean(agent, FACT_VALUE_MAX)):
+        chosen = {**(chosen or {}), "agent": name}
+    elif agent is not None:
+        _log.warning("the webhook's reply has an agent that is no name; it is ignored")
+    return chosen
+
+
+def _is_address(url: object) -> bool:
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+    except ValueError:
+        return False
+    return (
+        parts is not None and parts.scheme in {"ws", "wss", "http", "https"} and bool(parts.netloc)
+    )
+
+
+def _refused(status: int, why: str) -> web.Response:
+    return web.json_response({"error": why}, status=status)

@@ -1,0 +1,18 @@
+"""What a caller's recording says, in words: the sandbox's own recogniser, and how to compare."""
+
+import numpy as np
+from bench.codewords import letters
+from rapidfuzz import fuzz
+
+from avr_sts_speechmatics.sandbox.whisper import Whisper
+
+
+def recognised(whisper: Whisper, heard: bytes) -> str:
+    """The words in s16le at 8 kHz. Blocks for some 0.2 s."""
+    samples = np.frombuffer(heard, "<i2").astype(np.float32) / np.float32(32_768)
+    return whisper.recognise(samples, 8000).text
+
+
+def likeness(said: str, heard: str) -> float:
+    """How alike two texts are, 0 to 1; punctuation, case and figures apart."""
+    return fuzz.ratio(letters(said), letters(heard)) / 100

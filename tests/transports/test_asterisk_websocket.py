@@ -1,0 +1,549 @@
+"""The chan_websocket door, against an Asterisk that behaves as it was measured."""
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.asterisk_websocket import Asterisk, dial
+from tests.support import Serve, url_of
+from tests.transports.test_asterisk_codec import loudness, tone
+
+from avr_sts_speechmatics.audio.playout import Played
+from avr_sts_speechmatics.errors import CallerError
+from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.sandbox.scripted import ScriptedVoice, running_sandbox, scripted, turn
+from avr_sts_speechmatics.transports import asterisk_control, asterisk_websocket
+from avr_sts_speechmatics.transports.asterisk_codec import ChannelCodec
+from avr_sts_speechmatics.transports.asterisk_websocket import accept_media, named_call
+from avr_sts_speechmatics.websocket import accept
+
+UUID = "0b7f6a52-8f8e-4c0e-9a77-51a4e8a3b1d2"
+ADDRESS = f"/media?call={UUID}&from=2001"
+
+
+class Agent:
+    """What a call is to the door: hears, and is told of keys and of the end."""
+
+    def __init__(self, caller: Caller, line: Line) -> None:
+        self.caller = caller
+        self.line = line
+        self.finished: list[Played] = []
+        self.heard = bytearray()
+        self.keys = ""
+        self.left = asyncio.Event()
+        self._changed = asyncio.Event()
+        playout = line.own_playout(
+            lambda played: self.finished.append(replace(played, first_sent=None))
+        )
+        assert playout is not None
+        self.playout = playout
+
+    def hear(self, pcm: bytes) -> None:
+        self.heard += pcm
+        self._changed.set()
+
+    def press(self, digit: str) -> None:
+        self.keys += digit
+        self._changed.set()
+
+    def audio_ended(self) -> None:
+        raise AssertionError("chan_websocket has no such message")
+
+    def leave(self) -> None:
+        self.playout.flush()
+        self.left.set()
+
+    def say(self, pcm: bytes, number: int = 1) -> None:
+        utterance = self.playout.open(number)
+        self.playout.write(utterance, pcm)
+        self.playout.end(utterance)
+
+    async def until_heard(self, size: int) -> bytes:
+        async with asyncio.timeout(5):
+            while len(self.heard) < size:
+                self._changed.clear()
+                await self._changed.wait()
+        return bytes(self.heard)
+
+
+class Doors:
+    """A door that opens calls with agents, in the order they come."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.agents: list[Agent] = []
+        self.refuses = ""
+        self._came = asyncio.Event()
+
+    def open_call(self, caller: Caller, line: Line) -> CallerSide:
+        if self.refuses:
+            raise CallerError(self.refuses)
+        agent = Agent(caller, line)
+        self.agents.append(agent)
+        self._came.set()
+        return agent
+
+    async def agent(self, number: int = 0) -> Agent:
+        async with asyncio.timeout(5):
+            while len(self.agents) <= number:
+                self._came.clear()
+                await self._came.wait()
+        return self.agents[number]
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[Doors]:
+    doors = Doors()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: accept(lambda request: accept_media(request, doors.open_call)), "127.0.0.1", 0
+    )
+    doors.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield doors
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+@asynccontextmanager
+async def talking(codec: str = "slin", address: str = ADDRESS) -> AsyncIterator[tuple[Any, ...]]:
+    """An Asterisk and the agent it is connected with."""
+    async with opened() as doors:
+        frame = ChannelCodec(codec).frame_bytes
+        async with dial(doors.url + address, frame_bytes=frame) as asterisk:
+            await asterisk.start(codec)
+            yield asterisk, await doors.agent()
+
+
+def numbered(frames: int) -> bytes:
+    return b"".join((n % 30_000).to_bytes(2, "little") for n in range(160 * frames))
+
+
+# --- who calls ---------------------------------------------------------------------------------
+
+
+async def test_a_call_has_its_uuid_and_facts_from_the_address_and_the_channel() -> None:
+    async with talking() as (_, agent):
+        assert agent.caller == Caller(
+            UUID,
+            "asterisk-websocket",
+            {
+                "call": UUID,
+                "from": "2001",
+                "channel": "WebSocket/avr/0x7ff3",
+                "channel_id": "1795405367.31",
+            },
+        )
+
+
+async def test_the_channel_the_dialplan_names_counts_more_than_the_sockets_own() -> None:
+    async with talking(address="/media?channel=PJSIP%2F2000-00000013") as (_, agent):
+        assert agent.caller.facts["channel"] == "PJSIP/2000-00000013"
+        assert agent.caller.facts["channel_id"] == "1795405367.31"
+
+
+@pytest.mark.parametrize(
+    ("facts", "variables", "name"),
+    [
+        ({"call": "a", "uuid": "b", "channel_id": "c"}, {"UUID": "d"}, "a"),
+        ({"uuid": "b", "channel_id": "c"}, {"UUID": "d"}, "b"),
+        ({"channel_id": "c"}, {"UUID": "d"}, "d"),
+        ({"channel_id": "c"}, {"__CALL": "e", "UUID": "d"}, "e"),
+        ({"call": "", "channel_id": "c"}, {"UUID": "\n"}, "c"),
+        ({"channel_id": "c"}, {"UUID": ["x" * 100] * 9}, "['" + "x" * 62),
+        ({}, {}, ""),
+    ],
+)
+def test_the_call_is_named_by_the_dialplan_where_it_names_it(
+    facts: Mapping[str, str], variables: Mapping[str, Any], name: str
+) -> None:
+    assert named_call(facts, variables) == name
+
+
+async def test_the_subprotocol_is_answered_only_where_it_is_asked_for() -> None:
+    async with opened() as doors, dial(doors.url + "/media", media=False) as asterisk:
+        await asterisk.start()
+        await doors.agent()
+
+
+async def test_a_call_that_cannot_be_taken_is_closed_and_the_log_says_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with opened() as doors, dial(doors.url + ADDRESS) as asterisk:
+        doors.refuses = "the service has its 5 calls (MAX_CALLS)"
+        await asterisk.start()
+        assert await asterisk.until_closed() == 1008
+        assert doors.refuses in caplog.text
+
+
+# --- audio -------------------------------------------------------------------------------------
+
+
+async def test_the_caller_is_heard_sample_by_sample() -> None:
+    said = numbered(100)
+    async with talking() as (asterisk, agent):
+        await asterisk.speak(said)
+        assert await agent.until_heard(len(said)) == said
+
+
+async def test_the_agent_is_heard_sample_by_sample_and_it_is_told_when() -> None:
+    said = numbered(40)
+    async with talking() as (asterisk, agent):
+        agent.say(said)
+        await asterisk.until(lambda: len(asterisk.voice) >= len(said))
+        assert agent.finished == []
+        await asterisk.until(lambda: agent.finished)
+        assert asterisk.voice == said
+        assert agent.finished == [Played(1, 6400, 6400)]
+
+
+@pytest.mark.parametrize("codec", ["slin16", "slin48", "ulaw", "alaw"])
+async def test_in_another_codec_both_are_heard_as_they_spoke(codec: str) -> None:
+    async with talking(codec) as (asterisk, agent):
+        other = ChannelCodec(codec)
+        said = tone(8000)[: 320 * 30]
+        await asterisk.speak(other.encode(said), other.frame_bytes)
+        heard = await agent.until_heard(len(said))
+        assert len(heard) == len(said)
+        assert loudness(heard[1600:]) == pytest.approx(loudness(said), rel=0.02)
+        agent.say(said)
+        await asterisk.until(lambda: agent.finished)
+        assert not any(len(frame or b"") % other.frame_bytes for frame in asterisk.heard)
+        assert max(asterisk.message_sizes) <= max(8192, other.frame_bytes)
+        back = other.decode(asterisk.voice)
+        assert loudness(back[1600 : len(said)]) == pytest.approx(loudness(said), rel=0.02)
+
+
+async def test_a_pause_and_what_was_heard_are_known_to_a_few_frames() -> None:
+    async with talking() as (asterisk, agent):
+        agent.say(numbered(100))
+        await asterisk.until(lambda: len(asterisk.voice) >= 320 * 25)
+        agent.playout.pause()
+        await asterisk.until(lambda: asterisk.queue.paused)
+        ticks = len(asterisk.heard)
+        await asterisk.until(lambda: len(asterisk.heard) > ticks + 10)
+        (dropped,) = agent.playout.flush()
+        heard = len(asterisk.voice) // 2
+        assert abs(dropped.samples - heard) <= 3 * 160
+        agent.say(numbered(5), 2)
+        await asterisk.until(lambda: agent.finished)
+        assert asterisk.voice[2 * heard :] == numbered(5)
+        assert agent.finished == [Played(2, 800, 800)]
+
+
+async def test_an_odd_byte_does_not_turn_what_follows_into_noise(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    said = numbered(4)
+    async with talking() as (asterisk, agent):
+        await asterisk.send(said[:320] + b"x")
+        await asterisk.speak(said[320:])
+        assert await agent.until_heard(len(said)) == said
+        assert "within a sample" in caplog.text
+
+
+# --- keys and the end --------------------------------------------------------------------------
+
+
+async def test_keys_are_pressed_once_each() -> None:
+    async with talking() as (asterisk, agent):
+        for digit in ("5", "#", "a", "x", "", "12"):
+            await asterisk.press(digit)
+        await asterisk.speak(bytes(320))
+        await agent.until_heard(320)
+        assert agent.keys == "5#A"
+
+
+async def test_the_callers_hanging_up_is_told() -> None:
+    async with talking() as (asterisk, agent):
+        await asterisk.hang_up()
+        async with asyncio.timeout(2):
+            await agent.left.wait()
+
+
+async def test_an_asterisk_that_vanishes_in_mid_speech_is_told() -> None:
+    async with talking() as (asterisk, agent):
+        agent.say(numbered(100))
+        await asterisk.until(lambda: asterisk.voice)
+        asterisk.vanish()
+        async with asyncio.timeout(2):
+            await agent.left.wait()
+        agent.line.hang_up()
+        agent.line.close(failed=False)
+
+
+async def test_a_hangup_cuts_nothing_of_the_last_word() -> None:
+    said = numbered(12)
+    async with talking() as (asterisk, agent):
+        agent.say(said)
+        await asterisk.until(lambda: agent.finished)
+        agent.line.hang_up()
+        agent.line.hang_up()
+        assert await asterisk.until_closed() == 1000
+        assert asterisk.voice == said
+        assert asterisk.queue.commands.count("HANGUP") == 1
+        async with asyncio.timeout(2):
+            await agent.left.wait()
+
+
+async def test_an_asterisk_that_does_not_hang_up_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asterisk_websocket, "HANG_UP_S", 0.1)
+    async with talking() as (asterisk, agent):
+        asterisk.obedient = False
+        agent.line.hang_up()
+        assert await asterisk.until_closed() == 1000
+        async with asyncio.timeout(2):
+            await agent.left.wait()
+
+
+@pytest.mark.parametrize(("failed", "code"), [(False, 1000), (True, 1011)])
+async def test_a_closed_line_says_whether_something_broke(failed: bool, code: int) -> None:
+    async with talking() as (asterisk, agent):
+        asterisk.obedient = False
+        agent.say(numbered(100))
+        agent.line.close(failed=failed)
+        assert await asterisk.until_closed() == code
+        assert asterisk.queue.commands[-1] == "HANGUP"
+
+
+# --- channels that cannot be talked with -------------------------------------------------------
+
+
+async def refused(caplog: pytest.LogCaptureFixture, start: Mapping[str, Any] | str) -> str:
+    """The one sentence in the log when a channel begins like this."""
+    async with opened() as doors, dial(doors.url + ADDRESS) as asterisk:
+        if isinstance(start, str):
+            await asterisk.send(start)
+        else:
+            await asterisk.start(**start)
+        assert await asterisk.until_closed() == 1008
+        assert doors.agents == []
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    return record.getMessage()
+
+
+async def test_plain_text_is_refused_with_what_to_configure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    plain = (
+        "MEDIA_START connection_id:avr channel:WebSocket/avr/0x7f channel_id:1.1 format:slin "
+        "optimal_frame_size:320 ptime:20"
+    )
+    sentence = await refused(caplog, plain)
+    assert "f(json)" in sentence
+    assert "control_message_format = json" in sentence
+
+
+@pytest.mark.parametrize("codec", ["opus", "g722", ""])
+async def test_a_codec_that_is_not_spoken_is_refused_with_what_to_configure(
+    caplog: pytest.LogCaptureFixture, codec: str
+) -> None:
+    assert "c(slin)" in await refused(caplog, {"codec": codec})
+
+
+async def test_passthrough_is_refused_when_it_shows(caplog: pytest.LogCaptureFixture) -> None:
+    async with talking() as (asterisk, agent):
+        agent.say(numbered(1))
+        await asterisk.send(
+            {
+                "event": "ERROR",
+                "error_text": "START_MEDIA_BUFFERING not supported in passthrough mode",
+            }
+        )
+        assert await asterisk.until_closed() == 1008
+        assert "take p from the options" in caplog.text
+
+
+async def test_a_connection_without_a_start_is_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asterisk_websocket, "START_WAIT_S", 0.1)
+    async with opened() as doors, dial(doors.url + ADDRESS) as asterisk:
+        await asterisk.speak(bytes(3200))
+        assert await asterisk.until_closed() == 1008
+        assert doors.agents == []
+
+
+# --- what nobody should send -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "MEDIA_STARTLE",
+        '"MEDIA_START"',
+        "{}",
+        '{"event": null}',
+        '{"event": "MEDIA_START"}',
+        '{"event": "DTMF_END"}',
+        '{"event": "DTMF_END", "digit": 5}',
+        '{"event": "MEDIA_MARK_PROCESSED", "correlation_id": "no number"}',
+        '{"event": "MEDIA_MARK_PROCESSED", "correlation_id": "' + "9" * 9000 + '"}',
+        '{"event": "MEDIA_MARK_PROCESSED", "correlation_id": "٣"}',
+        '{"event": "MEDIA_XON"}',
+        '{"event": "STATUS", "queue_length": 5}',
+        '{"event": "NO_SUCH", "x": [1, {"y": null}]}',
+        '{"event": "ERROR", "error_text": "Unable to parse JSON command"}',
+        '{"event": "MEDIA_START", "format": "slin16"}',
+        b"",
+        b"x",
+        "[" * 5000,
+    ],
+)
+async def test_bad_input_in_mid_call_does_not_cost_the_caller_the_call(
+    message: str | bytes,
+) -> None:
+    said = numbered(10)
+    async with talking() as (asterisk, agent):
+        await asterisk.send(message)
+        await asterisk.speak(said)
+        assert await agent.until_heard(len(said)) == said
+        agent.say(said)
+        await asterisk.until(lambda: agent.finished)
+        assert asterisk.voice == said
+
+
+async def test_what_comes_before_the_start_is_not_taken_for_the_call() -> None:
+    said = numbered(10)
+    async with opened() as doors, dial(doors.url + ADDRESS) as asterisk:
+        for early in (
+            bytes(320),
+            "{",
+            '{"event": "DTMF_END", "digit": "5"}',
+            '{"event": "STATUS"}',
+        ):
+            await asterisk.send(early)
+        await asterisk.start()
+        await asterisk.speak(said)
+        agent = await doors.agent()
+        assert await agent.until_heard(len(said)) == said
+        assert agent.keys == ""
+
+
+async def test_bad_input_is_logged_but_not_a_thousand_times(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with talking() as (asterisk, agent):
+        for _ in range(1000):
+            await asterisk.send("{")
+        await asterisk.speak(bytes(320))
+        await agent.until_heard(320)
+        await asterisk.hang_up()
+        await agent.left.wait()
+    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 2
+    assert "1000 messages" in warnings[-1].getMessage()
+
+
+async def test_a_message_beyond_every_bound_ends_that_connection_only() -> None:
+    async with opened() as doors:
+        async with dial(doors.url + ADDRESS) as other, dial(doors.url + ADDRESS) as asterisk:
+            await other.start()
+            await asterisk.start()
+            await doors.agent(1)
+            await asterisk.send(bytes(2 << 20))
+            assert await asterisk.until_closed() == 1009
+            await other.speak(bytes(320))
+            assert await doors.agents[0].until_heard(320)
+            assert not doors.agents[0].left.is_set()
+
+
+def test_no_command_is_longer_than_asterisk_reads() -> None:
+    commands = [
+        asterisk_control.START_BUFFERING,
+        asterisk_control.FLUSH,
+        asterisk_control.PAUSE,
+        asterisk_control.CONTINUE,
+        asterisk_control.HANG_UP,
+        asterisk_control.mark(10**18),
+    ]
+    assert max(map(len, commands)) < 128
+
+
+# --- through the whole service -----------------------------------------------------------------
+
+
+def level(value: int, seconds: float) -> bytes:
+    """A voice that says nothing but `value`, at the sandbox's 16 kHz."""
+    return value.to_bytes(2, "little") * round(16_000 * seconds)
+
+
+async def test_a_question_is_answered(serve: Serve) -> None:
+    question = turn("What are your opening hours?", start=0.2, end=1.0)
+    answer = "Until five."
+    voice = ScriptedVoice({answer: [level(3000, 0.6)]})
+    async with (
+        running_sandbox(scripted(question, answers=[answer], voice=voice)) as cloud,
+        serve(cloud) as server,
+        dial(url_of(server, ADDRESS)) as asterisk,
+    ):
+        await asterisk.start()
+        await asterisk.speak(bytes(32_000))
+        await asterisk.until(lambda: len(asterisk.voice) >= 9600)
+        assert loudness(asterisk.voice[1600:8000]) == pytest.approx(3000, rel=0.01)
+
+
+async def test_words_over_the_answer_flush_it_and_history_is_what_was_heard(serve: Serve) -> None:
+    first, second = "A long answer that would take a while to be heard.", "Yes?"
+    voice = ScriptedVoice({first: [level(3000, 4.0)], second: [level(9000, 0.2)]})
+    script = [
+        *turn("What are your opening hours?", start=0.2, end=1.0),
+        *turn("Stop, please!", start=6.2, end=7.0, partials=["Stop"]),
+    ]
+    async with (
+        running_sandbox(scripted(script, answers=[first, second], voice=voice)) as cloud,
+        serve(cloud) as server,
+        dial(url_of(server, ADDRESS)) as asterisk,
+    ):
+        await asterisk.start()
+        await asterisk.speak(bytes(32_000))
+        await asterisk.until(lambda: len(asterisk.voice) > 320 * 40)
+        await asterisk.speak(bytes(16_000 * 6))
+        await asterisk.until(lambda: len(cloud.received.chats) == 2)
+        await asterisk.until(lambda: max(memoryview(asterisk.voice).cast("h")) > 8500)
+        assert "FLUSH_MEDIA" in asterisk.queue.commands
+        peaks = [max(memoryview(frame).cast("h")) for frame in asterisk.heard if frame]
+        heard = sum(2500 < peak < 3500 for peak in peaks)
+        assert 40 < heard < 100
+        assert not any(2500 < peak < 3500 for peak in peaks[heard + 1 :])
+        remembered = cloud.received.chats[1].body["messages"][-2]["content"].split("…")[0]
+        assert first.startswith(remembered)
+        share = heard * 0.02 / 4.0
+        assert len(remembered) == pytest.approx(share * len(first), abs=math.ceil(len(first) / 5))
+
+
+async def test_the_callers_hanging_up_leaves_nothing(serve: Serve) -> None:
+    question = turn("What are your opening hours?", start=0.2, end=1.0)
+    async with (
+        running_sandbox(scripted(question, answers=["A long answer. " * 20])) as cloud,
+        serve(cloud) as server,
+        dial(url_of(server, ADDRESS)) as asterisk,
+    ):
+        await asterisk.start()
+        await asterisk.speak(bytes(32_000))
+        await asterisk.until(lambda: bool(asterisk.voice))
+        await asterisk.hang_up()
+        await cloud.received.until(lambda: not cloud.received.sessions_open, timeout=1)
+
+
+async def test_two_calls_of_one_asterisk_do_not_mix() -> None:
+    async with opened() as doors:
+        async with dial(doors.url + ADDRESS) as one, dial(doors.url + ADDRESS) as two:
+            pairs: list[tuple[Asterisk, Agent]] = []
+            for number, asterisk in enumerate((one, two)):
+                await asterisk.start()
+                pairs.append((asterisk, await doors.agent(number)))
+            for number, (asterisk, agent) in enumerate(pairs, 1):
+                await asterisk.speak(number.to_bytes(2, "little") * 160)
+                agent.say((100 * number).to_bytes(2, "little") * 1600)
+            for number, (asterisk, agent) in enumerate(pairs, 1):
+                assert await agent.until_heard(320) == number.to_bytes(2, "little") * 160
+                await asterisk.until(lambda agent=agent: agent.finished)  # type: ignore[misc]
+                assert asterisk.voice == (100 * number).to_bytes(2, "little") * 1600
