@@ -127,8 +127,10 @@ class Call:
         """
         current_call.set(self.caller.uuid)
         begun = self._audio_at = time.monotonic()
-        _log.info("call begins (%s, agent %s)", self.caller.door, self._agent.name)
-        self._publish("call_started", {})
+        facts = self.caller.facts
+        told = "".join(f", {name} {value!r}" for name, value in facts.items())
+        _log.info("call begins (%s, agent %s%s)", self.caller.door, self._agent.name, told)
+        self._publish("call_started", facts)
         if self._clocked is not None:
             self._clocked.start()
         failed = False

@@ -216,7 +216,7 @@ def _spare_the_collector() -> None:
 
 def _introduce(server: "Server") -> None:
     """Say where the service is, what it uses, and what to do next."""
-    host, port = server.addresses[0]
+    host, port = server.doors["PORT"]
     everywhere = ", ".join(f"{h}:{p}" for h, p in server.addresses)
     _log.info("ready; listening on %s", everywhere)
     for sentence in (*server.warnings, *settings.strangers()):
@@ -230,10 +230,14 @@ def _introduce(server: "Server") -> None:
     command = "avr-sts-speechmatics"
     if shutil.which(command) is None:
         command = str(Path(sys.executable).with_name(command))
+    direct = f"Dial(WebSocket/...) to {url}/media"
+    if "AUDIOSOCKET_PORT" in server.doors:
+        direct = f"Dial(AudioSocket/{reach}:{server.doors['AUDIOSOCKET_PORT'][1]}/...), {direct}"
     print(
         f"""
-avr-sts-speechmatics {__version__} takes calls on {everywhere}
+avr-sts-speechmatics {__version__} takes calls on {host}:{port}
   for avr-core   STS_URL={url}
+  for Asterisk   {direct}
   try it         {command} call --say "What are your opening hours?"{option}
   its state      curl http://{reach}:{port}/health
   stop           Ctrl-C

@@ -115,7 +115,7 @@ class Server:
                 "AUDIOSOCKET_PORT", settings.audiosocket_port, self._audiosocket, needed=needed
             )
         if settings.http_port is not None:
-            core = AvrCoreHttp(self._invitations, self._ask_webhook, settings.port)
+            core = AvrCoreHttp(self._invitations, self._ask_webhook, self.addresses[0][1])
             core_http = await self._serve(core.application())
             needed = settings.http_port != HTTP_PORT
             await self._listen("HTTP_PORT", settings.http_port, core_http, needed=needed)

@@ -32,8 +32,8 @@ _MODULES = """
     bridge_builtin_features bridge_holding bridge_simple bridge_softmix
     chan_audiosocket chan_bridge_media chan_pjsip chan_websocket
     codec_alaw codec_resample codec_ulaw format_pcm format_sln format_wav
-    func_callerid func_channel func_curl func_hangupcause func_logic func_strings func_uri
-    func_uuid pbx_config
+    func_callerid func_channel func_curl func_dialplan func_hangupcause func_logic
+    func_strings func_uri func_uuid pbx_config
     res_audiosocket res_curl res_http_websocket res_pjproject res_pjsip
     res_pjsip_authenticator_digest res_pjsip_caller_id res_pjsip_dtmf_info
     res_pjsip_endpoint_identifier_user res_pjsip_header_funcs res_pjsip_nat res_pjsip_pubsub

@@ -23,6 +23,7 @@ _WINDOW_S = 0.02
 _EDGE_S = 0.01
 # A delay through a filter is no whole number of samples, and an eighth of one matters at 3 kHz.
 _STEPS = 16
+_REACH = 8
 
 Sound = NDArray[np.float64]
 
@@ -110,8 +111,10 @@ def find(sound: Sound, heard: bytes) -> Found:
     before = sound.size
     samples = np.concatenate((np.zeros(before), samples, np.zeros(sound.size)))
     start = int(np.argmax(_correlate(samples, sound)[: samples.size - sound.size]))
+    moved = _fraction(samples[start : start + sound.size], sound)
+    start += round(moved)
     there = samples[start : start + sound.size]
-    expected = _shifted(sound, _fraction(there, sound))
+    expected = _shifted(sound, moved - round(moved))
     edge, window = round(_EDGE_S * RATE), round(_WINDOW_S * RATE)
     count = max(1, (sound.size - 2 * edge) // window)
     inner = slice(edge, edge + count * window)
@@ -193,12 +196,12 @@ def _correlate(samples: Sound, sound: Sound) -> Sound:
 
 def _fraction(there: Sound, sound: Sound) -> float:
     """How many samples, and parts of one, `sound` must be moved to lie on what is there."""
-    steps = np.arange(-_STEPS, _STEPS + 1) / _STEPS
-    spectrum = np.fft.rfft(sound)
-    target = np.fft.rfft(there)
-    turns = 2j * np.pi * np.fft.rfftfreq(sound.size)
-    scores = [float(np.real(np.vdot(spectrum * np.exp(-turns * step), target))) for step in steps]
-    return float(steps[int(np.argmax(scores))])
+    # More samples of the correlation between those there are: a longer spectrum, filled with zeros.
+    # High tones half a sample off look less alike than a whole period off: hence a few periods.
+    product = np.fft.rfft(there) * np.conj(np.fft.rfft(sound))
+    finely = np.fft.irfft(product, _STEPS * sound.size)
+    steps = np.arange(-_STEPS * _REACH, _STEPS * _REACH + 1)
+    return float(steps[int(np.argmax(finely[steps]))]) / _STEPS
 
 
 def _shifted(sound: Sound, samples: float) -> Sound:

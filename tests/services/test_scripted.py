@@ -12,9 +12,8 @@ async def test_the_receptionist_answers_as_a_model_would_be_asked() -> None:
         Message("assistant", "Hello, how can I help you?"),
         Message("user", "What are your opening hours on Saturday?"),
     ]
-    first = "".join(
-        [str(text) async for text in thinking.reply(Brief("Any instructions."), history)]
-    )
+    brief = Brief("Any instructions.")
+    first = "".join([str(text) async for text in thinking.reply(brief, history)])
     assert "Saturday" in first
     history += [Message("assistant", first), Message("user", "Could you repeat that, please?")]
     again = "".join([str(text) async for text in thinking.reply(brief, history)])

@@ -23,6 +23,7 @@ def test_each_wait_is_told_in_milliseconds() -> None:
     assert times.as_dict() == {
         "voice_to_voice_ms": 1105,
         "confirm_ms": 650,
+        "ahead_ms": 250,
         "model_ms": 250,
         "clause_ms": 12,
         "voice_ms": 188,

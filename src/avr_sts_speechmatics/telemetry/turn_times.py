@@ -52,6 +52,7 @@ class TurnTimes:
         return {
             "voice_to_voice_ms": _ms(self.stopped, self.first_frame),
             "confirm_ms": _ms(self.stopped, self.confirmed),
+            "ahead_ms": _ms(self.asked, self.confirmed),
             "model_ms": _ms(self.confirmed, self.first_token),
             "clause_ms": _ms(self.first_token, self.first_clause),
             "voice_ms": _ms(self.first_clause, self.first_audio),
