@@ -78,6 +78,15 @@ def test_the_page_names_settings_that_exist() -> None:
     assert {"AUDIOSOCKET_PORT", "AUDIOSOCKET_G711", "REQUIRE_CALL", "TRANSFER_ALLOW"} <= written
 
 
+def test_the_page_quotes_what_the_service_really_says() -> None:
+    sources = "".join(path.read_text() for path in sorted((ROOT / "src").rglob("*.py")))
+    # As the program joins them: strings that stand below one another are one.
+    sources = re.sub(r'"\s*\n\s*f?"', "", sources)
+    quoted = re.findall(r"service: `([^`]+)`", PAGE)
+    assert len(quoted) >= 5
+    assert [message for message in quoted if message not in sources] == []
+
+
 def test_compose_is_asterisk_and_the_service_and_nothing_else(compose: Any) -> None:
     assert set(compose["services"]) == {"asterisk", "avr-sts-speechmatics"}
     service = compose["services"]["avr-sts-speechmatics"]

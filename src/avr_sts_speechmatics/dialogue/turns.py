@@ -159,6 +159,7 @@ class Dialogue:
         self._waits_for_tools = False  # the reply goes on when they have ended
         self._owes_results = False  # the model has not answered all its tools told it
         self._has_spoken = False  # the reply has, be it silent now
+        self._said_since_tools = False  # the reply has, since its last tools if it had any
         self._farewell_said = False
         self._departure: tuple[int, ev.ToolRequest] | None = None  # asked for, not yet done
         self._departs = False  # it is being done
@@ -397,6 +398,7 @@ class Dialogue:
     def _voice_started(self, event: ev.VoiceStarted) -> Iterator[ev.Command]:
         if event.reply != self._reply:
             return
+        self._said_since_tools = self._said_since_tools or not event.filler
         if not event.filler and not self._has_spoken:
             self._has_spoken = True
             if not self._reply_is_fixed:
@@ -475,7 +477,7 @@ class Dialogue:
                 self.history.tool_done(number, _ONE_END)
             elif request.leaves:
                 self._departure = number, request
-                self._farewell_said = self.history.waiting or self.state is not State.THINKING
+                self._farewell_said = self.history.waiting or self._said_since_tools
             else:
                 self._running.add(number)
                 yield ev.RunTool(number, request.call)
@@ -497,7 +499,7 @@ class Dialogue:
             return
         if self._running or self._departure is not None:
             return
-        self._waits_for_tools = False
+        self._waits_for_tools = self._said_since_tools = False
         may_ask = self._rounds < self._manners.tool_rounds
         yield ev.ContinueReply(self._reply, self.history.messages(expected=True), may_ask)
 
@@ -708,7 +710,7 @@ class Dialogue:
     def _begin(self, *, fixed: bool, number: int | None = None) -> int:
         self._reply = next(self._numbers) if number is None else number
         self._reply_is_fixed = fixed
-        self._has_spoken = self._waits_for_tools = False
+        self._has_spoken = self._said_since_tools = self._waits_for_tools = False
         self.state = State.THINKING
         return self._reply
 
