@@ -40,7 +40,7 @@ ENV HOST=0.0.0.0 \
     PYTHONUNBUFFERED=1
 WORKDIR /home/avr
 USER 10001:10001
-EXPOSE 6040 6033
+EXPOSE 6040 6033 5001 6001
 # Ready means: a call can be taken now. While it drains, or its sandbox restarts, it is not.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:%s/ready' % (os.environ.get('PORT') or 6040), timeout=2)"]

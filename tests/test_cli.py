@@ -40,12 +40,13 @@ def free_port() -> int:
 
 @contextmanager
 def serving(cwd: Path, **env: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """`serve` in a process of its own, ready for calls."""
+    """`serve` in a process of its own, ready for calls; other doors are shut unless asked for."""
     port = free_port()
+    doors = {"PORT": str(port), "EXTRA_PORTS": "", "AUDIOSOCKET_PORT": "0", "HTTP_PORT": "0"}
     process = subprocess.Popen(
         [*COMMAND, "serve"],
         cwd=cwd,
-        env=os.environ | {"PORT": str(port), "EXTRA_PORTS": ""} | env,
+        env=os.environ | doors | env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -73,7 +74,9 @@ CLOUDS = {
 }
 
 
-@pytest.mark.parametrize("command", [(), ("serve",), ("sandbox",), ("call",), ("doctor",)])
+@pytest.mark.parametrize(
+    "command", [(), ("serve",), ("sandbox",), ("call",), ("tools",), ("doctor",)]
+)
 def test_every_command_has_help(command: tuple[str, ...], tmp_path: Path) -> None:
     done = run(*command, "--help", cwd=tmp_path)
     assert done.returncode == 0
@@ -92,6 +95,8 @@ def test_the_version_is_told(tmp_path: Path) -> None:
         ("SPEECHMATICS_REGION", "mars"),
         ("OPENAI_TEMPERATURE", "hot"),
         ("FAQ_FILE", "/no/such/file"),
+        ("VOICE_FALLBACK", "openai"),
+        ("AMI_HOST", "asterisk"),
     ],
 )
 def test_a_wrong_value_stops_the_start_with_one_sentence(
@@ -126,13 +131,16 @@ def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
 def test_the_service_says_where_it_is_and_ends_when_told(
     number: signal.Signals, tmp_path: Path
 ) -> None:
-    with serving(tmp_path, **CLOUDS) as (process, port):
+    audiosocket = str(free_port())
+    with serving(tmp_path, AUDIOSOCKET_PORT=audiosocket, **CLOUDS) as (process, port):
         process.send_signal(number)
         begun = time.monotonic()
         out, err = process.communicate(timeout=5)
         assert process.returncode == 0
         assert time.monotonic() - begun < 2
     assert f"STS_URL=ws://localhost:{port}" in out
+    assert f"Dial(AudioSocket/localhost:{audiosocket}/...)" in out
+    assert f"Dial(WebSocket/...) to ws://localhost:{port}/media" in out
     assert "avr-sts-speechmatics call --say" in out
     assert f"127.0.0.1:{port}" in err
     assert "Traceback" not in err
@@ -145,6 +153,22 @@ def test_settings_come_from_a_dotenv_file_too(tmp_path: Path) -> None:
         _, err = process.communicate(timeout=5)
     lines = [json.loads(line) for line in err.splitlines()]
     assert any("SPEECHMATICS_VOICE" in line["message"] for line in lines)
+
+
+def test_what_cannot_work_is_said_at_the_start_without_a_key_in_it(tmp_path: Path) -> None:
+    (tmp_path / "spanish.yaml").write_text("voice: {engine: openai}\n")
+    with serving(
+        tmp_path,
+        AGENTS_DIR=str(tmp_path),
+        WEBHOOK_URL="http://127.0.0.1:9/",
+        WEBHOOK_SECRET="HUNTER2HUNTER2",
+        SPEECHMATICS_HUNTER2HUNTER2="",
+        **CLOUDS,
+    ) as (process, _):
+        process.terminate()
+        _, err = process.communicate(timeout=5)
+    assert "cannot speak (spanish): set OPENAI_TTS_API_KEY" in err
+    assert "SPEECHMATICS_*** is not a setting" in err
 
 
 def test_calling_nobody_is_one_sentence(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from dotenv import dotenv_values
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from avr_sts_speechmatics import settings
+from avr_sts_speechmatics import setting_checks, settings
 
 ROOT = Path(__file__).parent.parent
 CI = bool(os.environ.get("CI"))
@@ -49,8 +49,8 @@ def pins(lock: str) -> dict[NormalizedName, str]:
 def wanted() -> dict[str, list[Requirement]]:
     """What pyproject.toml asks of each lock."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    core = project["project"]["dependencies"]
     extras = project["project"]["optional-dependencies"]
+    core = project["project"]["dependencies"] + extras["mcp"]
     lists = {
         "core": core,
         "sandbox": core + extras["sandbox"],
@@ -167,7 +167,7 @@ def test_an_image_runs_as_nobody_special_and_is_process_1(name: str) -> None:
     assert json.loads(image.all("CMD")[-1]) == ["serve"]
     assert environment_of(image)["HOST"] == "0.0.0.0"
     assert "PORT" not in environment_of(image)
-    assert set(image.all("EXPOSE")[-1].split()) == {"6040", "6033"}
+    assert set(image.all("EXPOSE")[-1].split()) == {"6040", "6033", "5001", "6001"}
     assert any("/etc/ssl/certs/ca-certificates.crt" in text for text in image.all("RUN"))
 
 
@@ -305,7 +305,8 @@ class Running:
 def started(image: tuple[Stage, Container], tmp_path: Path) -> Iterator[Running]:
     """The image's command, started; a service without clouds where it has no sandbox."""
     stage, container = image
-    environment = container.environment | {"PORT": str(free_port()), "EXTRA_PORTS": ""}
+    shut = {"EXTRA_PORTS": "", "AUDIOSOCKET_PORT": "0", "HTTP_PORT": "0"}
+    environment = container.environment | shut | {"PORT": str(free_port())}
     if not CI or "build-sandbox" not in str(stage.steps):
         closed = f"127.0.0.1:{free_port()}"
         environment |= {
@@ -394,12 +395,42 @@ def compose() -> Any:
     return yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 
 
+# A path of this machine means nothing inside.
+PATHS = {
+    item.name.upper()
+    for item in fields(settings.Settings)
+    if item.metadata["parse"] in (setting_checks.file, setting_checks.directory)
+}
+
+
 def test_compose_passes_every_setting_on(compose: Any) -> None:
     lines = compose["services"]["avr-sts-speechmatics"]["environment"]
-    named = {line.partition("=")[0] for line in lines}
-    # The image sets HOST; a file must be mounted before FAQ_FILE can name it.
-    assert named == SETTINGS - {"HOST", "FAQ_FILE"}
-    assert [line for line in lines if "=" in line] == ["PORT=6040"], "no other value, no secret"
+    named = [line.partition("=")[0] for line in lines]
+    assert len(set(named)) == len(named)
+    assert set(named) == SETTINGS - {"HOST"} - PATHS, "the image sets HOST"
+    # No value of its own but where the Asterisk of the same file is.
+    assert [line for line in lines if "=" in line] == [
+        "PORT=6040",
+        "AMI_HOST=${AMI_HOST-avr-asterisk}",
+        "AMI_PASSWORD=${AMI_PASSWORD:-avr}",
+    ]
+
+
+def test_the_service_knows_asterisks_manager_user(compose: Any) -> None:
+    manager = compose["configs"]["manager"]["content"]
+    assert f"[${{AMI_USERNAME:-{settings.Settings().ami_username}}}]" in manager
+    assert "secret=${AMI_PASSWORD:-avr}" in manager
+
+
+def test_a_path_is_given_by_uncommenting_its_two_lines() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    text = re.sub(r"(?m)^( +)# (- [A-Z_]+=/|volumes:|- \./)", r"\1\2", text)
+    service = yaml.safe_load(text)["services"]["avr-sts-speechmatics"]
+    paths = dict(line.split("=") for line in service["environment"] if "=/" in line)
+    assert paths.keys() == PATHS
+    mounted = [line.split(":") for line in service["volumes"]]
+    assert {inside for _, inside, _ in mounted} == set(paths.values())
+    assert all(mode == "ro" for _, _, mode in mounted)
 
 
 def test_avr_core_finds_the_service_at_both_ports_of_avrs_page(compose: Any) -> None:
@@ -418,9 +449,10 @@ def test_compose_builds_targets_that_exist_and_opens_no_door_to_the_network(comp
     service = compose["services"]["avr-sts-speechmatics"]
     assert service["build"]["target"] == "${STS_TARGET:-service}"
     assert {"service", "sandbox"} <= set(stages())
-    # Neither asks for a password.
-    assert all(line.startswith("127.0.0.1:") for line in service["ports"])
-    assert "ports" not in compose["services"]["avr-ami"]
+    # None of these asks for a password; phones have to reach Asterisk.
+    for name, container in compose["services"].items():
+        if name != "avr-asterisk":
+            assert all(line.startswith("127.0.0.1:") for line in container.get("ports", ())), name
 
 
 def test_asterisk_is_given_every_file_it_includes(compose: Any) -> None:
@@ -432,6 +464,8 @@ def test_asterisk_is_given_every_file_it_includes(compose: Any) -> None:
     assert {config["source"] for config in given} == set(compose["configs"])
     dialplan = compose["configs"]["extensions"]["content"].replace("$$", "$")
     assert "Dial(AudioSocket/avr-core:5001/${UUID}/c(slin))" in dialplan
+    ours = f"avr-sts-speechmatics:{settings.Settings().audiosocket_port}"
+    assert f"Dial(AudioSocket/{ours}/${{UUID}}/c(slin))" in dialplan
     assert "uuidgen" in dialplan, "a call's UUID is generated: UNIQUEID is none"
 
 
@@ -443,5 +477,6 @@ def test_the_example_of_env_changes_nothing(tmp_path: Path) -> None:
     shown = dotenv_values(file)
     assert set(shown) <= SETTINGS
     assert settings.load({}, file) == settings.Settings()
-    assert not shown["SPEECHMATICS_API_KEY"]
-    assert not shown["OPENAI_API_KEY"]
+    keys = {name for name in shown if name.endswith(("_KEY", "_PASSWORD", "_SECRET"))}
+    assert len(keys) >= 4
+    assert not any(shown[key] for key in keys)

@@ -1,13 +1,18 @@
 """The README tells the truth: its settings, commands, messages and files are the program's."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from avr_sts_speechmatics import cli, settings
+from avr_sts_speechmatics.transports.avr_core_http import announced
+from avr_sts_speechmatics.transports.invitations import facts_from
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -19,6 +24,12 @@ def commands(document: str) -> list[str]:
     text = (ROOT / document).read_text()
     lines = re.findall(r"^    (?! )((?:[A-Z_]+=\S+ )?[./a-z]\S* .*)$", text, re.MULTILINE)
     return [re.split(r"  +(?:#|\w)", line)[0] for line in lines]
+
+
+def examples(start: str) -> list[list[str]]:
+    """The words of the README's commands that begin so, settings in front left out."""
+    lines = re.findall(rf"^    (?:[A-Z_]+=\S+ )*({re.escape(start)}.*)$", README, re.MULTILINE)
+    return [shlex.split(line) for line in lines]
 
 
 def test_the_table_of_settings_is_the_programs() -> None:
@@ -40,6 +51,46 @@ def test_every_call_shown_can_be_parsed() -> None:
     for line in shown:
         words = shlex.split(line)[1:]
         cli._parser(words).parse_args(words)
+
+
+def test_every_setting_shown_with_a_value_can_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    shown = re.findall(r"(?:^    |`)([A-Z_]+)=([^\s`]+)", README, re.MULTILINE)
+    known = {item.name.upper() for item in fields(settings.Settings)}
+    given = {name: value for name, value in shown if name in known}
+    assert {"AGENTS_DIR", "AMI_HOST", "OPENAI_TTS_URL", "TOOLS_DIR", "TRANSFER_ALLOW"} <= set(given)
+    settings.load(given, Path("no such file.env"))
+
+
+def test_every_tool_shown_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    shown = examples(".venv/bin/avr-sts-speechmatics tools")
+    assert len(shown) == 2
+    for words in shown:
+        done = subprocess.run(
+            [sys.executable, "-m", "avr_sts_speechmatics", *words[1:]],
+            env=os.environ | {"TOOLS_DIR": "examples/tools"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        assert "Friday" in done.stdout or "find_booking" in done.stdout
+
+
+def test_the_agents_named_are_examples() -> None:
+    named = re.findall(r"\?agent=(\w+)|\"agent\": \"(\w+)\"", README)
+    assert named
+    for agent in filter(None, sum(named, ())):
+        assert (ROOT / "examples" / "agents" / f"{agent}.yaml").exists()
+
+
+def test_the_call_announced_is_one() -> None:
+    ((*_, url, _, body),) = examples("curl -s localhost:6001/call")
+    assert url == f"localhost:{settings.HTTP_PORT}/call"
+    uuid, payload = announced(body.encode())
+    assert uuid in body
+    assert facts_from(payload) == {"from": "2001", "agent": "support"}
 
 
 def test_the_older_door_is_shown_as_avr_knows_it() -> None:
@@ -66,7 +117,7 @@ def test_every_message_of_the_log_that_is_explained_exists() -> None:
 def test_every_setting_named_exists() -> None:
     known = {item.name.upper() for item in fields(settings.Settings)}
     known |= {name for item in fields(settings.Settings) for name in item.metadata["also"]}
-    elsewhere = {"STS_URL", "STS_TARGET", "UNIQUEID", "UUID", "SIGTERM", "CI"}
+    elsewhere = {"STS_URL", "STS_TARGET", "UNIQUEID", "UUID", "SIGTERM", "CI", "POST"}
     named = set(re.findall(r"`([A-Z]+_?[A-Z_]+)`|^ +- ([A-Z_]+)=", README, re.MULTILINE))
     assert {name for pair in named for name in pair if name} <= known | elsewhere
 
@@ -75,7 +126,7 @@ def test_every_setting_named_exists() -> None:
 def test_every_file_named_exists(document: str) -> None:
     text = (ROOT / document).read_text()
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    paths = re.findall(r"\b((?:tests|locks|src|docs|bench)/[\w./]*\w)", text)
+    paths = re.findall(r"\b((?:tests|locks|src|docs|bench|examples)/[\w./]*\w)", text)
     for name in (*links, *paths):
         assert (ROOT / name).exists(), name
 
@@ -85,3 +136,15 @@ def test_the_dialplan_is_the_one_of_the_compose_file() -> None:
     shown = README.partition("exten => 5001,1,Answer()\n")[2].partition("```")[0]
     assert shown
     assert shown in re.sub(r"^      ", "", compose, flags=re.MULTILINE)
+
+
+def test_the_dialplan_without_avr_core_is_the_one_that_real_calls_are_made_with() -> None:
+    shown = README.partition("exten => 5002,1,Answer()\n")[2].partition("```")[0]
+    assert shown
+    assert shown in (ROOT / "docs" / "asterisk.md").read_text()
+
+
+def test_every_room_is_on_the_contributors_map() -> None:
+    rooms = {path.parent.name for path in (ROOT / "src/avr_sts_speechmatics").glob("*/__init__.py")}
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    assert rooms == set(re.findall(r"^      (\w+)/ ", text, re.MULTILINE))

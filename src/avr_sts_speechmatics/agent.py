@@ -72,7 +72,8 @@ def voice_choice(value: object) -> VoiceChoice:
             if name is None:
                 return VoiceChoice(engine)
             if isinstance(name, str) and name:
-                return VoiceChoice(engine, check.voice(name))
+                named = check.voice if engine == "speechmatics" else check.name
+                return VoiceChoice(engine, named(name))
     raise Wrong(
         "give the name of one of Speechmatics' voices, such as sarah, or the engine too, "
         "speechmatics or openai, as {engine: openai, name: alloy}"

@@ -23,7 +23,6 @@ from avr_sts_speechmatics.settings import Secret, Settings, VocabEntry, with_age
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 from avr_sts_speechmatics.tools.departures import HANG_UP, TRANSFER, Departures
 from avr_sts_speechmatics.tools.exchange import Exchange
-from avr_sts_speechmatics.tools.mcp_config import parse_mcp_servers
 from avr_sts_speechmatics.tools.toolbox import Toolbox, open_toolbox
 from avr_sts_speechmatics.voices import Voices
 
@@ -82,7 +81,7 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             log_transcripts=settings.log_transcripts,
         )
         known = toolbox.names() | {HANG_UP, TRANSFER}
-        warnings = (*agents.strange_tools(known), *_unreachable(settings, exchange))
+        warnings = (*agents.strange_tools(known), *_unreachable(settings, agents, exchange))
         # A call may come already; these only make what follows faster.
         background = [
             asyncio.create_task(thinking.warm_up()),
@@ -145,12 +144,11 @@ def thinking_of(settings: Settings) -> Thinking:
 
 
 def exchange_of(settings: Settings) -> Exchange | None:
-    """Whoever hangs up and transfers, or None. Raises SettingsError."""
+    """Whoever hangs up and transfers, or None."""
     if settings.ami_host is not None:
         from avr_sts_speechmatics.tools.ami import Ami
 
-        if settings.ami_password is None:
-            raise SettingsError("AMI_HOST is set and AMI_PASSWORD is not: give the user's secret.")
+        assert settings.ami_password is not None  # `settings.load` refuses one without the other
         return Ami(
             settings.ami_host, settings.ami_port, settings.ami_username, settings.ami_password
         )
@@ -174,10 +172,9 @@ def webhooks_of(settings: Settings) -> Webhooks | None:
 
 async def toolbox_of(settings: Settings) -> Toolbox:
     """The operator's tools. Raises SettingsError."""
-    mcp = None if settings.mcp_servers is None else parse_mcp_servers(settings.mcp_servers)
     return await open_toolbox(
         settings.tools_dir,
-        mcp,
+        settings.mcp_servers,
         timeout_s=settings.tool_timeout_s,
         log_arguments=settings.log_transcripts,
     )
@@ -191,7 +188,7 @@ def background_of(settings: Settings) -> Callable[[Line], Background | None]:
     try:
         ambience = Ambience.load(path, settings.ambient_noise_level)
     except ValueError as error:
-        raise SettingsError(f"AMBIENT_NOISE_FILE={path}: {error}.") from error
+        raise SettingsError(f"AMBIENT_NOISE_FILE: {error}") from error
     return lambda line: ambience.background()
 
 
@@ -218,7 +215,7 @@ class _Ears:
         return self._stt[kind].open(listener)
 
 
-def _unreachable(settings: Settings, exchange: Exchange | None) -> Iterator[str]:
+def _unreachable(settings: Settings, agents: Agents, exchange: Exchange | None) -> Iterator[str]:
     """Warnings of what is asked for and cannot be done."""
     if settings.ami_host is not None and settings.ami_url is not None:
         yield "AMI_URL has no effect: AMI_HOST is set too and wins."
@@ -226,3 +223,9 @@ def _unreachable(settings: Settings, exchange: Exchange | None) -> Iterator[str]
         yield "TRANSFER_ALLOW has no effect: set AMI_URL or AMI_HOST, so that calls can be moved."
     if exchange is None and settings.on_failure.startswith("transfer:"):
         yield "ON_FAILURE cannot transfer: set AMI_URL or AMI_HOST; the call is closed instead."
+    silent = sorted(agent.name for agent in agents.all if agent.voice_engine == "openai")
+    if silent and not settings.second_voice_is_there:
+        yield (
+            f"Agents with a voice of OpenAI cannot speak ({', '.join(silent)}): set "
+            "OPENAI_TTS_API_KEY, or OPENAI_TTS_URL for a server that wants no key."
+        )

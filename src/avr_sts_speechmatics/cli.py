@@ -50,9 +50,9 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """The parser for a command line of these words."""
     parser = argparse.ArgumentParser(
         prog="avr-sts-speechmatics",
-        description="A speech-to-speech service for Agent Voice Response (AVR): takes a caller's "
-        "audio, answers with an agent's. Hears and speaks with Speechmatics, thinks with an "
-        "OpenAI model; without keys it does all three offline.",
+        description="A speech-to-speech service for Agent Voice Response (AVR) and for Asterisk "
+        "itself: takes a caller's audio, answers with an agent's. Hears and speaks with "
+        "Speechmatics, thinks with an OpenAI model; without keys it does all three offline.",
         epilog="Settings are environment variables, also read from a file .env; "
         "the README has the table.",
     )
@@ -62,9 +62,9 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     serve = commands.add_parser(
         "serve",
         help="answer calls",
-        description="Run the service: wait for calls from avr-core and answer them. With "
-        "SPEECHMATICS_API_KEY and OPENAI_API_KEY set it uses the clouds; without them it works "
-        "offline, for one or two calls, to try it.",
+        description="Run the service: wait for calls from avr-core or straight from Asterisk, and "
+        "answer them. With SPEECHMATICS_API_KEY and OPENAI_API_KEY set it uses the clouds; without "
+        "them it works offline, for one or two calls, to try it.",
     )
     serve.set_defaults(run=_serve)
 
@@ -149,9 +149,7 @@ def _set_up_log(chosen: settings.Settings) -> None:
     from avr_sts_speechmatics.call import current_call
     from avr_sts_speechmatics.telemetry import log
 
-    keys = (chosen.speechmatics_api_key, chosen.openai_api_key)
-    secrets = [key.reveal() for key in keys if key is not None]
-    log.set_up(chosen.log_level, chosen.log_format, secrets, current_call.get)
+    log.set_up(chosen.log_level, chosen.log_format, chosen.secrets(), current_call.get)
 
 
 async def _serve_calls(chosen: settings.Settings) -> int:

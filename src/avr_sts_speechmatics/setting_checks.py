@@ -5,13 +5,14 @@ Each takes the text and gives the value, or raises Wrong with what is allowed.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
 from avr_sts_speechmatics.tools import dial_patterns
-from avr_sts_speechmatics.tools.mcp_config import parse_mcp_servers
+from avr_sts_speechmatics.tools.mcp_config import McpServers, parse_mcp_servers
 
 
 class Secret:
@@ -130,12 +131,19 @@ def host(value: str) -> str:
         value.encode("idna")  # as resolvers do: no empty label, none too long
     except UnicodeError:
         raise Wrong("give a host name or an address") from None
-    if not value or any(c.isspace() or c == "/" for c in value):
+    if not value or any(c.isspace() or not c.isprintable() or c == "/" for c in value):
         raise Wrong("give a host name or an address")
+    if ":" in value:
+        try:
+            ip_address(value)
+        except ValueError:
+            raise Wrong("give a host name or an address, without a port") from None
     return value
 
 
 def url(*schemes: str) -> Callable[[str], str]:
+    """A whole address, taken to the letter: a slash at its end may matter to its server."""
+
     def parse(value: str) -> str:
         try:
             parts = urlsplit(value)
@@ -151,7 +159,17 @@ def url(*schemes: str) -> Callable[[str], str]:
             )
         if parts.username or parts.password:
             raise Wrong("give the address without a user name or password")
-        return value if parts.query else value.rstrip("/")
+        return value
+
+    return parse
+
+
+def base_url(*schemes: str) -> Callable[[str], str]:
+    """An address that a path is added to: without a slash at its end."""
+    whole = url(*schemes)
+
+    def parse(value: str) -> str:
+        return value if urlsplit(whole(value)).query else value.rstrip("/")
 
     return parse
 
@@ -192,7 +210,7 @@ def directory(value: str) -> Path:
     except (OSError, RuntimeError):
         there = False
     if not there:
-        raise Wrong("there is no such directory")
+        raise Wrong("there is no such directory; give the path of a directory")
     return path
 
 
@@ -206,17 +224,18 @@ def port_or_none(value: str) -> int | None:
 
 def on_failure(value: str) -> str:
     """`hangup`, `close`, or `transfer:<extension>`."""
-    kind, _, extension = value.partition(":")
+    kind, colon, extension = (part.strip() for part in value.partition(":"))
+    kind = kind.lower()
     if kind == "transfer" and dial_patterns.is_extension(extension):
-        return value
-    if value not in ("hangup", "close"):
+        return f"{kind}:{extension}"
+    if kind not in ("hangup", "close") or colon:
         raise Wrong("give hangup, close, or transfer:<extension> such as transfer:700")
-    return value
+    return kind
 
 
 def context(value: str) -> str:
     if not dial_patterns.is_context(value):
-        raise Wrong("give a dialplan context: letters, digits, and - _")
+        raise Wrong("give a dialplan context: letters, digits, and - _ .")
     return value
 
 
@@ -227,12 +246,11 @@ def patterns(value: str) -> tuple[dial_patterns.Pattern, ...]:
         raise Wrong(str(error)) from None
 
 
-def mcp_servers(value: str) -> str:
+def mcp_servers(value: str) -> McpServers:
     try:
-        parse_mcp_servers(value)
+        return parse_mcp_servers(value)
     except ValueError as error:
         raise Wrong(str(error)) from None
-    return value
 
 
 def vocab(value: str) -> tuple[VocabEntry, ...]:

@@ -6,8 +6,9 @@ declarations below. A variable's name is the field's name in capitals; the envir
 `OPENAI_API_KEY=${OPENAI_API_KEY}` through; only where emptiness means something (no extra port,
 no welcome) is it taken as a value.
 
-A wrong value stops the start with one sentence that names variable, value and what is allowed.
-A variable that looks like ours but is not is reported, with the nearest name, never ignored.
+A wrong value stops the start with one sentence that names variable, value and what is allowed;
+so do values that cannot be had together. A variable that looks like ours but is not is reported,
+with the nearest name, never ignored.
 """
 
 import difflib
@@ -26,6 +27,7 @@ from avr_sts_speechmatics.dialogue.manners import BACKCHANNELS
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.setting_checks import Secret, VocabEntry, Wrong
 from avr_sts_speechmatics.tools.dial_patterns import Pattern
+from avr_sts_speechmatics.tools.mcp_config import McpServers
 
 __all__ = ["Secret", "Settings", "VocabEntry", "Wrong", "load", "strangers", "table"]
 
@@ -42,8 +44,29 @@ REGIONS = ("eu", "us", "global")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
-# The openai SDK reads these itself; they are not ours, nor are they mistakes.
-FOREIGN = frozenset({"OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS", "OPENAI_LOG"})
+FOREIGN = frozenset(
+    {
+        # The openai SDK reads these itself; they are not ours, nor are they mistakes.
+        *("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS", "OPENAI_LOG"),
+        # The compose files do; compose reads the same `.env`.
+        *("STS_TARGET", "EXTERNAL_ADDRESS", "SIP_PASSWORD"),
+    }
+)
+
+# Nobody else's variables begin so. AMI_, MCP_, TOOL_, WEBHOOK_ and the like may be other programs'.
+_OUR_PREFIXES = ("SPEECHMATICS_", "OPENAI_", "AMBIENT_NOISE", "AUDIOSOCKET_", "BARGE")
+
+# Names of other programs for the same thing, which no likeness of letters would lead to.
+_MEANT = {"OPENAI_URL": "OPENAI_BASE_URL", "OPENAI_API_BASE": "OPENAI_BASE_URL"}
+
+_NEAR = 0.85
+"""How alike a name must be to one of ours to be taken for it, where its prefix does not tell."""
+
+MASKED_FROM = 8
+"""Shortest text that is kept out of the log (characters). A shorter one would be found in ordinary
+words, and a mask in a known word would tell it."""
+
+_OPENAI = "https://api.openai.com/v1"
 
 _PASSWORD = re.compile(r"//[^@]*@")
 
@@ -62,7 +85,9 @@ def _setting(
     *,
     default_text: str | None = None,
     may_be_empty: bool = False,
+    private: bool = False,
     also: tuple[str, ...] = (),
+    heading: str | None = None,
 ) -> Any:
     """Declare a setting.
 
@@ -70,14 +95,18 @@ def _setting(
     about: what it is for, with its unit, for the README's table.
     default_text: how the table shows the default, where the value itself would not read well.
     may_be_empty: whether an empty value is a value rather than "not set".
+    private: whether the value may hold a key, so that no error shows it.
     also: other names under which operators know it; the field's own name wins.
+    heading: of the group that begins with this setting.
     """
     meta = {
         "parse": parse,
         "about": about,
         "default_text": default_text,
         "may_be_empty": may_be_empty,
+        "private": private or parse is check.secret,
         "also": also,
+        "heading": heading,
     }
     return field(default=default, metadata=meta)
 
@@ -91,13 +120,17 @@ class Settings:
         "Address to listen on. The default keeps a laptop closed to its network; "
         "the container image sets `0.0.0.0`.",
         "127.0.0.1",
+        heading="Where it listens",
     )
     port: int = _setting(
-        check.port, "Port of both doors, `/health` and `/ready`. Busy: an error.", 6040
+        check.port,
+        "Port for avr-core (WebSocket, streaming POST) and Asterisk's WebSocket (`/media`), with "
+        "`/health` and `/ready`. Busy: an error.",
+        6040,
     )
     extra_ports: tuple[int, ...] = _setting(
         check.ports,
-        "More ports for the same doors, separated by commas; empty for none. Busy: a warning. "
+        "More ports for the same, separated by commas; empty for none. Busy: a warning. "
         "AVR's page prints both 6040 and 6033.",
         (6033,),
         default_text="`6033`",
@@ -116,6 +149,7 @@ class Settings:
     speechmatics_api_key: Secret | None = _setting(
         check.secret,
         "Key for hearing and voice. Without it the offline sandbox hears and speaks.",
+        heading="Hearing and voice",
     )
     speechmatics_region: str = _setting(
         check.one_of(*REGIONS),
@@ -123,13 +157,13 @@ class Settings:
         "eu",
     )
     speechmatics_rt_url: str | None = _setting(
-        check.url("ws", "wss"),
+        check.base_url("ws", "wss"),
         "Base address of real-time recognition; `/agent` is appended if absent. "
         "Wins over the region.",
         default_text="by region",
     )
     speechmatics_tts_url: str | None = _setting(
-        check.url("http", "https"),
+        check.base_url("http", "https"),
         "Base address of text-to-speech.",
         default_text="`https://preview.tts.speechmatics.com`",
     )
@@ -152,6 +186,7 @@ class Settings:
         "call (`OPENAI_INSTRUCTIONS` is read too). Wins over the next two.",
         default_text="a short text made for the phone",
         also=("OPENAI_INSTRUCTIONS",),
+        heading="The agent",
     )
     speechmatics_url_instructions: str | None = _setting(
         check.url("http", "https"),
@@ -185,9 +220,10 @@ class Settings:
         check.secret,
         "Key of the model. With neither this nor `OPENAI_BASE_URL` a scripted receptionist "
         "answers.",
+        heading="Thinking",
     )
     openai_base_url: str | None = _setting(
-        check.url("http", "https"),
+        check.base_url("http", "https"),
         "Address of an OpenAI-compatible server (vLLM, Ollama, llama.cpp), such as "
         "`http://localhost:11434/v1`.",
         default_text="OpenAI",
@@ -208,19 +244,29 @@ class Settings:
         check.one_of("openai"),
         "`openai`: OpenAI's voice takes over when Speechmatics' fails, also in mid-call, and for "
         "languages Speechmatics' voices do not speak.",
+        heading="A second voice",
     )
     openai_tts_url: str | None = _setting(
-        check.url("http", "https"),
-        "Base address of OpenAI's speech endpoint, or of a server like it.",
+        check.base_url("http", "https"),
+        "Base address of any server with `/audio/speech` that gives PCM at 24 kHz, such as "
+        "`http://localhost:8880/v1`. OpenAI has announced the end of its speech models for "
+        "6 January 2027.",
         default_text="OpenAI",
     )
+    openai_tts_api_key: Secret | None = _setting(
+        check.secret,
+        "Key of that server.",
+        default_text="`OPENAI_API_KEY`, where `OPENAI_BASE_URL` is the same server",
+    )
     openai_tts_model: str = _setting(check.name, "Model of the second voice.", "gpt-4o-mini-tts")
-    openai_tts_voice: str = _setting(check.voice, "Name of the second voice.", "alloy")
+    openai_tts_voice: str = _setting(check.name, "Name of the second voice.", "nova")
     preemptive: str = _setting(
         check.one_of("on", "off"),
         "`on`: the model is asked as soon as the caller's words seem settled; what it says is "
-        "heard only if the turn ends with them. Answers come sooner, for more tokens.",
+        "heard only if the turn ends with them. Answers come sooner, for more tokens. `off`: not "
+        "before the turn's end.",
         "on",
+        heading="Turns and manners",
     )
     dictation_ms: float = _setting(
         check.number(0, 10_000, "milliseconds"),
@@ -286,17 +332,22 @@ class Settings:
         "What follows the apology when a call cannot go on: `hangup`, `transfer:<extension>` or "
         "`close` (only the line to this service).",
         "hangup",
+        heading="Failures, hangup, transfer",
     )
     ami_url: str | None = _setting(
-        check.url("http", "https"),
+        check.base_url("http", "https"),
         "Address of avr-ami, such as `http://avr-ami:6006`: lets the agent hang up and transfer.",
     )
     ami_host: str | None = _setting(
-        check.host, "Asterisk's manager interface (AMI): the same without avr-ami."
+        check.host,
+        "Host of Asterisk's manager interface (AMI): the same without avr-ami. Wins over "
+        "`AMI_URL`.",
     )
     ami_port: int = _setting(check.port, "Port of the manager interface.", 5038)
     ami_username: str = _setting(check.name, "User of the manager interface.", "avr")
-    ami_password: Secret | None = _setting(check.secret, "Password of that user.")
+    ami_password: Secret | None = _setting(
+        check.secret, "Password of that user; `AMI_HOST` needs it."
+    )
     transfer_allow: tuple[Pattern, ...] = _setting(
         check.patterns,
         "Where a call may be transferred: extensions and dialplan patterns (`700, _2XXX`), "
@@ -315,12 +366,15 @@ class Settings:
         500.0,
     )
     tools_dir: Path | None = _setting(
-        check.directory, "Directory of your own tools, a Python file each; see `docs/tools.md`."
+        check.directory,
+        "Directory of your own tools, a Python file each; see `docs/tools.md`.",
+        heading="Tools",
     )
-    mcp_servers: str | None = _setting(
+    mcp_servers: McpServers | None = _setting(
         check.mcp_servers,
         "MCP servers whose tools the agent may use: JSON, or the path of a JSON or YAML file; see "
         "`docs/tools.md`.",
+        private=True,
     )
     tool_timeout_s: float = _setting(
         check.number(0.1, 120, "seconds"), "How long a tool may take (s).", 8.0
@@ -332,10 +386,12 @@ class Settings:
         check.port_or_none,
         "Port of the AudioSocket door, for Asterisk without avr-core; 0: none.",
         AUDIOSOCKET_PORT,
+        heading="Straight into Asterisk",
     )
     audiosocket_g711: Law = _setting(
         check.one_of("auto", "ulaw", "alaw"),
-        "Law of G.711 audio on AudioSocket, which does not name it.",
+        "Law of G.711 audio on AudioSocket, which does not name it: `auto` (by the first packets), "
+        "`ulaw`, `alaw`.",
         "auto",
     )
     http_port: int | None = _setting(
@@ -346,11 +402,14 @@ class Settings:
     )
     require_call: bool = _setting(
         check.yes_or_no,
-        "Whether an AudioSocket call must have been announced by `POST /call`.",
+        "Whether an AudioSocket call must have been announced by `POST /call` (`true`, `false`).",
         False,
     )
     webhook_url: str | None = _setting(
-        check.url("http", "https"), "Where the events of calls are sent, as avr-core does."
+        check.url("http", "https"),
+        "Where the events of calls are sent, as avr-core does.",
+        private=True,  # many receivers tell their senders by a token in the path
+        heading="Around a call",
     )
     webhook_secret: Secret | None = _setting(check.secret, "Sent along as `X-AVR-WEBHOOK-SECRET`.")
     webhook_timeout: float = _setting(
@@ -363,7 +422,10 @@ class Settings:
     )
     ambient_noise_level: float = _setting(check.number(0, 1), "How loud it is, 0 to 1.", 0.1)
     log_transcripts: bool = _setting(
-        check.yes_or_no, "Whether what is said and what tools are asked is logged.", False
+        check.yes_or_no,
+        "Whether what is said and what tools are asked is logged (`true`, `false`).",
+        False,
+        heading="The log",
     )
     log_level: str = _setting(
         check.one_of(*LOG_LEVELS), f"{', '.join(f'`{level}`' for level in LOG_LEVELS)}.", "info"
@@ -392,6 +454,28 @@ class Settings:
         """Whether a model answers, rather than the scripted receptionist."""
         return self.openai_api_key is not None or self.openai_base_url is not None
 
+    @property
+    def openai_tts_key(self) -> Secret | None:
+        """Key of the second voice. The model's is used at the model's own server, nowhere else."""
+        if self.openai_tts_api_key is not None:
+            return self.openai_tts_api_key
+        same = _origin(self.openai_tts_url or _OPENAI) == _origin(self.openai_base_url or _OPENAI)
+        return self.openai_api_key if same else None
+
+    @property
+    def second_voice_is_there(self) -> bool:
+        """Whether the second voice can be asked: OpenAI wants a key, another server may not."""
+        return self.openai_tts_key is not None or self.openai_tts_url is not None
+
+    def secrets(self) -> Iterator[str]:
+        """Texts that no log may show."""
+        values = (getattr(self, item.name) for item in fields(self))
+        hidden = [value.reveal() for value in values if isinstance(value, Secret)]
+        for text in () if self.mcp_servers is None else self.mcp_servers.secrets():
+            # A library may show the key of `Bearer <key>` alone.
+            hidden += (text, *text.split())
+        yield from (text for text in hidden if len(text) >= MASKED_FROM)
+
 
 def with_agent_path(base: str) -> str:
     """`wss://host/v2` becomes `wss://host/v2/agent`; an `/agent` already there is kept.
@@ -405,9 +489,19 @@ def with_agent_path(base: str) -> str:
     return parts._replace(path=path).geturl()
 
 
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname, port
+
+
+def _line(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def _shown(value: str) -> str:
     """A wrong value as an error shows it: on one line, not too long, no password in an address."""
-    value = _PASSWORD.sub("//***@", "".join(c if c.isprintable() else " " for c in value))
+    value = _PASSWORD.sub("//***@", _line(value))
     return value if len(value) <= 60 else value[:57] + "..."
 
 
@@ -416,7 +510,8 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
 
     environ: default, the process's environment. env_file: default, `.env` in the working
     directory; a missing file is no error.
-    Raises SettingsError for the first wrong value; a key's value is never part of the text.
+    Raises SettingsError for the first wrong value, or for values that cannot be had together; a
+    key's value is never part of the text.
     """
     merged = _merged(environ, env_file)
     values: dict[str, Any] = {}
@@ -429,10 +524,27 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
             try:
                 values[item.name] = meta["parse"](raw.strip())
             except Wrong as wrong:
-                shown = "(not shown)" if meta["parse"] is check.secret else _shown(raw)
-                raise SettingsError(f"{name}={shown}: {wrong}.") from None
+                shown = "(not shown)" if meta["private"] else _shown(raw)
+                raise SettingsError(f"{name}={shown}: {_line(str(wrong))}.") from None
             break
-    return Settings(**values)
+    settings = Settings(**values)
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
+    """Raises SettingsError for what is asked for and lacks something to be done with."""
+    if settings.voice_fallback and not settings.second_voice_is_there:
+        raise SettingsError(
+            f"VOICE_FALLBACK={settings.voice_fallback}: it has no key; give OPENAI_TTS_API_KEY, or "
+            "in OPENAI_TTS_URL a server that wants none (OPENAI_API_KEY is for the server of "
+            "OPENAI_BASE_URL)."
+        )
+    if settings.ami_host is not None and settings.ami_password is None:
+        raise SettingsError(
+            f"AMI_HOST={_shown(settings.ami_host)}: AMI_PASSWORD is not set; give the secret of "
+            f"{settings.ami_username} in manager.conf."
+        )
 
 
 def strangers(
@@ -440,31 +552,45 @@ def strangers(
 ) -> Iterator[str]:
     """One sentence for each variable that looks like a setting of ours and is not.
 
-    Looked at: names with our prefixes in the environment, and every name in `env_file`.
+    Looked at: every name in `env_file`, and in the environment those with a prefix that is ours
+    alone and those that are nearly the name of a setting.
     """
     known = {
         name for item in fields(Settings) for name in (item.name.upper(), *item.metadata["also"])
     }
-    merged = _merged(environ, env_file)
     from_file = _file_values(env_file)
-    for name in sorted(merged):
-        ours = name.startswith(("SPEECHMATICS_", "OPENAI_")) or name in from_file
-        if ours and name not in known and name not in FOREIGN:
-            near = difflib.get_close_matches(name, known, n=1)
+    for name in sorted(_merged(environ, env_file).keys() - known - FOREIGN):
+        ours = name.startswith(_OUR_PREFIXES) or name in from_file
+        alike = known if ours else {one for one in known if _first_word(one) == _first_word(name)}
+        near = difflib.get_close_matches(name, alike, n=1, cutoff=0.6 if ours else _NEAR)
+        meant = _MEANT.get(name) or (near[0] if near else None)
+        if ours or meant:
             yield f"{name} is not a setting of this version" + (
-                f"; did you mean {near[0]}?" if near else "; it has no effect."
+                f"; did you mean {meant}?" if meant else "; it has no effect."
             )
 
 
+def _first_word(name: str) -> str:
+    return name.partition("_")[0]
+
+
 def table() -> str:
-    """The README's table of settings, as Markdown."""
-    rows = ["| variable | default | what it is |", "|---|---|---|"]
+    """The README's tables of settings, a heading over each, as Markdown."""
+    lines: list[str] = []
     for item in fields(Settings):
+        if (heading := item.metadata["heading"]) is not None:
+            lines += [
+                "",
+                f"### {heading}",
+                "",
+                "| variable | default | what it is |",
+                "|---|---|---|",
+            ]
         shown = item.metadata["default_text"]
         if shown is None:
             shown = "none" if item.default is None else f"`{_plain(item.default)}`"
-        rows.append(f"| `{item.name.upper()}` | {shown} | {item.metadata['about']} |")
-    return "\n".join(rows) + "\n"
+        lines.append(f"| `{item.name.upper()}` | {shown} | {item.metadata['about']} |")
+    return "\n".join(lines[1:]) + "\n"
 
 
 def _plain(value: object) -> str:

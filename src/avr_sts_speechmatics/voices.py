@@ -96,7 +96,7 @@ class Voices:
         if name not in self._second:
             settings = self._settings
             self._second[name] = OpenAiVoice(
-                settings.openai_api_key,
+                settings.openai_tts_key,
                 settings.openai_tts_model,
                 name,
                 settings.openai_tts_url or BASE_URL,

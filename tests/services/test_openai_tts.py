@@ -37,7 +37,7 @@ async def test_a_sentence_is_asked_for_as_the_reference_says() -> None:
 @pytest.mark.parametrize(
     ("fault", "named"),
     [
-        (RefuseKey(part="openai_voice"), "OPENAI_API_KEY"),
+        (RefuseKey(part="openai_voice"), "OPENAI_TTS_API_KEY, or OPENAI_API_KEY"),
         (Status(part="openai_voice", status=404), "OPENAI_TTS_MODEL"),
         (Status(part="openai_voice", status=404), "OPENAI_TTS_URL"),
         (Status(part="openai_voice", status=422), "OPENAI_TTS_VOICE"),

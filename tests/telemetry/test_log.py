@@ -147,7 +147,7 @@ def test_a_traceback_is_part_of_its_line(lines: type[ConsoleLines | JsonLines]) 
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
     """The root logger and those that are quietened, put back as they were."""
-    names = ("openai", "httpx", "httpx2", "httpcore2", "aiohttp.access", "picows")
+    names = ("openai", "httpx", "httpx2", "httpcore2", "aiohttp.access", "picows", "mcp", "client")
     root, levels = logging.getLogger(), {n: logging.getLogger(n).level for n in names}
     level, handlers = root.level, root.handlers[:]
     yield root
@@ -188,4 +188,13 @@ def test_libraries_that_log_whole_requests_stay_quiet_even_when_debugging(
 ) -> None:
     set_up("debug", "console", [], no_call)
     logging.getLogger(name).info("POST /v1 {'messages': ['what the caller said']}")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["client", "mcp.client.streamable_http", "mcp.shared.session"])
+def test_what_an_mcp_server_was_asked_is_not_logged_even_as_an_error(
+    root: logging.Logger, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    set_up("debug", "console", [], no_call)
+    logging.getLogger(name).exception("cannot use %s", {"arguments": "what the caller said"})
     assert capsys.readouterr().err == ""

@@ -25,8 +25,8 @@ for the first, now and then two."""
 
 _REFUSALS = {
     400: "the request was refused (400); check OPENAI_TTS_VOICE and OPENAI_TTS_MODEL",
-    401: "the key is not accepted (401); check OPENAI_API_KEY",
-    403: "the key is not allowed to do this (403); check OPENAI_API_KEY",
+    401: "the key is not accepted (401); check OPENAI_TTS_API_KEY, or OPENAI_API_KEY",
+    403: "the key is not allowed to do this (403); check OPENAI_TTS_API_KEY, or OPENAI_API_KEY",
     404: "there is no such model or address (404); check OPENAI_TTS_MODEL and OPENAI_TTS_URL",
     422: "the request was refused (422); check OPENAI_TTS_VOICE and OPENAI_TTS_MODEL",
     429: "too many requests, or the account's credit is used up (429)",

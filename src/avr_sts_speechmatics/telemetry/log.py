@@ -75,7 +75,8 @@ class JsonLines(_Lines):
 def set_up(level: str, form: str, secrets: Iterable[str], call: Callable[[], str]) -> None:
     """Send the log of the process to standard error.
 
-    level, form: the settings LOG_LEVEL and LOG_FORMAT.
+    level, form: the settings LOG_LEVEL and LOG_FORMAT. secrets: texts that are masked.
+    call: gives the name of the call the running code belongs to, or nothing.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -85,5 +86,9 @@ def set_up(level: str, form: str, secrets: Iterable[str], call: Callable[[], str
     # They log whole requests, and requests hold what callers said.
     for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # The MCP SDK logs messages that it cannot use, whole, also as errors; its client's logger is
+    # named so. What matters of a server is told by whoever connects to it.
+    for name in ("mcp", "client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     # It reports each connection; whoever owns one says what matters about it.
     logging.getLogger("picows").setLevel(logging.ERROR)

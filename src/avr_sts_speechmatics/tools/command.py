@@ -14,7 +14,6 @@ from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.settings import Settings
-from avr_sts_speechmatics.tools.mcp_config import parse_mcp_servers
 from avr_sts_speechmatics.tools.toolbox import Toolbox, open_toolbox
 
 PATIENCE_S = 25.0
@@ -51,13 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def run(given: argparse.Namespace, chosen: Settings) -> int:
     """List the tools, or run one; returns the exit status. Raises SettingsError."""
     facts = _facts(given.fact) if given.name is not None else {}
-    try:
-        mcp = parse_mcp_servers(chosen.mcp_servers) if chosen.mcp_servers else None
-    except ValueError as error:
-        raise SettingsError(f"MCP_SERVERS: {error}.") from None
     toolbox = await open_toolbox(
         chosen.tools_dir,
-        mcp,
+        chosen.mcp_servers,
         timeout_s=chosen.tool_timeout_s,
         log_arguments=True,
         first_try_s=PATIENCE_S,
