@@ -326,7 +326,7 @@ async def test_twenty_calls_one_after_another_leave_no_task_socket_or_memory(
 class Line:
     """A line that only remembers."""
 
-    continuous = can_hang_up = False
+    continuous = can_hang_up = rehearsed = False
 
     def __init__(self) -> None:
         self.errors: list[str] = []

@@ -52,11 +52,13 @@ class Agent:
 
     welcome: said at once. answers: one for each time the caller speaks and stops, sent after
     `thinking` seconds; None is an agent that has no answer. After the last it says nothing.
+    tells: a message sent before each.
     """
 
     welcome: bytes = b""
     answers: list[bytes | None] = field(default_factory=list)
     thinking: float = 0.15
+    tells: dict[str, object] = field(default_factory=dict)
     hangs_up_after_answer: bool = False
     barge_in: bool = False
 
@@ -114,6 +116,8 @@ class WebSocketAgent(WSListener):
         if answer is None:
             self.send(type="error", message="no answer today")
             return
+        if self.agent.tells:
+            self.send(**self.agent.tells)
         self.send(type="transcript", role="agent", text="An answer.")
         self.speak(answer)
         if self.agent.barge_in:
@@ -127,7 +131,7 @@ class WebSocketAgent(WSListener):
         for start in range(0, len(pcm), 320):
             self.send(type="audio", audio=base64.b64encode(pcm[start : start + 320]).decode())
 
-    def send(self, **message: str) -> None:
+    def send(self, **message: object) -> None:
         if not self.transport.is_disconnected:
             self.transport.send(WSMsgType.TEXT, json.dumps(message))
 
@@ -146,7 +150,7 @@ async def answering(agent: Agent) -> AsyncIterator[str]:
 @contextlib.asynccontextmanager
 async def answering_posts(agent: Agent, status: int = 200) -> AsyncIterator[str]:
     async def stream(request: web.Request) -> web.StreamResponse:
-        agent.uuid = request.headers["X-UUID"]
+        agent.uuid, agent.path = request.headers["X-UUID"], str(request.rel_url)
         response = web.StreamResponse(status=status)
         await response.prepare(request)
         if status != 200:
@@ -238,7 +242,7 @@ async def test_turns_are_said_in_the_order_given_and_each_waits_for_the_answer_b
             *("--say", "First?", "--play", tmp_path / "second.raw", "--say", "Third?"),
         )
     assert status == 0
-    assert (agent.uuid, agent.path) == ("call-7", "/?from=2001&to=5005")
+    assert (agent.uuid, agent.path) == ("call-7", "/?from=2001&to=5005&watch=1")
     assert [turn["said"] for turn in told["turns"]] == ["First?", "second.raw", "Third?"]
     assert [turn["heard"] for turn in told["turns"]] == ["A question?"] * 3
     assert [turn["answer"] for turn in told["turns"]] == ["An answer."] * 3
@@ -292,6 +296,25 @@ async def test_an_agent_that_hangs_up_ends_the_call_but_not_the_report(printed: 
     assert [turn["said"] for turn in told["turns"]] == ["One?"]
 
 
+@pytest.mark.parametrize("tells", [{"type": "turn", "requests": "many"}, {"type": ["turn"]}])
+async def test_what_makes_no_sense_is_told_and_does_not_cost_the_call(
+    printed: Printed, tells: dict[str, object]
+) -> None:
+    async with answering(Agent(answers=[ANSWER], tells=tells)) as url:
+        status, told = await report(printed, "--url", url, "--say", "Hello?")
+    assert (status, told["turns"][0]["answers"]) == (0, [])
+    assert told["errors"][0].startswith("the service sent a message nobody understands")
+
+
+async def test_a_service_that_tells_nothing_more_has_a_table_of_what_was_heard(
+    printed: Printed,
+) -> None:
+    tells: dict[str, object] = {"type": "of_another_service", "frame_ms": 5}
+    async with answering(Agent(answers=[ANSWER], tells=tells)) as url:
+        assert await call("--url", url, "--say", "Hello?") == 0
+    assert printed()[0].splitlines()[2] == "turn  caller said  answered after"
+
+
 async def test_the_recording_has_both_sides_aligned_as_a_phone_would_play_them(
     tmp_path: Path,
 ) -> None:
@@ -336,6 +359,7 @@ async def test_the_older_door_carries_a_call_too(printed: Printed) -> None:
     async with answering_posts(agent) as url:
         status, told = await report(printed, "--url", url, "--say", "Hello?", "--uuid", "call-8")
     assert (status, agent.uuid) == (0, "call-8")
+    assert agent.path == "/speech-to-speech-stream"  # it has nobody to tell more than sound
     assert 170 <= told["turns"][0]["latency_ms"] <= 300
     assert bytes(agent.audio).strip(b"\0") == QUESTION.strip(b"\0")
 

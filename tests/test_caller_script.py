@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.request
 import wave
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,10 +32,12 @@ from picows import (
     WSUpgradeRequest,
     ws_create_server,
 )
+from tests.tools.fake_ami import FakeAmi, running
 
 from avr_sts_speechmatics.caller import add_arguments, conversation, run_call
-from avr_sts_speechmatics.caller.script import Expect, Pause, Press, Speak, Step
+from avr_sts_speechmatics.caller.script import ANY, Expect, Pause, Press, Speak, Step
 from avr_sts_speechmatics.caller.script_yaml import KEYS, ScriptError, parse
+from avr_sts_speechmatics.tools.channels import Channel
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples" / "scripts").glob("*.yaml"))
 RATE = 8000
@@ -57,6 +59,7 @@ def test_a_script_has_what_was_written() -> None:
 - keys: 012a#
 - pause: 1.5
 - expect: [nine, "9"]
+- expect: {tool: book_table, no_tool: [avr_transfer, avr-hangup]}
 - expect: {says: no, matches: ['a+', b], interrupted: No, ended: agent, within: 5}
 """
     assert steps(text) == (
@@ -66,6 +69,7 @@ def test_a_script_has_what_was_written() -> None:
         Press("012A#"),
         Pause(1.5),
         Expect(says=("nine", "9")),
+        Expect(tool=("book_table",), no_tool=("avr_transfer", "avr-hangup")),
         Expect(("no",), ("a+", "b"), interrupted=False, ended="agent", within=5.0),
     )
 
@@ -92,13 +96,16 @@ def test_a_script_has_what_was_written() -> None:
         ("- pause: nan", ", step 1: pause: 'nan' is not a number of seconds from 0 to 600."),
         ("- pause: 1\n  interrupt: 3", ", step 1: 'interrupt' is not known; allowed: pause."),
         ("- keys: 12x", ", step 1: keys: '12x' has keys that no phone has; use 0-9, * and #."),
-        ("- expect: {}", ", step 1: expect: nothing to expect; give one of says, matches, int"),
+        ("- expect: {}", ", step 1: expect: nothing to expect; give one of says, matches, tool"),
         ("- expect: {within: 3}", ", step 1: expect: nothing to expect; give one of says"),
         ("- expect: {say: a}", ", step 1: expect.'say' is not known; allowed: says, matches"),
         ("- expect: {says: [a, []]}", ", step 1: expect.says: a list is not a text"),
         ("- expect: {matches: (a}", ", step 1: expect.matches: '(a' is no regular expression"),
         ("- expect: {interrupted: 1}", ", step 1: expect.interrupted: '1' is none of yes, no."),
-        ("- expect: {ended: me}", ", step 1: expect.ended: 'me' is none of agent, caller, error."),
+        ("- expect: {ended: me}", ", step 1: expect.ended: 'me' is none of agent, caller, trans"),
+        ("- expect: {tool: book a table}", ", step 1: expect.tool: 'book a table' is no tool's"),
+        ("- expect: {no_tool: {}}", ", step 1: expect.no_tool: a mapping is not a text"),
+        ("- expect: {no_tool: [any, a]}", ", step 1: expect.no_tool: any stands for every tool"),
         ("- expect: {says: a, within: x}", ", step 1: expect.within: 'x' is not a number of sec"),
         ("- expect: {ended: agent}\n- say: a", ", step 1: expect.ended: steps follow; give it in"),
     ],
@@ -123,13 +130,20 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_
 INTERRUPT = st.none() | st.integers(0, 600_000)
 TEXTS = st.lists(TEXT, max_size=3).map(tuple)
 SECONDS = st.floats(0, 600)
+TOOL = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True).filter(lambda name: name != ANY)
+TOOLS = st.just((ANY,)) | st.lists(TOOL, max_size=3).map(tuple)
 STEPS = st.one_of(
     st.builds(Speak, TEXT, INTERRUPT),
     st.builds(Press, st.text(KEYS, min_size=1), INTERRUPT),
     st.builds(Pause, SECONDS),
     st.builds(
-        Expect, says=TEXTS, interrupted=st.none() | st.booleans(), within=st.none() | SECONDS
-    ).filter(lambda step: step.says or step.interrupted is not None),
+        Expect,
+        says=TEXTS,
+        tool=TOOLS,
+        no_tool=TOOLS,
+        interrupted=st.none() | st.booleans(),
+        within=st.none() | SECONDS,
+    ).filter(lambda step: step.says or step.tool or step.interrupted is not None),
 )
 
 
@@ -142,9 +156,11 @@ def written(step: Step) -> dict[str, Any]:
             found = {"keys": keys, "interrupt": interrupt}
         case Pause(seconds):
             found = {"pause": seconds}
-        case Expect(says=says, interrupted=interrupted, within=within):
+        case Expect(says=says, tool=tool, no_tool=no_tool, interrupted=interrupted, within=within):
             asked = {
                 "says": list(says) or None,
+                "tool": list(tool) or None,
+                "no_tool": list(no_tool) or None,
                 "interrupted": None if interrupted is None else "yes" if interrupted else "no",
                 "within": within,
             }
@@ -176,6 +192,22 @@ def test_every_kind_of_words_that_is_given_must_be_found() -> None:
     assert Expect(says=("we're\nopen",)).found_in("We’re open")
 
 
+@given(tools=st.sets(TOOL, min_size=1), others=st.sets(TOOL))
+def test_a_tool_that_is_asked_for_must_have_run_and_one_that_is_not_must_not(
+    tools: set[str], others: set[str]
+) -> None:
+    others -= tools
+    some = next(iter(tools))
+    assert Expect(tool=(some, "another")).uses(tools)
+    assert Expect(tool=(ANY,)).uses(tools)
+    assert not Expect(tool=(some,)).uses(others)
+    assert not Expect(tool=(ANY,)).uses(())
+    assert Expect(no_tool=tuple(others)).uses(tools)
+    assert Expect(no_tool=(ANY,)).uses(())
+    assert not Expect(no_tool=("another", some)).uses(tools)
+    assert not Expect(no_tool=(ANY,), tool=(some,)).uses(tools)
+
+
 # --- performing -----------------------------------------------------------------------------------
 
 
@@ -194,7 +226,8 @@ class Agent:
     answers: for each turn what it says, clause by clause; None does not answer. A clause sounds
     for 400 ms, and its transcript comes when it has been heard.
     polite: stops at the caller's sound, and says so. ends_after: the answer (0 is the first) after
-    which it hangs up, with `code`.
+    which it hangs up, with `code`. tools: run at the end of an answer, a word apart, by its number.
+    tells: that, and when an answer has ended.
     """
 
     welcome: tuple[str, ...] = ()
@@ -202,6 +235,8 @@ class Agent:
     polite: bool = True
     ends_after: int | None = None
     code: WSCloseCode = WSCloseCode.OK
+    tools: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    tells: bool = True
     digits: str = ""
 
 
@@ -250,6 +285,7 @@ class Listening(WSListener):
     def caller_speaks(self) -> None:
         if self.agent.polite and self.speech and not self.speech.done():
             self.speech.cancel()
+            self.tell(type="turn", frame_ms=20, interrupted=True)
             self.send(type="interruption")
             self.send(type="transcript", role="agent", text="The rest of the old.")
 
@@ -269,12 +305,20 @@ class Listening(WSListener):
                 await asyncio.sleep(0.02)
             self.send(type="transcript", role="agent", text=clause)
         if clauses != self.agent.welcome:
+            for name in self.agent.tools.get(self.answered, ()):
+                await asyncio.sleep(0.4)
+                self.tell(type="tool", name=name, took_ms=400)
+            self.tell(type="turn", frame_ms=20)
             if self.answered == self.agent.ends_after:
                 self.transport.send_close(self.agent.code, b"")
                 self.transport.disconnect()
             self.answered += 1
 
-    def send(self, **message: str) -> None:
+    def tell(self, **message: object) -> None:
+        if self.agent.tells:
+            self.send(**message)
+
+    def send(self, **message: object) -> None:
         if not self.transport.is_disconnected:
             self.transport.send(WSMsgType.TEXT, json.dumps(message))
 
@@ -484,6 +528,87 @@ async def test_an_agent_that_stays_on_the_line_did_not_end_the_call(rehearse: Re
     )
 
 
+async def test_a_tool_that_was_to_run_is_waited_for(rehearse: Rehearsal) -> None:
+    agent = Agent(answers=[("One moment.",)], tools={0: ("find_booking", "book_table")})
+    status, told = await rehearse(
+        agent,
+        "- say: A table, please\n- expect: {says: moment, tool: [book_table, reserve], within: 3}",
+    )
+    assert (status, results(told)) == (0, ["passed", "passed"])
+    assert told[1]["tools"] == ["find_booking", "book_table"]
+    assert [run["name"] for run in rehearse.report["turns"][0]["tools"]] == told[1]["tools"]
+
+
+async def test_a_tool_that_did_not_run_fails_with_what_ran_instead(rehearse: Rehearsal) -> None:
+    agent = Agent(
+        answers=[("Done.",), ("Done.",)], tools={0: ("book_table",), 1: ("find_booking",)}
+    )
+    status, told = await rehearse(
+        agent,
+        """
+- say: A table, please
+- expect: {tool: any}
+- say: And another
+- expect: {says: done, tool: book_table, within: 1.5}
+""",
+    )
+    assert (status, results(told)) == (1, ["passed", "passed", "passed", "failed"])
+    assert told[3]["problem"] == (
+        'expected the agent to say "done" and the tool book_table to run within 1.5 s; '
+        'heard "Done.", find_booking'
+    )
+
+
+async def test_that_no_tool_runs_is_known_when_the_answer_has_ended(rehearse: Rehearsal) -> None:
+    answer = ("I will", "see", "to it.")
+    for tools, expected in ({}, 0), ({0: ("book_table",)}, 1):
+        agent = Agent(answers=[answer], tools=tools)
+        status, told = await rehearse(
+            agent, "- say: Hello\n- expect: {says: I will, no_tool: any, within: 20}"
+        )
+        assert status == expected
+        assert told[1]["heard"] == "I will see to it."
+        assert told[1]["seconds"] < 3
+    assert told[1]["problem"] == (
+        'expected the agent to say "I will" and any tool not to run within 20 s; '
+        'heard "I will see to it.", book_table'
+    )
+
+
+async def test_a_tool_of_another_name_may_run(rehearse: Rehearsal) -> None:
+    agent = Agent(answers=[("Done.",)], tools={0: ("book_table",)})
+    status, told = await rehearse(
+        agent, "- say: Hello\n- expect: {no_tool: avr_transfer, ended: caller}"
+    )
+    assert (status, told[1]["tools"]) == (0, ["book_table"])
+
+
+async def test_of_a_service_that_does_not_tell_no_tool_is_believed(rehearse: Rehearsal) -> None:
+    for asked, missed in (
+        ("tool: any", "no tool"),
+        ("no_tool: any", "no tool, and no word of the service that the answer has ended"),
+    ):
+        agent = Agent(answers=[("Done.",)], tells=False, tools={0: ("book_table",)})
+        status, told = await rehearse(agent, f"- say: Hi\n- expect: {{{asked}, within: 1.2}}")
+        assert status == 1
+        assert told[1]["problem"].endswith(f'heard "Done.", {missed}')
+
+
+async def test_a_transfer_ends_a_call_unless_the_agent_has_to_speak_again(
+    rehearse: Rehearsal,
+) -> None:
+    for tool, then, ended in (
+        ("avr_transfer", "", "transferred"),
+        ("avr_hangup", "", "agent"),
+        ("avr_transfer", "- say: Hello?\n", "agent"),
+    ):
+        answers: list[tuple[str, ...] | None] = [("One moment.",), ("It did not work.",)]
+        agent = Agent(answers=answers, ends_after=1 if then else 0, tools={0: (tool,)})
+        begin = "- say: Sales, please\n- expect: {says: one moment, tool: any}\n"
+        status, told = await rehearse(agent, f"{begin}{then}- expect: {{ended: {ended}}}")
+        assert status == 0, told
+
+
 async def test_a_line_after_the_end_of_the_call_fails(rehearse: Rehearsal) -> None:
     status, told = await rehearse(
         Agent(answers=[("Goodbye.",)], ends_after=0), "- say: Bye\n- say: One more thing"
@@ -533,6 +658,9 @@ async def test_a_script_that_cannot_be_played_is_one_sentence(
 # --- the examples ---------------------------------------------------------------------------------
 
 COMMAND = [sys.executable, "-m", "avr_sts_speechmatics"]
+NO_MORE_DOORS = {"AUDIOSOCKET_PORT": "0", "HTTP_PORT": "0"}
+UUID = "0b7f6a52-8f8e-4c0e-9a77-51a4e8a3b1d2"
+PHONE = "PJSIP/2000-00000013"
 
 
 def free_port() -> int:
@@ -541,13 +669,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(cwd: Path) -> Iterator[str]:
+def serving(cwd: Path, **env: str) -> Iterator[str]:
     """The real service, offline, in a process of its own."""
     port = free_port()
     process = subprocess.Popen(
         [*COMMAND, "serve"],
         cwd=cwd,
-        env=os.environ | {"PORT": str(port), "EXTRA_PORTS": ""},
+        env=os.environ | {"PORT": str(port), "EXTRA_PORTS": ""} | NO_MORE_DOORS | env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -582,15 +710,37 @@ def test_the_script_in_the_readme_is_one() -> None:
 @pytest.mark.models
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_offline_the_examples_pass(example: Path, tmp_path: Path) -> None:
-    with serving(tmp_path) as url:
-        done = subprocess.run(
-            [*COMMAND, "call", "--script", str(example), "--url", url, "--json"],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=80,
-            check=False,
-        )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert {step["result"] for step in json.loads(done.stdout)["steps"]} == {"passed"}
+async def test_offline_the_examples_pass(example: Path, tmp_path: Path) -> None:
+    exchange = FakeAmi(
+        channels=[Channel(PHONE, "AudioSocket", f"{UUID},10.0.0.1:5001", "")],
+        places={("demo", "1001", 1)},
+        secret="a-secret",
+    )
+    async with running(exchange):
+        env = {
+            "AMI_HOST": "127.0.0.1",
+            "AMI_PORT": str(exchange.port),
+            "AMI_PASSWORD": exchange.secret,
+            "TRANSFER_ALLOW": "1000,1001,1002,1003",
+        }
+        with serving(tmp_path, **env) as url:
+            caller = await asyncio.create_subprocess_exec(
+                *(
+                    *COMMAND,
+                    "call",
+                    "--script",
+                    str(example),
+                    "--url",
+                    url,
+                    "--json",
+                    "--uuid",
+                    UUID,
+                ),
+                cwd=tmp_path,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            out, err = await asyncio.wait_for(caller.communicate(), 80)
+    assert caller.returncode == 0, out + err
+    assert {step["result"] for step in json.loads(out)["steps"]} == {"passed"}
+    assert exchange.moved == {}, "a rehearsal moves nobody"

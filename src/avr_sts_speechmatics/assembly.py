@@ -31,9 +31,13 @@ _SANDBOX_KEY = Secret("sandbox")  # it wants a key, as the cloud does, and takes
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What calls are made of, and what else the server asks of it."""
+    """What calls are made of, and what else the server asks of it.
+
+    warm: done when everything is loaded that the first call would otherwise wait for.
+    """
 
     services: Services
+    warm: asyncio.Task[None]
     voices: Voices
     webhooks: Webhooks | None
     warnings: tuple[str, ...]
@@ -83,12 +87,10 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
         known = toolbox.names() | {HANG_UP, TRANSFER}
         warnings = (*agents.strange_tools(known), *_unreachable(settings, agents, exchange))
         # A call may come already; these only make what follows faster.
-        background = [
-            asyncio.create_task(thinking.warm_up()),
-            asyncio.create_task(voices.prepare()),
-        ]
+        warm = asyncio.create_task(thinking.warm_up())
+        background = [warm, asyncio.create_task(voices.prepare())]
         try:
-            yield Parts(services, voices, webhooks, warnings)
+            yield Parts(services, warm, voices, webhooks, warnings)
         finally:
             for task in background:
                 task.cancel()

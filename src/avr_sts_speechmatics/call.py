@@ -280,7 +280,8 @@ class Call:
                 self._confirm(self._replies.get(number))
             case ev.ContinueReply(number, history, tools):
                 reply = self._replies.get(number)
-                if reply is not None and reply.answer is not None:
+                if reply is not None and reply.answer is not None and reply.times is not None:
+                    reply.times.requests += 1
                     reply.answer.go_on(history, tools=tools)
             case ev.RunTool(number, tool):
                 self._spawn(self._run_tool(number, tool))
@@ -316,7 +317,8 @@ class Call:
         answer = Answer(
             self._services.thinking, self._brief, lambda calls: self._ask_tools(number, calls)
         )
-        reply = _Reply(answer, TurnTimes(time.monotonic()))
+        times = TurnTimes(time.monotonic(), requests=0 if history is None else 1)
+        reply = _Reply(answer, times)
         if not tentative:
             self._confirm(reply)
         if history is not None:
@@ -345,7 +347,9 @@ class Call:
             if times.confirmed is None:
                 self._dropped_requests += 1
                 return
-            times.interrupted = task.cancelled()
+            # A farewell is heard to its end, and its reply cancelled then.
+            heard_out = 0 < times.words_said == times.words_heard
+            times.interrupted = task.cancelled() and not heard_out
             self.turns.append(times)
             self._line.send_record("turn", times.as_dict())
             _log.info("turn: %s", _summary(times), extra={"turn": times.as_dict()})
@@ -397,7 +401,7 @@ class Call:
         else:
             result = await services.toolbox.run(tool, self.caller, allowed=self._agent.tools)
         took_ms = round(1000 * (time.monotonic() - begun))
-        self._line.send_record("tool", {"name": tool.name, "took_ms": took_ms})
+        self._line.send_record("tool", {"name": tool.name, "took_ms": took_ms, "failed": failed})
         self._tell(ev.ToolDone(number, result, failed))
 
     async def _end(self, error: str | None, *, hang_up: bool) -> None:
@@ -408,7 +412,8 @@ class Call:
         action = "hangup" if error is None else services.on_failure
         try:
             if action.startswith("transfer:"):
-                await services.departures.transfer(action.removeprefix("transfer:"), self.caller)
+                extension = action.removeprefix("transfer:")
+                await services.departures.transfer(extension, self.caller, self._line)
             elif action == "hangup" and hang_up:
                 await services.departures.hang_up(self.caller, self._line)
         except ExchangeError as trouble:

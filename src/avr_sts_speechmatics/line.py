@@ -31,10 +31,12 @@ class Line(Protocol):
 
     continuous: whether it wants a frame every 20 ms, speech or not.
     can_hang_up: whether closing it is known to end the phone call.
+    rehearsed: there is no phone call; to hang up or transfer is to close the line.
     """
 
     continuous: bool
     can_hang_up: bool
+    rehearsed: bool
 
     def send_audio(self, frame: bytes) -> None:
         """One frame: 20 ms of s16le 8 kHz mono, 320 bytes, at its time."""

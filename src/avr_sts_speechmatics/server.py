@@ -138,6 +138,11 @@ class Server:
         )
         self.warnings += self._parts.warnings
 
+    def when_warm(self, then: Callable[[], None]) -> None:
+        """Do something when all that was still being loaded after the start is there."""
+        assert self._parts is not None
+        self._parts.warm.add_done_callback(lambda _: then())
+
     async def stop(self, drain_s: float = 0.0) -> None:
         """End: no new calls, `drain_s` for the running ones, then everything is closed."""
         self._draining = True

@@ -300,9 +300,10 @@ async def test_twenty_callers_at_once_each_hear_all_that_is_theirs(
         for begin, end in pairwise((*asked, time.monotonic())):
             heard = playback(during(phone.heard, begin, end), phone.law, begin)
             found = [find(sound(sentence, RATE), heard) for sentence in sentences]
-            first, last = begin + found[0].at, begin + found[-1].at + length(sentences[-1:])
-            paces.append(pace(during(phone.heard, first, last)))
             places += found
+            if all(place.correlation > WHOLE for place in found):
+                first, last = begin + found[0].at, begin + found[-1].at + length(sentences[-1:])
+                paces.append(pace(during(phone.heard, first, last)))
     report.add(
         f"{CROWD} calls at once for {CROWD_S} s",
         "all",
@@ -310,8 +311,8 @@ async def test_twenty_callers_at_once_each_hear_all_that_is_theirs(
         whole=sum(found.correlation > WHOLE for found in places) // 2,
         worst_correlation=min(found.correlation for found in places),
         worst_20ms=min(found.worst for found in places),
-        worst_p99_ms=max(even.gap_p99_ms for even in paces),
-        gap_max_ms=max(even.gap_max_ms for even in paces),
+        worst_p99_ms=max((even.gap_p99_ms for even in paces), default="-"),
+        gap_max_ms=max((even.gap_max_ms for even in paces), default="-"),
         jumps=sum(even.jumps for even in paces),
         lost=sum(even.lost for even in paces),
     )

@@ -4,13 +4,15 @@ import json
 import logging
 import struct
 from base64 import b64decode, b64encode
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.avr_core import SILENCE, dial
+from tests.avr_core import SILENCE, Heard, dial
 from tests.support import Serve, until, url_of
 
+from avr_sts_speechmatics.sandbox.engines import ToolCall
 from avr_sts_speechmatics.sandbox.scripted import (
     ScriptedVoice,
     cough,
@@ -246,6 +248,40 @@ async def test_keys_reach_the_model_as_what_the_caller_typed(serve: Serve) -> No
 def level(value: int, seconds: float) -> bytes:
     """A voice that says nothing but `value`: one answer is told from another in any frame."""
     return value.to_bytes(2, "little") * round(16_000 * seconds)
+
+
+async def test_whoever_watches_is_told_of_turns_and_tools_and_nobody_else_is(
+    serve: Serve, tmp_path: Path
+) -> None:
+    (tmp_path / "clock.py").write_text(
+        "from avr_sts_speechmatics.tools import CallFacts, tool\n"
+        "@tool\n"
+        "async def tell_time(zone: str, call: CallFacts) -> str:\n"
+        '    """What time it is."""\n'
+        "    return ' '.join(call.facts)\n"
+    )
+    asks = ToolCall("tell_time", '{"zone": "the caller\'s"}')
+    watched: dict[str, Heard] = {}
+    for path in ("/?from=2001&watch=1", "/?from=2001&watch=0", "/?from=2001"):
+        async with (
+            running_sandbox(scripted(QUESTION, answers=[["Well. ", asks], ANSWER])) as cloud,
+            serve(cloud, tools_dir=tmp_path) as server,
+            dial(url_of(server, path)) as core,
+        ):
+            await core.init()
+            await core.speak(bytes(32_000))
+            watched[path] = await core.until(lambda heard: heard.said("agent").endswith(ANSWER))
+            if "watch=1" in path:
+                await core.until(lambda heard: bool(heard.of("turn")))
+            await core.hang_up()
+            # What the tool was given, as the model was told: to be watched is no fact of the call.
+            assert cloud.received.chats[-1].body["messages"][-1]["content"] == "from"
+    (told, *others) = watched.values()
+    assert [sorted(record) for record in told.of("tool")] == [["failed", "name", "took_ms", "type"]]
+    assert told.of("tool")[0]["name"] == "tell_time"
+    (times,) = told.of("turn")
+    assert (times["words_said"], times["words_heard"], times["interrupted"]) == (3, 3, False)
+    assert not any(heard.of("turn") or heard.of("tool") for heard in others)
 
 
 async def test_words_over_the_answer_interrupt_it_and_no_frame_of_it_follows(

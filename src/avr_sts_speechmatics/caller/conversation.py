@@ -11,9 +11,9 @@ The steps it is made of are there for callers with another plan, see `performanc
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from avr_sts_speechmatics.caller.doors import Door
+from avr_sts_speechmatics.caller.doors import AnswerTimes, Door
 from avr_sts_speechmatics.caller.tape import FRAME, FRAME_SECONDS, Tape, end_of_speech, seconds
 
 # A welcome may pause between its sentences; after this much quiet it is over.
@@ -46,18 +46,33 @@ class Spoken:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class ToolRun:
+    """A tool that ran.
+
+    turn: the caller's turn in which it ended, 1 for the first; at: when, in seconds on the tape.
+    """
+
+    turn: int
+    at: float
+    name: str
+    took_ms: int
+
+
 @dataclass(slots=True)
 class Turn:
     """One thing the caller said, and when it was answered; times in seconds on the tape.
 
     spoken_at: where the last sound of it ended, or its last key was pressed.
     answered_at: where the agent's voice began after that; None when it did not.
+    answers: what the service told of those it gave, one that it had to think again included.
     """
 
     said: str
     began_at: float
     spoken_at: float
     answered_at: float | None = None
+    answers: list[AnswerTimes] = field(default_factory=list)
 
     @property
     def latency_ms(self) -> int | None:
@@ -88,7 +103,8 @@ class Conversation:
     tell: is given each thing that happens, as a line for a person to read.
 
     Afterwards `tape`, `turns`, `spoken`, `cuts` (when the service reported interruptions),
-    `errors` and `ended`, the reason for the end, say how it was.
+    `tools`, `errors` and `ended`, the reason for the end, say how it was. The answers of turns and
+    the tools are known only of a service that tells them.
 
     What it does on the line ends with HungUpError as soon as the call is over.
     """
@@ -101,6 +117,7 @@ class Conversation:
         self.turns: list[Turn] = []
         self.spoken: list[Spoken] = []
         self.cuts: list[float] = []
+        self.tools: list[ToolRun] = []
         self.errors: list[str] = []
         self.ended = ""
 
@@ -142,6 +159,20 @@ class Conversation:
     def transcript(self, role: str, text: str) -> None:
         self.spoken.append(Spoken(self.now(), role, text))
         self._tell(f"{'caller' if role == 'user' else role}: {text}")
+
+    def answer_ended(self, times: AnswerTimes) -> None:
+        if not self.turns:
+            return  # an answer to nothing; ours sends none
+        turn = self.turns[-1]
+        if times.frame_ms is not None:
+            # The caller may be in the next turn by now: what was heard began after its own.
+            begun = (t for t in reversed(self.turns) if self.tape.first_after(t.spoken_at))
+            turn = next(begun, turn)
+        turn.answers.append(times)
+
+    def tool_ran(self, name: str, took_ms: int) -> None:
+        self.tools.append(ToolRun(len(self.turns), self.now(), name, took_ms))
+        self._tell(f"tool: {name} ({took_ms} ms)")
 
     def error(self, message: str) -> None:
         self.errors.append(message)

@@ -3,6 +3,10 @@
 `ws://` is the WebSocket that avr-core speaks today: JSON messages, transcripts, interruption,
 keys. `http://` is its older streaming POST: raw samples up and down, nothing else. Both give
 what arrives to a `Listener` at once and never wait for it.
+
+The WebSocket is asked for with `watch=1` in its query: a service that knows it tells how each
+answer came about and which tools ran, which avr-core has no use for. One that does not takes it for
+one more fact of the call.
 """
 
 import asyncio
@@ -10,13 +14,35 @@ import base64
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import msgspec
 from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 _HANG_UP_SECONDS = 1.0
+
+
+class AnswerTimes(msgspec.Struct, frozen=True):
+    """How an answer of the agent came about, as the service measured it.
+
+    Each wait begins where the one before it ended, and is None if it did not end: from the last
+    sound of the caller the turn was confirmed, then came the model's first word, the first words
+    that could be spoken, the voice, and the first frame. ahead_ms: the model was asked so long
+    before the turn was confirmed. requests: to the model.
+    """
+
+    voice_to_voice_ms: int | None = None
+    confirm_ms: int | None = None
+    ahead_ms: int | None = None
+    model_ms: int | None = None
+    clause_ms: int | None = None
+    voice_ms: int | None = None
+    frame_ms: int | None = None
+    requests: int = 0
+    interrupted: bool = False
+    words_said: int = 0
+    words_heard: int = 0
 
 
 class CallError(Exception):
@@ -34,6 +60,12 @@ class Listener(Protocol):
 
     def transcript(self, role: str, text: str) -> None:
         """What `role`, "user" or "agent", said."""
+
+    def answer_ended(self, times: AnswerTimes) -> None:
+        """The agent has said an answer, or was interrupted, or had to think again."""
+
+    def tool_ran(self, name: str, took_ms: int) -> None:
+        """A tool has ended."""
 
     def error(self, message: str) -> None:
         """The service reports a failure, or sent something that makes no sense."""
@@ -97,6 +129,8 @@ class _Message(msgspec.Struct):
     role: str = ""
     text: str = ""
     message: str = ""
+    name: str = ""
+    took_ms: int = 0
 
 
 class WebSocketDoor(WSListener):
@@ -105,12 +139,13 @@ class WebSocketDoor(WSListener):
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._messages = msgspec.json.Decoder(_Message)
+        self._times = msgspec.json.Decoder(AnswerTimes)
 
     @classmethod
     async def open(cls, url: str, uuid: str, listener: Listener) -> "WebSocketDoor":
         """Connect and introduce the call."""
         door = cls(listener)
-        await ws_connect(lambda: door, url)
+        await ws_connect(lambda: door, _watching(url))
         door._send({"type": "init", "uuid": uuid})
         return door
 
@@ -134,12 +169,17 @@ class WebSocketDoor(WSListener):
             transport.send_close()
             transport.disconnect()
         elif frame.msg_type is WSMsgType.TEXT:
+            payload = frame.get_payload_as_memoryview()
             try:
-                message = self._messages.decode(frame.get_payload_as_memoryview())
+                message = self._messages.decode(payload)
+                times = self._times.decode(payload) if message.type == "turn" else None
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 self._listener.error(f"the service sent a message nobody understands: {error}")
                 return
-            self._pass_on(message)
+            if times is not None:
+                self._listener.answer_ended(times)
+            else:
+                self._pass_on(message)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         goodbye = transport.close_handshake and transport.close_handshake.recv
@@ -158,11 +198,20 @@ class WebSocketDoor(WSListener):
             self._listener.interruption()
         elif message.type == "transcript":
             self._listener.transcript(message.role, message.text)
+        elif message.type == "tool":
+            self._listener.tool_ran(message.name, message.took_ms)
         elif message.type == "error":
             self._listener.error(message.message)
 
     def _send(self, message: dict[str, str]) -> None:
         self._transport.send(WSMsgType.TEXT, msgspec.json.encode(message))
+
+
+def _watching(url: str) -> str:
+    """The address with `watch=1` in its query; a `watch` that is there already counts."""
+    parts = urlsplit(url)
+    query = "&".join(filter(None, (parts.query, "watch=1")))
+    return urlunsplit(parts._replace(path=parts.path or "/", query=query))
 
 
 class StreamDoor:

@@ -5,7 +5,7 @@ the conversation. The caller hangs up at the end.
 
 What the agent says is known by its transcript messages. A service may send one when the words
 have been heard, as this one does, or when they are made; so an expectation waits for them until
-its time is up, and not until the agent pauses.
+its time is up, and not until the agent pauses. What tools ran is told by the service alone.
 """
 
 import contextlib
@@ -33,6 +33,8 @@ _REST_OF_OLD_ANSWER_SECONDS = 0.2
 _SPEAKING_SECONDS = 0.35
 # Close codes 1000 and none are a hang-up; all others say that something went wrong.
 _GOOD_END = re.compile(r"the service hung up( \(1000.*\))?", re.DOTALL)
+# The tool by the name all AVR connectors give it.
+_TRANSFER = "avr_transfer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,23 +164,44 @@ class Performance:
                 await call.hear_out(self._door)
                 call.end(HUNG_UP)
         outcome.expected = f"{step.asks} within {within:g} s"
-        outcome.heard = self._heard()
-        if not self._holds(step) or (step.ended and step.ended != _ender(call.ended)):
+        outcome.heard, outcome.tools = self._heard(), self._tools()
+        holds = self._holds(step) and (not step.no_tool or self._answer_ended())
+        if not holds or (step.ended and step.ended != self._ending()):
             raise _Failed(outcome.expected, self._instead(step))
 
     def _settled(self, step: Expect) -> bool:
         """Whether waiting longer can change nothing."""
-        if step.ended in ("agent", "error"):
+        if step.ended not in (None, "caller"):
             return False  # until the line says so
-        if step.interrupted is False and self._interrupted():
+        if (step.interrupted is False and self._interrupted()) or step.forbids(self._tools()):
             return True
-        if step.words or step.interrupted:
-            return self._holds(step)
+        if not self._holds(step):
+            return False
+        if step.no_tool:
+            return self._answer_ended()
+        if step.words or step.tool or step.interrupted:
+            return True
         # Not interrupted: known when the agent has finished. Also before the caller hangs up.
         return self._call.quiet_for(since=self._step_ended)
 
     def _holds(self, step: Expect) -> bool:
-        return step.found_in(self._heard()) and step.interrupted in (None, self._interrupted())
+        """Whether all is as it should be, but for the end of the call."""
+        as_said = step.found_in(self._heard()) and step.uses(self._tools())
+        return as_said and step.interrupted in (None, self._interrupted())
+
+    def _answer_ended(self) -> bool:
+        """Whether the service has told the end of its answer to the last turn: no tool follows.
+
+        After the end of the call none follows either, if the service has ever told anything.
+        """
+        turns = self._call.turns
+        if self._call.ended and any(turn.answers for turn in turns):
+            return True
+        return bool(turns) and any(times.frame_ms is not None for times in turns[-1].answers)
+
+    def _tools(self) -> tuple[str, ...]:
+        """The tools that have run since the caller's last turn began."""
+        return tuple(run.name for run in self._call.tools if run.turn == len(self._call.turns))
 
     def _interrupted(self) -> bool:
         return any(cut >= self._turn_began() for cut in self._call.cuts)
@@ -195,6 +218,10 @@ class Performance:
 
     def _instead(self, step: Expect) -> str:
         heard = f'"{self._heard()}"' if self._heard() else "nothing"
+        if step.tool or step.no_tool:
+            heard += f", {', '.join(self._tools()) or 'no tool'}"
+        if step.no_tool and not self._answer_ended():
+            heard += ", and no word of the service that the answer has ended"
         if step.interrupted is not None:
             heard += f", {'an' if self._interrupted() else 'no'} interruption"
         if self._call.ended:
@@ -205,9 +232,14 @@ class Performance:
         if self._call.turns:
             self._call.note_answer()
 
-
-def _ender(ended: str) -> str:
-    """Who ended a call, by what it says of its end: "agent", "caller" or "error"; "" for nobody."""
-    if ended in ("", HUNG_UP):
-        return "caller" if ended else ""
-    return "agent" if _GOOD_END.fullmatch(ended) else "error"
+    def _ending(self) -> str:
+        """How the call has ended, as in `script.ENDED`; "" if it has not."""
+        ended = self._call.ended
+        if ended in ("", HUNG_UP):
+            return "caller" if ended else ""
+        if not _GOOD_END.fullmatch(ended):
+            return "error"
+        moved = max((run.at for run in self._call.tools if run.name == _TRANSFER), default=None)
+        # An agent that speaks after a transfer has not got rid of the caller by it.
+        spoke = (said.at for said in self._call.spoken if said.role == "agent")
+        return "agent" if moved is None or max(spoke, default=0.0) > moved else "transferred"

@@ -4,13 +4,21 @@ How a script is written stands in `script_yaml`; `performance` makes a call of i
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ENDED = {"agent": "by the agent", "caller": "by the caller", "error": "with an error"}
+ENDED = {
+    "agent": "ended by the agent",
+    "caller": "ended by the caller",
+    "transferred": "transferred",
+    "error": "ended with an error",
+}
 """How a call can end."""
+
+ANY = "any"
+"""Stands for every tool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +62,14 @@ class Expect:
     """What must have happened by now; everything that is given must hold.
 
     says, matches: of each, one is to be found in what the agent said; empty asks for nothing.
-    ended: "agent", "caller" or "error". within: seconds; None for what is usual.
+    tool: one of these is to have run, or ANY. no_tool: none of these, or of all.
+    ended: as in ENDED. within: seconds; None for what is usual.
     """
 
     says: tuple[str, ...] = ()
     matches: tuple[str, ...] = ()
+    tool: tuple[str, ...] = ()
+    no_tool: tuple[str, ...] = ()
     interrupted: bool | None = None
     ended: str | None = None
     within: float | None = None
@@ -75,6 +86,14 @@ class Expect:
         matched = any(re.search(pattern, heard, re.IGNORECASE) for pattern in self.matches)
         return (said or not self.says) and (matched or not self.matches)
 
+    def forbids(self, ran: Collection[str]) -> bool:
+        """Whether one of these tools was not to run."""
+        return _among(self.no_tool, ran)
+
+    def uses(self, ran: Collection[str]) -> bool:
+        """Whether these are the tools that were to run."""
+        return not self.forbids(ran) and (not self.tool or _among(self.tool, ran))
+
     @property
     def asks(self) -> str:
         """As the end of a sentence that begins "expected"."""
@@ -83,10 +102,14 @@ class Expect:
             parts.append(f"the agent to say {_any_of(self.says)}")
         if self.matches:
             parts.append(f"the agent to say what matches {_any_of(self.matches)}")
+        if self.tool:
+            parts.append(f"{_tools(self.tool)} to run")
+        if self.no_tool:
+            parts.append(f"{_tools(self.no_tool)} not to run")
         if self.interrupted is not None:
             parts.append(f"the agent {'' if self.interrupted else 'not '}to be interrupted")
         if self.ended is not None:
-            parts.append(f"the call to be ended {ENDED[self.ended]}")
+            parts.append(f"the call to be {ENDED[self.ended]}")
         return " and ".join(parts)
 
     def __str__(self) -> str:
@@ -110,7 +133,7 @@ class Outcome:
 
     at, until: seconds on the tape; passed: None if the call did not come so far.
     expected: what was asked for, empty if nothing; instead: what there was when that did not come.
-    heard: what the agent had said by then.
+    heard: what the agent had said by then; tools: those that had run.
     """
 
     number: int
@@ -121,6 +144,7 @@ class Outcome:
     expected: str = ""
     instead: str = ""
     heard: str = ""
+    tools: tuple[str, ...] = ()
 
     @property
     def problem(self) -> str:
@@ -139,6 +163,7 @@ class Outcome:
             "at": round(self.at, 2) if reached else None,
             "seconds": round(self.until - self.at, 2) if reached else None,
             "heard": self.heard,
+            "tools": list(self.tools),
             "problem": self.problem,
         }
 
@@ -159,3 +184,11 @@ def _plain(text: str) -> str:
 
 def _any_of(texts: tuple[str, ...]) -> str:
     return " or ".join(f'"{text}"' for text in texts)
+
+
+def _among(tools: tuple[str, ...], ran: Collection[str]) -> bool:
+    return bool(ran) if tools == (ANY,) else not set(ran).isdisjoint(tools)
+
+
+def _tools(names: tuple[str, ...]) -> str:
+    return "any tool" if names == (ANY,) else f"the tool {' or '.join(names)}"

@@ -19,13 +19,16 @@ A list of steps, each with one of five words:
     - expect:
         says: [nine to five, nine until five]
         matches: at (4|four)          # a regular expression, or several
+        tool: find_booking            # it has run; several of which one is enough, or: any
+        no_tool: avr_transfer         # it has not, nor any other of several; or: any
         interrupted: yes              # the agent was, by the last line; or: no, it was not
-        ended: agent                  # only in the last step; agent, caller or error
+        ended: agent                  # only in the last step; agent, caller, transferred or error
         within: 5                     # s from the end of the step before; else --answer-timeout
 
-It looks at all the agent has said since the last line or key began, but for what was left of an
-answer that this line interrupted. When the steps are done the caller hangs up; `ended: caller`
-hangs up too, and asks that nobody has done it before.
+It looks at all the agent has said and done since the last line or key began, but for what was left
+of an answer that this line interrupted. A tool has run when it has ended; `no_tool` waits until the
+answer has. Both are known only of a service that tells its tools, as this one does. When the steps
+are done the caller hangs up; `ended: caller` hangs up too, and asks that nobody has done it before.
 
 Nothing is done here: `performance` makes a call of it.
 """
@@ -35,7 +38,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from avr_sts_speechmatics.caller.script import ENDED, Expect, Pause, Press, Script, Speak, Step
+from avr_sts_speechmatics.caller.script import (
+    ANY,
+    ENDED,
+    Expect,
+    Pause,
+    Press,
+    Script,
+    Speak,
+    Step,
+)
 from avr_sts_speechmatics.yaml_text import YamlError, parse_yaml, shown
 
 KEYS = "0123456789*#ABCD"
@@ -43,7 +55,9 @@ KEYS = "0123456789*#ABCD"
 
 _LONGEST_S = 600
 _WORDS = ("say", "play", "keys", "pause", "expect")
-_EXPECTATIONS = ("says", "matches", "interrupted", "ended", "within")
+_EXPECTATIONS = ("says", "matches", "tool", "no_tool", "interrupted", "ended", "within")
+# As the model's service takes them.
+_TOOL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class ScriptError(Exception):
@@ -125,6 +139,8 @@ def _expect(value: object) -> Expect:
     given: dict[str, Callable[[object, str], Any]] = {
         "says": _texts,
         "matches": _patterns,
+        "tool": _tools,
+        "no_tool": _tools,
         "interrupted": lambda raw, key: _one_of(raw, key, ("yes", "no")) == "yes",
         "ended": lambda raw, key: _one_of(raw, key, tuple(ENDED)),
         "within": lambda raw, key: _number(raw, key, _LONGEST_S, "seconds"),
@@ -158,6 +174,16 @@ def _patterns(value: object, key: str) -> tuple[str, ...]:
         except (re.error, RecursionError, OverflowError) as error:
             raise _Wrong(f"{key}: {shown(pattern)} is no regular expression: {error}") from error
     return patterns
+
+
+def _tools(value: object, key: str) -> tuple[str, ...]:
+    names = _texts(value, key)
+    for name in names:
+        if not _TOOL.fullmatch(name):
+            raise _Wrong(f"{key}: {shown(name)} is no tool's name; use a-z, A-Z, 0-9, _ and -")
+    if ANY in names and len(names) > 1:
+        raise _Wrong(f"{key}: {ANY} stands for every tool; give it alone")
+    return names
 
 
 def _number(value: object, key: str, most: float, unit: str) -> float:

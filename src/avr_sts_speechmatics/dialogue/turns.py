@@ -227,6 +227,8 @@ class Dialogue:
             yield ev.SetTimer(ev.Timer.DICTATION, self._manners.dictation_s)
         elif self._turn:
             yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
+        if self._guess:
+            yield from self._think_ahead(self._guess, settled=True)
         yield from self._await_input()
 
     def _words_heard(self, event: ev.WordsHeard) -> Iterator[ev.Command]:
@@ -238,9 +240,10 @@ class Dialogue:
         yield from self._hear(event.text)
         if self._turn:
             yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
-        settled = _plain(event.text) == self._guess  # twice the same
-        self._guess = _plain(event.text)
-        yield from self._think_ahead(event.text, settled=settled)
+        again = _plain(event.text) == _plain(self._guess)
+        self._guess = event.text
+        # Nothing more is being said, or twice the same was heard.
+        yield from self._think_ahead(event.text, settled=again or not self._caller_speaks)
 
     def _segment_heard(self, event: ev.SegmentHeard) -> Iterator[ev.Command]:
         if not _has_words(event.text):

@@ -97,20 +97,23 @@ class Departures:
     async def run(self, call: ToolCall, caller: Caller, line: Line) -> str:
         """Hang up or transfer. Returns what to tell the model; raises ExchangeError with it."""
         if call.name == TRANSFER:
-            await self.transfer(_extension(call.arguments) or "", caller)
+            await self.transfer(_extension(call.arguments) or "", caller, line)
             return "The call has been transferred."
         await self.hang_up(caller, line)
         return "The call has been ended."
 
     async def hang_up(self, caller: Caller, line: Line) -> None:
         """End the phone call, if there is a way. Raises ExchangeError."""
-        if line.can_hang_up:
+        if line.can_hang_up or line.rehearsed:
             line.hang_up()
         elif self._exchange is not None:
             await self._exchange.hang_up(caller)
 
-    async def transfer(self, extension: str, caller: Caller) -> None:
+    async def transfer(self, extension: str, caller: Caller, line: Line) -> None:
         """Send the call to an extension. Raises ExchangeError."""
+        if line.rehearsed:
+            line.hang_up()
+            return
         if self._exchange is None:
             raise ExchangeError("There is no telephone exchange that could transfer the call.")
         await self._exchange.transfer(caller, extension, self._context, self._priority)

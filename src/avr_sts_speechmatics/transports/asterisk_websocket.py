@@ -87,6 +87,7 @@ class AsteriskWebSocket(WSListener):
 
     continuous = False
     can_hang_up = True
+    rehearsed = False
 
     def __init__(self, path: str, open_call: Callable[[Caller, Line], CallerSide]) -> None:
         self._facts = facts_of(path)

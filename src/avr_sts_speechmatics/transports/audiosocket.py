@@ -81,6 +81,7 @@ class AudioSocketDoor(asyncio.Protocol):
 
     continuous = True
     can_hang_up = True
+    rehearsed = False
 
     def __init__(
         self,

@@ -112,6 +112,10 @@ class AvrWebSocket(WSListener):
     def send_error(self, message: str) -> None:
         self._send(msgspec.json.encode({"type": "error", "message": message}))
 
+    @property
+    def rehearsed(self) -> bool:
+        return self._watched
+
     def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
         # avr-core did not ask for it, and what it does with an unknown type is not documented.
         if self._watched:
@@ -121,7 +125,10 @@ class AvrWebSocket(WSListener):
         return None
 
     def hang_up(self) -> None:
-        """What a closed socket does to the phone call is not documented."""
+        """Only in a rehearsal: what a closed socket does to a phone call is not documented."""
+        if self._watched:
+            # Whoever watches is still to be told of the tool that asked for it.
+            asyncio.get_running_loop().call_soon(lambda: self.close(failed=False))
 
     def close(self, *, failed: bool) -> None:
         self._close(WSCloseCode.INTERNAL_ERROR if failed else WSCloseCode.OK)

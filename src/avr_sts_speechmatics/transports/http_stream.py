@@ -98,6 +98,7 @@ class _HttpLine:
 
     continuous = False
     can_hang_up = False
+    rehearsed = False
 
     def __init__(self) -> None:
         self._frames: list[bytes] = []
