@@ -119,6 +119,7 @@ def test_a_person_is_told_what_to_set(capsys: pytest.CaptureFixture[str]) -> Non
     assert "SPEECHMATICS_RT_URL=ws://127.0.0.1:8090/v2\n" in said
     assert "SPEECHMATICS_TTS_URL=http://127.0.0.1:8090\n" in said
     assert "OPENAI_BASE_URL=http://127.0.0.1:8090/v1\n" in said
+    assert "OPENAI_TTS_URL=http://127.0.0.1:8090/v1\n" in said
 
 
 def test_nothing_of_the_product_is_loaded_but_the_receptionist() -> None:

@@ -64,6 +64,7 @@ class Announcer:
         self._say(f"  SPEECHMATICS_RT_URL=ws://{where}/v2")
         self._say(f"  SPEECHMATICS_TTS_URL=http://{where}")
         self._say(f"  OPENAI_BASE_URL=http://{where}/v1")
+        self._say(f"  OPENAI_TTS_URL=http://{where}/v1")
         self._say("and any text as SPEECHMATICS_API_KEY and OPENAI_API_KEY.")
 
     def failed(self, reason: str) -> None:

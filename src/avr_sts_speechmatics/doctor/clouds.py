@@ -1,0 +1,233 @@
+"""Hearing, voices and models: each does the smallest piece of real work for the product's client.
+
+The recogniser hears half a second of silence, a voice or a model says a word. A failure is a
+ServiceError; `advice_for` says what to do about it.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from avr_sts_speechmatics.agent import Agent, Engine
+from avr_sts_speechmatics.agents import Agents
+from avr_sts_speechmatics.audio.pcm import RATE, silence
+from avr_sts_speechmatics.conversation import Message
+from avr_sts_speechmatics.doctor.check import Check, answered
+from avr_sts_speechmatics.services.agent_stt_session import ServerMessage, Session
+from avr_sts_speechmatics.services.openai_tts import BASE_URL, OpenAiVoice
+from avr_sts_speechmatics.services.speechmatics_stt import SpeechmaticsStt
+from avr_sts_speechmatics.services.thinking import Brief, Thinking
+from avr_sts_speechmatics.services.voice import Voice
+from avr_sts_speechmatics.settings import LANGUAGES_SPOKEN, Settings
+from avr_sts_speechmatics.voices import Voices, primary
+
+HEARING_S = 12.0
+"""Longest wait for the recogniser to take audio: twice its client's own patience (s)."""
+
+# What to do when a service fails: the first pattern found in its error decides.
+_NETWORK = "Check the network, its firewall and, where it is set, "
+LATER = "Try again in a minute; if it stays, look at the service's status page."
+_KEY = "Copy SPEECHMATICS_API_KEY again from portal.speechmatics.com, whole; it may have expired."
+_WORDS = "Correct SPEECHMATICS_LANGUAGE or SPEECHMATICS_ADDITIONAL_VOCAB, or the default agent's."
+_BUSY = "All sessions of the contract are in use: end other programs with this key, or buy more."
+_SECOND_KEY = (
+    "Copy OPENAI_TTS_API_KEY again, or OPENAI_API_KEY where that is not set; it must be one of "
+    "OPENAI_TTS_URL's."
+)
+_NO_KEY = "Set OPENAI_TTS_API_KEY, or OPENAI_TTS_URL for a server that wants no key."
+_CREDIT = "The account has no credit left, or is asked too often: see its billing page."
+_ADVICE = {
+    "hearing": (
+        (r"key is not accepted|not_a|\(400[13]\)", _KEY),
+        (r"quota|\(4005\)", _BUSY),
+        (r"^invalid_audio", "Neither 8000 nor 16000 Hz: is SPEECHMATICS_RT_URL right?"),
+        (r"invalid_model|\(4004\)", "Unset SPEECHMATICS_MODEL: the default exists."),
+        (r"^invalid_", _WORDS),
+        (r"cannot connect|\(40[045]\)", _NETWORK + "SPEECHMATICS_RT_URL."),
+    ),
+    "voice": (
+        (r"\(40[13]\)", _KEY),
+        (r"\(404\)", "Set SPEECHMATICS_VOICE (or the agent's) to sarah, theo, megan or jack."),
+        (r"^cannot connect", _NETWORK + "SPEECHMATICS_TTS_URL."),
+    ),
+    "second voice": (
+        (r"\(40[13]\)", _SECOND_KEY),
+        (r"\(4(00|22)\)", "Correct OPENAI_TTS_VOICE (or the agent's voice) or OPENAI_TTS_MODEL."),
+        (r"\(404\)", "Correct OPENAI_TTS_MODEL, or OPENAI_TTS_URL (often …/v1)."),
+        (r"\(429\)", _CREDIT),
+        (r"^cannot connect", _NETWORK + "OPENAI_TTS_URL."),
+    ),
+    "thinking": (
+        (
+            r"check OPENAI_API_KEY",
+            "Copy OPENAI_API_KEY again; it must be one of OPENAI_BASE_URL's.",
+        ),
+        (r"quota|billing", "The account has no credit left: see its billing page."),
+        (r"\b(429|5\d\d)\b", LATER),
+        (
+            r"\b404\b|model",
+            "Correct OPENAI_MODEL (or the agent's model), or OPENAI_BASE_URL (often …/v1).",
+        ),
+        (r"^no answer", _NETWORK + "OPENAI_BASE_URL (a model may still be loading)."),
+    ),
+}
+_RATE = "Nothing to do: 8000 Hz is refused, so audio is sent at 16000 Hz."
+_SCRIPT = "For a model set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
+_FOREIGN = (
+    "Set VOICE_FALLBACK=openai, or give the agent a voice that speaks its language: "
+    "{engine: openai}."
+)
+
+
+def advice_for(what: str, failure: str) -> str:
+    """What to do about a failure of one of these services, by its words."""
+    for sign, advice in _ADVICE.get(what, ()):
+        if re.search(sign, failure):
+            return advice
+    return "Correct the host name in this address." if "idna" in failure else LATER
+
+
+# --- hearing --------------------------------------------------------------------------------------
+
+
+class _Trial:
+    """Sends half a second of silence as soon as it may. Implements `agent_stt_session.Owner`."""
+
+    def __init__(self) -> None:
+        self.listening = asyncio.Event()
+
+    def started(self, session: Session) -> float:
+        session.send(silence(0.5))
+        self.listening.set()
+        return 0.0
+
+    def heard(self, message: ServerMessage, base: float) -> None:
+        """Silence has no words."""
+
+    def resume_sending(self) -> None:
+        """There is nothing more to send."""
+
+
+async def _acknowledged(trial: _Trial, session: Session) -> None:
+    await trial.listening.wait()
+    while session.acknowledged < session.frames:  # noqa: ASYNC110 - counted, not announced
+        await asyncio.sleep(0.02)
+
+
+async def hearing(chosen: Settings, agent: Agent, url: str, rate: int = RATE) -> Check:
+    """Whether silence is taken in the language and with the vocabulary of this agent."""
+    model, key = chosen.speechmatics_model, chosen.speechmatics_api_key
+    stt = SpeechmaticsStt(url, key, language=agent.language, model=model, vocab=agent.vocabulary)
+    stt.rate = rate
+    begun = time.monotonic()
+    trial = _Trial()
+    session = stt.session(trial)
+    running = asyncio.create_task(session.run())
+    acknowledged = asyncio.create_task(_acknowledged(trial, session))
+    try:
+        await asyncio.wait(
+            (running, acknowledged), timeout=HEARING_S, return_when=asyncio.FIRST_COMPLETED
+        )
+        if session.refused_rate and rate == RATE:
+            check = await hearing(chosen, agent, url, 2 * RATE)
+            return replace(check, advice=check.advice or _RATE)
+        if running.done():
+            await running
+    finally:
+        for task in (running, acknowledged):
+            task.cancel()
+        await asyncio.wait((running, acknowledged))
+    if session.started_at is None or acknowledged.cancelled():
+        return Check("hearing", "failed", "audio is not acknowledged", LATER)
+    return answered("hearing", f"{model} listens", session.started_at - begun)
+
+
+# --- voices ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A voice that some agent has, or that stands by.
+
+    has_no_key: where one is needed. foreign: languages it is to speak, and cannot.
+    """
+
+    what: str
+    name: str
+    url: str
+    voice: Voice
+    has_no_key: bool = False
+    foreign: tuple[str, ...] = ()
+
+
+def speakers(chosen: Settings, agents: Agents, alone: Voices) -> Iterator[Speaker]:
+    """The voices calls may have, except the sandbox's. alone: from `voices_alone`."""
+    # Which engine speaks for an agent is `Voices`' own decision.
+    deciding = Voices(chosen, chosen.voice_url or "", chosen.speechmatics_api_key, {})
+    languages: dict[tuple[Engine, str], set[str]] = {}
+    for agent in agents.all:
+        second = isinstance(deciding.of(agent)[0], OpenAiVoice)
+        usual = chosen.openai_tts_voice if second else chosen.speechmatics_voice
+        kind: tuple[Engine, str] = "openai" if second else "speechmatics", agent.voice or usual
+        languages.setdefault(kind, set()).add(primary(agent.language))
+    if chosen.voice_fallback:
+        languages.setdefault(("openai", chosen.openai_tts_voice), set())
+    for (engine, name), spoken in languages.items():
+        voice, _ = alone.of(replace(agents.all[0], voice_engine=engine, voice=name))
+        if engine == "openai":
+            url, mute = chosen.openai_tts_url or BASE_URL, not chosen.second_voice_is_there
+            yield Speaker("second voice", name, url, voice, has_no_key=mute)
+        elif chosen.voice_url is not None:
+            foreign = tuple(sorted(spoken - LANGUAGES_SPOKEN))
+            yield Speaker("voice", name, chosen.voice_url, voice, foreign=foreign)
+
+
+def voices_alone(chosen: Settings) -> Voices:
+    """Voices for which no other one steps in: a failure is to be seen. Close it."""
+    without = replace(chosen, voice_fallback=None)
+    return Voices(without, chosen.voice_url or "", chosen.speechmatics_api_key, {})
+
+
+async def voice(speaker: Speaker) -> Check:
+    """Whether a voice says a word, to its end."""
+    if speaker.has_no_key:
+        return Check(speaker.what, "failed", "there is no key, so it was not asked", _NO_KEY)
+    begun = time.monotonic()
+    async with aclosing(speaker.voice.speak("Hello.")) as audio:
+        await anext(audio)
+        took = time.monotonic() - begun
+        async for _ in audio:
+            """To the end: it might break off."""
+    found = answered(speaker.what, "speaks", took)
+    if speaker.foreign and found.state == "ok":
+        detail = f"speaks English only, and is to speak {', '.join(speaker.foreign)}"
+        return replace(found, state="warning", detail=detail, advice=_FOREIGN)
+    return found
+
+
+# --- models ---------------------------------------------------------------------------------------
+
+
+def models(chosen: Settings, agents: Agents) -> tuple[str, ...]:
+    """Those calls may have; the settings' own where a script answers."""
+    if not chosen.thinks_with_model:
+        return (chosen.openai_model,)
+    return tuple(dict.fromkeys(agent.model or chosen.openai_model for agent in agents.all))
+
+
+async def thinking(chosen: Settings, mind: Thinking, model: str) -> Check:
+    """Whether a model says a word."""
+    begun = time.monotonic()
+    question = (Message("user", "Are you there?"),)
+    brief = Brief("Answer with one word.", model=model)
+    async with aclosing(mind.reply(brief, question)) as words:
+        said = await anext(words, "")
+        took = time.monotonic() - begun
+    if not chosen.thinks_with_model:
+        return Check("thinking", "ok", "no model: a scripted receptionist answers", _SCRIPT)
+    if not said:
+        return Check("thinking", "failed", "gave no words", "Raise OPENAI_MAX_TOKENS.")
+    return answered("thinking", "answers", took)

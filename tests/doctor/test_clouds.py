@@ -1,0 +1,201 @@
+"""A cloud that fails is named with what to do about it, and never with another's remedy."""
+
+import time
+from pathlib import Path
+
+import pytest
+from tests.doctor.surroundings import NO_FILE, environment, examine, looked_at, offline
+
+from avr_sts_speechmatics import doctor
+from avr_sts_speechmatics.doctor import check, clouds
+from avr_sts_speechmatics.sandbox.faults import (
+    Error,
+    Fault,
+    Malformed,
+    RefuseKey,
+    RefuseRate,
+    Stall,
+    Status,
+    Truncate,
+)
+from avr_sts_speechmatics.sandbox.scripted import RunningSandbox, running_sandbox
+
+PARTS = {"openai_voice": "second voice"}
+
+
+def two_voices(cloud: RunningSandbox, **changes: str) -> dict[str, str]:
+    return environment(
+        cloud, **{"VOICE_FALLBACK": "openai", "OPENAI_TTS_URL": cloud.openai_url} | changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "sign", "advice"),
+    [
+        (RefuseKey(part="hearing"), "401", "SPEECHMATICS_API_KEY"),
+        (RefuseKey(part="hearing", at="close"), "not_authorised", "SPEECHMATICS_API_KEY"),
+        (RefuseKey(part="voice"), "401", "SPEECHMATICS_API_KEY"),
+        (RefuseKey(part="openai_voice"), "401", "OPENAI_TTS_API_KEY"),
+        (RefuseKey(part="thinking"), "401", "OPENAI_API_KEY"),
+        (Status(part="hearing", status=503), "503", "again"),
+        (Status(part="hearing", status=404), "404", "SPEECHMATICS_RT_URL"),
+        (Status(part="voice", status=503, count=None), "503", "again"),
+        (Status(part="voice", status=404), "404", "SPEECHMATICS_VOICE"),
+        (Status(part="openai_voice", status=404), "404", "OPENAI_TTS_MODEL"),
+        (Status(part="openai_voice", status=422), "422", "OPENAI_TTS_VOICE"),
+        (Status(part="openai_voice", status=429, count=None), "429", "credit"),
+        (Status(part="openai_voice", status=503, count=None), "503", "again"),
+        (Status(part="thinking", status=404), "404", "OPENAI_MODEL"),
+        (Status(part="thinking", status=429, count=None), "429", "again"),
+        (Error(part="hearing", after=None, type="invalid_config"), "invalid_config", "VOCAB"),
+        (Error(part="hearing", after=None, type="invalid_model"), "invalid_model", "MODEL"),
+        (Truncate(part="voice"), "cut", "again"),
+        (Truncate(part="openai_voice"), "cut", "again"),
+        (Malformed(part="thinking", after=0), "cut", "again"),
+    ],
+)
+async def test_a_service_that_fails_is_named_with_what_to_do(
+    fault: Fault, sign: str, advice: str
+) -> None:
+    async with running_sandbox() as cloud:
+        cloud.faults.add(fault)
+        found = await examine(two_voices(cloud))
+    failed = [check for check in found.values() if check.state == "failed"]
+    assert [check.what for check in failed] == [PARTS.get(fault.part, fault.part)]
+    assert sign in failed[0].detail
+    assert advice in failed[0].advice
+
+
+async def test_a_slow_service_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(check.SLOW_MS, "voice", -1)
+    async with running_sandbox() as cloud:
+        found = await examine(two_voices(cloud))
+    assert found["voice"].state == "warning"
+    assert found["voice"].latency_ms is not None
+    assert found["voice"].advice
+    assert found["second voice"].state == "ok"
+
+
+# --- hearing --------------------------------------------------------------------------------------
+
+
+async def test_a_refused_rate_is_no_failure_when_the_other_is_taken() -> None:
+    async with running_sandbox() as cloud:
+        cloud.faults.add(RefuseRate(rate=8000))
+        hearing = (await examine(environment(cloud)))["hearing"]
+    assert hearing.state == "ok"
+    assert "16000" in hearing.advice
+
+
+async def test_both_rates_refused_is_a_failure() -> None:
+    async with running_sandbox() as cloud:
+        cloud.faults.add(RefuseRate(rate=8000), RefuseRate(rate=16000))
+        hearing = (await examine(environment(cloud)))["hearing"]
+    assert hearing.state == "failed"
+    assert "16000" in hearing.advice
+
+
+async def test_a_full_quota_is_told_at_once_and_one_free_session_is_enough() -> None:
+    async with running_sandbox(max_calls=0) as cloud:
+        begun = time.monotonic()
+        hearing = (await examine(environment(cloud)))["hearing"]
+        assert time.monotonic() - begun < 4
+    assert hearing.state == "failed"
+    assert "quota_exceeded" in hearing.detail
+    assert "sessions" in hearing.advice
+    async with running_sandbox(max_calls=1) as cloud:
+        assert (await examine(environment(cloud)))["hearing"].state == "ok"
+
+
+async def test_a_session_that_starts_but_takes_no_audio_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clouds, "HEARING_S", 0.5)
+    async with running_sandbox() as cloud:
+        cloud.faults.add(Stall(part="hearing", after=0))
+        hearing = (await examine(environment(cloud)))["hearing"]
+    assert hearing.state == "failed"
+    assert "not acknowledged" in hearing.detail
+
+
+async def test_the_words_that_are_listened_for_are_the_default_agents(tmp_path: Path) -> None:
+    (tmp_path / "default.yaml").write_text("vocabulary: [Brandvoll]\n")
+    async with running_sandbox() as cloud:
+        await doctor.examine(environment(cloud, AGENTS_DIR=str(tmp_path)), NO_FILE)
+        (session,) = cloud.received.sessions
+    assert session.start is not None
+    assert "Brandvoll" in str(session.start["transcription_config"]["additional_vocab"])
+
+
+# --- voices ---------------------------------------------------------------------------------------
+
+
+async def test_every_voice_an_agent_has_is_asked_once_and_named_if_it_fails(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "sales.yaml").write_text("voice: theo\n")
+    (tmp_path / "support.yaml").write_text("voice: theo\n")
+    (tmp_path / "night.yaml").write_text("voice: tina\n")
+    (tmp_path / "german.yaml").write_text("voice: {engine: openai, name: echo}\n")
+    async with running_sandbox() as cloud:
+        environ = environment(cloud, AGENTS_DIR=str(tmp_path), OPENAI_TTS_URL=cloud.openai_url)
+        found = await looked_at(environ, "voice", "second voice")
+        asked = [request.path for request in cloud.received.speech]
+    assert sorted(asked) == [
+        "/generate/sarah",
+        "/generate/theo",
+        "/generate/tina",
+        "/v1/audio/speech",
+    ]
+    (failed,) = (check for check in found if check.state != "ok")
+    assert (failed.what, failed.state) == ("voice", "failed")
+    assert "tina" in failed.detail
+    assert "the agent's" in failed.advice
+
+
+async def test_a_voice_that_no_call_would_have_is_not_asked() -> None:
+    async with running_sandbox() as cloud:
+        found = await examine(two_voices(cloud, SPEECHMATICS_LANGUAGE="de"))
+        assert [request.path for request in cloud.received.speech] == ["/v1/audio/speech"]
+    assert found["second voice"].state == "ok"
+    assert "voice" not in found
+
+
+async def test_the_second_voice_is_sent_its_own_key() -> None:
+    async with running_sandbox() as cloud:
+        await doctor.examine(two_voices(cloud, OPENAI_TTS_API_KEY="voice-key"), NO_FILE)
+        keys = {r.path: r.headers["Authorization"] for r in cloud.received.speech}
+    assert keys["/v1/audio/speech"] == "Bearer voice-key"
+
+
+async def test_a_second_voice_without_a_key_is_a_failure_and_nobody_is_asked(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "default.yaml").write_text("voice: {engine: openai}\n")
+    (found,) = await looked_at(offline(AGENTS_DIR=str(tmp_path)), "second voice")
+    assert found.state == "failed"
+    assert found.latency_ms is None
+    assert "OPENAI_TTS_API_KEY" in found.advice
+
+
+async def test_a_voice_that_does_not_speak_the_agents_language_is_a_warning() -> None:
+    async with running_sandbox() as cloud:
+        (voice,) = await looked_at(environment(cloud, SPEECHMATICS_LANGUAGE="de"), "voice")
+    assert voice.state == "warning"
+    assert "de" in voice.detail
+    assert "VOICE_FALLBACK=openai" in voice.advice
+
+
+# --- models ---------------------------------------------------------------------------------------
+
+
+async def test_every_model_an_agent_has_is_asked_once(tmp_path: Path) -> None:
+    (tmp_path / "sales.yaml").write_text("model: quick-1\n")
+    (tmp_path / "support.yaml").write_text("model: quick-1\n")
+    async with running_sandbox() as cloud:
+        environ = environment(cloud, AGENTS_DIR=str(tmp_path), OPENAI_MODEL="deep-1")
+        found = await looked_at(environ, "thinking")
+        asked = [request.body["model"] for request in cloud.received.chats]
+    assert sorted(asked) == ["deep-1", "quick-1"]
+    assert [check.state for check in found] == ["ok", "ok"]
+    assert "quick-1" in found[1].detail

@@ -1,0 +1,229 @@
+"""The doctor looks at everything at once, tells no secret, and says what to do."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from tests.doctor.surroundings import (
+    NO_FILE,
+    environment,
+    examine,
+    free_port,
+    looked_at,
+    offline,
+    somebody_elses,
+)
+from tests.tools.fake_ami import FakeAmi, running
+from tests.webhook_target import webhook_target
+
+from avr_sts_speechmatics import doctor
+from avr_sts_speechmatics.doctor import Check
+from avr_sts_speechmatics.sandbox.faults import Error, RefuseKey, Stall
+from avr_sts_speechmatics.sandbox.scripted import running_sandbox
+
+
+async def test_where_all_is_well_every_service_was_asked_and_timed() -> None:
+    async with running_sandbox() as cloud:
+        environ = environment(cloud)
+        found = await examine(environ)
+        await cloud.received.until(lambda: not cloud.received.sessions_open)
+    assert {what: check.state for what, check in found.items()} == {
+        "settings": "ok",
+        "agents": "ok",
+        f"port {environ['PORT']}": "ok",
+        "hearing": "ok",
+        "voice": "ok",
+        "thinking": "ok",
+        "exchange": "skipped",
+    }
+    for service in ("hearing", "voice", "thinking"):
+        latency = found[service].latency_ms
+        assert latency is not None
+        assert 0 <= latency < 2000
+        assert f"127.0.0.1:{cloud.port}" in found[service].detail
+    assert found["settings"].latency_ms is None
+    (session,) = cloud.received.sessions
+    assert len(session.audio) == 8000
+    assert session.messages[-1] == {"message": "EndOfStream", "last_seq_no": session.frames}
+    assert len(cloud.received.speech) == len(cloud.received.chats) == 1
+    assert cloud.received.speech[0].done
+
+
+async def test_services_that_say_nothing_do_not_keep_anybody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(doctor, "TOTAL_S", 0.5)
+    silent = ("hearing", "voice", "thinking", "exchange")
+    async with running_sandbox() as cloud, running(FakeAmi(silent_at="Login")) as ami:
+        cloud.faults.add(
+            *(Stall(part=part, after=None) for part in ("hearing", "voice", "thinking"))
+        )
+        begun = time.monotonic()
+        found = await examine(
+            environment(cloud, AMI_HOST="127.0.0.1", AMI_PORT=str(ami.port), AMI_PASSWORD="s")
+        )
+        assert time.monotonic() - begun < 5
+    for service in silent:
+        assert found[service].state == "failed"
+        assert "within" in found[service].detail
+
+
+async def test_services_that_are_not_there_are_named_with_their_addresses() -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    found = await examine(
+        offline(
+            SPEECHMATICS_RT_URL=f"ws://{nobody}/v2",
+            SPEECHMATICS_TTS_URL=f"http://{nobody}",
+            OPENAI_BASE_URL=f"http://{nobody}/v1",
+            VOICE_FALLBACK="openai",
+            OPENAI_TTS_URL=f"http://{nobody}/v1",
+        )
+    )
+    for service, setting in (
+        ("hearing", "SPEECHMATICS_RT_URL"),
+        ("voice", "SPEECHMATICS_TTS_URL"),
+        ("second voice", "OPENAI_TTS_URL"),
+        ("thinking", "OPENAI_BASE_URL"),
+    ):
+        assert found[service].state == "failed"
+        assert found[service].detail.startswith(nobody)
+        assert setting in found[service].advice
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("PORT", "60400x"), ("FAQ_FILE", __file__), ("FAQ_FILE", "/no/such")]
+)
+async def test_a_wrong_setting_is_told_in_its_own_sentence_and_ends_the_rest(
+    name: str, value: str
+) -> None:
+    (check,) = await doctor.examine({name: value}, NO_FILE)
+    assert (check.what, check.state) == ("settings", "failed")
+    assert check.detail.startswith(f"{name}={value}: ")
+
+
+async def test_a_host_that_can_be_no_name_is_a_wrong_setting() -> None:
+    async with running_sandbox() as cloud:
+        found = await examine(environment(cloud, SPEECHMATICS_RT_URL="ws://a..b/v2"))
+    assert found["settings"].state == "failed"
+    assert "SPEECHMATICS_RT_URL" in found["settings"].detail
+
+
+async def test_a_misspelt_setting_is_a_warning() -> None:
+    found = await examine(offline(SPEECHMATICS_VIOCE="theo"))
+    assert found["settings"].state == "warning"
+    assert "SPEECHMATICS_VOICE" in found["settings"].detail
+
+
+async def test_offline_nobody_is_asked() -> None:
+    environ = offline()
+    found = await examine(environ)
+    port = f"port {environ['PORT']}"
+    assert list(found) == ["settings", "agents", "sandbox", port, "thinking", "exchange"]
+    assert found["thinking"].state == "ok"
+    assert "receptionist" in found["thinking"].detail
+
+
+async def test_no_secret_is_shown_even_if_a_server_quotes_it() -> None:
+    quoted = (
+        "Bearer speech-key, thought-key, voice-key, hook-secret, manager-word, tool-secret, "
+        "a-token-of-mine, sk-proj-****abcd are not known"
+    )
+    servers = {
+        "weather": {
+            "url": "http://127.0.0.1:1/mcp?key=tool-token",
+            "headers": {"Authorization": "Bearer tool-secret"},
+            "allow": ["forecast"],
+        }
+    }
+    async with (
+        running_sandbox() as cloud,
+        running(FakeAmi(secret="manager-word")) as ami,
+        webhook_target() as hook,
+    ):
+        cloud.faults.add(Error(part="hearing", after=None, type="not_allowed", reason=quoted))
+        environ = environment(
+            cloud,
+            SPEECHMATICS_RT_URL=cloud.rt_url + "?jwt=a-token-of-mine",
+            VOICE_FALLBACK="openai",
+            OPENAI_TTS_URL=cloud.openai_url + "?token=voice-token",
+            OPENAI_TTS_API_KEY="voice-key",
+            WEBHOOK_URL=hook.url + "?token=hook-token",
+            WEBHOOK_SECRET="hook-secret",
+            AMI_HOST="127.0.0.1",
+            AMI_PORT=str(ami.port),
+            AMI_PASSWORD="manager-word",
+            MCP_SERVERS=json.dumps(servers),
+        )
+        text = doctor.report(await doctor.examine(environ, NO_FILE))
+    assert "are not known" in text
+    for secret in (
+        *("speech-key", "thought-key", "voice-key", "hook-secret", "manager-word", "tool-secret"),
+        *("sk-", "abcd", "a-token-of-mine", "voice-token", "hook-token", "tool-token"),
+    ):
+        assert secret not in text
+
+
+def test_the_report_is_a_line_for_each_check_then_what_to_do() -> None:
+    checks = [
+        Check("settings", "ok", "every value can be used"),
+        Check("second voice", "ok", "speaks", latency_ms=97),
+        Check("agents", "failed", "a.yaml:1: no\nb.yaml:2: no", "Correct it."),
+    ]
+    lines = doctor.report(checks).splitlines()
+    assert lines[0].split() == ["ok", "settings", *"every value can be used".split()]
+    assert "97 ms" in lines[1]
+    assert lines[2].startswith("failed")
+    assert lines[3].index("b.yaml") == lines[2].index("a.yaml")
+    assert lines[1].index("speaks") == lines[2].index("a.yaml")
+    assert lines[5:] == ["What to do:", "  agents: Correct it.", "", "1 of 3 checks failed."]
+
+
+async def run(*options: str, cwd: Path, environ: Mapping[str, str]) -> tuple[int, str, str]:
+    """The command in a process of its own: exit status, standard output, standard error."""
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "avr_sts_speechmatics", "doctor", *options],
+        cwd=cwd,
+        env=os.environ | dict(environ),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+async def test_the_command_tells_a_person_and_its_exit_status_a_script(tmp_path: Path) -> None:
+    async with running_sandbox() as cloud, webhook_target() as hook:
+        status, out, err = await run(cwd=tmp_path, environ=environment(cloud, WEBHOOK_URL=hook.url))
+        assert (status, err) == (0, "")
+        assert out.endswith("Calls can be taken.\n")
+        cloud.faults.add(RefuseKey(part="voice"))
+        with somebody_elses() as port:
+            environ = environment(cloud, EXTRA_PORTS=str(port))
+            status, out, err = await run("--json", cwd=tmp_path, environ=environ)
+    assert (status, err) == (1, "")
+    states = {check["what"]: check["state"] for check in json.loads(out)}
+    assert states["voice"] == "failed"
+    assert states["hearing"] == states["thinking"] == "ok"
+    assert states[f"port {port}"] == "warning"
+
+
+async def test_the_command_explains_a_wrong_setting_and_itself(tmp_path: Path) -> None:
+    status, out, err = await run(cwd=tmp_path, environ={"PORT": "60400x"})
+    assert (status, err) == (1, "")
+    assert "PORT=60400x: not a port" in out
+    status, out, _ = await run("--help", cwd=tmp_path, environ={})
+    assert status == 0
+    assert "--json" in out
+
+
+async def test_what_is_said_of_one_part_can_be_several_things() -> None:
+    environ = offline(TRANSFER_ALLOW="700", ON_FAILURE="transfer:700")
+    assert [check.state for check in await looked_at(environ, "exchange")] == 2 * ["warning"]
