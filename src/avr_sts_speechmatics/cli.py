@@ -119,11 +119,12 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         "doctor",
         help="find out what is wrong, and what to do",
         description="Check what a call needs: settings, agents, tools, free ports, whether "
-        "hearing, voices and models answer with the keys that are set, and how fast; then the "
-        "exchange (avr-ami or AMI), MCP servers, the webhook and the instructions' web service, where they "
-        "are set. Each service is asked for a word or half a second, which your accounts may "
-        "count; no call is touched and no event is posted. Without keys no cloud is contacted. "
-        "Takes up to 15 seconds; a service that is running may go on running.",
+        "hearing, voices and models answer with the keys that are set, and how fast; "
+        "then the exchange (avr-ami or AMI), MCP servers, the webhook and the "
+        "instructions' web service, where they are set. Each service is asked for a "
+        "word or half a second, which your accounts may count; no call is touched and "
+        "no event is posted. Without keys no cloud is contacted. Takes up to 15 "
+        "seconds; a service that is running may go on running.",
         epilog="Exit status: 0 when no check failed (a warning is no failure), otherwise 1.",
     )
     doctor.add_argument("--json", action="store_true", help="print the checks as a JSON list")

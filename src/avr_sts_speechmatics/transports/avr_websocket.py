@@ -85,7 +85,7 @@ class AvrWebSocket(WSListener):
 
     def __init__(self, path: str, open_call: Callable[[Caller, Line], CallerSide]) -> None:
         facts = dict(facts_of(path))
-        self._watched = facts.pop(WATCH, "") == "1"
+        self.rehearsed = facts.pop(WATCH, "") == "1"
         self._facts = facts
         self._open_call = open_call
         self._transport: WSTransport | None = None
@@ -112,13 +112,9 @@ class AvrWebSocket(WSListener):
     def send_error(self, message: str) -> None:
         self._send(msgspec.json.encode({"type": "error", "message": message}))
 
-    @property
-    def rehearsed(self) -> bool:
-        return self._watched
-
     def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
         # avr-core did not ask for it, and what it does with an unknown type is not documented.
-        if self._watched:
+        if self.rehearsed:
             self._send(msgspec.json.encode({"type": kind, **fields}))
 
     def own_playout(self, finished: Callable[[Played], None]) -> None:
@@ -126,7 +122,7 @@ class AvrWebSocket(WSListener):
 
     def hang_up(self) -> None:
         """Only in a rehearsal: what a closed socket does to a phone call is not documented."""
-        if self._watched:
+        if self.rehearsed:
             # Whoever watches is still to be told of the tool that asked for it.
             asyncio.get_running_loop().call_soon(lambda: self.close(failed=False))
 
