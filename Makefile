@@ -18,7 +18,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --python-version
 	--fork-strategy fewest --generate-hashes --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-asterisk lint style types image bench lock upgrade clean
+.PHONY: help run test test-asterisk soak lint style types image bench lock upgrade clean
 
 help: ## print this
 	@echo "make TARGET:"
@@ -46,6 +46,9 @@ types: .venv/installed-dev
 
 image: .venv/installed-tools
 	$(BIN)/hadolint Dockerfile
+
+soak: .venv/installed-dev ## a million events in generated calls, none of which may break a promise; ARGS=--help
+	@exec $(BIN)/python -m tests.dialogue.soak $(ARGS)
 
 bench: .venv/installed-dev ## measure; ARGS=--help shows what
 	@exec $(BIN)/python -m bench $(ARGS)

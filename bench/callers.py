@@ -15,14 +15,13 @@ from enum import Enum, auto
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from bench.codewords import LIMIT, Turn, answer
-from bench.frames import FRAME_SECONDS, Mark, encode
+from bench.frames import FRAME_SECONDS, SPEECH_FRAMES, Mark, encode
 from bench.ledger import Call
 from bench.voiceprint import length
 
 _TICK_SECONDS = 0.001
 _SLOTS = round(FRAME_SECONDS / _TICK_SECONDS)
 
-_SPEECH_FRAMES = 30
 _PAUSE_FRAMES = 25
 # An answer that has been quiet for so long is over; one that has not been said in full is waited
 # for: talking into the pauses of a service that is too slow would only hide that it is.
@@ -42,10 +41,14 @@ class Manners:
 
     barge_in: which part of the answers they do not hear out, 0 to 1.
     patience: how long they wait for an answer before they ask the next question (s).
+    goes_on: which part of the questions they pause in, and then go on, 0 to 1.
+    pause: for how long (s).
     """
 
     barge_in: float
     patience: float
+    goes_on: float
+    pause: float
 
 
 class _Phase(Enum):
@@ -64,6 +67,7 @@ class Caller(WSListener):
         self._phase = _Phase.QUIET
         # Not all at once, or every call would be in the same place of its turn for ever.
         self._frames_left = _PAUSE_FRAMES + call.number * 7 % 50
+        self._breath_frames = 0
         self._asked_at = 0.0
         self._answer_began = 0.0
         self._answer_last = 0.0
@@ -136,6 +140,10 @@ class Caller(WSListener):
                 self._asked_at = now
                 self._answer_began = 0.0
                 self._answer_left = length(answer(Turn(self._call.number, self._turn)))
+            elif self._breath_frames and self._frames_left < SPEECH_FRAMES // 2:
+                self._breath_frames -= 1
+                self._frames_left += 1
+                return False
             else:
                 self._call.speech_ended[self._turn] = now
         elif self._phase is _Phase.LISTENING:
@@ -148,7 +156,8 @@ class Caller(WSListener):
             return
         self._turn += 1
         self._phase = _Phase.SPEAKING
-        self._frames_left = _SPEECH_FRAMES - 1
+        self._frames_left = SPEECH_FRAMES - 1
+        self._breath_frames = round(self._manners.pause / FRAME_SECONDS) if self._goes_on() else 0
 
     def _listen(self, now: float) -> None:
         if not self._answer_began:
@@ -171,6 +180,10 @@ class Caller(WSListener):
         # Spread over calls and turns, and the same in every run.
         dice = (self._call.number * 31 + self._turn * 17) % 100
         return not self._leaving and dice < 100 * self._manners.barge_in
+
+    def _goes_on(self) -> bool:
+        dice = (self._call.number * 13 + self._turn * 29) % 100
+        return dice < 100 * self._manners.goes_on
 
 
 class Metronome:

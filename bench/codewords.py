@@ -38,9 +38,25 @@ def question(turn: Turn) -> str:
     return f"This is {turn}."
 
 
-def answer(turn: Turn) -> list[str]:
-    """What the model says: sentences that cannot be mistaken for those of another turn."""
-    return [f"Here is the {part} part for {turn}." for part in _PARTS]
+def so_far(turn: Turn, share: float, *, settled: bool) -> str:
+    """What the recogniser understands when `share` (0 to 1) of the question has been said.
+
+    Less than all of it names no turn. settled: whole words only; otherwise the last word is what
+    there is of it, and will change.
+    """
+    text = question(turn)
+    if share >= 1:
+        return text
+    heard = text[: int(share * len(text))]
+    return heard.rpartition(" ")[0] if settled else heard.rstrip()
+
+
+def answer(turn: Turn | None) -> list[str]:
+    """What the model says: sentences that cannot be mistaken for those of another turn.
+
+    None: to half a question. As long as other answers, and never to be heard.
+    """
+    return [f"Here is the {part} part for {turn or 'a question cut in half'}." for part in _PARTS]
 
 
 def find(text: str) -> Turn | None:

@@ -2,7 +2,9 @@
 
 An answer belongs to the turn whose end came last before it. What the model and the voice took
 for it, as they measured themselves, is not the service's doing and is taken away; what this
-process was late by remains in the figures, and is reported beside them.
+process was late by remains in the figures, and is reported beside them. An answer that the model
+began before the turn's end has no added latency: part of what the clouds took lies before the end,
+and taking all of it away would leave less than nothing.
 """
 
 import base64
@@ -16,11 +18,13 @@ import numpy as np
 
 from bench.codewords import Turn, answer, letters
 from bench.frames import FRAME_BYTES, FRAME_SECONDS
-from bench.ledger import Call, Ledger, Request, Session
+from bench.ledger import Call, Ledger, Request, Session, Usage
 from bench.voiceprint import compare
 
 # A phone's jitter buffer hides less than this; more is a hole in a word.
 _GAP_SECONDS = 0.04
+# The rule of thumb for English; what counts is the ratio of two such figures.
+_CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,43 @@ class Timings:
     session_open: list[float] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What requests to the model cost, in tokens, estimated from characters."""
+
+    requests: int
+    prompt: float
+    completion: float
+
+    @classmethod
+    def of(cls, usage: list[Usage]) -> "Tokens":
+        return cls(
+            len(usage),
+            sum(each.read for each in usage) / _CHARACTERS_PER_TOKEN,
+            sum(each.wrote for each in usage) / _CHARACTERS_PER_TOKEN,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What was spent on the model in the whole run: on the last request of each turn, and on
+    requests before it, whose answers were dropped."""
+
+    turns: int
+    kept: Tokens
+    dropped: Tokens
+
+    @classmethod
+    def of(cls, ledger: Ledger) -> "Spending":
+        last = {usage.turn: usage for usage in ledger.usage if usage.turn is not None}
+        kept = [usage for usage in ledger.usage if usage.turn and last[usage.turn] is usage]
+        dropped = [
+            usage for usage in ledger.usage if not usage.turn or last[usage.turn] is not usage
+        ]
+        turns = sum(len(session.turn_ended) for session in ledger.sessions)
+        return cls(turns, Tokens.of(kept), Tokens.of(dropped))
+
+
 @dataclass(slots=True)
 class _Heard:
     """What a caller got: audio with its times, and the times of `interruption`."""
@@ -80,6 +121,7 @@ class _Heard:
 def judge(ledger: Ledger, begin: float, end: float) -> tuple[Timings, Integrity]:
     """Judge a run: its timings where a turn ended from `begin` to `end`, its integrity always."""
     timings, integrity = Timings(), Integrity(faults=list(ledger.protocol_errors))
+    integrity.faults += _spoken_too_soon(ledger.speaking)
     sessions: dict[int | None, list[Session]] = defaultdict(list)
     for session in ledger.sessions:
         sessions[session.received.call].append(session)
@@ -116,12 +158,24 @@ def judge(ledger: Ledger, begin: float, end: float) -> tuple[Timings, Integrity]
                 first = frames[0][0]
                 # Of several requests, made before the turn was sure to be over, the last was used.
                 thought = max((r for r in asked if r.came_at < first), key=lambda r: r.came_at)
-                timings.added.append(first - ended - thought.took - voiced[0].took)
+                if thought.came_at >= ended:
+                    timings.added.append(first - ended - thought.took - voiced[0].took)
                 timings.voice_to_voice.append(first - call.speech_ended[number])
                 _even(frames, timings)
                 if interrupted:
                     timings.barge_in.append(max(0.0, frames[-1][0] - began))
     return timings, integrity
+
+
+def _spoken_too_soon(speaking: list[Request]) -> list[str]:
+    """An answer to half a question must be dropped without costing a voice."""
+    dropped = f" {letters(' '.join(answer(None)))} "
+    texts = [request.text for request in speaking if request.turn is None]
+    return [
+        f"an answer to half a question was given to the voice: {text}"
+        for text in texts
+        if letters(text) and f" {letters(text)} " in dropped
+    ]
 
 
 def _by_turn(requests: list[Request]) -> dict[Turn | None, list[Request]]:

@@ -14,6 +14,8 @@ from bench.codewords import Turn
 
 FRAME_BYTES = 320
 FRAME_SECONDS = 0.02
+SPEECH_FRAMES = 30
+"""A question takes so many of them."""
 
 _LOUD, _QUIET = 8000, 300
 _LOUD_FROM = 2000

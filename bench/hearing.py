@@ -4,6 +4,10 @@ It reads every frame's signature, hears from its level when the caller speaks, a
 turn at the very frame at which it is due, so that the time of the report is the time it was sent.
 Sound is reported at once, words a moment later, as a real recogniser does: a service that stops
 only for words is seen to be slower, not wrong.
+
+While the caller speaks, guesses at the words come every 0.3 s, the last word of each still in the
+making. In silence all words said are guessed, then guessed the same again: they are settled. The
+final segment comes with the end of the turn, and not before.
 """
 
 import json
@@ -11,35 +15,41 @@ import time
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest
 
-from bench.codewords import Turn, question
-from bench.frames import FRAME_SECONDS, Mark
-from bench.ledger import Ledger, Session
+from bench.codewords import question, so_far
+from bench.frames import FRAME_SECONDS, SPEECH_FRAMES, Mark
+from bench.ledger import Delays, Ledger, Session
 
 # A word is known this long after its sound began.
 _WORDS_AFTER_FRAMES = 5
+_GUESS_EVERY_FRAMES = 15
 
 
 class Hearing(WSListener):
-    """One session of one call."""
+    """One session of one call.
 
-    def __init__(self, ledger: Ledger, silence_frames: int) -> None:
+    settled_frames, silence_frames: silence after which the words are settled and the turn is over.
+    """
+
+    def __init__(self, ledger: Ledger, settled_frames: int, silence_frames: int) -> None:
         self._ledger = ledger
         self._silence_frames = silence_frames
+        self._guess_frames = (max(1, settled_frames // 2), settled_frames)
         self._session: Session | None = None
         self._acknowledged = 0
         self._loud = 0
         self._quiet = 0
 
     @classmethod
-    def answer(cls, request: WSUpgradeRequest, ledger: Ledger, silence: float) -> "Hearing | None":
-        """Take a connection, or refuse one that is not for the recogniser.
-
-        silence: how much of it ends a turn (s).
-        """
+    def answer(cls, request: WSUpgradeRequest, ledger: Ledger, delays: Delays) -> "Hearing | None":
+        """Take a connection, or refuse one that is not for the recogniser."""
         if not request.path.startswith(b"/v2/agent"):
             ledger.protocol_errors.append(f"the recogniser was asked for {request.path!r}")
             return None
-        return cls(ledger, max(1, round(silence / FRAME_SECONDS)))
+        return cls(
+            ledger,
+            max(2, round(delays.settled / FRAME_SECONDS)),
+            max(1, round(delays.hearing / FRAME_SECONDS)),
+        )
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type is WSMsgType.BINARY and self._session:
@@ -71,27 +81,37 @@ class Hearing(WSListener):
     def _hear(self, mark: Mark, transport: WSTransport, session: Session) -> None:
         at = {"start_time": mark.number * FRAME_SECONDS, "end_time": mark.number * FRAME_SECONDS}
         if mark.speaking:
+            if not self._loud:
+                session.speech_began[mark.turn.number] = time.perf_counter()
+            if self._quiet or not self._loud:
+                _send(transport, message="SpeechStarted", metadata={"start_time": at["start_time"]})
             self._quiet = 0
             self._loud += 1
-            if self._loud == 1:
-                session.speech_began[mark.turn.number] = time.perf_counter()
-                _send(transport, message="SpeechStarted", metadata={"start_time": at["start_time"]})
-            elif self._loud == _WORDS_AFTER_FRAMES:
+            if self._loud == _WORDS_AFTER_FRAMES:
                 _send(transport, message="StartOfTurn", metadata={"start_time": at["start_time"]})
-                _say(transport, "AddPartialSegment", mark.turn, at)
+            if self._loud % _GUESS_EVERY_FRAMES == _WORDS_AFTER_FRAMES:
+                self._guess(mark, transport, at, settled=False)
         elif self._loud:
             self._quiet += 1
             if self._quiet == 1:
                 _send(transport, message="SpeechEnded", metadata={"end_time": at["end_time"]})
             if self._quiet >= self._silence_frames:
-                self._loud = 0
-                _say(transport, "AddSegment", mark.turn, at)
+                self._loud = self._quiet = 0
+                _say(transport, "AddSegment", question(mark.turn), at)
                 session.turn_ended[mark.turn.number] = time.perf_counter()
                 _send(transport, message="EndOfTurn", metadata={"end_time": at["end_time"]})
+            elif self._quiet in self._guess_frames:
+                self._guess(mark, transport, at, settled=True)
+
+    def _guess(
+        self, mark: Mark, transport: WSTransport, at: dict[str, float], *, settled: bool
+    ) -> None:
+        words = so_far(mark.turn, self._loud / SPEECH_FRAMES, settled=settled)
+        _say(transport, "AddPartialSegment", words, at)
 
 
-def _say(transport: WSTransport, message: str, turn: Turn, at: dict[str, float]) -> None:
-    _send(transport, message=message, segment={"transcript": question(turn)}, metadata=at)
+def _say(transport: WSTransport, message: str, words: str, at: dict[str, float]) -> None:
+    _send(transport, message=message, segment={"transcript": words}, metadata=at)
 
 
 def _send(transport: WSTransport, **message: object) -> None:

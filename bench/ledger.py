@@ -12,9 +12,10 @@ from bench.frames import Received
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """What the synthetic services take, in seconds: the recogniser to be sure that a turn is
-    over, the model to its first words, the voice to its first sound."""
+    """What the synthetic services take, in seconds: the recogniser to be sure of the words and
+    that a turn is over, the model to its first words, the voice to its first sound."""
 
+    settled: float
     hearing: float
     thinking: float
     voice: float
@@ -36,6 +37,19 @@ class Request:
     def took(self) -> float:
         """What the service itself took: the time that is not the caller's to pay."""
         return self.answered_at - self.came_at
+
+
+@dataclass(slots=True)
+class Usage:
+    """What one request to the model cost, in characters: what it read, and what it wrote until the
+    service hung up or it was done.
+
+    turn: None when the question was half a question.
+    """
+
+    turn: Turn | None
+    read: int
+    wrote: int = 0
 
 
 @dataclass(slots=True)
@@ -77,6 +91,7 @@ class Ledger:
     sessions: list[Session] = field(default_factory=list)
     thinking: list[Request] = field(default_factory=list)
     speaking: list[Request] = field(default_factory=list)
+    usage: list[Usage] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     lags: list[float] = field(default_factory=list)
     protocol_errors: list[str] = field(default_factory=list)

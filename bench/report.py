@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.figures import Integrity, Spread, Timings
+from bench.figures import Integrity, Spending, Spread, Timings
 
 # A load that is later than this, or busier, measures itself and not the service.
 _LAG_MS = 5.0
@@ -17,8 +17,9 @@ _FAULTS_SHOWN = 10
 class Conditions:
     """How a run was made. Times in seconds; CPU of service and load while all calls were up, and
     how long each waited for its core meanwhile; memory in bytes, after a warm-up call and with all
-    calls; lags of the load."""
+    calls; lags of the load. preemptive: the service's setting, "on" or "off"."""
 
+    preemptive: str
     calls: int
     seconds: float
     core: int
@@ -40,6 +41,7 @@ class Report:
     conditions: Conditions
     timings: Timings
     integrity: Integrity
+    spending: Spending
 
     @property
     def whole(self) -> bool:
@@ -63,6 +65,7 @@ class Report:
         """Everything for a machine. Times in ms, spreads as count, p50, p95, p99, worst."""
         made = self.conditions
         return {
+            "preemptive": made.preemptive,
             "calls": made.calls,
             "seconds": made.seconds,
             "core": made.core,
@@ -79,6 +82,7 @@ class Report:
             "memory_mb_per_call": self._memory_mb(),
             "memory_mb_idle": made.idle_memory / 1e6,
             "ready_seconds": made.ready,
+            "model": asdict(self.spending),
             "integrity": asdict(self.integrity),
             "whole": self.whole,
             "load": {"cpu": self._load_share(), "lag_ms": asdict(self._lag())},
@@ -90,11 +94,10 @@ class Report:
 
     def table(self) -> str:
         """Everything for a person."""
-        made, timings, heard = self.conditions, self.timings, self.integrity
-        busy = 100 * self._load_share()
-        waited = [100 * each / made.seconds for each in (made.service_waited, made.load_waited)]
+        made, timings = self.conditions, self.timings
         rows = [
-            f"{made.calls} calls, measured for {made.seconds:.0f} s; service on core {made.core}, "
+            f"{made.calls} calls, measured for {made.seconds:.0f} s, PREEMPTIVE={made.preemptive}; "
+            f"service on core {made.core}, "
             + (
                 "and so is the load" if made.core == made.load_core else f"load on {made.load_core}"
             ),
@@ -111,6 +114,16 @@ class Report:
             _figure("ready, s", made.ready, 1),
             f"{'gaps in the agent voice (> 40 ms)':34}{timings.gaps:9}",
             "",
+            *self.trust(),
+        ]
+        return "\n".join(rows)
+
+    def trust(self) -> list[str]:
+        """For a person: whether the audio was whole, and whether the timings can be believed."""
+        made, heard = self.conditions, self.integrity
+        busy = 100 * self._load_share()
+        waited = [100 * each / made.seconds for each in (made.service_waited, made.load_waited)]
+        return [
             f"audio: {heard.answers} answers, {heard.interruptions} interruptions and "
             f"{heard.caller_frames} caller frames checked: "
             + (
@@ -123,7 +136,6 @@ class Report:
             if self.doubt
             else "timings valid",
         ]
-        return "\n".join(rows)
 
     def _ms(self, seconds: list[float]) -> Spread:
         return Spread.of(seconds, 1000)

@@ -14,7 +14,8 @@ from picows import WSError, ws_create_server
 
 from bench.callers import Caller, Manners, Metronome
 from bench.codewords import LIMIT
-from bench.figures import judge
+from bench.figures import Spending, judge
+from bench.frames import FRAME_SECONDS
 from bench.hearing import Hearing
 from bench.ledger import Call, Delays, Ledger
 from bench.report import Conditions, Report
@@ -36,12 +37,18 @@ _LEAVING_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run. barge_in: which part of the answers is interrupted, 0 to 1."""
+    """What to run.
+
+    barge_in, goes_on: which part of the answers is interrupted, and of the questions goes on after
+    a pause, 0 to 1. preemptive: the service's setting, "on" or "off".
+    """
 
     calls: int
     seconds: float
     delays: Delays
     barge_in: float
+    goes_on: float
+    preemptive: str
     core: int
     load_core: int
     command: tuple[str, ...]
@@ -82,7 +89,7 @@ async def run(plan: Plan) -> Report:
     ledger = Ledger()
     async with cloud(ledger, plan.delays) as (hearing_port, web_port):
         port = _free_port()
-        environment = _environment(port, hearing_port, web_port)
+        environment = _environment(plan, port, hearing_port, web_port)
         service = Service(list(plan.command), environment, plan.core)
         try:
             await service.wait_until_ready()
@@ -95,7 +102,7 @@ async def run(plan: Plan) -> Report:
 async def cloud(ledger: Ledger, delays: Delays) -> AsyncIterator[tuple[int, int]]:
     """The synthetic services, up: gives the recogniser's port, and that of model and voice."""
     hearing = await ws_create_server(
-        lambda request: Hearing.answer(request, ledger, delays.hearing), "127.0.0.1", 0
+        lambda request: Hearing.answer(request, ledger, delays), "127.0.0.1", 0
     )
     loop = asyncio.get_running_loop()
     web = await loop.create_server(lambda: Web(ledger, delays), "127.0.0.1", 0)
@@ -108,7 +115,9 @@ async def cloud(ledger: Ledger, delays: Delays) -> AsyncIterator[tuple[int, int]
 
 async def _measure(plan: Plan, ledger: Ledger, service: Service, url: str) -> Report:
     patience = _PATIENCE_SECONDS + plan.delays.hearing + plan.delays.thinking + plan.delays.voice
-    manners = Manners(plan.barge_in, patience)
+    # The longest pause that does not end a turn: words are settled in it, and then there are more.
+    pause = plan.delays.hearing - FRAME_SECONDS
+    manners = Manners(plan.barge_in, patience, plan.goes_on, pause)
     metronome = Metronome(ledger.lags)
     # What is written down is never garbage; looking for garbage in it would make this process late.
     gc.collect()
@@ -141,6 +150,7 @@ async def _measure(plan: Plan, ledger: Ledger, service: Service, url: str) -> Re
 
     used = after - before
     conditions = Conditions(
+        preemptive=plan.preemptive,
         calls=plan.calls,
         seconds=used.time,
         core=plan.core,
@@ -155,7 +165,7 @@ async def _measure(plan: Plan, ledger: Ledger, service: Service, url: str) -> Re
         lags=lags,
     )
     timings, integrity = judge(ledger, before.time, after.time)
-    return Report(conditions, timings, integrity)
+    return Report(conditions, timings, integrity, Spending.of(ledger))
 
 
 async def _dial(
@@ -187,11 +197,14 @@ async def _take_leave(callers: list[Caller], patience: float) -> None:
     await asyncio.gather(*(caller.hang_up() for caller in callers))
 
 
-def _environment(port: int, hearing_port: int, web_port: int) -> dict[str, str]:
+def _environment(plan: Plan, port: int, hearing_port: int, web_port: int) -> dict[str, str]:
     return {
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "EXTRA_PORTS": "",
+        "AUDIOSOCKET_PORT": "0",
+        "HTTP_PORT": "0",
+        "PREEMPTIVE": plan.preemptive,
         "SPEECHMATICS_API_KEY": "bench-key",
         "SPEECHMATICS_RT_URL": f"ws://127.0.0.1:{hearing_port}/v2",
         "SPEECHMATICS_TTS_URL": f"http://127.0.0.1:{web_port}",

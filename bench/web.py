@@ -4,17 +4,18 @@ Both measure how long they really took, from the last byte of a request to the f
 the answer, and the ledger keeps it: when this process is late, that is not held against the
 service. Neither thinks: the model answers with the sentences of the turn it is asked about, the
 voice with their sound, faster than real time and in pieces cut through the middle of samples.
+What the model reads is counted as it comes, what it writes as it leaves: nothing after a hang-up.
 """
 
 import asyncio
 import json
 import re
 import time
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 from bench.codewords import answer, find
-from bench.ledger import Delays, Ledger, Request
+from bench.ledger import Delays, Ledger, Request, Usage
 from bench.voiceprint import pcm
 
 _VOICE_RATE = 16000
@@ -65,7 +66,7 @@ class Web(asyncio.Protocol):
         if target.startswith("/generate/") and "output_format=pcm_16000" in target:
             self._speak(json.loads(body)["text"], came_at)
         elif target.endswith("/chat/completions"):
-            self._think(json.loads(body)["messages"], came_at)
+            self._think(json.loads(body), came_at)
         elif target.endswith("/models"):
             # A service may open its connections before the first call.
             self._transport.write(_head("200 OK", "application/json", length=2) + b"{}")
@@ -73,13 +74,18 @@ class Web(asyncio.Protocol):
             self._ledger.protocol_errors.append(f"nobody serves {target}")
             self._transport.write(_head("404 Not Found", "text/plain", length=0))
 
-    def _think(self, messages: list[dict[str, object]], came_at: float) -> None:
+    def _think(self, request: dict[str, Any], came_at: float) -> None:
+        messages = request["messages"]
         asked = next((str(m["content"]) for m in reversed(messages) if m["role"] == "user"), "")
         turn = find(asked)
-        sentences = answer(turn) if turn else ["Hello."]
+        read = sum(len(str(m.get("content") or "")) for m in messages)
+        if tools := request.get("tools"):
+            read += len(json.dumps(tools))
+        usage = Usage(turn, read)
+        self._ledger.usage.append(usage)
         # Each burst ends with the first word of the next sentence: only then can anybody know
         # that the sentence is over. The wait for that word is the model's, not the service's.
-        words = [f"{sentence} " for sentence in sentences]
+        words = [f"{sentence} " for sentence in answer(turn)]
         bursts = []
         for number, sentence in enumerate(words):
             head, rest = sentence.split(" ", 1)
@@ -89,13 +95,17 @@ class Web(asyncio.Protocol):
         pieces = [
             b"".join(_event({"content": token}) for token in burst if token) for burst in bursts
         ]
+        pieces[0] = _head("200 OK", "text/event-stream") + pieces[0]
         pieces[-1] += _event({}, finish="stop") + _chunk(b"data: [DONE]\n\n") + _chunk(b"")
+
+        def written() -> Iterator[bytes]:
+            for burst, piece in zip(bursts, pieces, strict=True):
+                usage.wrote += sum(map(len, burst))
+                yield piece
 
         def begin() -> None:
             self._ledger.thinking.append(Request(turn, asked, came_at, time.perf_counter()))
-            self._send(
-                [_head("200 OK", "text/event-stream") + pieces[0], *pieces[1:]], _SENTENCE_SECONDS
-            )
+            self._send(written(), _SENTENCE_SECONDS)
 
         self._after(self._delays.thinking, begin)
 
@@ -105,17 +115,20 @@ class Web(asyncio.Protocol):
             _chunk(voice[at : at + _PIECE_BYTES]) for at in range(0, len(voice), _PIECE_BYTES)
         ]
         pieces.append(_chunk(b""))
+        pieces[0] = _head("200 OK", "audio/pcm") + pieces[0]
 
         def begin() -> None:
             self._ledger.speaking.append(Request(find(text), text, came_at, time.perf_counter()))
-            self._send([_head("200 OK", "audio/pcm") + pieces[0], *pieces[1:]], _PIECE_SECONDS)
+            self._send(iter(pieces), _PIECE_SECONDS)
 
         self._after(self._delays.voice - (time.perf_counter() - came_at), begin)
 
-    def _send(self, pieces: list[bytes], every: float) -> None:
-        self._transport.write(pieces[0])
-        if len(pieces) > 1:
-            self._after(every, lambda: self._send(pieces[1:], every))
+    def _send(self, pieces: Iterator[bytes], every: float) -> None:
+        """Send a piece now and the others after it; each is made when its time has come."""
+        piece = next(pieces, None)
+        if piece is not None:
+            self._transport.write(piece)
+            self._after(every, lambda: self._send(pieces, every))
 
     def _after(self, seconds: float, then: Callable[[], None]) -> None:
         self._timer = asyncio.get_running_loop().call_later(max(0.0, seconds), then)

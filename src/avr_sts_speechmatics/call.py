@@ -387,8 +387,9 @@ class Call:
     # --- tools, and the end --------------------------------------------------------------------
 
     def _ask_tools(self, number: int, calls: tuple[ToolCall, ...]) -> None:
-        requests = map(self._services.departures.request, calls)
-        self._tell(ev.ToolsCalled(number, tuple(requests)))
+        departures, allowed = self._services.departures, self._agent.tools
+        requests = tuple(departures.request(call, allowed=allowed) for call in calls)
+        self._tell(ev.ToolsCalled(number, requests))
 
     async def _run_tool(self, number: int, tool: ToolCall) -> None:
         services, failed, begun = self._services, False, time.monotonic()

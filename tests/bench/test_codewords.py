@@ -1,6 +1,6 @@
 """Calls and turns in words: found again, whatever a service does to a text's looks."""
 
-from bench.codewords import LIMIT, Turn, answer, find, letters, question
+from bench.codewords import LIMIT, Turn, answer, find, letters, question, so_far
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,3 +28,23 @@ def test_of_two_turns_the_last_one_is_meant(before: Turn, now: Turn) -> None:
 def test_a_text_without_a_turn_has_none() -> None:
     assert find("I'm sorry, I had a problem just now.") is None
     assert find("call one two turn three four") is None
+
+
+@given(turns, st.floats(0, 0.9))
+def test_half_a_question_names_no_turn_and_its_whole_words_begin_the_question(
+    turn: Turn, share: float
+) -> None:
+    guess, words = (so_far(turn, share, settled=settled) for settled in (False, True))
+    assert find(guess) is find(words) is None
+    assert question(turn).startswith(guess)
+    assert guess.startswith(words)
+    assert question(turn).split()[: len(words.split())] == words.split()
+
+
+@given(turns, st.booleans())
+def test_a_question_that_was_said_is_understood(turn: Turn, settled: bool) -> None:
+    assert so_far(turn, 1.0, settled=settled) == question(turn)
+
+
+def test_an_answer_to_half_a_question_is_nobodys() -> None:
+    assert [find(sentence) for sentence in answer(None)] == [None] * 3

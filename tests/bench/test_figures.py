@@ -5,9 +5,9 @@ import json
 
 import pytest
 from bench.codewords import Turn, answer
-from bench.figures import Spread, judge
+from bench.figures import Spending, Spread, judge
 from bench.frames import Mark, encode
-from bench.ledger import Call, Ledger, Request, Session
+from bench.ledger import Call, Ledger, Request, Session, Usage
 from bench.report import Conditions, Report
 from bench.voiceprint import pcm
 from hypothesis import given
@@ -62,7 +62,7 @@ def answered_call(number: int = 0, ended_at: float = 10.0, added: float = 0.004)
         Request(turn, text, ended_at + 0.3 + n, ended_at + 0.5 + n)
         for n, text in enumerate(answer(turn))
     ]
-    return Ledger([session], thinking, speaking, [call])
+    return Ledger([session], thinking, speaking, calls=[call])
 
 
 def faults(ledger: Ledger) -> list[str]:
@@ -76,6 +76,34 @@ def test_what_the_clouds_took_is_not_held_against_the_service() -> None:
     assert timings.session_open == [pytest.approx(0.03)]
     assert max(timings.jitter) == pytest.approx(0, abs=1e-6)
     assert (timings.gaps, integrity.faults, integrity.answers) == (0, [], 1)
+
+
+def test_an_answer_begun_before_the_end_of_its_turn_has_no_added_latency() -> None:
+    ledger = answered_call()
+    (thought,) = ledger.thinking
+    early = thought.came_at - 0.1
+    ledger.thinking = [Request(thought.turn, thought.text, early, early + 0.3)]
+    timings, _ = judge(ledger, 0, 100)
+    assert timings.added == []
+    assert timings.voice_to_voice == [pytest.approx(0.804)]
+
+
+def test_an_answer_to_half_a_question_must_not_reach_the_voice() -> None:
+    ledger = answered_call()
+    text = answer(None)[0]
+    ledger.speaking += [Request(None, text, 5.0, 5.1), Request(None, "Welcome.", 0.1, 0.2)]
+    assert faults(ledger) == [f"an answer to half a question was given to the voice: {text}"]
+
+
+def test_of_the_requests_for_a_turn_the_last_is_kept_and_half_questions_never_are() -> None:
+    ledger = answered_call()
+    turn = Turn(0, 0)
+    ledger.usage = [Usage(None, 400, 0), Usage(turn, 404, 40), Usage(turn, 404, 80)]
+    spending = Spending.of(ledger)
+    assert spending.turns == 1
+    assert (spending.kept.requests, spending.kept.prompt, spending.kept.completion) == (1, 101, 20)
+    dropped = spending.dropped
+    assert (dropped.requests, dropped.prompt, dropped.completion) == (2, 201, 10)
 
 
 def test_turns_outside_the_window_are_checked_but_not_timed() -> None:
@@ -167,6 +195,7 @@ def test_an_agent_that_talks_on_is_a_fault() -> None:
 
 def report(ledger: Ledger, **conditions: float | list[float]) -> Report:
     made = {
+        "preemptive": "off",
         "calls": 100,
         "seconds": 20.0,
         "core": 0,
@@ -180,7 +209,9 @@ def report(ledger: Ledger, **conditions: float | list[float]) -> Report:
         "busy_memory": 70_000_000,
         "lags": [0.001],
     }
-    return Report(Conditions(**(made | conditions)), *judge(ledger, 0, 100))  # type: ignore[arg-type]
+    timings, integrity = judge(ledger, 0, 100)
+    spending = Spending.of(ledger)
+    return Report(Conditions(**(made | conditions)), timings, integrity, spending)  # type: ignore[arg-type]
 
 
 def test_the_report_has_each_figure_beside_its_budget() -> None:

@@ -17,7 +17,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect, ws_c
 
 from bench import voiceprint
 
-DELAYS = Delays(hearing=0.1, thinking=0.05, voice=0.05)
+DELAYS = Delays(settled=0.04, hearing=0.1, thinking=0.05, voice=0.05)
 
 
 class Reference(WSListener):
@@ -131,7 +131,8 @@ async def test_a_whole_call_is_found_whole_and_a_lossy_one_is_found_out(
     async with cloud(ledger, DELAYS) as ports, asyncio.TaskGroup() as tasks:
         ticking = tasks.create_task(metronome.run())
         async with reference(ports) as healthy, reference(ports, deaf_to=30) as lossy:
-            callers = [Caller(call, Manners(barge_in=0, patience=3)) for call in ledger.calls]
+            manners = Manners(barge_in=0, patience=3, goes_on=1, pause=0.08)
+            callers = [Caller(call, manners) for call in ledger.calls]
             for caller, url in zip(callers, (healthy, lossy), strict=True):
                 await caller.dial(url)
                 metronome.add(caller.tick)

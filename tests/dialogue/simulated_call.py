@@ -5,16 +5,17 @@ and timers fire. Whatever a test is about, every command is checked when it is g
 no sense on a real line (a pause within a pause, a flush of silence, a reply beside another) fails.
 """
 
+import re
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, groupby
 
 from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResult
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import CUT_MARK
 from avr_sts_speechmatics.dialogue.manners import Manners
-from avr_sts_speechmatics.dialogue.turns import Dialogue
+from avr_sts_speechmatics.dialogue.turns import Dialogue, State
 
 WORD_S = 0.5
 
@@ -41,12 +42,16 @@ class Speech:
 
 @dataclass(slots=True)
 class Reply:
-    """A reply under way. text: what a fixed one says. waits: for its tools to end."""
+    """A reply under way. text: what a fixed one says. waits: for its tools to end.
+
+    rounds: how often it asked for tools.
+    """
 
     number: int
     text: str | None
     history: tuple[Entry, ...] = ()
     waits: bool = False
+    rounds: int = 0
     may_use_tools: bool = True
     started: bool = False
     complete: bool = False
@@ -78,8 +83,16 @@ class SimulatedCall:
         self.tools_run: list[str] = []
         self.tools_asked: list[str] = []
         self._tool_ids = count(1)
+        self._results: dict[str, str] = {}  # what a tool gave or why it was refused, by its id
+        self._leaving: dict[str, int] = {}  # tools that end the call: lines written before them
+        self._reported: set[str] = (
+            set()
+        )  # tools whose result an answer knew that was begun to be said
+        self._late: set[str] = set()  # segments of a turn that was over
+        self._last_heard = 0.0  # when the agent's last sound was
         self.ended: ev.EndCall | None = None
         self.events = 0
+        """What has happened while the call went on."""
         self.said: list[str] = []
         """Segments told to the dialogue while the call went on."""
         self.owed = False
@@ -160,6 +173,8 @@ class SimulatedCall:
     def segment(self, text: str, *, late: bool = False) -> None:
         if self.ended is None and any(c.isalnum() for c in text):
             self.said.append(text)
+        if late:
+            self._late.add(text)
         flushes = self.asked_for(ev.Flush)
         self.tell(ev.SegmentHeard(text, self._until(late)))
         assert not late or self.asked_for(ev.Flush) == flushes, "a late final flushed the agent"
@@ -202,6 +217,7 @@ class SimulatedCall:
                 self.owed = self.owed and reply.text is not None
             self.tell(ev.VoiceStarted(reply.number))
             self.playout.append(Speech(number, reply.number, text))
+            self._report(reply)
         reply.complete = complete
 
     def agent_has_said_all(self) -> None:
@@ -215,20 +231,32 @@ class SimulatedCall:
         assert reply.may_use_tools, "tools were asked for that were not offered"
         calls = [ToolCall(f"id{next(self._tool_ids)}", name, "{}") for name in names]
         self.tools_asked += [call.id for call in calls]
+        if refused:
+            self._results |= dict.fromkeys((call.id for call in calls), refused)
+        if leaves:
+            lines = len(self.transcript)
+            self._leaving |= dict.fromkeys((call.id for call in calls), lines)
         reply.waits = True
+        reply.rounds += 1
         requests = (ev.ToolRequest(call, leaves, refused) for call in calls)  # type: ignore[arg-type]
         self.tell(ev.ToolsCalled(reply.number, tuple(requests)))
 
     def tool_ends(self, result: str = "done", *, failed: bool = False) -> None:
         """The tool that has run longest ends."""
         number = next(iter(self.tools))
-        del self.tools[number]
+        self._results[self.tools.pop(number).id] = result
         self.tell(ev.ToolDone(number, result, failed))
 
     def agent_fails(self) -> None:
         """The model or the voice gives up; what is there is still played."""
         reply = self._current()
         reply.failed = reply.complete = True
+
+    def voice_breaks_off(self) -> None:
+        """No more audio of the sentence that is being heard will come; the next follows."""
+        if self.playout and self.playout[0].played and not self.paused:
+            speech = self.playout.popleft()
+            self._drop(speech)
 
     # --- time ----------------------------------------------------------------------------------
 
@@ -246,6 +274,7 @@ class SimulatedCall:
             self.now += step
             if speech is not None:
                 speech.played += step
+                self._last_heard = self.now
             if speech is not None and done <= self.now + _SAME:
                 self.playout.popleft()
                 self._spoken.append(speech.text)
@@ -265,6 +294,7 @@ class SimulatedCall:
             if any(speech.reply == reply.number for speech in self.playout):
                 return
             reply.over = True
+            self._report(reply)
             self.owed = self.owed and reply.text is not None
             news = ev.ReplyFailed if reply.failed or not reply.started else ev.ReplyEnded
             self.tell(news(reply.number))
@@ -272,7 +302,7 @@ class SimulatedCall:
     # --- the wire between ----------------------------------------------------------------------
 
     def tell(self, event: ev.Event) -> None:
-        self.events += 1
+        self.events += self.ended is None
         self._depth += 1
         for command in self.dialogue.handle(event):
             self._do(command)
@@ -293,7 +323,9 @@ class SimulatedCall:
                     assert not tentative, "begun ahead, and cannot be"
                 else:
                     self._assert_usable(history)
+                    assert tentative or self._has_all(history), "words are kept from the model"
                 if tentative:
+                    assert self.manners.preemptive, "begun ahead though it may not be"
                     assert not self.drafts, "two answers begun ahead at once"
                     self._assert_new(number)
                     self.drafts.append(reply)
@@ -304,16 +336,23 @@ class SimulatedCall:
                 (reply,) = self.drafts
                 assert reply.number == number, "a reply was confirmed that was not begun"
                 self.drafts.clear()
+                now = self.dialogue.history.messages()
+                assert _plain(reply.history) == _plain(now), "an answer to another question"
                 self._begin(reply)
             case ev.ContinueReply(number, history, tools):
                 reply = self._current()
                 assert reply.number == number, "another reply goes on"
                 assert reply.waits, "a reply goes on that did not wait"
                 self._assert_usable(history)
+                assert self._has_all(history), "words are kept from the model"
+                assert not tools or reply.rounds < self.manners.tool_rounds, "tools for ever"
                 reply.history, reply.waits, reply.may_use_tools = tuple(history), False, tools
             case ev.RunTool(number, tool):
                 assert tool.id not in self.tools_run, "a tool ran twice"
                 assert number not in self.tools, "a number used twice"
+                assert tool.id not in self._results, "a tool ran that was refused"
+                if tool.id in self._leaving:
+                    self._assert_said_goodbye(self._leaving[tool.id])
                 self.tools_run.append(tool.id)
                 self.tools[number] = tool
             case ev.Say(number, text):
@@ -322,6 +361,7 @@ class SimulatedCall:
                 reply = self._current()
                 assert reply.number == number, "a filler for a reply that does not run"
                 assert not self.playout, "a filler while the agent speaks"
+                assert self.fillers[-1:] != [text], "the same filler again"
                 self.fillers.append(text)
                 utterance = next(self._utterances)
                 self.tell(ev.SentenceReady(number, utterance, text))
@@ -349,7 +389,9 @@ class SimulatedCall:
                 self.transcript.append((role, text))
                 if role == "user":  # late words join the answer that is being heard
                     answering = self.speaking and self._current().text is None
-                    self.owed = self.owed or not answering
+                    departing = self.dialogue.state is State.DEPARTING
+                    asks_nothing = not self._words_that_count(text) and (self.speaking or departing)
+                    self.owed = self.owed or not (answering or asks_nothing)
             case ev.SetTimer(timer, after):
                 self.timers[timer] = self.now + after
             case ev.CancelTimer(timer):
@@ -382,6 +424,9 @@ class SimulatedCall:
             if isinstance(entry, ToolCall):
                 open_calls.append(entry.id)
             elif isinstance(entry, ToolResult):
+                told = self._results.get(entry.id)
+                true = entry.content == told if told else entry.id not in self.tools_run
+                assert true, f"not what came of it: {entry.content}"
                 assert entry.content, "a result that says nothing"
                 open_calls.remove(entry.id)
                 answered.append(entry.id)
@@ -394,11 +439,42 @@ class SimulatedCall:
         dropped, self.paused = list(self.playout), False
         self.playout.clear()
         for speech in dropped:
-            share = speech.played / speech.duration
-            words = _within(speech.text, share)
-            if words:
-                self._spoken.append(words)
-            self.tell(ev.UtteranceDropped(speech.number, share))
+            self._drop(speech)
+
+    def _report(self, reply: Reply) -> None:
+        self._reported |= {entry.id for entry in reply.history if isinstance(entry, ToolResult)}
+
+    def _drop(self, speech: Speech) -> None:
+        share = speech.played / speech.duration
+        words = _within(speech.text, share)
+        if words:
+            self._spoken.append(words)
+        self.tell(ev.UtteranceDropped(speech.number, share))
+
+    def _has_all(self, history: Sequence[Entry]) -> bool:
+        """Whether all that was written down of the caller is there."""
+        said = [m.content for m in history if isinstance(m, Message) and m.role == "user"]
+        return " ".join(said) == " ".join(text for role, text in self.transcript if role == "user")
+
+    def _assert_said_goodbye(self, lines: int) -> None:
+        """The call may be left: the last word has been heard, and nobody said anything since.
+
+        lines: of the transcript, before the model asked to leave.
+        """
+        assert self.reply is None, "the agent has more to say"
+        assert not self.playout, "the farewell is cut off"
+        assert not self.paused, "the farewell is not to be heard"
+        waited = self.now - self._last_heard
+        assert waited >= self.manners.farewell_s - _SAME, "the farewell is still on the line"
+        for role, text in self.transcript[lines:]:
+            over_it = role == "user" and text not in self._late
+            few = self._words_that_count(text) < self.manners.min_words
+            assert few or not over_it, "the caller spoke"
+
+    def _words_that_count(self, text: str) -> int:
+        """Words of a turn that are more than a backchannel of one word."""
+        words = re.findall(r"\w+", text.lower())
+        return sum(word not in self.manners.backchannels for word in words)
 
     def _until(self, late: bool) -> float:
         if late:
@@ -429,6 +505,11 @@ class SimulatedCall:
             written, told = _by_role(written), _by_role(told)
         assert written == told
 
+    def assert_tools_are_answered(self) -> None:
+        """Each tool the model asked for has its one result, and an answer that knows of it."""
+        assert len(self.tool_results) == len(self.tools_asked)
+        assert self._reported == set(self.tools_asked), "nobody was told what came of a tool"
+
 
 def _within(text: str, share: float) -> str:
     """The longest run of whole words from the beginning within `share` of the letters."""
@@ -436,6 +517,16 @@ def _within(text: str, share: float) -> str:
     while words and len(" ".join(words)) > share * len(text):
         words.pop()
     return " ".join(words)
+
+
+def _plain(history: Iterable[Entry]) -> list[Entry]:
+    """Without what a recogniser still changes in words it has settled on."""
+    return [
+        replace(entry, content=" ".join(re.findall(r"\w+", entry.content.lower())))
+        if isinstance(entry, Message)
+        else entry
+        for entry in history
+    ]
 
 
 def _merged(transcript: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:

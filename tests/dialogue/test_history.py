@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avr_sts_speechmatics.conversation import Message
+from avr_sts_speechmatics.conversation import Message, ToolCall, ToolResult
 from avr_sts_speechmatics.dialogue.history import CUT_MARK, History, heard_words
 
 WORDS = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=12)
@@ -155,3 +155,132 @@ def test_who_spoke_is_kept_in_order(history: History) -> None:
         ("assistant", "Yes, until five."),
         ("user", "Thanks."),
     ]
+
+
+# --- tools -------------------------------------------------------------------------------------
+
+LOOK_UP = ToolCall("a", "look_up", '{"day": "Sunday"}')
+BOOK = ToolCall("b", "book", "{}")
+
+
+def test_a_tool_and_its_result_are_entries_of_their_own(history: History) -> None:
+    history.caller_said("Are you open?")
+    history.tools_called({1: LOOK_UP})
+    history.tool_done(1, "Until five.")
+    played(history, 7, "Yes, until five.")
+    assert history.messages() == [
+        Message("user", "Are you open?"),
+        LOOK_UP,
+        ToolResult("a", "Until five."),
+        Message("assistant", "Yes, until five."),
+    ]
+
+
+def test_tools_asked_for_together_stand_together_whichever_ends_first(history: History) -> None:
+    history.tools_called({1: LOOK_UP, 2: BOOK})
+    history.tool_done(2, "Booked.")
+    assert history.undone
+    history.tool_done(1, "Until five.")
+    assert not history.undone
+    results = [ToolResult("a", "Until five."), ToolResult("b", "Booked.")]
+    assert history.messages() == [LOOK_UP, BOOK, *results]
+
+
+def test_only_the_first_result_of_a_tool_counts(history: History) -> None:
+    history.tools_called({1: BOOK})
+    history.tool_done(1, "Booked.")
+    history.tool_done(1, "Too late.")
+    assert history.messages() == [BOOK, ToolResult("b", "Booked.")]
+
+
+def test_the_result_of_a_tool_nobody_asked_for_is_not_written_down(history: History) -> None:
+    history.tools_called({1: BOOK})
+    history.tool_done(1, "Booked.")
+    history.tool_done(2, "What?")
+    assert history.messages() == [BOOK, ToolResult("b", "Booked.")]
+
+
+def test_two_turns_with_a_tool_between_are_two_messages(history: History) -> None:
+    history.caller_said("Book a table.")
+    history.tools_called({1: BOOK})
+    history.tool_done(1, "Booked.")
+    history.caller_said("Thanks.")
+    assert conversation(history) == [("user", "Book a table."), ("user", "Thanks.")]
+
+
+def test_words_written_before_a_tool_stand_before_it_though_heard_after_it(
+    history: History,
+) -> None:
+    history.agent_will_say(7, "Let me see.")
+    history.tools_called({1: LOOK_UP})
+    history.tool_done(1, "Until five.")
+    assert history.heard(7) == "Let me see."
+    assert history.messages()[0] == Message("assistant", "Let me see.")
+
+
+def test_words_written_before_a_tool_are_marked_where_they_stand_when_they_are_cut(
+    history: History,
+) -> None:
+    played(history, 6, "Certainly.")
+    history.agent_will_say(7, "Let me have a look.")
+    history.tools_called({1: LOOK_UP})
+    history.caller_said("Hurry.")
+    history.heard(7, 0.5)
+    history.tool_done(1, "Until five.")
+    assert history.messages() == [
+        Message("assistant", f"Certainly. Let me{CUT_MARK}"),
+        LOOK_UP,
+        ToolResult("a", "Until five."),
+        Message("user", "Hurry."),
+    ]
+
+
+def test_words_before_a_tool_of_which_nothing_was_heard_leave_no_trace(history: History) -> None:
+    history.agent_will_say(7, "Let me see.")
+    history.tools_called({1: LOOK_UP})
+    history.tool_done(1, "Until five.")
+    history.forget_unheard()
+    assert history.messages() == [LOOK_UP, ToolResult("a", "Until five.")]
+
+
+# --- as a model is to see it -------------------------------------------------------------------
+
+
+def test_what_is_on_its_way_to_the_ear_counts_as_heard_where_that_is_expected(
+    history: History,
+) -> None:
+    played(history, 6, "Certainly.")
+    history.agent_will_say(7, "Let me see.")
+    history.tools_called({1: LOOK_UP})
+    history.tool_done(1, "Until five.")
+    expected = history.messages(expected=True)
+    assert expected[0] == Message("assistant", "Certainly. Let me see.")
+    assert history.messages()[0] == Message("assistant", "Certainly.")
+    history.heard(7)
+    assert history.messages() == expected
+
+
+def test_what_the_caller_may_be_saying_is_asked_without_being_written_down(
+    history: History,
+) -> None:
+    played(history, 7, "How can I help?")
+    assert history.messages("Are you open?")[-1] == Message("user", "Are you open?")
+    assert history.messages() == [Message("assistant", "How can I help?")]
+
+
+def test_what_the_caller_may_be_saying_joins_what_they_said_as_it_would_be_written(
+    history: History,
+) -> None:
+    history.caller_said("Hello.")
+    asked = history.messages("Are you open?")
+    history.caller_said("Are you open?")
+    assert asked == history.messages() == [Message("user", "Hello. Are you open?")]
+
+
+def test_the_agents_last_words_are_known_as_far_as_they_were_heard(history: History) -> None:
+    assert history.last_heard == ""
+    played(history, 6, "Certainly.")
+    played(history, 7, "What is your number?")
+    history.caller_said("Four four one.")
+    history.agent_will_say(8, "And your name?")
+    assert history.last_heard == "What is your number?"

@@ -1,20 +1,24 @@
 """Whose turn it is: every row of the table, then calls nobody would think of."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeAlias
+from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.dialogue import generated_calls
+from tests.dialogue.generated_calls import ENDINGS, MANNERS, Step, live_through, nothing
 from tests.dialogue.simulated_call import PATIENT, WORD_S, SimulatedCall
 
-from avr_sts_speechmatics.conversation import Message
+from avr_sts_speechmatics.conversation import Message, ToolCall, ToolResult
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import CUT_MARK
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.dialogue.turns import (
+    DRAFTS_MAX,
     FAILURES_MAX,
+    GONE_S,
     SETTLE_S,
     SETTLE_TRIES,
     TURN_OVERDUE_S,
@@ -23,8 +27,7 @@ from avr_sts_speechmatics.dialogue.turns import (
 
 QUESTION = "When do you open?"
 ANSWER = "We are open from nine to five on weekdays."
-MANNERS = PATIENT
-A_MOMENT = MANNERS.confirm_s / 2
+A_MOMENT = PATIENT.confirm_s / 2
 
 
 @pytest.fixture
@@ -166,7 +169,7 @@ def test_the_agent_does_not_begin_in_the_middle_of_the_callers_word(call: Simula
     call.says(QUESTION)
     call.sound()
     call.agent_says(ANSWER)
-    call.passes(MANNERS.confirm_s - 0.1)
+    call.passes(PATIENT.confirm_s - 0.1)
     assert call.playout[0].played == 0
     call.passes(10)
     assert heard(call) == [ANSWER]
@@ -215,7 +218,7 @@ def test_a_cough_does_not_cost_the_caller_the_rest_of_the_sentence(
 ) -> None:
     speaking.sound()
     speaking.quiet()
-    speaking.passes(MANNERS.confirm_s)
+    speaking.passes(PATIENT.confirm_s)
     assert not speaking.paused
     speaking.passes(10)
     assert heard(speaking) == [ANSWER]
@@ -234,7 +237,7 @@ def test_each_sound_is_judged_by_itself(speaking: SimulatedCall) -> None:
     for _ in range(3):
         speaking.sound()
         speaking.quiet()
-        speaking.passes(MANNERS.confirm_s)
+        speaking.passes(PATIENT.confirm_s)
     assert speaking.asked_for(ev.Pause) == speaking.asked_for(ev.Resume) == 3
 
 
@@ -262,7 +265,7 @@ def test_a_reply_that_fails_while_paused_is_apologised_for_aloud(call: Simulated
     call.quiet()
     call.agent_says()
     call.passes(20)
-    assert heard(call) == ["Well,", MANNERS.sorry]
+    assert heard(call) == ["Well,", PATIENT.sorry]
 
 
 # --- words while the agent speaks --------------------------------------------------------------
@@ -389,17 +392,17 @@ def test_a_key_interrupts_the_agent(speaking: SimulatedCall) -> None:
 
 def test_a_pause_ends_a_number(call: SimulatedCall) -> None:
     call.types("12")
-    call.passes(MANNERS.keys_s - 0.1)
+    call.passes(PATIENT.keys_s - 0.1)
     call.types("3")
     assert call.questions == []
-    call.passes(MANNERS.keys_s)
+    call.passes(PATIENT.keys_s)
     assert call.questions == ["[keys: 1 2 3]"]
 
 
 def test_the_hash_key_ends_a_number_at_once(call: SimulatedCall) -> None:
     call.types("42#")
     assert call.questions == ["[keys: 4 2]"]
-    call.passes(MANNERS.keys_s)
+    call.passes(PATIENT.keys_s)
     assert len(call.questions) == 1
 
 
@@ -438,7 +441,7 @@ def fail_a_question(call: SimulatedCall) -> None:
 
 def test_a_reply_that_fails_is_apologised_for(call: SimulatedCall) -> None:
     fail_a_question(call)
-    assert call.fixed == [MANNERS.sorry]
+    assert call.fixed == [PATIENT.sorry]
     call.agent_says()
     call.passes(10)
     assert call.ended is None
@@ -448,14 +451,14 @@ def test_an_answer_without_a_word_is_apologised_for(call: SimulatedCall) -> None
     call.says(QUESTION)
     call.agent_has_said_all()
     call.settle()
-    assert call.fixed == [MANNERS.sorry]
+    assert call.fixed == [PATIENT.sorry]
 
 
 def test_an_apology_that_fails_ends_the_call(call: SimulatedCall) -> None:
     fail_a_question(call)
     call.agent_fails()
     call.settle()
-    assert call.fixed == [MANNERS.sorry]
+    assert call.fixed == [PATIENT.sorry]
     assert call.ended is not None
     assert "voice" in str(call.ended.error)
 
@@ -466,7 +469,7 @@ def test_who_failed_too_often_in_a_row_says_so_and_ends_the_call(call: Simulated
         call.agent_says()  # the apology is heard; that is not an answer
         call.passes(20)
     fail_a_question(call)
-    assert call.fixed[-1] == MANNERS.farewell
+    assert call.fixed[-1] == PATIENT.farewell
     assert call.ended is None
     call.agent_says()
     call.passes(20)
@@ -482,7 +485,7 @@ def test_an_answer_that_is_heard_forgives_the_failures_before_it(call: Simulated
         call.says(QUESTION)
         call.agent_says(ANSWER)
         call.passes(20)
-    assert MANNERS.farewell not in call.fixed
+    assert PATIENT.farewell not in call.fixed
 
 
 # --- when nobody hears the caller --------------------------------------------------------------
@@ -490,13 +493,13 @@ def test_an_answer_that_is_heard_forgives_the_failures_before_it(call: Simulated
 
 def test_a_caller_whom_nobody_hears_is_asked_for_a_moment(call: SimulatedCall) -> None:
     call.tell(ev.HearingLost())
-    call.passes(MANNERS.patience_s)
-    assert call.fixed == [MANNERS.wait]
+    call.passes(PATIENT.patience_s)
+    assert call.fixed == [PATIENT.wait]
 
 
 def test_a_short_loss_of_hearing_is_not_mentioned(call: SimulatedCall) -> None:
     call.tell(ev.HearingLost())
-    call.passes(MANNERS.patience_s - 0.1)
+    call.passes(PATIENT.patience_s - 0.1)
     call.tell(ev.HearingRestored())
     call.passes(60)
     assert call.fixed == []
@@ -506,16 +509,16 @@ def test_a_caller_whom_nobody_hears_is_told_once_the_agent_has_finished(
     speaking: SimulatedCall,
 ) -> None:
     speaking.tell(ev.HearingLost())
-    speaking.passes(MANNERS.patience_s)
+    speaking.passes(PATIENT.patience_s)
     assert speaking.reply is not None
     assert speaking.reply.text is None
     speaking.passes(20)
-    assert speaking.fixed == [MANNERS.wait]
+    assert speaking.fixed == [PATIENT.wait]
 
 
 def test_a_deaf_agent_says_so_and_ends_the_call(speaking: SimulatedCall) -> None:
     speaking.tell(ev.HearingFailed())
-    assert speaking.fixed == [MANNERS.farewell]
+    assert speaking.fixed == [PATIENT.farewell]
     speaking.agent_says()
     speaking.passes(20)
     assert speaking.ended is not None
@@ -536,7 +539,7 @@ def test_nothing_keeps_a_farewell_from_being_heard(call: SimulatedCall, begun: b
     if not begun:
         call.agent_says()
     call.passes(20)
-    assert heard(call) == [MANNERS.farewell]
+    assert heard(call) == [PATIENT.farewell]
     assert call.ended is not None
 
 
@@ -601,7 +604,7 @@ def test_what_was_kept_while_nobody_heard_is_waited_for_though_the_audio_has_end
 ) -> None:
     call.tell(ev.HearingLost())
     call.tell(ev.AudioEnded())
-    call.passes(MANNERS.patience_s)
+    call.passes(PATIENT.patience_s)
     call.agent_says()
     call.passes(2 * SETTLE_S)
     call.tell(ev.HearingRestored())
@@ -741,6 +744,30 @@ def test_a_sound_is_not_silence() -> None:
     assert call.fixed == [call.manners.prompts[0]]
 
 
+def test_a_guess_that_came_to_nothing_is_silence() -> None:
+    call = SimulatedCall(replace(PATIENT, no_input_s=8.0))
+    call.starts()
+    call.sound()
+    call.guess("uh")
+    call.quiet()
+    call.passes(8.1)
+    assert call.fixed == [call.manners.prompts[0]]
+
+
+def test_whom_nobody_heard_for_a_while_is_asked_when_they_are_heard_again_and_silent() -> None:
+    call = SimulatedCall(replace(PATIENT, no_input_s=8.0))
+    call.starts()
+    call.sound()  # nobody will tell when it ended
+    call.tell(ev.HearingLost())
+    call.passes(PATIENT.patience_s)
+    call.agent_says()
+    call.passes(20)
+    assert call.fixed == [call.manners.wait]
+    call.tell(ev.HearingRestored())
+    call.passes(8.1)
+    assert call.fixed == [call.manners.wait, call.manners.prompts[0]]
+
+
 def test_a_word_over_the_goodbye_keeps_the_call() -> None:
     call = SimulatedCall(replace(PATIENT, no_input_s=8.0, no_input_max=0))
     call.starts()
@@ -803,233 +830,600 @@ def test_an_answer_interrupted_in_its_filler_by_nothing_but_a_guess_is_still_giv
     assert call.questions[-1] == call.questions[0] or call.fillers
 
 
+# --- answering ahead -----------------------------------------------------------------------------
+
+
+def early(**manners: object) -> SimulatedCall:
+    """A call in which the model may be asked before the turn is certain to be over."""
+    return SimulatedCall(replace(PATIENT, preemptive=True, **manners))  # type: ignore[arg-type]
+
+
+def draft_question(call: SimulatedCall) -> str:
+    (draft,) = call.drafts
+    last = draft.history[-1]
+    assert isinstance(last, Message)
+    return last.content
+
+
+def test_a_settled_segment_is_answered_ahead_and_the_end_of_the_turn_adopts_it() -> None:
+    call = early()
+    call.segment(QUESTION)
+    assert draft_question(call) == QUESTION
+    assert call.transcript == []
+    call.turn_ends()
+    assert (call.asked_for(ev.StartReply), call.asked_for(ev.ConfirmReply)) == (1, 1)
+    call.agent_says(ANSWER)
+    call.passes(10)
+    assert call.conversation == [("user", QUESTION), ("assistant", ANSWER)]
+
+
+def test_a_guess_is_answered_ahead_once_it_was_heard_twice() -> None:
+    call = early()
+    call.sound()
+    call.guess("When do you")
+    call.guess("when do you open")
+    assert call.drafts == []
+    call.guess("When do you open?")
+    assert draft_question(call) == "When do you open?"
+    call.segment(QUESTION)  # the same words: that answer will do
+    call.turn_ends()
+    assert (call.asked_for(ev.StartReply), call.asked_for(ev.ConfirmReply)) == (1, 1)
+
+
+def test_a_guess_is_answered_ahead_once_nothing_more_is_being_said() -> None:
+    call = early()
+    call.sound()
+    call.guess("When do you open")
+    assert call.drafts == []
+    call.quiet()
+    assert draft_question(call) == "When do you open"
+    call.guess("When do you open today")  # what was said before still settles
+    assert draft_question(call) == "When do you open today"
+
+
+def test_an_answer_begun_ahead_knows_what_was_settled_before_the_guess() -> None:
+    call = early()
+    call.segment("I would like")
+    call.guess("two tickets")
+    call.guess("two tickets")
+    assert draft_question(call) == "I would like two tickets"
+
+
+def test_words_that_change_drop_the_answer_to_the_old_ones() -> None:
+    call = early()
+    call.sound()
+    call.segment("When do you open")
+    call.guess("on")
+    assert call.drafts == []
+    call.segment("on Sundays?")
+    assert draft_question(call) == "When do you open on Sundays?"
+    call.turn_ends()
+    assert call.questions == ["When do you open on Sundays?"]
+    assert call.asked_for(ev.Flush) == 0
+
+
+def test_a_turn_that_ends_without_words_drops_the_answer_to_its_guess() -> None:
+    call = early()
+    call.guess("uh")
+    call.guess("uh")
+    assert call.drafts_begun == 1
+    call.turn_ends()
+    assert call.drafts == []
+    assert call.replies == []
+
+
+def test_a_guess_answered_ahead_that_was_settled_otherwise_is_asked_anew() -> None:
+    call = early()
+    call.guess("When do you clothes")
+    call.guess("When do you clothes")
+    call.segment("When do you close?")
+    call.turn_ends()
+    assert call.questions == ["When do you close?"]
+    assert call.drafts_begun == 2
+
+
+def test_a_key_drops_the_answer_begun_ahead() -> None:
+    call = early()
+    call.segment(QUESTION)
+    call.types("1")
+    assert call.drafts == []
+    call.types("#")
+    call.turn_ends()
+    assert call.questions[-1] == f"[keys: 1] {QUESTION}"
+
+
+def test_a_phrase_of_ours_drops_the_answer_begun_ahead() -> None:
+    call = early(max_call_s=60.0)
+    call.starts()
+    call.passes(31)
+    call.agent_says()
+    call.passes(28)
+    call.segment(QUESTION)
+    assert len(call.drafts) == 1
+    call.passes(2)
+    assert call.fixed == [PATIENT.warning, PATIENT.goodbye]
+    assert call.drafts == []
+
+
+def test_only_so_many_answers_are_begun_ahead_in_a_turn() -> None:
+    call = early()
+    words = "I would like to have a table".split()
+    for word in words:
+        call.segment(word)
+    assert call.drafts_begun == DRAFTS_MAX < len(words)
+    call.turn_ends()
+    assert call.questions == [" ".join(words)]
+    call.agent_says(ANSWER)
+    call.passes(20)
+    call.segment(QUESTION)
+    assert call.drafts_begun == DRAFTS_MAX + 1
+
+
+def test_an_answer_begun_ahead_that_fails_is_asked_for_again_at_the_end_of_the_turn() -> None:
+    call = early()
+    call.segment(QUESTION)
+    call.tell(ev.ReplyFailed(call.drafts.pop().number))
+    call.turn_ends()
+    assert call.questions == [QUESTION]
+    assert (call.asked_for(ev.ConfirmReply), call.fixed) == (0, [])
+
+
+def test_nothing_is_answered_ahead_while_the_agent_speaks_or_if_it_is_forbidden() -> None:
+    call = early(barge_in="off")
+    call.says(QUESTION)
+    call.agent_says(ANSWER)
+    call.segment("And on Sundays?")
+    assert call.drafts_begun == 1  # that of the first question
+    forbidden = SimulatedCall(PATIENT)
+    forbidden.segment(QUESTION)
+    assert forbidden.drafts_begun == 0
+
+
+# --- numbers, dates, addresses -------------------------------------------------------------------
+
+
+def dictating(**manners: object) -> SimulatedCall:
+    """The caller has begun to say a number, and the recogniser has ended the turn."""
+    call = SimulatedCall(replace(PATIENT, **manners))  # type: ignore[arg-type]
+    call.says("It is four four one")
+    return call
+
+
+def test_a_number_said_in_pieces_is_one_turn() -> None:
+    call = dictating()
+    call.passes(PATIENT.dictation_s - 0.1)
+    call.says("nine two")
+    assert call.questions == []
+    call.passes(PATIENT.dictation_s)
+    assert call.questions == ["It is four four one nine two"]
+    call.passes(60)
+    assert len(call.questions) == 1
+
+
+def test_more_words_end_the_wait_for_more_of_a_number() -> None:
+    call = dictating()
+    call.says("That is all.")
+    assert call.questions == ["It is four four one That is all."]
+
+
+def test_the_wait_for_more_of_a_number_does_not_end_while_the_caller_speaks() -> None:
+    call = dictating()
+    call.sound()
+    call.passes(10 * PATIENT.dictation_s)
+    assert call.questions == []
+    call.quiet()
+    call.passes(PATIENT.dictation_s)
+    assert call.questions == ["It is four four one"]
+
+
+def test_one_word_is_dictation_when_the_agent_asked_for_a_number() -> None:
+    call = SimulatedCall()
+    call.says(QUESTION)
+    call.agent_says("What is your postcode?")
+    call.passes(10)
+    call.says("It is nine")
+    assert len(call.questions) == 1
+    call.passes(PATIENT.dictation_s)
+    assert len(call.questions) == 2
+
+
+def test_a_late_final_of_a_number_is_a_part_of_it() -> None:
+    call = dictating()
+    call.segment("nine two", late=True)
+    assert call.questions == []
+    call.passes(PATIENT.dictation_s)
+    assert call.questions == ["It is four four one nine two"]
+
+
+def test_keys_that_complete_a_spoken_number_are_one_question_with_it() -> None:
+    call = dictating()
+    call.types("9#")
+    assert call.questions == ["It is four four one [keys: 9]"]
+    call.passes(60)
+    assert len(call.questions) == 1
+
+
+def test_a_number_is_answered_at_once_where_nobody_wants_to_wait() -> None:
+    assert dictating(dictation_s=0.0).questions == ["It is four four one"]
+
+
+def test_an_answer_begun_ahead_waits_for_the_rest_of_a_number_unheard() -> None:
+    call = dictating(preemptive=True)
+    assert draft_question(call) == "It is four four one"
+    call.passes(PATIENT.dictation_s)
+    assert call.asked_for(ev.ConfirmReply) == 1
+    assert call.asked_for(ev.StartReply) == 1
+
+
+# --- tools ---------------------------------------------------------------------------------------
+
+
+def calling(*names: str, **manners: object) -> SimulatedCall:
+    """The model was asked, and asks for tools without a word."""
+    call = SimulatedCall(replace(PATIENT, **manners))  # type: ignore[arg-type]
+    call.says(QUESTION)
+    call.agent_calls(*(names or ("look_up",)))
+    return call
+
+
+def names_run(call: SimulatedCall) -> list[str]:
+    return [command.call.name for command in call.commands if isinstance(command, ev.RunTool)]
+
+
+def test_tools_run_once_and_the_model_goes_on_with_their_results() -> None:
+    call = calling("look_up", "book")
+    assert names_run(call) == ["look_up", "book"]
+    call.tool_ends("Nine to five.")
+    assert call.asked_for(ev.ContinueReply) == 0
+    call.tool_ends("Booked.")
+    assert call.reply is not None
+    assert list(call.reply.history) == [
+        Message("user", QUESTION),
+        ToolCall("id1", "look_up", "{}"),
+        ToolCall("id2", "book", "{}"),
+        ToolResult("id1", "Nine to five."),
+        ToolResult("id2", "Booked."),
+    ]
+    call.agent_says(ANSWER)
+    call.passes(20)
+    assert heard(call) == [ANSWER]
+    assert names_run(call) == ["look_up", "book"]
+
+
+def test_what_is_said_before_a_tool_is_shown_to_the_model_before_it_though_not_yet_heard() -> None:
+    call = SimulatedCall()
+    call.says(QUESTION)
+    call.agent_says("I will have a look.", complete=False)
+    call.agent_calls("look_up")
+    call.tool_ends("Nine to five.")
+    assert call.reply is not None
+    assert call.reply.history[1] == Message("assistant", "I will have a look.")
+    assert heard(call) == []
+
+
+def test_a_model_may_ask_for_tools_again_but_not_for_ever() -> None:
+    call = calling(tool_rounds=2)
+    call.tool_ends()
+    assert call.model_may_ask
+    call.agent_calls("look_up")
+    call.tool_ends()
+    assert not call.model_may_ask
+    call.agent_says(ANSWER)
+    call.passes(20)
+    call.says(QUESTION)
+    call.agent_calls("look_up")  # each answer has its rounds
+    assert len(names_run(call)) == 3
+
+
+def test_a_model_that_asks_though_it_may_not_gets_nothing_run_but_an_answer() -> None:
+    call = calling(tool_rounds=1)
+    call.tool_ends()
+    reply = call.reply
+    assert reply is not None
+    reply.waits = True
+    request = ev.ToolRequest(ToolCall("again", "look_up", "{}"))
+    call.tools_asked.append("again")
+    call.tell(ev.ToolsCalled(reply.number, (request,)))
+    assert len(names_run(call)) == 1
+    assert "Not done" in call.tool_results[-1][1]
+    assert not reply.waits
+
+
+def test_a_tool_that_is_refused_does_not_run_and_the_model_is_told_why() -> None:
+    call = SimulatedCall()
+    call.says(QUESTION)
+    call.agent_calls("avr_transfer", refused="900 is not a number to transfer to.")
+    assert names_run(call) == []
+    assert call.tool_results == [("avr_transfer", "900 is not a number to transfer to.")]
+    assert call.asked_for(ev.ContinueReply) == 1
+
+
+def test_who_speaks_while_a_tool_runs_is_answered_when_it_has_ended() -> None:
+    call = calling()
+    call.says("And on Sundays?")
+    assert call.replies[-1].waits
+    call.passes(1)
+    call.tool_ends("Nine to five.")
+    last = call.replies[-1]
+    assert not last.waits
+    assert list(last.history) == [
+        Message("user", QUESTION),
+        ToolCall("id1", "look_up", "{}"),
+        ToolResult("id1", "Nine to five."),
+        Message("user", "And on Sundays?"),
+    ]
+    assert len(names_run(call)) == 1
+
+
+def test_a_result_that_came_while_a_guess_came_to_nothing_is_told_after_all() -> None:
+    call = calling()
+    call.guess("uh")
+    call.tool_ends("Nine to five.")
+    assert call.reply is None
+    call.turn_ends()
+    assert call.reply is not None
+    assert call.reply.history[-1] == ToolResult("id1", "Nine to five.")
+
+
+def test_a_slow_tool_is_bridged_by_a_phrase_and_a_slower_one_by_another() -> None:
+    call = calling(filler_s=2.0)
+    call.passes(2.1)
+    assert call.fillers == [PATIENT.fillers[0]]
+    call.passes(8)
+    assert len(call.fillers) > 1
+    assert all(one != next_ for one, next_ in pairwise(call.fillers))
+    call.tool_ends()
+    assert call.asked_for(ev.StartReply) == call.asked_for(ev.ContinueReply) == 1
+
+
+def test_a_phrase_heard_meanwhile_does_not_stand_between_a_tool_and_its_result() -> None:
+    call = calling(filler_s=2.0)
+    call.passes(6)
+    call.tool_ends("Nine to five.")
+    assert call.reply is not None
+    kinds = [type(entry) for entry in call.reply.history]
+    assert kinds[:3] == [Message, ToolCall, ToolResult]
+
+
+# --- leaving -------------------------------------------------------------------------------------
+
+
+def leaving(said: str = "Good bye.", leaves: str = "hang_up", **manners: object) -> SimulatedCall:
+    """The model has said `said`, heard so far as it goes, and asks to leave the call."""
+    call = SimulatedCall(replace(PATIENT, farewell_s=0.5, **manners))  # type: ignore[arg-type]
+    call.says("That is all, thanks.")
+    if said:
+        call.agent_says(said, complete=False)
+    call.agent_calls("avr_transfer" if leaves == "transfer" else "avr_hangup", leaves=leaves)
+    return call
+
+
+FAREWELL_S = len("Good bye.".split()) * WORD_S
+"""How long the words of `leaving` take (s)."""
+
+
+def test_a_farewell_is_heard_to_its_end_and_a_moment_longer_before_the_call_is_left() -> None:
+    call = leaving()
+    call.passes(FAREWELL_S + 0.4)
+    assert heard(call) == ["Good bye."]
+    assert names_run(call) == []
+    call.passes(0.2)
+    assert names_run(call) == ["avr_hangup"]
+    assert call.ended is None
+
+
+def test_what_was_done_ends_the_call_unless_the_exchange_does_and_nothing_is_hung_up_twice() -> (
+    None
+):
+    call = leaving()
+    call.passes(FAREWELL_S + 0.5)
+    call.tool_ends()
+    call.passes(GONE_S - 0.1)
+    assert call.ended is None
+    call.passes(0.2)
+    assert call.ended == ev.EndCall(None, hang_up=False)
+
+
+@pytest.mark.parametrize(
+    ("leaves", "phrase"), [("hang_up", PATIENT.goodbye), ("transfer", PATIENT.transferring)]
+)
+def test_a_model_that_leaves_without_a_word_is_given_some(leaves: str, phrase: str) -> None:
+    call = leaving("", leaves)
+    assert call.fixed == [phrase]
+    call.agent_says()
+    call.passes(20)
+    assert heard(call) == [phrase]
+    assert len(names_run(call)) == 1
+
+
+def test_what_was_said_before_other_tools_is_no_farewell() -> None:
+    call = SimulatedCall()
+    call.says(QUESTION)
+    call.agent_says("I will have a look.", complete=False)
+    call.agent_calls("look_up")
+    call.passes(5)
+    call.tool_ends()
+    call.agent_calls("avr_hangup", leaves="hang_up")
+    assert call.fixed == [PATIENT.goodbye]
+
+
+def test_a_sound_after_the_farewell_gives_the_caller_time_for_a_word() -> None:
+    call = leaving()
+    call.passes(FAREWELL_S + 0.4)
+    call.sound()
+    call.passes(PATIENT.confirm_s - 0.1)
+    assert names_run(call) == []
+    call.passes(0.2)
+    assert names_run(call) == ["avr_hangup"]
+
+
+def test_a_sound_that_lasts_from_the_farewell_gives_the_caller_time_for_a_word() -> None:
+    call = leaving(barge_in="off")
+    call.sound()
+    call.passes(FAREWELL_S + PATIENT.confirm_s - 0.1)
+    assert names_run(call) == []
+    call.passes(0.2)
+    assert names_run(call) == ["avr_hangup"]
+
+
+@pytest.mark.parametrize("after", [WORD_S, FAREWELL_S + 0.2], ids=["over it", "just after it"])
+def test_words_keep_the_call_and_the_model_is_told(after: float) -> None:
+    call = leaving()
+    call.passes(after)
+    call.says("Oh, one more thing.")
+    assert names_run(call) == []
+    assert call.reply is not None
+    *_, result, question = call.reply.history
+    assert isinstance(result, ToolResult)
+    assert "still on the line" in result.content
+    assert question == Message("user", "Oh, one more thing.")
+    call.agent_says("Yes?")
+    call.passes(60)
+    assert call.ended is None
+
+
+def test_words_keep_the_call_where_nothing_may_interrupt_the_farewell() -> None:
+    call = leaving(barge_in="off")
+    call.says("Oh, one more thing.")
+    call.passes(10)
+    assert names_run(call) == []
+    assert call.questions[-1] == "Oh, one more thing."
+
+
+@pytest.mark.parametrize("after", [WORD_S, FAREWELL_S + 0.2], ids=["over it", "just after it"])
+def test_a_backchannel_does_not_keep_the_call(after: float) -> None:
+    call = leaving()
+    call.passes(after)
+    call.says("Okay.")
+    call.passes(10)
+    assert names_run(call) == ["avr_hangup"]
+    assert ("user", "Okay.") in call.transcript
+    assert heard(call) == ["Good bye."]
+
+
+def test_a_departure_that_fails_is_told_to_the_model_which_answers() -> None:
+    call = leaving(leaves="transfer")
+    call.passes(10)
+    call.tool_ends("There is no such call at the exchange.", failed=True)
+    assert call.ended is None
+    assert call.reply is not None
+    assert call.tool_results == [("avr_transfer", "There is no such call at the exchange.")]
+    call.agent_says("They are not there.")
+    call.passes(20)
+    assert heard(call)[-1] == "They are not there."
+
+
+def test_words_said_while_a_departure_is_tried_are_answered_when_it_fails() -> None:
+    call = leaving(leaves="transfer")
+    call.passes(10)
+    call.says("Are you still there?")
+    assert call.tools
+    call.tool_ends("Busy.", failed=True)
+    assert call.questions[-1] == "Are you still there?"
+
+
+def test_keys_complete_while_a_departure_is_tried_are_answered_when_it_fails() -> None:
+    call = SimulatedCall(replace(PATIENT, keys_s=5.0))
+    call.types("7")
+    call.says(QUESTION)
+    call.agent_says("Good bye.", complete=False)
+    call.agent_calls("avr_hangup", leaves="hang_up")
+    call.passes(FAREWELL_S + 0.1)
+    assert call.tools
+    call.passes(5)
+    assert call.dialogue.history.undone
+    call.tool_ends("Busy.", failed=True)
+    assert call.questions[-1] == "[keys: 7]"
+
+
+def test_of_two_departures_at_once_the_first_is_done_and_the_other_refused() -> None:
+    call = SimulatedCall()
+    call.says(QUESTION)
+    call.agent_says("Good bye.", complete=False)
+    call.agent_calls("avr_transfer", "avr_hangup", leaves="transfer")
+    call.passes(10)
+    assert names_run(call) == ["avr_transfer"]
+    call.tool_ends("Busy.", failed=True)
+    assert [name for name, _ in call.tool_results] == ["avr_transfer", "avr_hangup"]
+    assert "already" in call.tool_results[1][1]
+
+
+def test_the_call_is_left_when_the_tools_beside_it_have_ended() -> None:
+    call = SimulatedCall()
+    call.says(QUESTION)
+    call.agent_says("Good bye.", complete=False)
+    call.agent_calls("book")
+    reply = call.reply
+    assert reply is not None
+    call.tool_ends("Booked.")
+    call.agent_calls("book")
+    call.passes(10)
+    assert names_run(call) == ["book", "book"]
+
+
+def test_hearing_that_fails_while_the_call_is_left_changes_nothing() -> None:
+    call = leaving()
+    call.passes(FAREWELL_S + 0.6)
+    assert call.tools
+    call.tell(ev.HearingFailed())
+    assert call.fixed == []
+    call.tool_ends()
+    call.passes(GONE_S + 0.1)
+    assert call.ended == ev.EndCall(None, hang_up=False)
+
+
+def test_a_deaf_agent_that_could_not_leave_says_so_and_ends_the_call() -> None:
+    call = leaving()
+    call.passes(FAREWELL_S + 0.6)
+    call.tell(ev.HearingFailed())
+    call.tool_ends("Busy.", failed=True)
+    assert call.fixed == [PATIENT.farewell]
+    call.agent_says()
+    call.passes(20)
+    assert call.ended is not None
+    assert call.ended.error
+
+
+def test_hearing_that_fails_during_the_farewell_ends_the_call_with_an_apology() -> None:
+    call = leaving()
+    call.passes(WORD_S)
+    call.tell(ev.HearingFailed())
+    call.agent_says()
+    call.passes(20)
+    assert heard(call) == ["Good", PATIENT.farewell]
+    assert names_run(call) == []
+    assert call.ended is not None
+    assert call.ended.hang_up
+
+
 # --- calls nobody would think of ---------------------------------------------------------------
 
-Step: TypeAlias = Callable[[SimulatedCall], None]
-
-
-def new_words(call: SimulatedCall) -> str:
-    return f"word{len(call.said)}"
-
-
-def settled_words(call: SimulatedCall) -> None:
-    call.segment(new_words(call))
-
-
-def late_words(call: SimulatedCall) -> None:
-    call.segment(new_words(call), late=True)
-
-
-def noise(call: SimulatedCall) -> None:
-    call.segment("...")
-
-
-def guess(call: SimulatedCall) -> None:
-    call.guess("maybe")
-
-
-def late_guess(call: SimulatedCall) -> None:
-    call.guess("maybe", late=True)
-
-
-def key(call: SimulatedCall) -> None:
-    call.types("7")
-
-
-def hash_key(call: SimulatedCall) -> None:
-    call.types("#")
-
-
-def star_key(call: SimulatedCall) -> None:
-    call.types("*")
-
-
-def sentence(call: SimulatedCall) -> None:
-    if call.reply is not None and not (call.reply.complete or call.reply.waits):
-        fixed = call.reply.text
-        call.agent_says(fixed or "one two three four", complete=fixed is not None)
-
-
-def answer_complete(call: SimulatedCall) -> None:
-    if call.reply is not None:
-        call.agent_has_said_all()
-
-
-def failure(call: SimulatedCall) -> None:
-    if call.reply is not None and not call.reply.waits:
-        call.agent_fails()
-
-
-def tools_called(call: SimulatedCall) -> None:
-    if call.model_may_ask:
-        call.agent_calls("look_up", "book")
-
-
-def tool_refused(call: SimulatedCall) -> None:
-    if call.model_may_ask:
-        call.agent_calls("avr_transfer", refused="Not there.")
-
-
-def departure(call: SimulatedCall) -> None:
-    if call.model_may_ask:
-        call.agent_calls("avr_hangup", leaves="hang_up")
-
-
-def tool_ends(call: SimulatedCall) -> None:
-    if call.tools:
-        call.tool_ends()
-
-
-def tool_fails(call: SimulatedCall) -> None:
-    if call.tools:
-        call.tool_ends("It failed.", failed=True)
-
-
-def digits(call: SimulatedCall) -> None:
-    call.segment(f"{new_words(call)} four four one")
-
-
-def same_guess(call: SimulatedCall) -> None:
-    call.guess("the same guess")
-
-
-def draft_fails(call: SimulatedCall) -> None:
-    if call.drafts:
-        call.tell(ev.ReplyFailed(call.drafts.pop().number))
-
-
-def short_time(call: SimulatedCall) -> None:
-    call.passes(0.3, settle=False)
-
-
-def long_time(call: SimulatedCall) -> None:
-    call.passes(1.7, settle=False)
-
-
-def settle(call: SimulatedCall) -> None:
-    call.settle()
-
-
-def late_news(call: SimulatedCall) -> None:
-    for reply in call.replies[-3:]:
-        if reply.cancelled:
-            state, commands = call.dialogue.state, len(call.commands)
-            call.tell(ev.SentenceReady(reply.number, 10**6, "never"))
-            call.tell(ev.VoiceStarted(reply.number))
-            call.tell(ev.ReplyEnded(reply.number))
-            call.tell(ev.ReplyFailed(reply.number))
-            assert (call.dialogue.state, len(call.commands)) == (state, commands)
-
-
-def hearing_lost(call: SimulatedCall) -> None:
-    call.tell(ev.HearingLost())
-
-
-def hearing_restored(call: SimulatedCall) -> None:
-    call.tell(ev.HearingRestored())
-
-
-def hearing_failed(call: SimulatedCall) -> None:
-    call.tell(ev.HearingFailed())
-
-
-def audio_ended(call: SimulatedCall) -> None:
-    call.tell(ev.AudioEnded())
-
-
-def nothing(call: SimulatedCall) -> None:
-    pass
-
-
-CALLER: list[Step] = [
-    SimulatedCall.sound,
-    SimulatedCall.quiet,
-    SimulatedCall.turn_ends,
-    settled_words,
-    late_words,
-    noise,
-    guess,
-    late_guess,
-    same_guess,
-    digits,
-    key,
-    hash_key,
-    star_key,
-]
-AGENT: list[Step] = [
-    *(2 * [sentence, settle, answer_complete, short_time, long_time]),
-    failure,
-    tools_called,
-    tool_refused,
-    departure,
-    *(2 * [tool_ends]),
-    tool_fails,
-    draft_fails,
-    late_news,
-    hearing_lost,
-    hearing_restored,
-]
-STEPS = st.sampled_from([nothing, *CALLER, *AGENT])
-
-
-def without_nothing(steps: list[Step]) -> list[Step]:
-    return [step for step in steps if step is not nothing]
-
-
-def run_out(call: SimulatedCall) -> None:
-    """The caller falls silent and all services work: whatever is open comes to its end."""
-    call.quiet()
-    call.turn_ends()
-    call.tell(ev.HearingRestored())
-    for _ in range(60):
-        while call.tools and call.ended is None:
-            call.tool_ends("It failed.", failed=True)
-        sentence(call)
-        answer_complete(call)
-        call.passes(2.0)
-
-
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    before=st.lists(STEPS, min_size=150, max_size=350).map(without_nothing),
-    ending=st.sampled_from([nothing, nothing, hearing_failed, audio_ended]),
-    after=st.lists(STEPS, max_size=30),
-    manners=st.builds(
-        Manners,
-        welcome=st.sampled_from(["", "Hello there my friend"]),
-        welcome_is_sacred=st.booleans(),
-        barge_in=st.sampled_from(["words", "speech", "off"]),
-        min_words=st.integers(1, 3),
-        no_input_s=st.sampled_from([0.0, 8.0]),
-        max_call_s=st.sampled_from([0.0, 0.0, 60.0]),
-        filler_s=st.sampled_from([0.0, 2.0]),
-        preemptive=st.booleans(),
-        dictation_s=st.sampled_from([0.0, 1.5]),
-        farewell_s=st.sampled_from([0.0, 0.5]),
-        tool_rounds=st.integers(1, 3),
-    ),
-)
-def test_no_call_breaks_a_promise(
-    before: list[Step], ending: Step, after: list[Step], manners: Manners
-) -> None:
-    call = SimulatedCall(manners)
-    call.starts()
-    for step in (*before, ending, *after, run_out):
-        step(call)
-        call.assert_history_is_what_was_heard()
-    # Nothing said is lost, nothing hangs.
-    if call.ended is not None:
-        voiceless = call.ended.error == "the agent has no voice"
-        parted = call.fixed[-1:] in ([manners.farewell], [manners.goodbye])
-        hung_up_by_the_model = not call.ended.hang_up
-        assert ending is not nothing or voiceless or parted or hung_up_by_the_model
-        return
-    assert ending is nothing
-    assert call.dialogue.state is State.LISTENING
-    assert (call.reply, call.paused, call.timers) == (None, False, {})
-    assert call.waiting == []
-    assert not call.owed
-    assert call.drafts == []
-    assert call.tools == {}
-    # Every tool the model asked for has its one result, which the model was or will be shown.
-    assert len(call.tool_results) == len(call.tools_asked)
+EVENTS = 100_000
+"""At least so many things happen in the generated calls of this test. `make soak` has more."""
+
+STEPS = st.sampled_from([nothing, *generated_calls.STEPS])
+
+
+@pytest.mark.timeout(180)  # a quarter of a minute on a quiet machine, and not all are quiet
+def test_no_call_breaks_a_promise() -> None:
+    lived = 0
+
+    @settings(
+        max_examples=620,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(
+        before=st.lists(STEPS, min_size=150, max_size=350),
+        ending=st.sampled_from(ENDINGS),
+        after=st.lists(STEPS, max_size=30),
+        manners=st.fixed_dictionaries({k: st.sampled_from(v) for k, v in MANNERS.items()}),
+    )
+    def any_call(
+        before: list[Step], ending: Step, after: list[Step], manners: dict[str, Any]
+    ) -> None:
+        nonlocal lived
+        lived += live_through(Manners(**manners), [*before, ending, *after]).events
+
+    any_call()
+    assert lived >= EVENTS

@@ -40,7 +40,8 @@ def is_dictation(text: str, *, asked: bool) -> bool:
 
     asked: whether the agent asked for one.
     """
-    weights = [_weight(word) for word in re.findall(r"[\w'@]+", _TIME.sub(" - ", text.lower()))]
+    words = re.findall(r"[\w'@]+", _TIME.sub(" - ", text.lower()))
+    weights = [_weight(*pair) for pair in zip(words, ("", *words), strict=False)]
     if asked:
         return any(weights[-_LAST_WORDS:])
     if text.rstrip().endswith("?"):
@@ -53,10 +54,13 @@ def is_dictation(text: str, *, asked: bool) -> bool:
     return run >= _ALONE
 
 
-def _weight(word: str) -> int:
-    """How many figures or letters of a number or a spelling a word stands for."""
+def _weight(word: str, before: str) -> int:
+    """How many figures or letters of a number or a spelling a word stands for.
+
+    before: the word before it; "a" and "I" are letters only behind another.
+    """
     digits = sum(c.isdigit() for c in word)
     if digits:
         return digits
-    spelt = len(word) == 1 and word not in "ai"
+    spelt = len(word) == 1 and (word not in "ai" or len(before) == 1)
     return int(spelt or _NUMBER.fullmatch(word) is not None)

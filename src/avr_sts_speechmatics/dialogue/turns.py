@@ -244,6 +244,7 @@ class Dialogue:
         self._guess = event.text
         # Nothing more is being said, or twice the same was heard.
         yield from self._think_ahead(event.text, settled=again or not self._caller_speaks)
+        yield from self._await_input()
 
     def _segment_heard(self, event: ev.SegmentHeard) -> Iterator[ev.Command]:
         if not _has_words(event.text):
@@ -388,6 +389,10 @@ class Dialogue:
         yield ev.CancelTimer(ev.Timer.KEYS)
         if self._keys:
             typed, self._keys = f"[keys: {' '.join(self._keys)}]", ""
+            if self._departs:  # too late; should it fail, they are answered
+                self._late.append(typed)
+                self._unanswered = True
+                return
             yield from self._answer(typed)
         yield from self._await_input()
 
@@ -574,6 +579,9 @@ class Dialogue:
     def _hearing_restored(self, _: ev.HearingRestored) -> Iterator[ev.Command]:
         self._deaf = False
         yield ev.CancelTimer(ev.Timer.PATIENCE)
+        # Whoever hears now tells when sound begins, not that sound heard before has ended.
+        self._caller_speaks = False
+        yield from self._await_input()
 
     def _hearing_failed(self, _: ev.HearingFailed) -> Iterator[ev.Command]:
         self._deaf_for_good = True
@@ -699,8 +707,10 @@ class Dialogue:
 
     def _await_input(self) -> Iterator[ev.Command]:
         """It is the caller's turn: wait for them, but not for ever."""
+        # A guess may come to nothing without a word; patience is longer than settling takes.
+        speaks = self._caller_speaks or self._turn
         idle = self.state is State.LISTENING and not (
-            self._turn_is_open or self._unanswered or self._keys or self._audio_ended or self._deaf
+            speaks or self._unanswered or self._keys or self._audio_ended or self._deaf
         )
         if idle and self._manners.no_input_s:
             yield ev.SetTimer(ev.Timer.NO_INPUT, self._manners.no_input_s)

@@ -1,11 +1,14 @@
 """A conversation in the form of Chat Completions. [OpenAI reference, 3]"""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolSpec
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def chat_messages(instructions: str, history: Sequence[Entry]) -> list[dict[str, Any]]:
@@ -23,8 +26,8 @@ def chat_messages(instructions: str, history: Sequence[Entry]) -> list[dict[str,
             case ToolCall(id, name, arguments):
                 if not messages or messages[-1]["role"] != "assistant":
                     messages.append({"role": "assistant", "content": None})
-                # A server may read the arguments of old calls, and fail on what is no JSON.
-                function = {"name": name, "arguments": arguments if is_json(arguments) else "{}"}
+                # Servers check old calls too: one they cannot read fails every request to come.
+                function = {"name": _function_name(name), "arguments": _object(arguments)}
                 call = {"id": id, "type": "function", "function": function}
                 messages[-1].setdefault("tool_calls", []).append(call)
             case _:
@@ -33,12 +36,21 @@ def chat_messages(instructions: str, history: Sequence[Entry]) -> list[dict[str,
     return messages
 
 
-def is_json(text: str) -> bool:
+def is_object(text: str) -> bool:
+    """Whether it is a JSON object, from its beginning to its end."""
     try:
-        msgspec.json.decode(text)
-    except msgspec.DecodeError:
+        return isinstance(msgspec.json.decode(text), dict)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return False
-    return True
+
+
+def _object(arguments: str) -> str:
+    return arguments if is_object(arguments) else "{}"
+
+
+def _function_name(name: str) -> str:
+    """A name as functions may have it; a model may make up any. [OpenAI reference, 3]"""
+    return _NOT_IN_NAMES.sub("_", name)[:64] or "unknown"
 
 
 def chat_tools(tools: Sequence[ToolSpec]) -> list[dict[str, Any]]:

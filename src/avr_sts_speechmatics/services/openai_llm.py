@@ -23,7 +23,7 @@ import msgspec
 
 from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.errors import ServiceError
-from avr_sts_speechmatics.services.chat_messages import chat_messages, chat_tools, is_json
+from avr_sts_speechmatics.services.chat_messages import chat_messages, chat_tools, is_object
 from avr_sts_speechmatics.services.thinking import Brief
 from avr_sts_speechmatics.settings import Secret
 
@@ -155,7 +155,8 @@ class OpenAiThinking:
                         first = time.monotonic() - asked
                         _log.debug("thinking: first token after %.0f ms", first * 1000)
                     calls.add(delta.tool_calls or ())
-                    if text := delta.content:
+                    # Half a character (JSON can hold one) can be neither spoken nor sent on.
+                    if text := (delta.content or "").encode("utf-8", "ignore").decode():
                         text_so_far = text_so_far[-40:] + text
                         yield text
             except StopAsyncIteration:
@@ -246,7 +247,7 @@ class _Calls:
     """Tool calls, put together from their fragments.
 
     Fragments belong together by index. Servers that send a call in one piece may leave out the
-    index, or the id, which is then made up: the result needs one to refer to.
+    index, or the id, or give an id twice; one is made up then, for the result to refer to.
     """
 
     def __init__(self) -> None:
@@ -258,7 +259,9 @@ class _Calls:
             known = [parts for index, parts in self._calls if index == piece.index]
             begins = not known or (piece.index is None and function.name)
             if begins:
-                parts = [piece.id or f"call_{uuid.uuid4().hex}", function.name or "", ""]
+                taken = {parts[0] for _, parts in self._calls}
+                id = piece.id if piece.id and piece.id not in taken else _made_up_id()
+                parts = [id, function.name or "", ""]
                 self._calls.append((piece.index, parts))
             else:
                 parts = known[-1]
@@ -266,11 +269,15 @@ class _Calls:
 
     @property
     def are_whole(self) -> bool:
-        """There are some, and their arguments are JSON to its end."""
-        return bool(self._calls) and all(is_json(parts[2] or "{}") for _, parts in self._calls)
+        """There are some, and their arguments are whole objects."""
+        return bool(self._calls) and all(is_object(parts[2] or "{}") for _, parts in self._calls)
 
     def whole(self) -> list[ToolCall]:
         return [ToolCall(id, name, arguments or "{}") for _, (id, name, arguments) in self._calls]
+
+
+def _made_up_id() -> str:
+    return f"call_{uuid.uuid4().hex}"
 
 
 class _Visible:

@@ -7,6 +7,7 @@ model chooses among the extensions that were allowed, and nothing else of the di
 """
 
 import logging
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -14,7 +15,8 @@ import msgspec
 from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
 from avr_sts_speechmatics.dialogue.events import ToolRequest
 from avr_sts_speechmatics.line import Caller, Line
-from avr_sts_speechmatics.tools.dial_patterns import Pattern, allowed
+from avr_sts_speechmatics.tools import dial_patterns
+from avr_sts_speechmatics.tools.dial_patterns import Pattern
 from avr_sts_speechmatics.tools.exchange import Exchange, ExchangeError
 
 HANG_UP = "avr_hangup"
@@ -77,16 +79,21 @@ class Departures:
             )
         return offered
 
-    def request(self, call: ToolCall) -> ToolRequest:
-        """What is asked for, and whether it can be: any tool, also those that are not ours."""
+    def request(self, call: ToolCall, *, allowed: Collection[str] | None = None) -> ToolRequest:
+        """What is asked for, and whether it can be: any tool, also those that are not ours.
+
+        allowed: names of an agent's tools; None: all. A model may ask for what it was not offered.
+        """
+        if call.name not in (HANG_UP, TRANSFER):
+            return ToolRequest(call)
+        if allowed is not None and call.name not in allowed:
+            return ToolRequest(call, refused="Not done: there is no tool of this name.")
         if call.name == HANG_UP:
             return ToolRequest(call, leaves="hang_up")
-        if call.name != TRANSFER:
-            return ToolRequest(call)
         extension = _extension(call.arguments)
         if extension is None:
             refused = "Not done: give transfer_extension, as text."
-        elif not allowed(self._allow, extension):
+        elif not dial_patterns.allowed(self._allow, extension):
             where = ", ".join(pattern.text for pattern in self._allow) or "nowhere"
             refused = f"Not done: calls may not be transferred to that extension, only to: {where}."
         else:
@@ -122,7 +129,7 @@ class Departures:
 def _extension(arguments: str) -> str | None:
     try:
         given: Any = msgspec.json.decode(arguments)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     extension = given.get("transfer_extension") if isinstance(given, dict) else None
     if isinstance(extension, int) and not isinstance(extension, bool):

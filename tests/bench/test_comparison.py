@@ -1,0 +1,78 @@
+"""Answering ahead, told: both figures, what it saved, and what the dropped answers cost."""
+
+from dataclasses import replace
+
+import pytest
+from bench.comparison import Comparison
+from bench.figures import Integrity, Spending, Timings, Tokens
+from bench.ledger import Delays
+from bench.report import Conditions, Report
+
+DELAYS = Delays(settled=0.14, hearing=0.3, thinking=0.25, voice=0.15)
+
+
+def made(preemptive: str, voice_to_voice: float, dropped: Tokens) -> Report:
+    conditions = Conditions(
+        preemptive=preemptive,
+        calls=100,
+        seconds=20.0,
+        core=0,
+        load_core=1,
+        ready=0.6,
+        service_cpu=3.0,
+        load_cpu=8.0,
+        service_waited=0.1,
+        load_waited=0.1,
+        idle_memory=50_000_000,
+        busy_memory=70_000_000,
+        lags=[0.001],
+    )
+    spending = Spending(10, Tokens(10, 1000, 500), dropped)
+    timings = Timings(voice_to_voice=[voice_to_voice] * 3)
+    return Report(conditions, timings, Integrity(answers=10), spending)
+
+
+def compared(off: float, on: float) -> Comparison:
+    return Comparison(
+        DELAYS,
+        0.1,
+        made("off", off, Tokens(0, 0, 0)),
+        made("on", on, Tokens(1, 90, 25)),
+    )
+
+
+def test_both_figures_are_told_with_their_budgets() -> None:
+    table = compared(off=0.705, on=0.550).table()
+    assert "voice to voice p95, ms               705.00   550.00     0.78" in table
+    assert "off < 730: met, on < off: met" in table
+    assert "words are settled 160 ms before the turn is over, 10 % of questions" in table
+
+
+@pytest.mark.parametrize(
+    ("off", "on", "verdict"),
+    [
+        (0.740, 0.550, "off < 730: MISSED, on < off: met"),
+        (0.705, 0.705, "off < 730: met, on < off: MISSED"),
+    ],
+)
+def test_a_missed_budget_is_said(off: float, on: float, verdict: str) -> None:
+    assert verdict in compared(off, on).table()
+
+
+def test_the_cost_is_what_was_dropped_against_what_was_kept() -> None:
+    comparison = compared(off=0.705, on=0.550)
+    told = comparison.document()
+    assert told["extra_prompt_percent"] == pytest.approx(9.0)
+    assert told["extra_completion_percent"] == pytest.approx(5.0)
+    assert told["saved_p95_ms"] == pytest.approx(155.0)
+    table = comparison.table()
+    assert "requests to the model, a turn          1.00     1.10     1.10" in table
+    assert "for dropped answers: +9.0 %" in table
+    assert "for dropped answers: +5.0 %" in table
+
+
+def test_a_run_that_cannot_be_trusted_says_so_also_when_it_is_the_second() -> None:
+    comparison = compared(off=0.705, on=0.550)
+    late = replace(comparison.on, conditions=replace(comparison.on.conditions, lags=[0.02]))
+    assert "NOT VALID" in replace(comparison, on=late).table()
+    assert "NOT VALID" not in comparison.table()

@@ -1,0 +1,194 @@
+"""What calls are made of, put together: which class stands behind a setting, and what is said."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avr_sts_speechmatics.agents import Agents
+from avr_sts_speechmatics.assembly import (
+    Parts,
+    assembled,
+    background_of,
+    exchange_of,
+    manners_of,
+    thinking_of,
+    toolbox_of,
+    webhooks_of,
+)
+from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.sandbox.scripted import running_sandbox
+from avr_sts_speechmatics.services.openai_llm import OpenAiThinking
+from avr_sts_speechmatics.services.scripted import ScriptedThinking
+from avr_sts_speechmatics.settings import Secret, Settings
+from avr_sts_speechmatics.tools.ami import Ami
+from avr_sts_speechmatics.tools.avr_ami import AvrAmi
+from avr_sts_speechmatics.tools.dial_patterns import parse
+
+
+@asynccontextmanager
+async def parts(**changes: Any) -> AsyncIterator[Parts]:
+    async with running_sandbox() as cloud:
+        settings = Settings(
+            speechmatics_rt_url=cloud.rt_url, speechmatics_tts_url=cloud.tts_url, **changes
+        )
+        agents = Agents.load(settings, manners_of)
+        try:
+            async with assembled(settings, agents, "") as made:
+                yield made
+        finally:
+            await agents.close()
+
+
+def test_an_agent_of_default_settings_has_the_default_manners() -> None:
+    assert manners_of(Settings(speechmatics_welcome_message="")) == Manners()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "manner", "meant"),
+    [
+        ("speechmatics_welcome_message", "Hello.", "welcome", "Hello."),
+        ("welcome_barge_in", False, "welcome_is_sacred", True),
+        ("barge_in", "off", "barge_in", "off"),
+        ("barge_in_confirm_ms", 250.0, "confirm_s", 0.25),
+        ("barge_in_min_words", 3, "min_words", 3),
+        ("barge_in_backchannels", ("aha",), "backchannels", ("aha",)),
+        ("dtmf_timeout_ms", 1500.0, "keys_s", 1.5),
+        ("no_input_s", 4.0, "no_input_s", 4.0),
+        ("no_input_max", 5, "no_input_max", 5),
+        ("max_call_s", 60.0, "max_call_s", 60.0),
+        ("filler_after_ms", 800.0, "filler_s", 0.8),
+        ("preemptive", "off", "preemptive", False),
+        ("dictation_ms", 500.0, "dictation_s", 0.5),
+        ("farewell_margin_ms", 900.0, "farewell_s", 0.9),
+        ("tool_rounds", 2, "tool_rounds", 2),
+    ],
+)
+def test_what_an_operator_decides_of_manners_is_what_an_agent_has(
+    setting: str, value: object, manner: str, meant: object
+) -> None:
+    changed = manners_of(Settings(**{setting: value}))  # type: ignore[arg-type]
+    usual = manners_of(Settings())
+    differ = {
+        item.name: getattr(changed, item.name)
+        for item in fields(Manners)
+        if getattr(changed, item.name) != getattr(usual, item.name)
+    }
+    assert differ == {manner: meant}
+
+
+async def test_with_a_key_or_an_address_a_model_thinks_and_else_the_receptionist() -> None:
+    cases: tuple[tuple[dict[str, Any], type], ...] = (
+        ({"openai_api_key": Secret("a-key")}, OpenAiThinking),
+        ({"openai_base_url": "http://127.0.0.1:1/v1"}, OpenAiThinking),
+        ({}, ScriptedThinking),
+    )
+    for changes, kind in cases:
+        thinking = thinking_of(Settings(**changes))
+        assert type(thinking) is kind
+        await thinking.close()
+
+
+def test_a_faq_that_is_none_names_setting_and_file(tmp_path: Path) -> None:
+    file = tmp_path / "faq.yaml"
+    file.write_text("[not a FAQ")
+    with pytest.raises(SettingsError, match=rf"FAQ_FILE={file}: "):
+        thinking_of(Settings(faq_file=file))
+
+
+async def test_who_moves_calls_is_whom_the_settings_name_and_asterisk_itself_wins() -> None:
+    ami: dict[str, Any] = {"ami_host": "127.0.0.1", "ami_password": Secret("a-secret")}
+    for changes, kind in (
+        ({"ami_url": "http://127.0.0.1:6006"}, AvrAmi),
+        (ami, Ami),
+        ({**ami, "ami_url": "http://127.0.0.1:6006"}, Ami),
+        ({}, type(None)),
+    ):
+        exchange = exchange_of(Settings(**changes))
+        assert type(exchange) is kind
+        if exchange is not None:
+            await exchange.close()
+
+
+async def test_without_an_address_there_are_no_webhooks() -> None:
+    assert webhooks_of(Settings()) is None
+    webhooks = webhooks_of(Settings(webhook_url="http://127.0.0.1:1/hooks"))
+    assert webhooks is not None
+    await webhooks.close()
+
+
+def test_a_noise_that_is_none_names_setting_and_file(tmp_path: Path) -> None:
+    file = tmp_path / "noise.wav"
+    file.write_bytes(b"RIFF")
+    with pytest.raises(SettingsError, match=rf"AMBIENT_NOISE_FILE: {file}: "):
+        background_of(Settings(ambient_noise_file=file))
+
+
+class Line:
+    def __init__(self, *, continuous: bool) -> None:
+        self.continuous = continuous
+
+
+def test_a_line_that_wants_every_frame_has_silence_in_the_pauses_and_no_other_has() -> None:
+    background = background_of(Settings())
+    wants, wants_not = Line(continuous=True), Line(continuous=False)
+    under: Any = background(wants)  # type: ignore[arg-type]
+    assert under(None) == bytes(320)
+    assert under(b"\x01\x00" * 160) == b"\x01\x00" * 160
+    assert background(wants_not) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "warned"),
+    [
+        ({"transfer_allow": parse("700")}, "TRANSFER_ALLOW has no effect"),
+        ({"on_failure": "transfer:700"}, "ON_FAILURE cannot transfer"),
+        (
+            {"ami_host": "h", "ami_password": Secret("s"), "ami_url": "http://127.0.0.1:1"},
+            "AMI_URL has no effect",
+        ),
+    ],
+)
+async def test_what_cannot_be_done_is_said_at_the_start(
+    changes: dict[str, Any], warned: str
+) -> None:
+    async with parts(**changes) as made:
+        assert [warning for warning in made.warnings if warned in warning]
+
+
+async def test_settings_that_fit_are_no_reason_to_warn() -> None:
+    exchange = {"ami_url": "http://127.0.0.1:1"}
+    async with parts(**exchange, transfer_allow=parse("700"), on_failure="transfer:700") as made:
+        assert made.warnings == ()
+
+
+async def test_an_agent_whose_voice_has_no_key_is_said(tmp_path: Path) -> None:
+    (tmp_path / "host.yaml").write_text("voice: {engine: openai, name: alloy}\n")
+    async with parts(agents_dir=tmp_path) as made:
+        (warning,) = made.warnings
+        assert "(host): set OPENAI_TTS_API_KEY" in warning
+
+
+async def test_a_tool_an_agent_names_that_is_nowhere_is_said(tmp_path: Path) -> None:
+    (tmp_path / "host.yaml").write_text("tools: [avr_hangup, find_bookng]\n")
+    async with parts(agents_dir=tmp_path) as made:
+        (warning,) = made.warnings
+        assert "find_bookng" in warning
+        assert "avr_hangup" not in warning.partition("find_bookng")[0]
+
+
+async def test_a_start_that_fails_half_way_leaves_nothing_open(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("def")
+    with pytest.raises(SettingsError, match=r"broken\.py"):
+        async with parts(tools_dir=tmp_path, openai_api_key=Secret("a-key")):
+            pass
+
+
+async def test_the_operators_tools_are_theirs_by_name() -> None:
+    toolbox = await toolbox_of(Settings(tools_dir=Path(__file__).parent / "own_tools"))
+    assert toolbox.names() == {"find_booking", "slow_booking", "broken_booking"}
+    await toolbox.close()
