@@ -34,7 +34,9 @@ class Comparison:
         """Everything for a machine. Times in ms; tokens for each turn."""
         off, on = _voice_to_voice(self.off), _voice_to_voice(self.on)
         return {
+            "valid": self._is_valid,
             "settled_ms": 1000 * self.delays.settled,
+            "speech_end_ms": 1000 * self.delays.speech_end,
             "goes_on": self.goes_on,
             "budget_p95_ms": self._budget_ms(),
             "off": _run(self.off),
@@ -54,12 +56,16 @@ class Comparison:
         met = "met" if off.count and off.p95 < budget else "MISSED"
         lower = "met" if on.count and on.p95 < off.p95 else "MISSED"
         verdict = f"   off < {budget:.0f}: {met}, on < off: {lower}"
+        if not self._is_valid:
+            verdict = f"   off < {budget:.0f}, on < off: NOT JUDGED, timings not valid"
+        sound = 1000 * (self.delays.hearing - self.delays.speech_end)
         costs = [
             (each.spending.kept, each.spending.dropped, max(1, each.spending.turns))
             for each in (self.off, self.on)
         ]
         rows = [
-            f"answering ahead: words are settled {before:.0f} ms before the turn is over, {part}",
+            f"answering ahead: words are settled {before:.0f} ms before the turn is over, {part};",
+            f"the end of the sound is told {max(0.0, sound):.0f} ms before the end of the turn",
             "",
             f"{'PREEMPTIVE':34}{'off':>9}{'on':>9}{'on/off':>9}",
             *(
@@ -88,6 +94,10 @@ class Comparison:
                 + f"   for dropped answers: {_extra(self.on.spending, kind):+.1f} %"
             )
         return "\n".join([*rows, "", "with PREEMPTIVE=on:", *self.on.trust()])
+
+    @property
+    def _is_valid(self) -> bool:
+        return not (self.off.doubt or self.on.doubt)
 
     def _budget_ms(self) -> float:
         clouds = self.delays.hearing + self.delays.thinking + self.delays.voice

@@ -7,7 +7,8 @@ only for words is seen to be slower, not wrong.
 
 While the caller speaks, guesses at the words come every 0.3 s, the last word of each still in the
 making. In silence all words said are guessed, then guessed the same again: they are settled. The
-final segment comes with the end of the turn, and not before.
+final segment comes with the end of the turn, and not before; the end of the sound is told between
+the two, as documented, or earlier if asked to. [Agent STT page, 4]
 """
 
 import json
@@ -27,17 +28,22 @@ _GUESS_EVERY_FRAMES = 15
 class Hearing(WSListener):
     """One session of one call.
 
-    settled_frames, silence_frames: silence after which the words are settled and the turn is over.
+    Silence after which the words are settled, the sound is over, and the turn is: settled_frames,
+    speech_end_frames, silence_frames.
     """
 
-    def __init__(self, ledger: Ledger, settled_frames: int, silence_frames: int) -> None:
+    def __init__(
+        self, ledger: Ledger, settled_frames: int, speech_end_frames: int, silence_frames: int
+    ) -> None:
         self._ledger = ledger
+        self._speech_end_frames = speech_end_frames
         self._silence_frames = silence_frames
         self._guess_frames = (max(1, settled_frames // 2), settled_frames)
         self._session: Session | None = None
         self._acknowledged = 0
         self._loud = 0
         self._quiet = 0
+        self._sounding = False
 
     @classmethod
     def answer(cls, request: WSUpgradeRequest, ledger: Ledger, delays: Delays) -> "Hearing | None":
@@ -48,6 +54,7 @@ class Hearing(WSListener):
         return cls(
             ledger,
             max(2, round(delays.settled / FRAME_SECONDS)),
+            max(1, round(delays.speech_end / FRAME_SECONDS)),
             max(1, round(delays.hearing / FRAME_SECONDS)),
         )
 
@@ -83,7 +90,8 @@ class Hearing(WSListener):
         if mark.speaking:
             if not self._loud:
                 session.speech_began[mark.turn.number] = time.perf_counter()
-            if self._quiet or not self._loud:
+            if not self._sounding:
+                self._sounding = True
                 _send(transport, message="SpeechStarted", metadata={"start_time": at["start_time"]})
             self._quiet = 0
             self._loud += 1
@@ -93,11 +101,14 @@ class Hearing(WSListener):
                 self._guess(mark, transport, at, settled=False)
         elif self._loud:
             self._quiet += 1
-            if self._quiet == 1:
-                _send(transport, message="SpeechEnded", metadata={"end_time": at["end_time"]})
-            if self._quiet >= self._silence_frames:
+            over = self._quiet >= self._silence_frames
+            if over:
                 self._loud = self._quiet = 0
                 _say(transport, "AddSegment", question(mark.turn), at)
+            if self._sounding and (over or self._quiet == self._speech_end_frames):
+                self._sounding = False
+                _send(transport, message="SpeechEnded", metadata={"end_time": at["end_time"]})
+            if over:
                 session.turn_ended[mark.turn.number] = time.perf_counter()
                 _send(transport, message="EndOfTurn", metadata={"end_time": at["end_time"]})
             elif self._quiet in self._guess_frames:

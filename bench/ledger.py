@@ -12,10 +12,12 @@ from bench.frames import Received
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """What the synthetic services take, in seconds: the recogniser to be sure of the words and
-    that a turn is over, the model to its first words, the voice to its first sound."""
+    """What the synthetic services take, in seconds: the recogniser to be sure of the words, that
+    the sound is over, and that the turn is; the model to its first words, the voice to its first
+    sound."""
 
     settled: float
+    speech_end: float
     hearing: float
     thinking: float
     voice: float

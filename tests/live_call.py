@@ -6,14 +6,15 @@ The caller speaks when the test says so, in whole turns; audio is not needed for
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import support
 from tests.avr_core import AvrCore, Heard, dial
-from tests.support import Serve, until, url_of
+from tests.support import Serve, url_of
 from tests.tools.test_avr_ami import UUID, FakeAvrAmi, running
 
 from avr_sts_speechmatics.sandbox import agent_stt
@@ -34,6 +35,15 @@ OWN_TOOLS = Path(__file__).parent / "own_tools"
 
 CHARACTER_S = 0.01
 """How long the voice speaks for a character (s): fast, so that a call takes a second or two."""
+
+
+PATIENCE_S = 10.0
+"""How long a test waits for what must come (s); a busy machine may need some of it."""
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for something that nobody announces."""
+    await support.until(holds, timeout=PATIENCE_S)
 
 
 @dataclass(slots=True)
@@ -83,13 +93,24 @@ class LiveCall:
     def begin_to_speak(self) -> None:
         self.session.say(agent_stt.speech_started(self._at + 1))
 
-    async def until_said(self, text: str, *, timeout: float = 5) -> Heard:
+    async def until(self, holds: Callable[[Heard], bool]) -> Heard:
+        """Wait until something holds of what was heard."""
+        return await self.core.until(holds, timeout=PATIENCE_S)
+
+    async def until_said(self, text: str) -> Heard:
         """Wait until the whole of what the agent said is `text`."""
-        return await self.core.until(lambda heard: heard.said("agent") == text, timeout=timeout)
+        return await self.until(lambda heard: heard.said("agent") == text)
+
+    async def until_closed(self) -> Heard:
+        return await self.core.until_closed(timeout=PATIENCE_S)
+
+    async def until_came(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds of what reached the cloud."""
+        await self.cloud.received.until(holds, timeout=PATIENCE_S)
 
     async def asked(self, times: int) -> list[list[dict[str, Any]]]:
         """Wait until the model has been asked so often; `requests`."""
-        await self.cloud.received.until(lambda: len(self.cloud.received.chats) >= times)
+        await self.until_came(lambda: len(self.cloud.received.chats) >= times)
         return self.requests
 
 
@@ -106,15 +127,22 @@ class Rig:
         sessions = len(self.cloud.received.sessions)
         async with dial(url_of(self.server, f"/{query}")) as core:
             await core.init(UUID)
-            session = await self.cloud.received.session(sessions)
+            session = await self.cloud.received.session(sessions, timeout=PATIENCE_S)
             yield LiveCall(self.cloud, self.server, core, session)
 
 
 @asynccontextmanager
 async def live_service(
-    serve: Serve, *answers: Thought, voice: ToneVoice | ScriptedVoice | None = None, **changes: Any
+    serve: Serve,
+    *answers: Thought,
+    voice: ToneVoice | ScriptedVoice | None = None,
+    prepared: bool = True,
+    **changes: Any,
 ) -> AsyncIterator[Rig]:
-    """A service whose model gives these answers. changes: of the settings."""
+    """A service whose model gives these answers.
+
+    prepared: once the kept phrases are there. changes: of the settings.
+    """
     voice = voice or ToneVoice(seconds_per_character=CHARACTER_S)
     engines = scripted(answers=answers or ("I see.",), voice=voice)
     async with running_sandbox(engines) as cloud:
@@ -122,7 +150,9 @@ async def live_service(
             "openai_tts_url": cloud.openai_url,
             "openai_tts_api_key": Secret("a-third-key"),
         }
-        async with serve(cloud, **(second | changes)) as server:
+        async with serve(cloud, prepared=False, **(second | changes)) as server:
+            if prepared:
+                await until(lambda: server.health()["phrases_missing"] == 0)
             yield Rig(cloud, server)
 
 

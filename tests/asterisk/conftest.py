@@ -5,13 +5,18 @@ AVR_TEST_ASTERISK=1, which `make test-asterisk` sets. All others here are ordina
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.asterisk.agent_cloud import agent_cloud
+from tests.asterisk.callers import Agent
 from tests.asterisk.report import Report
 from tests.asterisk.rig import Rig
+from tests.asterisk.service import serving
 from tests.asterisk.unpacked import unpacked
+
+MAX_CALLS = 40
 
 WANTED = bool(os.environ.get("AVR_TEST_ASTERISK"))
 
@@ -45,6 +50,16 @@ def rig(asterisk_root: Path) -> Iterator[Rig]:
     """An Asterisk that stays up for all tests; its complaints are shown where one fails."""
     with Rig(asterisk_root) as running:
         yield running
+
+
+@pytest.fixture
+async def agent(rig: Rig) -> AsyncIterator[Agent]:
+    """The service behind that Asterisk, with a cloud of tones."""
+    async with (
+        agent_cloud(MAX_CALLS) as (cloud, ears),
+        serving(cloud, rig.ports) as service,
+    ):
+        yield Agent(service, ears)
 
 
 @pytest.fixture

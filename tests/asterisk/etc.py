@@ -21,6 +21,12 @@ AMI_USER, AMI_PASSWORD = "avr", "change-me"
 
 TRANSFER_CONTEXT = "transfers"
 
+NO_CODEC = ("5006", "5007")
+"""Extensions of the rig's own: Dial() that names no codec, against the advice of the examples."""
+
+NO_UUID, NO_JSON, NO_SUCH_CODEC, NO_ANSWER = "5901", "5902", "5903", "5904"
+"""Extensions with mistakes that docs/asterisk.md knows by the log. The last dials ${NOWHERE}."""
+
 RTP_PORTS = 400
 _BELOW_THE_KERNELS_OWN = (12_000, 31_000)
 
@@ -31,7 +37,7 @@ _MODULES = """
     app_audiosocket app_dial app_echo app_mixmonitor app_playtones app_verbose
     bridge_builtin_features bridge_holding bridge_simple bridge_softmix
     chan_audiosocket chan_bridge_media chan_pjsip chan_websocket
-    codec_alaw codec_resample codec_ulaw format_pcm format_sln format_wav
+    codec_alaw codec_g722 codec_resample codec_ulaw format_pcm format_sln format_wav
     func_callerid func_channel func_curl func_dialplan func_hangupcause func_logic
     func_strings func_uri func_uuid pbx_config
     res_audiosocket res_curl res_http_websocket res_pjproject res_pjsip
@@ -119,6 +125,20 @@ messages => notice,warning,error,verbose(3),dtmf
 [globals](+)
 AVR = 127.0.0.1:{ports.audiosocket}
 AVR_HTTP = http://127.0.0.1:{ports.http}
+
+[agents](+)
+exten => _500[67],1,Answer()
+ same => n,Dial(AudioSocket/${{AVR}}/${{UUID()}})
+ same => n,Hangup()
+
+exten => {NO_UUID},1,Answer()
+ same => n,AudioSocket(${{UNIQUEID}},${{AVR}})
+exten => {NO_JSON},1,Answer()
+ same => n,Dial(WebSocket/avr/c(slin))
+exten => {NO_SUCH_CODEC},1,Answer()
+ same => n,Dial(WebSocket/avr/c(g722)f(json))
+exten => {NO_ANSWER},1,Answer()
+ same => n,AudioSocket(${{UUID()}},${{NOWHERE}})
 
 ; Every call is recorded, both sides and each alone, then goes its way.
 [recorded]

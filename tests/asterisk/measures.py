@@ -1,7 +1,8 @@
 """What a telephony engineer wants to know of a call, from the packets a phone has heard. Pure.
 
-pace: how evenly they came. playback: what a patient phone makes of them. find: whether a sound that
-is known arrived whole, sample by sample. loud_until: when it became quiet.
+pace: how evenly they came. playback: what a patient phone makes of them. Tape: all that came,
+whenever it came, and where in it a known sound lies. find: whether a sound arrived whole, sample by
+sample. loud_until: when it became quiet.
 """
 
 from collections.abc import Sequence
@@ -51,13 +52,12 @@ def pace(packets: Sequence[Packet]) -> Pace:
     if len(packets) < 2:
         raise ValueError(f"{len(packets)} packets have no pace")
     gaps = np.diff([packet.at for packet in packets]) * 1000
-    numbers = [0]
+    numbers = _numbers(packets)
     jumps = 0
     for before, after in pairwise(packets):
         step = _signed(after.sequence - before.sequence, _SEQUENCES)
         samples = _signed(after.timestamp - before.timestamp, _TIMESTAMPS)
         jumps += step == 1 and samples != len(before.payload)
-        numbers.append(numbers[-1] + step)
     newest = np.maximum.accumulate(numbers)
     p50, p99, most = np.percentile(gaps, [50, 99, 100])
     return Pace(
@@ -135,6 +135,39 @@ def find(sound: Sound, heard: bytes) -> Found:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A sound that was heard. begin, end: when its first and last packet came (monotonic s)."""
+
+    begin: float
+    end: float
+    found: Found
+
+
+class Tape:
+    """What came, one packet after the other in the order of their numbers, whenever they came.
+
+    So a pause that a busy machine makes in a sentence does not count, and a sample that is missing,
+    is there twice or is somebody else's does.
+    """
+
+    def __init__(self, packets: Sequence[Packet], law: Law) -> None:
+        by_number = dict(zip(_numbers(packets), packets, strict=True))
+        self._packets = [by_number[number] for number in sorted(by_number)]
+        self._starts = np.cumsum([0, *(len(packet.payload) for packet in self._packets)])
+        self._pcm = b"".join(law.decode(packet.payload) for packet in self._packets)
+
+    def find(self, sound: Sound) -> Heard:
+        """Find a sound (samples at 8 kHz), the likeliest place for it."""
+        found = find(sound, self._pcm)
+        first = round(found.at * RATE)
+        return Heard(self._came(first), self._came(first + sound.size - 1), found)
+
+    def _came(self, sample: int) -> float:
+        place = int(np.searchsorted(self._starts, sample, side="right")) - 1
+        return self._packets[min(max(place, 0), len(self._packets) - 1)].at
+
+
 def during(packets: Sequence[Packet], begin: float, end: float) -> list[Packet]:
     """Those that arrived between two moments (monotonic s)."""
     return [packet for packet in packets if begin <= packet.at <= end]
@@ -180,6 +213,14 @@ def tones(heard: bytes) -> set[int]:
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(samples.size)))
     strong = np.flatnonzero(spectrum > spectrum.max() / 4) * RATE / samples.size
     return {round(float(hertz) / 10) * 10 for hertz in strong}
+
+
+def _numbers(packets: Sequence[Packet]) -> list[int]:
+    """The packets' numbers, from 0 for the first of them, without wrapping."""
+    numbers = [0] if packets else []
+    for before, after in pairwise(packets):
+        numbers.append(numbers[-1] + _signed(after.sequence - before.sequence, _SEQUENCES))
+    return numbers
 
 
 def _signed(difference: int, modulus: int) -> int:

@@ -53,6 +53,15 @@ class Service:
         """What it has said so far."""
         return self._log.read_text(errors="replace")
 
+    def processor_s(self) -> tuple[float, float]:
+        """How long its event loop has run on a processor, and how long it has waited for one (s).
+
+        What it waits is the fault of whatever else the machine does. [Linux, sched-stats]
+        """
+        task = self._process.pid
+        ran, waited, _ = Path(f"/proc/{task}/task/{task}/schedstat").read_text().split()
+        return int(ran) / 1e9, int(waited) / 1e9
+
     async def health(self) -> dict[str, Any]:
         """What it says of itself."""
         async with aiohttp.ClientSession() as session, session.get(f"{self._url}/health") as reply:

@@ -1,10 +1,21 @@
 """The measures of the real calls find what they are for, and nothing where nothing is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from bench.voiceprint import pcm, sound
 from tests.asterisk.g711 import A_LAW, MU_LAW, Law
-from tests.asterisk.measures import find, loud_from, loud_until, pace, playback, quiet_from, tones
+from tests.asterisk.measures import (
+    Tape,
+    find,
+    loud_from,
+    loud_until,
+    pace,
+    playback,
+    quiet_from,
+    tones,
+)
 from tests.asterisk.rtp import FRAME_S, FRAME_SAMPLES, RATE, Packet
 
 TEXT = "A sentence that is long enough to have a middle."
@@ -93,6 +104,37 @@ def test_a_packet_that_was_overtaken_is_late_and_not_lost() -> None:
     even = packets(bytes(32_000))
     swapped = [*even[:10], even[11], even[10], *even[12:]]
     assert (pace(swapped).late, pace(swapped).lost) == (1, 0)
+
+
+def test_a_pause_made_on_the_way_is_no_missing_sample_and_is_seen_in_the_pace() -> None:
+    stream = packets(bytes(1600) + pcm(TEXT, RATE))
+    half = len(stream) // 2
+    late = [
+        replace(packet, at=packet.at + 0.5, timestamp=(packet.timestamp + 4000) % 2**32)
+        for packet in stream[half:]
+    ]
+    paused = [*stream[:half], *late]
+    heard = Tape(paused, MU_LAW).find(EXPECTED)
+    assert heard.found.worst > 0.99
+    assert heard.begin == stream[5].at
+    assert heard.end == late[-1].at
+    assert find(EXPECTED, playback(paused, MU_LAW, 100)).worst < 0.9
+    assert pace(paused).jumps == 1
+
+
+@pytest.mark.parametrize("change", ["lost", "twice"])
+def test_a_packet_that_is_lost_or_somebody_elses_is_missing_from_the_stream(change: str) -> None:
+    even = packets(pcm(TEXT, RATE))
+    middle = len(even) // 2
+    wrong = [] if change == "lost" else [replace(even[middle], payload=even[middle - 1].payload)]
+    tape = Tape([*even[:middle], *wrong, *even[middle + 1 :]], MU_LAW)
+    assert tape.find(EXPECTED).found.worst < 0.9
+
+
+def test_packets_that_were_overtaken_are_put_in_order() -> None:
+    even = packets(pcm(TEXT, RATE))
+    swapped = [*even[:10], even[11], even[10], *even[12:]]
+    assert Tape(swapped, MU_LAW).find(EXPECTED).found.worst > 0.99
 
 
 def test_sound_has_a_beginning_and_an_end_in_time() -> None:

@@ -4,21 +4,21 @@ The phone is ours, so that it can tell what reached it and when; the cloud is a 
 speaks sounds made from its text, so that every missing sample shows; all between is as in life: the
 shipped dialplan, RTP, Asterisk's sockets, the service as a process of its own.
 
-Times are reported. They are asserted only with bounds that a busy machine keeps too.
+Times are reported. They are asserted only with bounds that a busy machine keeps too; how even the
+audio came, which no bound can promise there, is asked again before it fails.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from bench.voiceprint import length, sound
+from bench.voiceprint import sound
 from tests.asterisk.agent_cloud import agent_cloud, answer, answer_to_keys
+from tests.asterisk.callers import SETTLED_S, WHOLE, WHOLE_PART, Agent, ask, dial, heard_whole
 from tests.asterisk.measures import (
-    Found,
+    Tape,
     during,
     find,
     loud_from,
@@ -28,108 +28,82 @@ from tests.asterisk.measures import (
     quiet_from,
     tones,
 )
-from tests.asterisk.phone import Phone, call
+from tests.asterisk.phone import Phone
 from tests.asterisk.report import Report
 from tests.asterisk.rig import Rig
-from tests.asterisk.rtp import RATE
-from tests.asterisk.service import Service, serving
-from tests.asterisk.tone_callers import NAMES, Saying, ToneEars, text_of, utterance
+from tests.asterisk.rtp import FRAME_S, RATE
+from tests.asterisk.service import serving
+from tests.asterisk.tone_callers import NAMES, Saying, text_of, utterance
 from tests.asterisk.ways import WAYS, Way, by_every_way
 from tests.support import until
 
 from avr_sts_speechmatics.audio.wav import read_speech
 
-SETTLED_S = 0.6
-"""How long after the answer the conversation has surely begun (s)."""
-
-WHOLE, WHOLE_PART = 0.99, 0.9
-"""Correlation of a sentence that arrived whole, and of the worst 20 ms of it."""
+ATTEMPTS = 3
+"""How often evenness is asked for: other work may spoil a few seconds of a machine."""
 
 QUIET_S = 30
 CROWD, CROWD_S = 20, 60
-
-
-@dataclass(frozen=True, slots=True)
-class Agent:
-    """A service that waits for calls. ears: what its recogniser has told it, and when."""
-
-    service: Service
-    ears: ToneEars
-
-
-@pytest.fixture
-async def agent(rig: Rig) -> AsyncIterator[Agent]:
-    async with (
-        agent_cloud(2 * CROWD) as (cloud, ears),
-        serving(cloud, rig.ports) as service,
-    ):
-        yield Agent(service, ears)
-
-
-def recording(phone: Phone) -> bytes:
-    """All that a phone heard, from the answer on."""
-    return playback(phone.heard, phone.law, phone.answered_at)
-
-
-def heard_whole(heard: bytes, sentences: list[str]) -> list[Found]:
-    """Where the sentences are in a recording. Fails where one is not there, or not whole."""
-    places = [find(sound(sentence, RATE), heard) for sentence in sentences]
-    for sentence, found in zip(sentences, places, strict=True):
-        assert found.correlation > WHOLE, f"{sentence}: {found}"
-        assert found.worst > WHOLE_PART, f"{sentence}: {found}"
-    return places
-
-
-async def ask(phone: Phone, way: Way, saying: Saying) -> float:
-    """Say something once the call has settled; returns when it was said to its end."""
-    await phone.stay(SETTLED_S)
-    phone.say(utterance(way.number, saying))
-    await phone.until(lambda: not phone.speaking)
-    return time.monotonic()
+EVEN_SHARE = 0.85
+"""Of the answers in a crowd: a stall of the machine reaches all that are spoken at that moment."""
 
 
 async def test_the_agents_audio_arrives_whole_and_even(
     rig: Rig, agent: Agent, report: Report
 ) -> None:
+    uneven: list[Way] = []
+
     async def scenario(way: Way) -> None:
         sentences = answer(way.number, Saying.QUESTION)
-        async with call(rig.sip, way.extension) as phone:
+        async with dial(rig, way) as phone:
             asked = await ask(phone, way, Saying.QUESTION)
             await phone.until_spoken_to()
-        places = heard_whole(recording(phone), sentences)
-        begin = phone.answered_at + places[0].at
-        end = phone.answered_at + places[-1].at + length(sentences[-1:])
+        places = heard_whole(phone, sentences)
+        begin, end = places[0].begin, places[-1].end
         even = pace(during(phone.heard, begin, end))
+        played = playback(phone.heard, phone.law, phone.answered_at)
         to_phone = rig.recording(way.extension, "to")
         await until(lambda: to_phone.stat().st_size > 44)
-        recorded = [find(sound(sentence, RATE), read_speech(to_phone)) for sentence in sentences]
+        recorded = read_speech(to_phone)
+        in_time = min(find(sound(text, RATE), played).correlation for text in sentences)
+        mixed = min(find(sound(text, RATE), recorded).correlation for text in sentences)
         report.add(
             "whole and even: a long answer",
             way.name,
-            correlation=min(found.correlation for found in places),
-            worst_20ms=min(found.worst for found in places),
-            mixmonitor=min(found.correlation for found in recorded),
+            every_sample=min(heard.found.correlation for heard in places),
+            worst_20ms=min(heard.found.worst for heard in places),
+            in_time=in_time,
+            mixmonitor=mixed,
             per_second=even.per_second,
             gap_p50_ms=even.gap_p50_ms,
             gap_p99_ms=even.gap_p99_ms,
             gap_max_ms=even.gap_max_ms,
             jumps=even.jumps,
-            lost=even.lost,
             answer_after_ms=round(1000 * (begin - asked)),
         )
-        assert 49 < even.per_second < 51
-        assert even.gap_p99_ms < 40
-        assert (even.jumps, even.lost, even.late) == (0, 0, 0)
-        assert min(found.correlation for found in recorded) > WHOLE
+        assert (even.lost, even.late) == (0, 0)
+        if not (
+            49 < even.per_second < 51
+            and even.gap_p99_ms < 40
+            and even.jumps == 0
+            and min(in_time, mixed) > WHOLE
+        ):
+            uneven.append(way)
 
-    await by_every_way(scenario)
+    for _ in range(ATTEMPTS):
+        ways, uneven = uneven or list(WAYS), []
+        await by_every_way(scenario, ways)
+        if not uneven:
+            return
+    names = ", ".join(way.name for way in uneven)
+    pytest.fail(f"not even in {ATTEMPTS} attempts: {names}; the figures are in the summary")
 
 
 async def test_a_caller_who_interrupts_hears_silence_at_once(
     rig: Rig, agent: Agent, report: Report
 ) -> None:
     async def scenario(way: Way) -> None:
-        async with call(rig.sip, way.extension) as phone:
+        async with dial(rig, way) as phone:
             await ask(phone, way, Saying.QUESTION)
             await phone.until(lambda: phone.sound_at > 0)
             await phone.stay(1.5)
@@ -141,9 +115,9 @@ async def test_a_caller_who_interrupts_hears_silence_at_once(
         next_sound = loud_from(phone.heard, phone.law, quiet + 0.02)
         assert next_sound is not None
         # What is heard next is the next answer, not the rest of the old one.
-        rest = playback(during(phone.heard, next_sound, time.monotonic()), phone.law, next_sound)
-        (place,) = heard_whole(rest, answer(way.number, Saying.STOP))
-        assert abs(place.at) < 0.02
+        rest = [packet for packet in phone.heard if packet.at >= next_sound]
+        (place,) = heard_whole(phone, answer(way.number, Saying.STOP), rest)
+        assert place.begin == next_sound
         report.add(
             "barge-in: after the recogniser noticed speech",
             way.name,
@@ -157,13 +131,13 @@ async def test_a_caller_who_interrupts_hears_silence_at_once(
 
 async def test_a_key_that_is_pressed_reaches_the_agent(rig: Rig, agent: Agent) -> None:
     async def scenario(way: Way) -> None:
-        async with call(rig.sip, way.extension) as phone:
+        async with dial(rig, way) as phone:
             await phone.stay(SETTLED_S)
             phone.press("5")
             await phone.stay(0.4)
             phone.press("#")
             await phone.until_spoken_to()
-        heard_whole(recording(phone), answer_to_keys("5"))
+        heard_whole(phone, answer_to_keys("5"))
 
     await by_every_way(scenario)
 
@@ -173,13 +147,13 @@ async def test_a_caller_is_transferred_after_the_last_word(
 ) -> None:
     async def scenario(way: Way) -> None:
         farewell = answer(way.number, Saying.TRANSFER)
-        async with call(rig.sip, way.extension) as phone:
+        async with dial(rig, way) as phone:
             await ask(phone, way, Saying.TRANSFER)
             await phone.until_spoken_to(pause=0.1)
             # The other extension has its two tones, and then echoes.
             await phone.until_spoken_to(pause=0.3)
-        (place,) = heard_whole(recording(phone), farewell)
-        spoken = phone.answered_at + place.at + length(farewell)
+        (place,) = heard_whole(phone, farewell)
+        spoken = place.end + FRAME_S
         other = loud_from(phone.heard, phone.law, spoken + 0.1)
         assert other is not None
         report.add(
@@ -199,10 +173,10 @@ async def test_the_agent_hangs_up_after_its_last_word(
 ) -> None:
     async def scenario(way: Way) -> None:
         farewell = answer(way.number, Saying.GOODBYE)
-        async with call(rig.sip, way.extension) as phone:
+        async with dial(rig, way) as phone:
             await ask(phone, way, Saying.GOODBYE)
             ended = await phone.until_hung_up(timeout=15)
-        heard_whole(recording(phone), farewell)
+        heard_whole(phone, farewell)
         last = loud_until(phone.heard, phone.law)
         assert last is not None
         report.add(
@@ -219,7 +193,7 @@ async def test_nothing_is_left_of_a_call_whose_caller_hangs_up(
     rig: Rig, agent: Agent, report: Report
 ) -> None:
     async def scenario(way: Way) -> None:
-        async with call(rig.sip, way.extension) as phone:
+        async with dial(rig, way) as phone:
             await ask(phone, way, Saying.QUESTION)
             await phone.until(lambda: phone.sound_at > 0)
 
@@ -239,7 +213,7 @@ async def test_nothing_is_left_when_asterisk_dies_in_mid_call(
         ):
 
             async def be_cut_off(way: Way) -> None:
-                async with call(doomed.sip, way.extension) as phone:
+                async with dial(doomed, way) as phone:
                     await ask(phone, way, Saying.QUESTION)
                     await phone.until(lambda: phone.sound_at > 0)
                     talking.release()
@@ -258,17 +232,33 @@ async def test_nothing_is_left_when_asterisk_dies_in_mid_call(
 
 
 @pytest.mark.timeout(QUIET_S + 60)
-async def test_a_caller_who_sends_nothing_for_long_stays_connected(rig: Rig, agent: Agent) -> None:
+async def test_a_quiet_caller_stays_connected_and_is_answered_then(
+    rig: Rig, agent: Agent, report: Report
+) -> None:
+    async def be_quiet(phone: Phone, way: Way) -> float:
+        """Packets a second that came meanwhile."""
+        begin = time.monotonic()
+        await phone.stay(QUIET_S)
+        assert phone.ended_at is None
+        came = len(during(phone.heard, begin, time.monotonic()))
+        phone.mute = False
+        await ask(phone, way, Saying.QUESTION)
+        await phone.until_spoken_to()
+        heard_whole(phone, answer(way.number, Saying.QUESTION))
+        return came / QUIET_S
+
     async def scenario(way: Way) -> None:
-        async with call(rig.sip, way.extension) as phone:
-            await phone.stay(SETTLED_S)
-            phone.mute = True
-            await phone.stay(QUIET_S)
-            assert phone.ended_at is None
-            phone.mute = False
-            await ask(phone, way, Saying.QUESTION)
-            await phone.until_spoken_to()
-        heard_whole(recording(phone), answer(way.number, Saying.QUESTION))
+        # On hold a telephone sends nothing at all, else silence.
+        async with dial(rig, way) as on_hold, dial(rig, way) as silent:
+            await on_hold.stay(SETTLED_S)
+            on_hold.mute = True
+            held, quiet = await asyncio.gather(be_quiet(on_hold, way), be_quiet(silent, way))
+        report.add(
+            f"quiet for {QUIET_S} s, then answered: packets a second meanwhile",
+            way.name,
+            on_hold=held,
+            silent=quiet,
+        )
 
     await by_every_way(scenario)
 
@@ -280,7 +270,7 @@ async def test_twenty_callers_at_once_each_hear_all_that_is_theirs(
     async def talk(number: int) -> tuple[Phone, list[float]]:
         """Ask for a minute; when each question began."""
         asked = []
-        async with call(rig.sip, WAYS[number % len(WAYS)].extension) as phone:
+        async with dial(rig, WAYS[number % len(WAYS)]) as phone:
             await phone.stay(SETTLED_S + number * 0.1)
             end = time.monotonic() + CROWD_S
             while time.monotonic() < end:
@@ -290,32 +280,41 @@ async def test_twenty_callers_at_once_each_hear_all_that_is_theirs(
         return phone, asked
 
     assert len(NAMES) >= CROWD
+    before = (time.monotonic(), *agent.service.processor_s())
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(talk(number)) for number in range(CROWD)]
+    after = (time.monotonic(), *agent.service.processor_s())
+    lasted, ran, waited = (now - then for then, now in zip(before, after, strict=True))
     # Only now: the phones must not wait while one of them is judged.
-    places, paces = [], []
+    places, paces, in_time = [], [], []
     for number, task in enumerate(tasks):
         phone, asked = task.result()
-        sentences = answer(number, Saying.QUESTION)
-        for begin, end in pairwise((*asked, time.monotonic())):
-            heard = playback(during(phone.heard, begin, end), phone.law, begin)
-            found = [find(sound(sentence, RATE), heard) for sentence in sentences]
-            places += found
-            if all(place.correlation > WHOLE for place in found):
-                first, last = begin + found[0].at, begin + found[-1].at + length(sentences[-1:])
-                paces.append(pace(during(phone.heard, first, last)))
+        sounds = [sound(sentence, RATE) for sentence in answer(number, Saying.QUESTION)]
+        for since, end in pairwise((*asked, time.monotonic())):
+            packets = during(phone.heard, since, end)
+            tape = Tape(packets, phone.law)
+            answers = [tape.find(expected) for expected in sounds]
+            places += answers
+            paces.append(pace(during(packets, answers[0].begin, answers[-1].end)))
+            played = playback(packets, phone.law, since)
+            in_time.append(min(find(expected, played).correlation for expected in sounds))
+    even = sum(correlation > WHOLE for correlation in in_time)
     report.add(
         f"{CROWD} calls at once for {CROWD_S} s",
-        "all",
-        answers=len(places) // 2,
-        whole=sum(found.correlation > WHOLE for found in places) // 2,
-        worst_correlation=min(found.correlation for found in places),
-        worst_20ms=min(found.worst for found in places),
-        worst_p99_ms=max((even.gap_p99_ms for even in paces), default="-"),
-        gap_max_ms=max((even.gap_max_ms for even in paces), default="-"),
+        "all ways",
+        answers=len(in_time),
+        even=even,
+        worst_correlation=min(heard.found.correlation for heard in places),
+        worst_20ms=min(heard.found.worst for heard in places),
+        gap_p99_ms=sorted(even.gap_p99_ms for even in paces)[len(paces) // 2],
+        worst_gap_ms=max(even.gap_max_ms for even in paces),
         jumps=sum(even.jumps for even in paces),
         lost=sum(even.lost for even in paces),
+        processor_percent=round(100 * ran / lasted, 1),
+        waited_for_it_percent=round(100 * waited / lasted, 1),
     )
-    assert len(places) >= CROWD * 2 * 4
-    assert min(found.correlation for found in places) > WHOLE
+    assert len(in_time) >= CROWD * 4
+    assert min(heard.found.correlation for heard in places) > WHOLE
+    assert min(heard.found.worst for heard in places) > WHOLE_PART
     assert sum(even.lost for even in paces) == 0
+    assert even >= EVEN_SHARE * len(in_time)

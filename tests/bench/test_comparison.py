@@ -8,7 +8,7 @@ from bench.figures import Integrity, Spending, Timings, Tokens
 from bench.ledger import Delays
 from bench.report import Conditions, Report
 
-DELAYS = Delays(settled=0.14, hearing=0.3, thinking=0.25, voice=0.15)
+DELAYS = Delays(settled=0.14, speech_end=0.3, hearing=0.3, thinking=0.25, voice=0.15)
 
 
 def made(preemptive: str, voice_to_voice: float, dropped: Tokens) -> Report:
@@ -74,5 +74,8 @@ def test_the_cost_is_what_was_dropped_against_what_was_kept() -> None:
 def test_a_run_that_cannot_be_trusted_says_so_also_when_it_is_the_second() -> None:
     comparison = compared(off=0.705, on=0.550)
     late = replace(comparison.on, conditions=replace(comparison.on.conditions, lags=[0.02]))
-    assert "NOT VALID" in replace(comparison, on=late).table()
+    table = replace(comparison, on=late).table()
+    assert "NOT VALID" in table
+    assert "NOT JUDGED" in table
+    assert ": met" not in table
     assert "NOT VALID" not in comparison.table()

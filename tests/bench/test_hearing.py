@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 from bench.codewords import Turn, question
 from bench.frames import SPEECH_FRAMES, Mark, encode
@@ -10,7 +11,7 @@ from bench.run import cloud
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 TURN = Turn(3, 4)
-DELAYS = Delays(settled=0.14, hearing=0.3, thinking=0.0, voice=0.0)
+DELAYS = Delays(settled=0.14, speech_end=0.3, hearing=0.3, thinking=0.0, voice=0.0)
 SETTLED, SILENCE = 7, 15
 """DELAYS in frames."""
 
@@ -34,11 +35,13 @@ class Listener(WSListener):
             self.told.append((self.number, kind, message.get("segment", {}).get("transcript", "")))
 
 
-async def told_of(pattern: list[tuple[int, bool]]) -> list[tuple[int, str, str]]:
+async def told_of(
+    pattern: list[tuple[int, bool]], delays: Delays = DELAYS
+) -> list[tuple[int, str, str]]:
     """What is told of so many frames of sound or silence: number of the frame, message, words."""
     sounds = [speaking for count, speaking in pattern for _ in range(count)]
     listener = Listener()
-    async with cloud(Ledger(), DELAYS) as (port, _), asyncio.timeout(10):
+    async with cloud(Ledger(), delays) as (port, _), asyncio.timeout(10):
         transport, _ = await ws_connect(lambda: listener, f"ws://127.0.0.1:{port}/v2/agent")
         audio = {"type": "raw", "encoding": "pcm_s16le", "sample_rate": 8000}
         start = {"message": "StartRecognition", "audio_format": audio}
@@ -64,7 +67,11 @@ async def test_words_change_while_they_are_said_and_settle_before_the_turn_ends(
     assert [number for number, _ in guesses] == [5, 20, SPEECH_FRAMES + 3, SPEECH_FRAMES + SETTLED]
     assert len({words for _, words in guesses[:3]}) == 3
     assert [words for _, words in guesses[2:]] == [whole, whole]
-    assert told[-2:] == [(ends, "AddSegment", whole), (ends, "EndOfTurn", "")]
+    assert told[-3:] == [
+        (ends, "AddSegment", whole),
+        (ends, "SpeechEnded", ""),
+        (ends, "EndOfTurn", ""),
+    ]
 
 
 async def test_a_pause_settles_the_words_so_far_and_ends_no_turn() -> None:
@@ -77,6 +84,15 @@ async def test_a_pause_settles_the_words_so_far_and_ends_no_turn() -> None:
     assert len(in_pause) == 2
     assert in_pause[0] == in_pause[1] != ""
     assert question(TURN).startswith(f"{in_pause[0]} ")
-    assert [number for number, _ in at(told, "SpeechStarted")] == [1, half + pause + 1]
+    assert [number for number, _ in at(told, "SpeechStarted")] == [1]
     assert at(told, "EndOfTurn") == [(2 * half + pause + SILENCE, "")]
     assert [words for _, words in at(told, "AddSegment")] == [question(TURN)]
+
+
+async def test_an_early_end_of_sound_comes_once_for_each_sound() -> None:
+    half, pause = SPEECH_FRAMES // 2, SILENCE - 1
+    early = replace(DELAYS, speech_end=0.02)
+    told = await told_of([(half, True), (pause, False), (half, True), (SILENCE, False)], early)
+    assert [number for number, _ in at(told, "SpeechStarted")] == [1, half + pause + 1]
+    ends = [number for number, _ in at(told, "SpeechEnded")]
+    assert ends == [half + 1, 2 * half + pause + 1]

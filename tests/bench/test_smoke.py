@@ -17,7 +17,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect, ws_c
 
 from bench import voiceprint
 
-DELAYS = Delays(settled=0.04, hearing=0.1, thinking=0.05, voice=0.05)
+DELAYS = Delays(settled=0.04, speech_end=0.1, hearing=0.1, thinking=0.05, voice=0.05)
 
 
 class Reference(WSListener):

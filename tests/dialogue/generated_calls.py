@@ -23,8 +23,8 @@ MANNERS: Mapping[str, Sequence[Any]] = {
     "welcome_is_sacred": [False, True],
     "barge_in": ["words", "speech", "off"],
     "min_words": [1, 2, 3],
-    "no_input_s": [0.0, 8.0],
-    "max_call_s": [0.0, 0.0, 60.0],
+    "no_input_s": [0.0, 0.0, 8.0],
+    "max_call_s": [0.0, 0.0, 35.0],
     "filler_s": [0.0, 2.0],
     "preemptive": [False, True],
     "dictation_s": [0.0, 1.5],
@@ -94,6 +94,12 @@ def asks_for_a_number(call: SimulatedCall) -> None:
         call.agent_says("What is your number?", complete=False)
 
 
+def sentence_without_voice(call: SimulatedCall) -> None:
+    reply = call.reply
+    if reply is not None and reply.text is None and not (reply.complete or reply.waits):
+        call.agent_prepares("five six seven")
+
+
 def answer_complete(call: SimulatedCall) -> None:
     if call.reply is not None:
         call.agent_has_said_all()
@@ -102,10 +108,6 @@ def answer_complete(call: SimulatedCall) -> None:
 def failure(call: SimulatedCall) -> None:
     if call.reply is not None and not call.reply.waits:
         call.agent_fails()
-
-
-def voice_breaks_off(call: SimulatedCall) -> None:
-    call.voice_breaks_off()
 
 
 def tools_called(call: SimulatedCall) -> None:
@@ -207,7 +209,10 @@ STEPS: list[Step] = [
     *(3 * [sentence, settle, answer_complete, short_time, long_time]),
     asks_for_a_number,
     failure,
-    voice_breaks_off,
+    SimulatedCall.voice_comes,
+    SimulatedCall.voice_breaks_off,
+    SimulatedCall.pause_comes_too_late,
+    *(2 * [sentence_without_voice]),
     tools_called,
     tool_refused,
     departure,
@@ -233,6 +238,7 @@ def run_out(call: SimulatedCall) -> None:
     for _ in range(60):
         while call.tools and call.ended is None:
             call.tool_ends("It failed.", failed=True)
+        call.voice_comes()
         sentence(call)
         answer_complete(call)
         call.passes(2.0)

@@ -15,7 +15,7 @@ from tests.dialogue.generated_calls import ENDINGS, MANNERS, STEPS, Step, live_t
 
 from avr_sts_speechmatics.dialogue.manners import Manners
 
-STEPS_MAX = 250
+STEPS_MAX = 120
 AFTER_MAX = 10
 
 

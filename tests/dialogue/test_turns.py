@@ -255,6 +255,19 @@ def test_a_reply_that_ends_while_paused_leaves_no_pause_behind(call: SimulatedCa
     assert heard(call) == ["Nine.", "At five."]
 
 
+def test_a_reply_heard_to_its_end_before_it_could_be_paused_leaves_no_pause_behind(
+    paused: SimulatedCall,
+) -> None:
+    paused.pause_comes_too_late()
+    paused.settle()
+    assert not paused.paused
+    paused.quiet()
+    paused.says("And on Sundays?")
+    paused.agent_says("At ten.")
+    paused.passes(10)
+    assert heard(paused) == [ANSWER, "At ten."]
+
+
 def test_a_reply_that_fails_while_paused_is_apologised_for_aloud(call: SimulatedCall) -> None:
     call.says(QUESTION)
     call.agent_says("Well,", complete=False)
@@ -968,6 +981,28 @@ def test_an_answer_begun_ahead_that_fails_is_asked_for_again_at_the_end_of_the_t
     assert (call.asked_for(ev.ConfirmReply), call.fixed) == (0, [])
 
 
+def test_an_answer_begun_ahead_knows_what_was_said_over_a_welcome_that_nothing_interrupts() -> None:
+    call = early(welcome="This call is recorded.", welcome_is_sacred=True)
+    call.starts()
+    call.agent_says()
+    call.says("Hello there.")
+    call.types("1*")  # a key interrupts even that
+    call.segment(QUESTION)
+    assert draft_question(call) == f"Hello there. {QUESTION}"
+    call.turn_ends()
+    assert call.asked_for(ev.ConfirmReply) == 1
+
+
+def test_the_end_of_a_call_drops_the_answer_begun_ahead() -> None:
+    call = early()
+    call.tell(ev.AudioEnded())
+    call.guess("When do")
+    assert len(call.drafts) == 1
+    call.passes(SETTLE_S * (SETTLE_TRIES + 1))
+    assert call.ended is not None
+    assert call.drafts == []
+
+
 def test_nothing_is_answered_ahead_while_the_agent_speaks_or_if_it_is_forbidden() -> None:
     call = early(barge_in="off")
     call.says(QUESTION)
@@ -1155,6 +1190,20 @@ def test_who_speaks_while_a_tool_runs_is_answered_when_it_has_ended() -> None:
     assert len(names_run(call)) == 1
 
 
+def test_a_result_is_told_though_the_agent_had_spoken_and_was_stopped_by_nothing_but_a_guess() -> (
+    None
+):
+    call = SimulatedCall()
+    call.says(QUESTION)
+    call.agent_says("I will have a look.", complete=False)
+    call.agent_calls("look_up")
+    call.guess("uh")
+    call.tool_ends("Nine to five.")
+    call.turn_ends()
+    assert call.reply is not None
+    assert call.reply.history[-1] == ToolResult("id1", "Nine to five.")
+
+
 def test_a_result_that_came_while_a_guess_came_to_nothing_is_told_after_all() -> None:
     call = calling()
     call.guess("uh")
@@ -1245,6 +1294,43 @@ def test_what_was_said_before_other_tools_is_no_farewell() -> None:
     call.tool_ends()
     call.agent_calls("avr_hangup", leaves="hang_up")
     assert call.fixed == [PATIENT.goodbye]
+
+
+def test_a_farewell_whose_voice_has_not_come_yet_is_waited_for() -> None:
+    call = SimulatedCall()
+    call.says(QUESTION)
+    call.agent_prepares("Good bye.")
+    call.agent_calls("avr_hangup", leaves="hang_up")
+    call.passes(5)
+    assert call.asked_for(ev.RunTool) == 0
+    call.voice_comes()
+    call.passes(5)
+    assert heard(call) == ["Good bye."]
+    assert names_run(call) == ["avr_hangup"]
+
+
+def test_the_limit_of_a_call_that_is_being_left_says_nothing_more() -> None:
+    call = SimulatedCall(replace(PATIENT, max_call_s=30.1))
+    call.starts()
+    call.passes(0.2)
+    call.agent_says()  # the warning
+    call.passes(5)
+    call.says(QUESTION)
+    call.agent_says("Good bye.", complete=False)
+    call.agent_calls("avr_hangup", leaves="hang_up")
+    call.passes(FAREWELL_S + 0.1)
+    assert call.tools
+    call.passes(60)
+    assert call.fixed == [PATIENT.warning]
+
+
+def test_a_farewell_that_was_heard_before_it_could_be_paused_ends_the_call() -> None:
+    call = leaving()
+    call.sound()
+    call.pause_comes_too_late()
+    call.quiet()
+    call.passes(5)
+    assert names_run(call) == ["avr_hangup"]
 
 
 def test_a_sound_after_the_farewell_gives_the_caller_time_for_a_word() -> None:

@@ -428,7 +428,8 @@ class Dialogue:
         words = self.history.heard(utterance, share)
         if words:
             yield ev.SendTranscript("agent", words)
-        if self.state is State.SPEAKING and not self.history.waiting:
+        if self.state in (State.SPEAKING, State.PAUSED) and not self.history.waiting:
+            yield from self._unpause()  # where another plays, a pause may come too late
             self.state = State.THINKING  # until more comes, or the end is told
             yield from self._await_voice()
         yield from self._depart_when_heard()

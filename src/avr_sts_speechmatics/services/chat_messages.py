@@ -49,7 +49,7 @@ def _object(arguments: str) -> str:
 
 
 def _function_name(name: str) -> str:
-    """A name as functions may have it; a model may make up any. [OpenAI reference, 3]"""
+    """A name as functions may have it; a model may make up any. [OpenAI: function names]"""
     return _NOT_IN_NAMES.sub("_", name)[:64] or "unknown"
 
 
