@@ -31,7 +31,7 @@ from avr_sts_speechmatics.sandbox.scripted import (
     running_sandbox,
 )
 
-SPEED = 3
+SPEED = 4
 WORD_S = 0.3
 """How long a word takes, and how often a partial comes (s)."""
 

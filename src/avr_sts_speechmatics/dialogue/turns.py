@@ -428,8 +428,9 @@ class Dialogue:
         words = self.history.heard(utterance, share)
         if words:
             yield ev.SendTranscript("agent", words)
-        if self.state in (State.SPEAKING, State.PAUSED) and not self.history.waiting:
-            yield from self._unpause()  # where another plays, a pause may come too late
+        if self.state is State.PAUSED and not self.history.waiting:
+            yield from self._resume()  # where another plays, a pause may come too late
+        if self.state is State.SPEAKING and not self.history.waiting:
             self.state = State.THINKING  # until more comes, or the end is told
             yield from self._await_voice()
         yield from self._depart_when_heard()
@@ -444,7 +445,6 @@ class Dialogue:
         if not self._reply_is_fixed:  # an apology heard is not an answer
             self._failures = 0
             self._owes_results = False
-        yield from self._unpause()
         yield from self._listen()
 
     def _reply_failed(self, event: ev.ReplyFailed) -> Iterator[ev.Command]:
@@ -455,7 +455,6 @@ class Dialogue:
         self._failures += 1
         if not self._reply_is_fixed:
             self._unanswered = bool(self._late)  # the rest they are asked to say again
-        yield from self._unpause()
         if self._departure is not None:
             yield from self._listen()  # they are told nothing, but helped
         elif self._reply_is_fixed and (self._leaving or self._parting or self._failures > 1):
@@ -767,11 +766,6 @@ class Dialogue:
         self.state = State.SPEAKING
         yield ev.CancelTimer(ev.Timer.CONFIRM)
         yield ev.Resume()
-
-    def _unpause(self) -> Iterator[ev.Command]:
-        """A reply that is over leaves no pause behind: the next would never be heard."""
-        if self.state is State.PAUSED:
-            yield from self._resume()
 
     def _listen(self) -> Iterator[ev.Command]:
         self._reply = None
