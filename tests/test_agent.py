@@ -39,5 +39,5 @@ def test_a_voice_is_a_name_or_an_engine_with_a_name(written: object, choice: Voi
     ],
 )
 def test_a_voice_that_is_none_is_refused_with_what_is_allowed(written: object) -> None:
-    with pytest.raises(Wrong, match="sarah|plain name"):
+    with pytest.raises(Wrong, match=r"sarah|plain name"):
         voice_choice(written)
