@@ -59,7 +59,9 @@ async def test_a_clip_is_one_turn(worker: Executor, clips: list[Clip]) -> None:
     clip = clips[1]
     await heard.listen_to(clip.pcm + bytes(16_000), start())
     assert heard.names[0] == "SpeechStarted"
-    assert heard.names[-3:] == ["AddSegment", "SpeechEnded", "EndOfTurn"]
+    # The silence may be known before the words, where a recogniser is slow.
+    assert sorted(heard.names[-3:-1]) == ["AddSegment", "SpeechEnded"]
+    assert heard.names[-1] == "EndOfTurn"
     # The clips have 0.2 s of silence before and 0.5 s after.
     length = len(clip.pcm) / 16_000
     assert heard.messages[0]["metadata"]["start_time"] == pytest.approx(0.2, abs=0.3)
