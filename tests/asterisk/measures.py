@@ -149,17 +149,19 @@ class Tape:
 
     So a pause that a busy machine makes in a sentence does not count, and a sample that is missing,
     is there twice or is somebody else's does.
+
+    pcm: all of it, s16le at 8 kHz.
     """
 
     def __init__(self, packets: Sequence[Packet], law: Law) -> None:
         by_number = dict(zip(_numbers(packets), packets, strict=True))
         self._packets = [by_number[number] for number in sorted(by_number)]
         self._starts = np.cumsum([0, *(len(packet.payload) for packet in self._packets)])
-        self._pcm = b"".join(law.decode(packet.payload) for packet in self._packets)
+        self.pcm = b"".join(law.decode(packet.payload) for packet in self._packets)
 
     def find(self, sound: Sound) -> Heard:
         """Find a sound (samples at 8 kHz), the likeliest place for it."""
-        found = find(sound, self._pcm)
+        found = find(sound, self.pcm)
         first = round(found.at * RATE)
         return Heard(self._came(first), self._came(first + sound.size - 1), found)
 

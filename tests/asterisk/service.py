@@ -10,8 +10,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,35 @@ from avr_sts_speechmatics.sandbox.scripted import RunningSandbox
 
 READY_S = 30.0
 STOP_S = 10.0
+STARVED = 0.25
 _ASK_AGAIN_S = 0.05
 _OWN_PREFIXES = ("SPEECHMATICS_", "OPENAI_", "AVR_", "AMI_", "WEBHOOK_")
 
 
 class ServiceFailed(Exception):
     """The service did not start; the text has the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Time of a process (s): that has passed, running on a processor, and waiting for one.
+
+    What it waits is the fault of whatever else the machine does.
+    """
+
+    passed: float
+    ran: float
+    waited: float
+
+    def since(self, before: "Spent") -> "Spent":
+        return Spent(
+            self.passed - before.passed, self.ran - before.ran, self.waited - before.waited
+        )
+
+    @property
+    def starved(self) -> bool:
+        """Whether it waited so much that nothing can be said of how even its audio is."""
+        return self.waited > STARVED * self.passed
 
 
 class Service:
@@ -53,14 +78,11 @@ class Service:
         """What it has said so far."""
         return self._log.read_text(errors="replace")
 
-    def processor_s(self) -> tuple[float, float]:
-        """How long its event loop has run on a processor, and how long it has waited for one (s).
-
-        What it waits is the fault of whatever else the machine does. [Linux, sched-stats]
-        """
+    def spent(self) -> "Spent":
+        """What its event loop has had of the machine so far. [Linux, sched-stats]"""
         task = self._process.pid
         ran, waited, _ = Path(f"/proc/{task}/task/{task}/schedstat").read_text().split()
-        return int(ran) / 1e9, int(waited) / 1e9
+        return Spent(time.monotonic(), int(ran) / 1e9, int(waited) / 1e9)
 
     async def health(self) -> dict[str, Any]:
         """What it says of itself."""

@@ -6,8 +6,9 @@ import uuid
 
 import pytest
 from bench.voiceprint import pcm, sound
+from tests.asterisk.callers import WHOLE, WHOLE_PART
 from tests.asterisk.etc import AMI_PASSWORD, AMI_USER
-from tests.asterisk.measures import during, find, loud_from, pace, playback, tones
+from tests.asterisk.measures import Tape, during, loud_from, pace, playback, tones
 from tests.asterisk.phone import NoAnswer, Phone, call
 from tests.asterisk.report import Report
 from tests.asterisk.rig import Rig
@@ -25,23 +26,21 @@ async def hear_greeting(phone: Phone) -> None:
 
 
 def is_whole(phone: Phone, report: Report, way: str) -> None:
-    """What was heard is the greeting, and came evenly."""
-    found = find(EXPECTED, playback(phone.heard, phone.law, phone.answered_at))
-    begin = phone.answered_at + found.at
-    even = pace(during(phone.heard, begin, begin + len(SPOKEN) / 2 / RATE))
+    """What was heard is the greeting, every sample of it; how even it came is reported."""
+    heard = Tape(phone.heard, phone.law).find(EXPECTED)
+    even = pace(during(phone.heard, heard.begin, heard.end))
     report.add(
         "examples: a known sound, said by a stand-in for the service",
         way,
-        correlation=found.correlation,
-        worst_20ms=found.worst,
+        every_sample=heard.found.correlation,
+        worst_20ms=heard.found.worst,
         per_second=even.per_second,
         gap_max_ms=even.gap_max_ms,
         jumps=even.jumps,
-        lost=even.lost,
     )
-    assert found.correlation > 0.99
-    assert found.worst > 0.95
-    assert (even.jumps, even.lost) == (0, 0)
+    assert heard.found.correlation > WHOLE
+    assert heard.found.worst > WHOLE_PART
+    assert even.lost == 0
 
 
 @pytest.mark.parametrize(
@@ -101,7 +100,7 @@ async def test_the_extension_to_transfer_to_plays_tones_and_echoes(rig: Rig) -> 
     assert begin is not None
     first = playback(during(phone.heard, begin, begin + 0.4), phone.law, begin)
     assert tones(first) <= {430, 440, 450}
-    assert find(EXPECTED, playback(phone.heard, phone.law, begin)).correlation > 0.99
+    assert Tape(phone.heard, phone.law).find(EXPECTED).found.correlation > WHOLE
 
 
 async def test_a_phone_without_the_password_is_not_let_in(rig: Rig) -> None:
