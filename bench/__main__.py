@@ -118,9 +118,9 @@ def main() -> int:
     if not {args.core, args.load_core} <= set(cores):
         parser.error(f"--core, --load-core: this machine lets us use {cores}")
 
-    speech_end_ms = args.hearing_ms if args.speech_end_ms is None else args.speech_end_ms
-    silence = round(args.hearing_ms / 1000 / FRAME_SECONDS)
-    settled_ms = args.hearing_ms / 2 if args.settled_ms is None else args.settled_ms
+    speech_end_ms = args.stt_ms if args.speech_end_ms is None else args.speech_end_ms
+    silence = round(args.stt_ms / 1000 / FRAME_SECONDS)
+    settled_ms = args.stt_ms / 2 if args.settled_ms is None else args.settled_ms
     settled = max(2, round(settled_ms / 1000 / FRAME_SECONDS))
     if args.settled_ms is not None and settled >= silence:
         parser.error("--settled-ms: give less than --hearing-ms")
@@ -131,7 +131,7 @@ def main() -> int:
         delays=Delays(
             settled * FRAME_SECONDS,
             speech_end_ms / 1000,
-            args.hearing_ms / 1000,
+            args.stt_ms / 1000,
             args.thinking_ms / 1000,
             args.voice_ms / 1000,
         ),

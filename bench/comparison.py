@@ -49,7 +49,7 @@ class Comparison:
 
     def table(self) -> str:
         """Everything for a person."""
-        before = 1000 * (self.delays.hearing - self.delays.settled)
+        before = 1000 * (self.delays.stt - self.delays.settled)
         off, on = _voice_to_voice(self.off), _voice_to_voice(self.on)
         budget = self._budget_ms()
         part = f"{100 * self.goes_on:.0f} % of questions go on after a pause"
@@ -58,7 +58,7 @@ class Comparison:
         verdict = f"   off < {budget:.0f}: {met}, on < off: {lower}"
         if not self._is_valid:
             verdict = f"   off < {budget:.0f}, on < off: NOT JUDGED, timings not valid"
-        sound = 1000 * (self.delays.hearing - self.delays.speech_end)
+        sound = 1000 * (self.delays.stt - self.delays.speech_end)
         costs = [
             (each.spending.kept, each.spending.dropped, max(1, each.spending.turns))
             for each in (self.off, self.on)
@@ -100,7 +100,7 @@ class Comparison:
         return not (self.off.doubt or self.on.doubt)
 
     def _budget_ms(self) -> float:
-        clouds = self.delays.hearing + self.delays.thinking + self.delays.voice
+        clouds = self.delays.stt + self.delays.llm + self.delays.voice
         return 1000 * (clouds + _MARGIN)
 
 

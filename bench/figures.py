@@ -125,7 +125,7 @@ def judge(ledger: Ledger, begin: float, end: float) -> tuple[Timings, Integrity]
     sessions: dict[int | None, list[Session]] = defaultdict(list)
     for session in ledger.sessions:
         sessions[session.received.call].append(session)
-    thinking, speaking = _by_turn(ledger.thinking), _by_turn(ledger.speaking)
+    llm, speaking = _by_turn(ledger.llm), _by_turn(ledger.speaking)
     for call in ledger.calls:
         heard = _understand(call)
         own = sessions[call.number]
@@ -141,7 +141,7 @@ def judge(ledger: Ledger, begin: float, end: float) -> tuple[Timings, Integrity]
         for (number, ended), (following, until) in pairwise([*ends, (-1, float("inf"))]):
             turn, place = Turn(call.number, number), f"call {call.number}, turn {number}"
             frames = heard.between(ended, until)
-            asked, voiced = thinking[turn], speaking[turn]
+            asked, voiced = llm[turn], speaking[turn]
             integrity.answers += 1
             interrupted = following in call.barged
             integrity.faults += [

@@ -18,8 +18,8 @@ class Delays:
 
     settled: float
     speech_end: float
-    hearing: float
-    thinking: float
+    stt: float
+    llm: float
     voice: float
 
 
@@ -91,7 +91,7 @@ class Ledger:
     """A run. lags: how late each tick of the callers' clock was, in seconds."""
 
     sessions: list[Session] = field(default_factory=list)
-    thinking: list[Request] = field(default_factory=list)
+    llm: list[Request] = field(default_factory=list)
     speaking: list[Request] = field(default_factory=list)
     usage: list[Usage] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)

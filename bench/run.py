@@ -16,10 +16,10 @@ from bench.callers import Caller, Manners, Metronome
 from bench.codewords import LIMIT
 from bench.figures import Spending, judge
 from bench.frames import FRAME_SECONDS
-from bench.hearing import Hearing
 from bench.ledger import Call, Delays, Ledger
 from bench.report import Conditions, Report
 from bench.service import Service, waited_seconds
+from bench.stt import SttStream
 from bench.web import Web
 
 DEFAULT_COMMAND = (sys.executable, "-m", "avr_sts_speechmatics", "serve")
@@ -87,9 +87,9 @@ async def run(plan: Plan) -> Report:
     """
     os.sched_setaffinity(0, {plan.load_core})
     ledger = Ledger()
-    async with cloud(ledger, plan.delays) as (hearing_port, web_port):
+    async with cloud(ledger, plan.delays) as (stt_port, web_port):
         port = _free_port()
-        environment = _environment(plan, port, hearing_port, web_port)
+        environment = _environment(plan, port, stt_port, web_port)
         service = Service(list(plan.command), environment, plan.core)
         try:
             await service.wait_until_ready()
@@ -101,22 +101,22 @@ async def run(plan: Plan) -> Report:
 @contextlib.asynccontextmanager
 async def cloud(ledger: Ledger, delays: Delays) -> AsyncIterator[tuple[int, int]]:
     """The synthetic services, up: gives the recogniser's port, and that of model and voice."""
-    hearing = await ws_create_server(
-        lambda request: Hearing.answer(request, ledger, delays), "127.0.0.1", 0
+    stt = await ws_create_server(
+        lambda request: SttStream.answer(request, ledger, delays), "127.0.0.1", 0
     )
     loop = asyncio.get_running_loop()
     web = await loop.create_server(lambda: Web(ledger, delays), "127.0.0.1", 0)
     try:
-        yield hearing.sockets[0].getsockname()[1], web.sockets[0].getsockname()[1]
+        yield stt.sockets[0].getsockname()[1], web.sockets[0].getsockname()[1]
     finally:
-        hearing.close()
+        stt.close()
         web.close()
 
 
 async def _measure(plan: Plan, ledger: Ledger, service: Service, url: str) -> Report:
-    patience = _PATIENCE_SECONDS + plan.delays.hearing + plan.delays.thinking + plan.delays.voice
+    patience = _PATIENCE_SECONDS + plan.delays.stt + plan.delays.llm + plan.delays.voice
     # The longest pause that does not end a turn: words are settled in it, and then there are more.
-    pause = plan.delays.hearing - FRAME_SECONDS
+    pause = plan.delays.stt - FRAME_SECONDS
     manners = Manners(plan.barge_in, patience, plan.goes_on, pause)
     metronome = Metronome(ledger.lags)
     # What is written down is never garbage; looking for garbage in it would make this process late.
@@ -197,7 +197,7 @@ async def _take_leave(callers: list[Caller], patience: float) -> None:
     await asyncio.gather(*(caller.hang_up() for caller in callers))
 
 
-def _environment(plan: Plan, port: int, hearing_port: int, web_port: int) -> dict[str, str]:
+def _environment(plan: Plan, port: int, stt_port: int, web_port: int) -> dict[str, str]:
     return {
         "HOST": "127.0.0.1",
         "PORT": str(port),
@@ -206,7 +206,7 @@ def _environment(plan: Plan, port: int, hearing_port: int, web_port: int) -> dic
         "HTTP_PORT": "0",
         "PREEMPTIVE": plan.preemptive,
         "SPEECHMATICS_API_KEY": "bench-key",
-        "SPEECHMATICS_RT_URL": f"ws://127.0.0.1:{hearing_port}/v2",
+        "SPEECHMATICS_RT_URL": f"ws://127.0.0.1:{stt_port}/v2",
         "SPEECHMATICS_TTS_URL": f"http://127.0.0.1:{web_port}",
         "OPENAI_API_KEY": "bench-key",
         "OPENAI_BASE_URL": f"http://127.0.0.1:{web_port}/v1",

@@ -104,10 +104,10 @@ class Web(asyncio.Protocol):
                 yield piece
 
         def begin() -> None:
-            self._ledger.thinking.append(Request(turn, asked, came_at, time.perf_counter()))
+            self._ledger.llm.append(Request(turn, asked, came_at, time.perf_counter()))
             self._send(written(), _SENTENCE_SECONDS)
 
-        self._after(self._delays.thinking, begin)
+        self._after(self._delays.llm, begin)
 
     def _speak(self, text: str, came_at: float) -> None:
         voice = pcm(text, _VOICE_RATE)

@@ -10,9 +10,10 @@ from dataclasses import fields
 import pytest
 from tests.support import Serve, open_sockets, until
 
-from avr_sts_speechmatics.sandbox.scripted import RunningSandbox
+from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox
 from avr_sts_speechmatics.server import Server
-from avr_sts_speechmatics.settings import Secret, Settings
+from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.values import Secret
 
 # What a developer has in the environment must not change what a test sees.
 for setting in fields(Settings):

@@ -4,8 +4,15 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 from avr_sts_speechmatics.server import Server
+
+ROOT = Path(__file__).parent.parent
+"""The checkout."""
+
+CLIPS = ROOT / "tests" / "clips"
+"""Recorded callers."""
 
 Serve = Callable[..., AbstractAsyncContextManager[Server]]
 """Runs the service against a scripted cloud; see the fixture `serve`."""

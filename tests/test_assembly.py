@@ -7,27 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import ROOT
 
-from avr_sts_speechmatics.agents import Agents
+from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.assembly import (
     Parts,
     assembled,
     background_of,
-    exchange_of,
+    llm_of,
     manners_of,
-    thinking_of,
+    pbx_of,
     toolbox_of,
     webhooks_of,
 )
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.sandbox.scripted import running_sandbox
-from avr_sts_speechmatics.services.openai_llm import OpenAiThinking
-from avr_sts_speechmatics.services.scripted import ScriptedThinking
-from avr_sts_speechmatics.settings import Secret, Settings
-from avr_sts_speechmatics.tools.ami import Ami
-from avr_sts_speechmatics.tools.avr_ami import AvrAmi
-from avr_sts_speechmatics.tools.dial_patterns import parse
+from avr_sts_speechmatics.pbx.ami import Ami
+from avr_sts_speechmatics.pbx.avr_ami import AvrAmi
+from avr_sts_speechmatics.pbx.dial_patterns import parse
+from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox
+from avr_sts_speechmatics.services.llm.openai import OpenAiLlm
+from avr_sts_speechmatics.services.llm.scripted import ScriptedLlm
+from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.values import Secret
 
 
 @asynccontextmanager
@@ -83,21 +85,21 @@ def test_what_an_operator_decides_of_manners_is_what_an_agent_has(
 
 async def test_with_a_key_or_an_address_a_model_thinks_and_else_the_receptionist() -> None:
     cases: tuple[tuple[dict[str, Any], type], ...] = (
-        ({"openai_api_key": Secret("a-key")}, OpenAiThinking),
-        ({"openai_base_url": "http://127.0.0.1:1/v1"}, OpenAiThinking),
-        ({}, ScriptedThinking),
+        ({"openai_api_key": Secret("a-key")}, OpenAiLlm),
+        ({"openai_base_url": "http://127.0.0.1:1/v1"}, OpenAiLlm),
+        ({}, ScriptedLlm),
     )
     for changes, kind in cases:
-        thinking = thinking_of(Settings(**changes))
-        assert type(thinking) is kind
-        await thinking.close()
+        llm = llm_of(Settings(**changes))
+        assert type(llm) is kind
+        await llm.close()
 
 
 def test_a_faq_that_is_none_names_setting_and_file(tmp_path: Path) -> None:
     file = tmp_path / "faq.yaml"
     file.write_text("[not a FAQ")
     with pytest.raises(SettingsError, match=rf"FAQ_FILE={file}: "):
-        thinking_of(Settings(faq_file=file))
+        llm_of(Settings(faq_file=file))
 
 
 async def test_who_moves_calls_is_whom_the_settings_name_and_asterisk_itself_wins() -> None:
@@ -108,10 +110,10 @@ async def test_who_moves_calls_is_whom_the_settings_name_and_asterisk_itself_win
         ({**ami, "ami_url": "http://127.0.0.1:6006"}, Ami),
         ({}, type(None)),
     ):
-        exchange = exchange_of(Settings(**changes))
-        assert type(exchange) is kind
-        if exchange is not None:
-            await exchange.close()
+        pbx = pbx_of(Settings(**changes))
+        assert type(pbx) is kind
+        if pbx is not None:
+            await pbx.close()
 
 
 async def test_without_an_address_there_are_no_webhooks() -> None:
@@ -161,8 +163,8 @@ async def test_what_cannot_be_done_is_said_at_the_start(
 
 
 async def test_settings_that_fit_are_no_reason_to_warn() -> None:
-    exchange = {"ami_url": "http://127.0.0.1:1"}
-    async with parts(**exchange, transfer_allow=parse("700"), on_failure="transfer:700") as made:
+    pbx = {"ami_url": "http://127.0.0.1:1"}
+    async with parts(**pbx, transfer_allow=parse("700"), on_failure="transfer:700") as made:
         assert made.warnings == ()
 
 
@@ -189,6 +191,6 @@ async def test_a_start_that_fails_half_way_leaves_nothing_open(tmp_path: Path) -
 
 
 async def test_the_operators_tools_are_theirs_by_name() -> None:
-    toolbox = await toolbox_of(Settings(tools_dir=Path(__file__).parent / "own_tools"))
+    toolbox = await toolbox_of(Settings(tools_dir=ROOT / "tests/calls/own_tools"))
     assert toolbox.names() == {"find_booking", "slow_booking", "broken_booking"}
     await toolbox.close()

@@ -28,10 +28,10 @@ import yaml
 from dotenv import dotenv_values
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
+from tests.support import ROOT
 
-from avr_sts_speechmatics import setting_checks, settings
+from avr_sts_speechmatics.settings import checks, settings
 
-ROOT = Path(__file__).parent.parent
 CI = bool(os.environ.get("CI"))
 APP = "/opt/avr-sts-speechmatics"
 
@@ -399,7 +399,7 @@ def compose() -> Any:
 PATHS = {
     item.name.upper()
     for item in fields(settings.Settings)
-    if item.metadata["parse"] in (setting_checks.file, setting_checks.directory)
+    if item.metadata["parse"] in (checks.file, checks.directory)
 }
 
 

@@ -9,12 +9,13 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from tests.support import ROOT
 
-from avr_sts_speechmatics import cli, settings
+from avr_sts_speechmatics.cli.main import make_parser
+from avr_sts_speechmatics.settings import settings
+from avr_sts_speechmatics.transports.announced_calls import facts_from
 from avr_sts_speechmatics.transports.avr_core_http import announced
-from avr_sts_speechmatics.transports.invitations import facts_from
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 
@@ -50,7 +51,7 @@ def test_every_call_shown_can_be_parsed() -> None:
     assert shown
     for line in shown:
         words = shlex.split(line)[1:]
-        cli._parser(words).parse_args(words)
+        make_parser(words).parse_args(words)
 
 
 def test_every_setting_shown_with_a_value_can_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,8 +110,8 @@ def test_every_message_of_the_log_that_is_explained_exists() -> None:
     messages = [message for message in explained if " " in message]
     assert len(messages) > 5
     for message in messages:
-        # "hearing: …" is an error's service and its text.
-        text = re.sub(r"^(hearing|voice): ", "", message)
+        # "stt: …" is an error's service and its text.
+        text = re.sub(r"^(stt|tts|llm): ", "", message)
         assert text in sources, message
 
 

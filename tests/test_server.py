@@ -13,9 +13,10 @@ from tests.support import Serve, until, url_of
 
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.sandbox.faults import Status
-from avr_sts_speechmatics.sandbox.scripted import running_sandbox, scripted, turn
+from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox, scripted, turn
 from avr_sts_speechmatics.server import Server
-from avr_sts_speechmatics.settings import Secret, Settings
+from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.values import Secret
 
 QUESTION = turn("When do you close?", start=0.2, end=0.8)
 
@@ -43,9 +44,9 @@ async def test_health_says_what_is_in_use_and_no_secrets(serve: Serve) -> None:
     assert health["status"] == "ok"
     assert health["engine"] == "cloud"
     assert health["calls"] == 0
-    assert health["services"]["hearing"] == cloud.rt_url + "/agent"
-    assert health["services"]["voice"] == cloud.tts_url
-    assert cloud.openai_url in health["services"]["thinking"]
+    assert health["services"]["stt"] == cloud.rt_url + "/agent"
+    assert health["services"]["tts"] == cloud.tts_url
+    assert cloud.openai_url in health["services"]["llm"]
     assert health["versions"]["picows"]
     assert "a-key" not in text
     assert "another-key" not in text
@@ -127,7 +128,7 @@ async def test_without_a_model_the_receptionist_answers_and_says_so(serve: Serve
         serve(cloud, openai_api_key=None, openai_base_url=None) as server,
         dial(url_of(server)) as core,
     ):
-        assert "receptionist" in server.health()["services"]["thinking"]
+        assert "receptionist" in server.health()["services"]["llm"]
         assert any("OPENAI_API_KEY" in warning for warning in server.health()["warnings"])
         await core.init()
         await core.speak(bytes(32_000))
@@ -155,7 +156,7 @@ async def test_phrases_that_cannot_be_made_do_not_keep_the_service_from_its_call
     serve: Serve,
 ) -> None:
     async with running_sandbox() as cloud:
-        cloud.faults.add(Status(part="voice", status=404, count=None))
+        cloud.faults.add(Status(part="tts", status=404, count=None))
         async with serve(cloud, prepared=False) as server:
             assert server.ready
             assert server.health()["phrases_missing"]

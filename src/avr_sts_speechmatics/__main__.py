@@ -2,6 +2,6 @@
 
 import sys
 
-from avr_sts_speechmatics.cli import main
+from avr_sts_speechmatics.cli.main import main
 
 sys.exit(main())

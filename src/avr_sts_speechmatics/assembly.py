@@ -9,22 +9,23 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from avr_sts_speechmatics.agent import Agent
-from avr_sts_speechmatics.agents import Agents
+from avr_sts_speechmatics.agents.agent import Agent
+from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.ambient import Ambience, quiet
-from avr_sts_speechmatics.call import Background, Services
+from avr_sts_speechmatics.call.call import Background, Services
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Line
-from avr_sts_speechmatics.services.hearing import Hearing, HearingListener
-from avr_sts_speechmatics.services.speechmatics_stt import SpeechmaticsStt
-from avr_sts_speechmatics.services.thinking import Thinking
-from avr_sts_speechmatics.settings import Secret, Settings, VocabEntry, with_agent_path
+from avr_sts_speechmatics.pbx.departures import HANG_UP, TRANSFER, Departures
+from avr_sts_speechmatics.pbx.protocol import Pbx
+from avr_sts_speechmatics.services.llm.protocol import Llm
+from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
+from avr_sts_speechmatics.services.stt.speechmatics import SpeechmaticsStt
+from avr_sts_speechmatics.settings import Settings, with_agent_path
+from avr_sts_speechmatics.speech.voices import Voices
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
-from avr_sts_speechmatics.tools.departures import HANG_UP, TRANSFER, Departures
-from avr_sts_speechmatics.tools.exchange import Exchange
 from avr_sts_speechmatics.tools.toolbox import Toolbox, open_toolbox
-from avr_sts_speechmatics.voices import Voices
+from avr_sts_speechmatics.values import Secret, VocabEntry
 
 _SANDBOX_KEY = Secret("sandbox")  # it wants a key, as the cloud does, and takes any
 
@@ -50,18 +51,18 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
     sandbox_url: where it is, if hearing or voice are to be its.
     """
     async with AsyncExitStack() as stack:
-        thinking = thinking_of(settings)
-        stack.push_async_callback(thinking.close)
+        llm = llm_of(settings)
+        stack.push_async_callback(llm.close)
         voices = Voices(
             settings,
-            settings.voice_url or sandbox_url,
-            settings.speechmatics_api_key if settings.voice_url else _SANDBOX_KEY,
+            settings.tts_url or sandbox_url,
+            settings.speechmatics_api_key if settings.tts_url else _SANDBOX_KEY,
             agents.phrases(),
         )
         stack.push_async_callback(voices.close)
-        exchange = exchange_of(settings)
-        if exchange is not None:
-            stack.push_async_callback(exchange.close)
+        pbx = pbx_of(settings)
+        if pbx is not None:
+            stack.push_async_callback(pbx.close)
         webhooks = webhooks_of(settings)
         if webhooks is not None:
             stack.push_async_callback(webhooks.close)
@@ -69,12 +70,12 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
         stack.push_async_callback(toolbox.close)
         services = Services(
             agents=agents,
-            open_hearing=_Ears(settings, sandbox_url).open,
-            thinking=thinking,
+            open_stt=_Recognisers(settings, sandbox_url).open,
+            llm=llm,
             voice_of=voices.of,
             toolbox=toolbox,
             departures=Departures(
-                exchange,
+                pbx,
                 settings.transfer_allow,
                 context=settings.transfer_context,
                 priority=settings.transfer_priority,
@@ -85,9 +86,9 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             log_transcripts=settings.log_transcripts,
         )
         known = toolbox.names() | {HANG_UP, TRANSFER}
-        warnings = (*agents.strange_tools(known), *_unreachable(settings, agents, exchange))
+        warnings = (*agents.strange_tools(known), *_unreachable(settings, agents, pbx))
         # A call may come already; these only make what follows faster.
-        warm = asyncio.create_task(thinking.warm_up())
+        warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
         try:
             yield Parts(services, warm, voices, webhooks, warnings)
@@ -118,13 +119,13 @@ def manners_of(settings: Settings) -> Manners:
     )
 
 
-def thinking_of(settings: Settings) -> Thinking:
+def llm_of(settings: Settings) -> Llm:
     """Whoever finds the answers under these settings. Raises SettingsError."""
     # Each brings libraries of its own, and only one is needed.
-    if settings.thinks_with_model:
-        from avr_sts_speechmatics.services.openai_llm import OpenAiThinking
+    if settings.has_llm:
+        from avr_sts_speechmatics.services.llm.openai import OpenAiLlm
 
-        return OpenAiThinking(
+        return OpenAiLlm(
             settings.openai_model,
             settings.openai_api_key,
             settings.openai_base_url,
@@ -132,30 +133,30 @@ def thinking_of(settings: Settings) -> Thinking:
             max_tokens=settings.openai_max_tokens,
             effort=settings.openai_reasoning_effort,
         )
-    from avr_sts_speechmatics.services.scripted import (
+    from avr_sts_speechmatics.services.llm.scripted import (
         FaqError,
         Receptionist,
-        ScriptedThinking,
+        ScriptedLlm,
         load_faq,
     )
 
     try:
-        return ScriptedThinking(Receptionist(load_faq(settings.faq_file)))
+        return ScriptedLlm(Receptionist(load_faq(settings.faq_file)))
     except FaqError as error:
         raise SettingsError(f"FAQ_FILE={settings.faq_file}: {error}") from error
 
 
-def exchange_of(settings: Settings) -> Exchange | None:
+def pbx_of(settings: Settings) -> Pbx | None:
     """Whoever hangs up and transfers, or None."""
     if settings.ami_host is not None:
-        from avr_sts_speechmatics.tools.ami import Ami
+        from avr_sts_speechmatics.pbx.ami import Ami
 
         assert settings.ami_password is not None  # `settings.load` refuses one without the other
         return Ami(
             settings.ami_host, settings.ami_port, settings.ami_username, settings.ami_password
         )
     if settings.ami_url is not None:
-        from avr_sts_speechmatics.tools.avr_ami import AvrAmi
+        from avr_sts_speechmatics.pbx.avr_ami import AvrAmi
 
         return AvrAmi(settings.ami_url)
     return None
@@ -194,17 +195,17 @@ def background_of(settings: Settings) -> Callable[[Line], Background | None]:
     return lambda line: ambience.background()
 
 
-class _Ears:
+class _Recognisers:
     """Recognisers, one for each language and vocabulary that agents have."""
 
     def __init__(self, settings: Settings, sandbox_url: str) -> None:
         sandbox = with_agent_path(sandbox_url.replace("http:", "ws:") + "/v2")
-        self._url = settings.hearing_url or sandbox
-        self._key = settings.speechmatics_api_key if settings.hearing_url else _SANDBOX_KEY
+        self._url = settings.stt_url or sandbox
+        self._key = settings.speechmatics_api_key if settings.stt_url else _SANDBOX_KEY
         self._model = settings.speechmatics_model
         self._stt: dict[tuple[str, tuple[VocabEntry, ...]], SpeechmaticsStt] = {}
 
-    def open(self, agent: Agent, listener: HearingListener) -> Hearing:
+    def open(self, agent: Agent, listener: SttListener) -> SttStream:
         kind = agent.language, agent.vocabulary
         if kind not in self._stt:
             self._stt[kind] = SpeechmaticsStt(
@@ -217,13 +218,13 @@ class _Ears:
         return self._stt[kind].open(listener)
 
 
-def _unreachable(settings: Settings, agents: Agents, exchange: Exchange | None) -> Iterator[str]:
+def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterator[str]:
     """Warnings of what is asked for and cannot be done."""
     if settings.ami_host is not None and settings.ami_url is not None:
         yield "AMI_URL has no effect: AMI_HOST is set too and wins."
-    if exchange is None and settings.transfer_allow:
+    if pbx is None and settings.transfer_allow:
         yield "TRANSFER_ALLOW has no effect: set AMI_URL or AMI_HOST, so that calls can be moved."
-    if exchange is None and settings.on_failure.startswith("transfer:"):
+    if pbx is None and settings.on_failure.startswith("transfer:"):
         yield "ON_FAILURE cannot transfer: set AMI_URL or AMI_HOST; the call is closed instead."
     silent = sorted(agent.name for agent in agents.all if agent.voice_engine == "openai")
     if silent and not settings.second_voice_is_there:

@@ -8,7 +8,7 @@ class CallerError(Exception):
 class ServiceError(Exception):
     """A cloud service failed us.
 
-    service: "hearing", "thinking" or "voice".
+    service: "stt", "llm" or "voice".
     retryable: whether the same request may succeed later (busy, full, gone) or never will
     (key, model, voice).
     retry_after: seconds the service asked us to wait, where it said so.
@@ -25,3 +25,7 @@ class ServiceError(Exception):
 
 class SettingsError(Exception):
     """The operator gave a value we cannot use: one sentence that names the setting and the mend."""
+
+
+class InvalidValue(ValueError):
+    """A setting or a key of an agent file is unusable; the text says what is allowed."""

@@ -18,11 +18,11 @@ class Caller:
     """Who is calling, as far as the transport was told.
 
     uuid: names the call in logs; not a key, two calls may carry the same.
-    door: how the call came in. facts: whatever else came with it; untrusted text.
+    transport: how the call came in. facts: whatever else came with it; untrusted text.
     """
 
     uuid: str
-    door: str
+    transport: str
     facts: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -21,26 +21,21 @@ from aiohttp import web
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
 
 from avr_sts_speechmatics import __version__
-from avr_sts_speechmatics.agents import Agents
+from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.assembly import Parts, assembled, manners_of
 from avr_sts_speechmatics.audio.playout import PlayoutClock
-from avr_sts_speechmatics.call import Call
+from avr_sts_speechmatics.call.call import Call
 from avr_sts_speechmatics.errors import CallerError, SettingsError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
-from avr_sts_speechmatics.settings import (
-    AUDIOSOCKET_PORT,
-    HTTP_PORT,
-    LANGUAGES_SPOKEN,
-    Settings,
-)
+from avr_sts_speechmatics.settings import AUDIOSOCKET_PORT, HTTP_PORT, LANGUAGES_SPOKEN, Settings
+from avr_sts_speechmatics.speech.voices import primary
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
-from avr_sts_speechmatics.transports.audiosocket import AudioSocketDoor
+from avr_sts_speechmatics.transports.announced_calls import Invitations
+from avr_sts_speechmatics.transports.audiosocket import AudioSocketConnection
 from avr_sts_speechmatics.transports.avr_core_http import AvrCoreHttp
 from avr_sts_speechmatics.transports.avr_websocket import AvrWebSocket
-from avr_sts_speechmatics.transports.front_door import FrontDoor
-from avr_sts_speechmatics.transports.invitations import Invitations
-from avr_sts_speechmatics.voices import primary
+from avr_sts_speechmatics.transports.shared_port import SharedPort
 from avr_sts_speechmatics.websocket import accept
 
 END_S = 1.0
@@ -73,7 +68,7 @@ class Server:
         self._agents = Agents.load(settings, manners_of)
         self.addresses: list[tuple[str, int]] = []
         """Where it listens: host and port, the main one first."""
-        self.doors: dict[str, tuple[str, int]] = {}
+        self.ports: dict[str, tuple[str, int]] = {}
         """The same by the setting that names the port."""
         self.warnings = [*_warnings(settings), *self._agents.warnings]
         """What the operator should know, a sentence each."""
@@ -101,8 +96,8 @@ class Server:
         http = await self._serve(app)
         settings = self.settings
 
-        def door() -> FrontDoor:
-            return FrontDoor(lambda: accept(self._accept_websocket), http)
+        def door() -> SharedPort:
+            return SharedPort(lambda: accept(self._accept_websocket), http)
 
         await self._listen("PORT", settings.port, door)
         for port in settings.extra_ports:
@@ -129,7 +124,7 @@ class Server:
         """Get everything a call needs; `/ready` says 200 from then on. Raises SettingsError."""
         settings = self.settings
         sandbox_url = ""
-        if settings.hearing_url is None or settings.voice_url is None:
+        if settings.stt_url is None or settings.tts_url is None:
             self._sandbox = SandboxProcess(news=self._news)
             sandbox_url = await self._sandbox.start()
             self._keeping = asyncio.create_task(self._sandbox.keep_running())
@@ -201,7 +196,7 @@ class Server:
         self._listeners.append(listener)
         found = [sock.getsockname()[:2] for sock in listener.sockets]
         self.addresses += found
-        self.doors[setting] = found[0]
+        self.ports[setting] = found[0]
 
     # --- calls ---------------------------------------------------------------------------------
 
@@ -226,8 +221,8 @@ class Server:
             return asterisk_websocket.accept_media(request, self._open_announced_call)
         return AvrWebSocket(path, self.open_call)
 
-    def _audiosocket(self) -> AudioSocketDoor:
-        return AudioSocketDoor(
+    def _audiosocket(self) -> AudioSocketConnection:
+        return AudioSocketConnection(
             self.open_call,
             law=self.settings.audiosocket_g711,
             facts_for=self._invitations.facts_for,
@@ -257,7 +252,7 @@ class Server:
     def health(self) -> dict[str, Any]:
         """What `/health` shows; no secrets."""
         settings = self.settings
-        sandboxed = settings.hearing_url is None or settings.voice_url is None
+        sandboxed = settings.stt_url is None or settings.tts_url is None
         return {
             "status": "draining" if self._draining else "ok" if self.ready else "starting",
             "ready": self.ready,
@@ -266,11 +261,11 @@ class Server:
             "uptime_s": round(time.monotonic() - self._begun, 1),
             "calls": len(self._calls),
             "services": {
-                "hearing": _shown(settings.hearing_url) or "sandbox",
-                "voice": _shown(settings.voice_url) or "sandbox",
-                "thinking": (
+                "stt": _shown(settings.stt_url) or "sandbox",
+                "tts": _shown(settings.tts_url) or "sandbox",
+                "llm": (
                     f"{_shown(settings.openai_base_url) or 'openai'} ({settings.openai_model})"
-                    if settings.thinks_with_model
+                    if settings.has_llm
                     else "receptionist (scripted)"
                 ),
             },
@@ -294,12 +289,12 @@ def cannot_listen(host: str, port: int, error: OSError) -> str:
 
 def _warnings(settings: Settings) -> Iterator[str]:
     """What an operator should know about these settings, a sentence each."""
-    if settings.hearing_url is None or settings.voice_url is None:
+    if settings.stt_url is None or settings.tts_url is None:
         yield (
             "Offline: the local sandbox hears and speaks, for one or two calls. "
             "Set SPEECHMATICS_API_KEY to use Speechmatics."
         )
-    if not settings.thinks_with_model:
+    if not settings.has_llm:
         yield (
             "No model: a scripted receptionist answers from a small FAQ. "
             "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
@@ -310,7 +305,7 @@ def _warnings(settings: Settings) -> Iterator[str]:
             f"SPEECHMATICS_LANGUAGE={language}: callers are heard in that language, "
             "but Speechmatics' voices speak English only; set VOICE_FALLBACK=openai."
         )
-    if settings.hearing_url is None and language != "en":
+    if settings.stt_url is None and language != "en":
         yield "The sandbox hears English only; SPEECHMATICS_LANGUAGE has no effect offline."
 
 

@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from bench.voiceprint import pcm
-from tests.asterisk.tone_callers import NAMES, Saying, ToneEars, text_of
+from tests.asterisk.tone_callers import NAMES, Saying, ToneStt, text_of
 
 from avr_sts_speechmatics.sandbox.engines import Engines, ToolCall
-from avr_sts_speechmatics.sandbox.scripted import RATE, RunningSandbox, running_sandbox
+from avr_sts_speechmatics.sandbox.scripted_cloud import RATE, RunningSandbox, running_sandbox
 
 TRANSFER_TO = "600"
 
@@ -67,7 +67,7 @@ class Thinker:
             yield piece
 
 
-class PrintedVoice:
+class PrintedTts:
     """Implements `engines.VoiceEngine`; the sound is the benchmark's for the same text."""
 
     async def speak(self, text: str, voice: str) -> AsyncIterator[bytes]:
@@ -77,10 +77,10 @@ class PrintedVoice:
 
 
 @asynccontextmanager
-async def agent_cloud(max_calls: int) -> AsyncIterator[tuple[RunningSandbox, ToneEars]]:
+async def agent_cloud(max_calls: int) -> AsyncIterator[tuple[RunningSandbox, ToneStt]]:
     """The cloud, up, and its ears; for `max_calls` at a time."""
-    ears = ToneEars()
-    engines = Engines(ears, PrintedVoice(), Thinker())
+    ears = ToneStt()
+    engines = Engines(ears, PrintedTts(), Thinker())
     async with running_sandbox(engines, max_calls=max_calls) as cloud:
         yield cloud, ears
 

@@ -11,7 +11,7 @@ from tests.asterisk.phone import Phone, call
 from tests.asterisk.rig import Rig
 from tests.asterisk.rtp import RATE, Packet
 from tests.asterisk.service import Service
-from tests.asterisk.tone_callers import Saying, ToneEars, utterance
+from tests.asterisk.tone_callers import Saying, ToneStt, utterance
 from tests.asterisk.ways import Way
 
 SETTLED_S = 0.6
@@ -26,7 +26,7 @@ class Agent:
     """A service that waits for calls. ears: what its recogniser has told it, and when."""
 
     service: Service
-    ears: ToneEars
+    ears: ToneStt
 
 
 def dial(rig: Rig, way: Way) -> AbstractAsyncContextManager[Phone]:

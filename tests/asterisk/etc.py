@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.asterisk.unpacked import modules
+from tests.support import ROOT
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "asterisk"
+EXAMPLES = ROOT / "examples" / "asterisk"
 
 USER, PASSWORD = "1000", "change-me"
 """The phone of the example."""

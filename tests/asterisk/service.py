@@ -20,7 +20,7 @@ from typing import Any
 import aiohttp
 from tests.asterisk.etc import AMI_PASSWORD, AMI_USER, TRANSFER_CONTEXT, Ports
 
-from avr_sts_speechmatics.sandbox.scripted import RunningSandbox
+from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox
 
 READY_S = 30.0
 STOP_S = 10.0

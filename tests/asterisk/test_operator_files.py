@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 from tests.asterisk.etc import AMI_PASSWORD, AMI_USER, EXAMPLES, TRANSFER_CONTEXT
+from tests.support import ROOT
 
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.transports import asterisk_websocket
 
-ROOT = Path(__file__).resolve().parents[2]
 DIALPLAN = (EXAMPLES / "extensions.conf").read_text()
 PAGE = (ROOT / "docs/asterisk.md").read_text()
 DEFAULTS = Settings()

@@ -14,8 +14,9 @@ from tests.asterisk.g711 import MU_LAW
 from tests.asterisk.phone import NoAnswer, call
 from tests.asterisk.rig import Rig
 from tests.asterisk.service import serving
+from tests.support import ROOT
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs/asterisk.md").read_text()
+PAGE = (ROOT / "docs/asterisk.md").read_text()
 OTHER_CODEC = replace(MU_LAW, payload_type=9, name="G722")
 """Of a telephone that offers nothing that is allowed."""
 

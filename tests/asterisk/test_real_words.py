@@ -5,7 +5,6 @@ is read by a recogniser again. Two calls at a time: the models are made for no m
 """
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from tests.asterisk.callers import SETTLED_S, dial
@@ -15,15 +14,16 @@ from tests.asterisk.rig import Rig
 from tests.asterisk.service import serving
 from tests.asterisk.ways import Way, by_every_way
 from tests.asterisk.words import likeness, recognised
+from tests.support import CLIPS
 
 from avr_sts_speechmatics.audio.pcm import silence
 from avr_sts_speechmatics.audio.wav import read_speech
-from avr_sts_speechmatics.sandbox.local import local_engines
-from avr_sts_speechmatics.sandbox.scripted import running_sandbox
+from avr_sts_speechmatics.receptionist import load_faq
+from avr_sts_speechmatics.sandbox.local_engines import local_engines
+from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox
 from avr_sts_speechmatics.sandbox.whisper import Whisper
-from avr_sts_speechmatics.services.receptionist import load_faq
 
-CLIP = Path(__file__).resolve().parents[1] / "clips/bm_george_u12_n15.wav"
+CLIP = CLIPS / "bm_george_u12_n15.wav"
 """I'd like to book an appointment for next Tuesday at half past three. (With noise, 15 dB.)"""
 
 ALIKE = 0.9

@@ -18,9 +18,9 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from avr_sts_speechmatics.sandbox import agent_stt
-from avr_sts_speechmatics.sandbox.agent_stt import StartRecognition
+from avr_sts_speechmatics.sandbox import stt_messages
 from avr_sts_speechmatics.sandbox.engines import Send
+from avr_sts_speechmatics.sandbox.stt_messages import StartRecognition
 
 # fmt: off
 NAMES = (
@@ -89,7 +89,7 @@ class Turn:
     over_at: float
 
 
-class ToneEars:
+class ToneStt:
     """Hears any number of calls; implements `engines.HearingEngine`."""
 
     def __init__(self) -> None:
@@ -146,18 +146,18 @@ class ToneEar:
         self._quiet_bytes = 0 if loud else self._quiet_bytes + len(pcm)
         begin = self._now - self._seconds(len(self._speech))
         if not self._noticed_at and self._seconds(len(self._speech)) >= _NOTICED_S:
-            self._send(agent_stt.speech_started(begin))
-            self._send(agent_stt.start_of_turn(begin))
+            self._send(stt_messages.speech_started(begin))
+            self._send(stt_messages.start_of_turn(begin))
             self._noticed_at = time.monotonic()
         if not self._understood and self._seconds(len(self._speech)) >= _UNDERSTOOD_S:
             self._understood = understood(bytes(self._speech), self._rate)
             if self._understood:
-                self._send(agent_stt.partial_segment(self._understood, begin, self._now))
+                self._send(stt_messages.partial_segment(self._understood, begin, self._now))
         if self._seconds(self._quiet_bytes) >= _OVER_S:
             self._end(begin)
 
     async def force(self, timestamp: float) -> None:
-        self._send(agent_stt.end_of_turn(timestamp))
+        self._send(stt_messages.end_of_turn(timestamp))
 
     def show_partials(self, enabled: bool) -> None:
         """They are always shown."""
@@ -175,11 +175,11 @@ class ToneEar:
     def _end(self, begin: float) -> None:
         end = self._now - self._seconds(self._quiet_bytes)
         if self._understood:
-            self._send(agent_stt.segment(self._understood, begin, end))
+            self._send(stt_messages.segment(self._understood, begin, end))
         if self._noticed_at:
-            self._send(agent_stt.speech_ended(end))
+            self._send(stt_messages.speech_ended(end))
         if self._understood:
-            self._send(agent_stt.end_of_turn(self._now))
+            self._send(stt_messages.end_of_turn(self._now))
             self._over(Turn(self._understood, self._noticed_at, time.monotonic()))
         self._speech.clear()
         self._quiet_bytes = 0

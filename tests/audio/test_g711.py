@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.g711 import encode
+from tests.support import CLIPS as CLIP_FILES
 
 from avr_sts_speechmatics.audio.g711 import (
     GUESS_MAX_BYTES,
@@ -19,7 +20,7 @@ from avr_sts_speechmatics.audio.g711 import (
 from avr_sts_speechmatics.audio.wav import read_speech
 
 ALL: tuple[Coding, ...] = ("ulaw", "alaw", "slin")
-CLIPS = sorted((Path(__file__).parents[1] / "clips").glob("*.wav"))
+CLIPS = sorted(CLIP_FILES.glob("*.wav"))
 
 
 def louder(pcm: bytes, factor: float) -> bytes:

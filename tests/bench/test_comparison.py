@@ -8,7 +8,7 @@ from bench.figures import Integrity, Spending, Timings, Tokens
 from bench.ledger import Delays
 from bench.report import Conditions, Report
 
-DELAYS = Delays(settled=0.14, speech_end=0.3, hearing=0.3, thinking=0.25, voice=0.15)
+DELAYS = Delays(settled=0.14, speech_end=0.3, stt=0.3, llm=0.25, voice=0.15)
 
 
 def made(preemptive: str, voice_to_voice: float, dropped: Tokens) -> Report:

@@ -57,12 +57,12 @@ def answered_call(number: int = 0, ended_at: float = 10.0, added: float = 0.004)
     call.arrived = [
         (first + index * FRAME, message("audio", pcm)) for index, pcm in enumerate(frames_of(turn))
     ]
-    thinking = [Request(turn, "", ended_at, ended_at + 0.3)]
+    llm = [Request(turn, "", ended_at, ended_at + 0.3)]
     speaking = [
         Request(turn, text, ended_at + 0.3 + n, ended_at + 0.5 + n)
         for n, text in enumerate(answer(turn))
     ]
-    return Ledger([session], thinking, speaking, calls=[call])
+    return Ledger([session], llm, speaking, calls=[call])
 
 
 def faults(ledger: Ledger) -> list[str]:
@@ -80,9 +80,9 @@ def test_what_the_clouds_took_is_not_held_against_the_service() -> None:
 
 def test_an_answer_begun_before_the_end_of_its_turn_has_no_added_latency() -> None:
     ledger = answered_call()
-    (thought,) = ledger.thinking
+    (thought,) = ledger.llm
     early = thought.came_at - 0.1
-    ledger.thinking = [Request(thought.turn, thought.text, early, early + 0.3)]
+    ledger.llm = [Request(thought.turn, thought.text, early, early + 0.3)]
     timings, _ = judge(ledger, 0, 100)
     assert timings.added == []
     assert timings.voice_to_voice == [pytest.approx(0.804)]
@@ -167,7 +167,7 @@ def interrupted_call(interrupted_after: int | None, stopped_after: int) -> Ledge
         (at, message("audio", pcm))
         for (at, _), pcm in zip(second.calls[0].arrived, frames_of(turn), strict=False)
     ]
-    ledger.thinking += [Request(turn, "", r.came_at, r.answered_at) for r in second.thinking]
+    ledger.llm += [Request(turn, "", r.came_at, r.answered_at) for r in second.llm]
     ledger.speaking += [
         Request(turn, text, r.came_at, r.answered_at)
         for r, text in zip(second.speaking, answer(turn), strict=True)

@@ -17,7 +17,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect, ws_c
 
 from bench import voiceprint
 
-DELAYS = Delays(settled=0.04, speech_end=0.1, hearing=0.1, thinking=0.05, voice=0.05)
+DELAYS = Delays(settled=0.04, speech_end=0.1, stt=0.1, llm=0.05, voice=0.05)
 
 
 class Reference(WSListener):
@@ -27,16 +27,16 @@ class Reference(WSListener):
     """
 
     def __init__(self, ports: tuple[int, int], tasks: asyncio.TaskGroup, deaf_to: int) -> None:
-        self.hearing, self.web = (f"127.0.0.1:{port}" for port in ports)
+        self.stt, self.web = (f"127.0.0.1:{port}" for port in ports)
         self.tasks = tasks
         self.deaf_to = deaf_to
         self.frames = 0
         self.early: list[bytes] = []
-        self.ears: Ears | None = None
+        self.ears: SttCollector | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
-        self.tasks.create_task(self.open_ears())
+        self.tasks.create_task(self.open_stt_of())
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type is not WSMsgType.TEXT:
@@ -59,9 +59,9 @@ class Reference(WSListener):
             ears.send(WSMsgType.BINARY, pcm)
         self.early.clear()
 
-    async def open_ears(self) -> None:
-        ears = Ears(self)
-        await ws_connect(lambda: ears, f"ws://{self.hearing}/v2/agent")
+    async def open_stt_of(self) -> None:
+        ears = SttCollector(self)
+        await ws_connect(lambda: ears, f"ws://{self.stt}/v2/agent")
         self.ears = ears
 
     async def answer(self, question: str) -> None:
@@ -87,7 +87,7 @@ class Reference(WSListener):
             self.transport.send(WSMsgType.TEXT, json.dumps({"type": "audio", "audio": audio}))
 
 
-class Ears(WSListener):
+class SttCollector(WSListener):
     def __init__(self, call: Reference) -> None:
         self.call = call
         self.started = False

@@ -9,7 +9,7 @@ from bench.ledger import Delays, Ledger
 from bench.run import cloud
 
 TURN = Turn(1, 2)
-DELAYS = Delays(settled=0.04, speech_end=0.1, hearing=0.1, thinking=0.2, voice=0.0)
+DELAYS = Delays(settled=0.04, speech_end=0.1, stt=0.1, llm=0.2, voice=0.0)
 
 
 def asked(text: str) -> dict[str, object]:

@@ -171,16 +171,16 @@ def late_news(call: SimulatedCall) -> None:
         assert (call.dialogue.state, len(call.commands)) == (state, commands)
 
 
-def hearing_lost(call: SimulatedCall) -> None:
-    call.tell(ev.HearingLost())
+def stt_lost(call: SimulatedCall) -> None:
+    call.tell(ev.SttLost())
 
 
-def hearing_restored(call: SimulatedCall) -> None:
-    call.tell(ev.HearingRestored())
+def stt_restored(call: SimulatedCall) -> None:
+    call.tell(ev.SttRestored())
 
 
-def hearing_failed(call: SimulatedCall) -> None:
-    call.tell(ev.HearingFailed())
+def stt_failed(call: SimulatedCall) -> None:
+    call.tell(ev.SttFailed())
 
 
 def audio_ended(call: SimulatedCall) -> None:
@@ -221,11 +221,11 @@ STEPS: list[Step] = [
     tool_fails,
     draft_fails,
     late_news,
-    hearing_lost,
-    hearing_restored,
+    stt_lost,
+    stt_restored,
 ]
 
-ENDINGS: list[Step] = [nothing, nothing, hearing_failed, audio_ended]
+ENDINGS: list[Step] = [nothing, nothing, stt_failed, audio_ended]
 
 
 def run_out(call: SimulatedCall) -> None:
@@ -233,7 +233,7 @@ def run_out(call: SimulatedCall) -> None:
 
     All but what was begun ahead: the end of the turn, which decides of it, comes very late.
     """
-    call.tell(ev.HearingRestored())
+    call.tell(ev.SttRestored())
     call.quiet()
     for _ in range(60):
         while call.tools and call.ended is None:
@@ -247,7 +247,7 @@ def run_out(call: SimulatedCall) -> None:
 
 def live_through(manners: Manners, steps: Sequence[Step]) -> SimulatedCall:
     """One call from its first event to its last. AssertionError when it breaks a promise."""
-    must_end = hearing_failed in steps or audio_ended in steps
+    must_end = stt_failed in steps or audio_ended in steps
     call = SimulatedCall(manners)
     call.starts()
     for step in (*steps, run_out):

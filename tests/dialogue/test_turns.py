@@ -505,15 +505,15 @@ def test_an_answer_that_is_heard_forgives_the_failures_before_it(call: Simulated
 
 
 def test_a_caller_whom_nobody_hears_is_asked_for_a_moment(call: SimulatedCall) -> None:
-    call.tell(ev.HearingLost())
+    call.tell(ev.SttLost())
     call.passes(PATIENT.patience_s)
     assert call.fixed == [PATIENT.wait]
 
 
 def test_a_short_loss_of_hearing_is_not_mentioned(call: SimulatedCall) -> None:
-    call.tell(ev.HearingLost())
+    call.tell(ev.SttLost())
     call.passes(PATIENT.patience_s - 0.1)
-    call.tell(ev.HearingRestored())
+    call.tell(ev.SttRestored())
     call.passes(60)
     assert call.fixed == []
 
@@ -521,7 +521,7 @@ def test_a_short_loss_of_hearing_is_not_mentioned(call: SimulatedCall) -> None:
 def test_a_caller_whom_nobody_hears_is_told_once_the_agent_has_finished(
     speaking: SimulatedCall,
 ) -> None:
-    speaking.tell(ev.HearingLost())
+    speaking.tell(ev.SttLost())
     speaking.passes(PATIENT.patience_s)
     assert speaking.reply is not None
     assert speaking.reply.text is None
@@ -530,7 +530,7 @@ def test_a_caller_whom_nobody_hears_is_told_once_the_agent_has_finished(
 
 
 def test_a_deaf_agent_says_so_and_ends_the_call(speaking: SimulatedCall) -> None:
-    speaking.tell(ev.HearingFailed())
+    speaking.tell(ev.SttFailed())
     assert speaking.fixed == [PATIENT.farewell]
     speaking.agent_says()
     speaking.passes(20)
@@ -540,7 +540,7 @@ def test_a_deaf_agent_says_so_and_ends_the_call(speaking: SimulatedCall) -> None
 
 @pytest.mark.parametrize("begun", [False, True], ids=["before it begins", "while it is heard"])
 def test_nothing_keeps_a_farewell_from_being_heard(call: SimulatedCall, begun: bool) -> None:
-    call.tell(ev.HearingFailed())
+    call.tell(ev.SttFailed())
     if begun:
         call.agent_says()
     call.sound()
@@ -557,7 +557,7 @@ def test_nothing_keeps_a_farewell_from_being_heard(call: SimulatedCall, begun: b
 
 
 def test_a_farewell_that_cannot_be_said_does_not_keep_the_caller(call: SimulatedCall) -> None:
-    call.tell(ev.HearingFailed())
+    call.tell(ev.SttFailed())
     call.agent_fails()
     call.settle()
     assert call.ended is not None
@@ -615,12 +615,12 @@ def test_a_guess_that_came_to_nothing_does_not_keep_a_call_whose_audio_has_ended
 def test_what_was_kept_while_nobody_heard_is_waited_for_though_the_audio_has_ended(
     call: SimulatedCall,
 ) -> None:
-    call.tell(ev.HearingLost())
+    call.tell(ev.SttLost())
     call.tell(ev.AudioEnded())
     call.passes(PATIENT.patience_s)
     call.agent_says()
     call.passes(2 * SETTLE_S)
-    call.tell(ev.HearingRestored())
+    call.tell(ev.SttRestored())
     call.says(QUESTION)
     call.agent_says(ANSWER)
     call.passes(60)
@@ -771,12 +771,12 @@ def test_whom_nobody_heard_for_a_while_is_asked_when_they_are_heard_again_and_si
     call = SimulatedCall(replace(PATIENT, no_input_s=8.0))
     call.starts()
     call.sound()  # nobody will tell when it ended
-    call.tell(ev.HearingLost())
+    call.tell(ev.SttLost())
     call.passes(PATIENT.patience_s)
     call.agent_says()
     call.passes(20)
     assert call.fixed == [call.manners.wait]
-    call.tell(ev.HearingRestored())
+    call.tell(ev.SttRestored())
     call.passes(8.1)
     assert call.fixed == [call.manners.wait, call.manners.prompts[0]]
 
@@ -1451,7 +1451,7 @@ def test_hearing_that_fails_while_the_call_is_left_changes_nothing() -> None:
     call = leaving()
     call.passes(FAREWELL_S + 0.6)
     assert call.tools
-    call.tell(ev.HearingFailed())
+    call.tell(ev.SttFailed())
     assert call.fixed == []
     call.tool_ends()
     call.passes(GONE_S + 0.1)
@@ -1461,7 +1461,7 @@ def test_hearing_that_fails_while_the_call_is_left_changes_nothing() -> None:
 def test_a_deaf_agent_that_could_not_leave_says_so_and_ends_the_call() -> None:
     call = leaving()
     call.passes(FAREWELL_S + 0.6)
-    call.tell(ev.HearingFailed())
+    call.tell(ev.SttFailed())
     call.tool_ends("Busy.", failed=True)
     assert call.fixed == [PATIENT.farewell]
     call.agent_says()
@@ -1473,7 +1473,7 @@ def test_a_deaf_agent_that_could_not_leave_says_so_and_ends_the_call() -> None:
 def test_hearing_that_fails_during_the_farewell_ends_the_call_with_an_apology() -> None:
     call = leaving()
     call.passes(WORD_S)
-    call.tell(ev.HearingFailed())
+    call.tell(ev.SttFailed())
     call.agent_says()
     call.passes(20)
     assert heard(call) == ["Good", PATIENT.farewell]

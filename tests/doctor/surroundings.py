@@ -7,7 +7,7 @@ from pathlib import Path
 
 from avr_sts_speechmatics import doctor
 from avr_sts_speechmatics.doctor import Check
-from avr_sts_speechmatics.sandbox.scripted import RunningSandbox
+from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox
 
 NO_FILE = Path("/nonexistent/.env")
 
@@ -29,8 +29,8 @@ def somebody_elses() -> Iterator[int]:
 
 def offline(**changes: str) -> dict[str, str]:
     """Settings with which nobody is asked, and one port is taken."""
-    doors = {"EXTRA_PORTS": "", "AUDIOSOCKET_PORT": "0", "HTTP_PORT": "0"}
-    return {"PORT": str(free_port())} | doors | changes
+    ports = {"EXTRA_PORTS": "", "AUDIOSOCKET_PORT": "0", "HTTP_PORT": "0"}
+    return {"PORT": str(free_port())} | ports | changes
 
 
 def environment(cloud: RunningSandbox, **changes: str) -> dict[str, str]:

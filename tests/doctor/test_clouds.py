@@ -18,9 +18,9 @@ from avr_sts_speechmatics.sandbox.faults import (
     Status,
     Truncate,
 )
-from avr_sts_speechmatics.sandbox.scripted import RunningSandbox, running_sandbox
+from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox, running_sandbox
 
-PARTS = {"openai_voice": "second voice"}
+PARTS = {"openai_tts": "second tts"}
 
 
 def two_voices(cloud: RunningSandbox, **changes: str) -> dict[str, str]:
@@ -32,26 +32,26 @@ def two_voices(cloud: RunningSandbox, **changes: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("fault", "sign", "advice"),
     [
-        (RefuseKey(part="hearing"), "401", "SPEECHMATICS_API_KEY"),
-        (RefuseKey(part="hearing", at="close"), "not_authorised", "SPEECHMATICS_API_KEY"),
-        (RefuseKey(part="voice"), "401", "SPEECHMATICS_API_KEY"),
-        (RefuseKey(part="openai_voice"), "401", "OPENAI_TTS_API_KEY"),
-        (RefuseKey(part="thinking"), "401", "OPENAI_API_KEY"),
-        (Status(part="hearing", status=503), "503", "again"),
-        (Status(part="hearing", status=404), "404", "SPEECHMATICS_RT_URL"),
-        (Status(part="voice", status=503, count=None), "503", "again"),
-        (Status(part="voice", status=404), "404", "SPEECHMATICS_VOICE"),
-        (Status(part="openai_voice", status=404), "404", "OPENAI_TTS_MODEL"),
-        (Status(part="openai_voice", status=422), "422", "OPENAI_TTS_VOICE"),
-        (Status(part="openai_voice", status=429, count=None), "429", "credit"),
-        (Status(part="openai_voice", status=503, count=None), "503", "again"),
-        (Status(part="thinking", status=404), "404", "OPENAI_MODEL"),
-        (Status(part="thinking", status=429, count=None), "429", "again"),
-        (Error(part="hearing", after=None, type="invalid_config"), "invalid_config", "VOCAB"),
-        (Error(part="hearing", after=None, type="invalid_model"), "invalid_model", "MODEL"),
-        (Truncate(part="voice"), "cut", "again"),
-        (Truncate(part="openai_voice"), "cut", "again"),
-        (Malformed(part="thinking", after=0), "cut", "again"),
+        (RefuseKey(part="stt"), "401", "SPEECHMATICS_API_KEY"),
+        (RefuseKey(part="stt", at="close"), "not_authorised", "SPEECHMATICS_API_KEY"),
+        (RefuseKey(part="tts"), "401", "SPEECHMATICS_API_KEY"),
+        (RefuseKey(part="openai_tts"), "401", "OPENAI_TTS_API_KEY"),
+        (RefuseKey(part="llm"), "401", "OPENAI_API_KEY"),
+        (Status(part="stt", status=503), "503", "again"),
+        (Status(part="stt", status=404), "404", "SPEECHMATICS_RT_URL"),
+        (Status(part="tts", status=503, count=None), "503", "again"),
+        (Status(part="tts", status=404), "404", "SPEECHMATICS_VOICE"),
+        (Status(part="openai_tts", status=404), "404", "OPENAI_TTS_MODEL"),
+        (Status(part="openai_tts", status=422), "422", "OPENAI_TTS_VOICE"),
+        (Status(part="openai_tts", status=429, count=None), "429", "credit"),
+        (Status(part="openai_tts", status=503, count=None), "503", "again"),
+        (Status(part="llm", status=404), "404", "OPENAI_MODEL"),
+        (Status(part="llm", status=429, count=None), "429", "again"),
+        (Error(part="stt", after=None, type="invalid_config"), "invalid_config", "VOCAB"),
+        (Error(part="stt", after=None, type="invalid_model"), "invalid_model", "MODEL"),
+        (Truncate(part="tts"), "cut", "again"),
+        (Truncate(part="openai_tts"), "cut", "again"),
+        (Malformed(part="llm", after=0), "cut", "again"),
     ],
 )
 async def test_a_service_that_fails_is_named_with_what_to_do(
@@ -67,13 +67,13 @@ async def test_a_service_that_fails_is_named_with_what_to_do(
 
 
 async def test_a_slow_service_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(check.SLOW_MS, "voice", -1)
+    monkeypatch.setitem(check.SLOW_MS, "tts", -1)
     async with running_sandbox() as cloud:
         found = await examine(two_voices(cloud))
-    assert found["voice"].state == "warning"
-    assert found["voice"].latency_ms is not None
-    assert found["voice"].advice
-    assert found["second voice"].state == "ok"
+    assert found["tts"].state == "warning"
+    assert found["tts"].latency_ms is not None
+    assert found["tts"].advice
+    assert found["second tts"].state == "ok"
 
 
 # --- hearing --------------------------------------------------------------------------------------
@@ -82,29 +82,29 @@ async def test_a_slow_service_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_a_refused_rate_is_no_failure_when_the_other_is_taken() -> None:
     async with running_sandbox() as cloud:
         cloud.faults.add(RefuseRate(rate=8000))
-        hearing = (await examine(environment(cloud)))["hearing"]
-    assert hearing.state == "ok"
-    assert "16000" in hearing.advice
+        stt = (await examine(environment(cloud)))["stt"]
+    assert stt.state == "ok"
+    assert "16000" in stt.advice
 
 
 async def test_both_rates_refused_is_a_failure() -> None:
     async with running_sandbox() as cloud:
         cloud.faults.add(RefuseRate(rate=8000), RefuseRate(rate=16000))
-        hearing = (await examine(environment(cloud)))["hearing"]
-    assert hearing.state == "failed"
-    assert "16000" in hearing.advice
+        stt = (await examine(environment(cloud)))["stt"]
+    assert stt.state == "failed"
+    assert "16000" in stt.advice
 
 
 async def test_a_full_quota_is_told_at_once_and_one_free_session_is_enough() -> None:
     async with running_sandbox(max_calls=0) as cloud:
         begun = time.monotonic()
-        hearing = (await examine(environment(cloud)))["hearing"]
+        stt = (await examine(environment(cloud)))["stt"]
         assert time.monotonic() - begun < 4
-    assert hearing.state == "failed"
-    assert "quota_exceeded" in hearing.detail
-    assert "sessions" in hearing.advice
+    assert stt.state == "failed"
+    assert "quota_exceeded" in stt.detail
+    assert "sessions" in stt.advice
     async with running_sandbox(max_calls=1) as cloud:
-        assert (await examine(environment(cloud)))["hearing"].state == "ok"
+        assert (await examine(environment(cloud)))["stt"].state == "ok"
 
 
 async def test_a_session_that_starts_but_takes_no_audio_is_a_failure(
@@ -112,10 +112,10 @@ async def test_a_session_that_starts_but_takes_no_audio_is_a_failure(
 ) -> None:
     monkeypatch.setattr(clouds, "HEARING_S", 0.5)
     async with running_sandbox() as cloud:
-        cloud.faults.add(Stall(part="hearing", after=0))
-        hearing = (await examine(environment(cloud)))["hearing"]
-    assert hearing.state == "failed"
-    assert "not acknowledged" in hearing.detail
+        cloud.faults.add(Stall(part="stt", after=0))
+        stt = (await examine(environment(cloud)))["stt"]
+    assert stt.state == "failed"
+    assert "not acknowledged" in stt.detail
 
 
 async def test_the_words_that_are_listened_for_are_the_default_agents(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ async def test_every_voice_an_agent_has_is_asked_once_and_named_if_it_fails(
     (tmp_path / "german.yaml").write_text("voice: {engine: openai, name: echo}\n")
     async with running_sandbox() as cloud:
         environ = environment(cloud, AGENTS_DIR=str(tmp_path), OPENAI_TTS_URL=cloud.openai_url)
-        found = await looked_at(environ, "voice", "second voice")
+        found = await looked_at(environ, "tts", "second tts")
         asked = [request.path for request in cloud.received.speech]
     assert sorted(asked) == [
         "/generate/sarah",
@@ -148,7 +148,7 @@ async def test_every_voice_an_agent_has_is_asked_once_and_named_if_it_fails(
         "/v1/audio/speech",
     ]
     (failed,) = (check for check in found if check.state != "ok")
-    assert (failed.what, failed.state) == ("voice", "failed")
+    assert (failed.what, failed.state) == ("tts", "failed")
     assert "tina" in failed.detail
     assert "the agent's" in failed.advice
 
@@ -157,8 +157,8 @@ async def test_a_voice_that_no_call_would_have_is_not_asked() -> None:
     async with running_sandbox() as cloud:
         found = await examine(two_voices(cloud, SPEECHMATICS_LANGUAGE="de"))
         assert [request.path for request in cloud.received.speech] == ["/v1/audio/speech"]
-    assert found["second voice"].state == "ok"
-    assert "voice" not in found
+    assert found["second tts"].state == "ok"
+    assert "tts" not in found
 
 
 async def test_the_second_voice_is_sent_its_own_key() -> None:
@@ -172,7 +172,7 @@ async def test_a_second_voice_without_a_key_is_a_failure_and_nobody_is_asked(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "default.yaml").write_text("voice: {engine: openai}\n")
-    (found,) = await looked_at(offline(AGENTS_DIR=str(tmp_path)), "second voice")
+    (found,) = await looked_at(offline(AGENTS_DIR=str(tmp_path)), "second tts")
     assert found.state == "failed"
     assert found.latency_ms is None
     assert "OPENAI_TTS_API_KEY" in found.advice
@@ -180,7 +180,7 @@ async def test_a_second_voice_without_a_key_is_a_failure_and_nobody_is_asked(
 
 async def test_a_voice_that_does_not_speak_the_agents_language_is_a_warning() -> None:
     async with running_sandbox() as cloud:
-        (voice,) = await looked_at(environment(cloud, SPEECHMATICS_LANGUAGE="de"), "voice")
+        (voice,) = await looked_at(environment(cloud, SPEECHMATICS_LANGUAGE="de"), "tts")
     assert voice.state == "warning"
     assert "de" in voice.detail
     assert "VOICE_FALLBACK=openai" in voice.advice
@@ -194,7 +194,7 @@ async def test_every_model_an_agent_has_is_asked_once(tmp_path: Path) -> None:
     (tmp_path / "support.yaml").write_text("model: quick-1\n")
     async with running_sandbox() as cloud:
         environ = environment(cloud, AGENTS_DIR=str(tmp_path), OPENAI_MODEL="deep-1")
-        found = await looked_at(environ, "thinking")
+        found = await looked_at(environ, "llm")
         asked = [request.body["model"] for request in cloud.received.chats]
     assert sorted(asked) == ["deep-1", "quick-1"]
     assert [check.state for check in found] == ["ok", "ok"]

@@ -19,13 +19,13 @@ from tests.doctor.surroundings import (
     offline,
     somebody_elses,
 )
-from tests.tools.fake_ami import FakeAmi, running
+from tests.pbx.fake_ami import FakeAmi, running
 from tests.webhook_target import webhook_target
 
 from avr_sts_speechmatics import doctor
 from avr_sts_speechmatics.doctor import Check
 from avr_sts_speechmatics.sandbox.faults import Error, RefuseKey, Stall
-from avr_sts_speechmatics.sandbox.scripted import running_sandbox
+from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox
 
 
 async def test_where_all_is_well_every_service_was_asked_and_timed() -> None:
@@ -37,12 +37,12 @@ async def test_where_all_is_well_every_service_was_asked_and_timed() -> None:
         "settings": "ok",
         "agents": "ok",
         f"port {environ['PORT']}": "ok",
-        "hearing": "ok",
-        "voice": "ok",
-        "thinking": "ok",
-        "exchange": "skipped",
+        "stt": "ok",
+        "tts": "ok",
+        "llm": "ok",
+        "pbx": "skipped",
     }
-    for service in ("hearing", "voice", "thinking"):
+    for service in ("stt", "tts", "llm"):
         latency = found[service].latency_ms
         assert latency is not None
         assert 0 <= latency < 2000
@@ -59,11 +59,9 @@ async def test_services_that_say_nothing_do_not_keep_anybody_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(doctor, "TOTAL_S", 0.5)
-    silent = ("hearing", "voice", "thinking", "exchange")
+    silent = ("stt", "tts", "llm", "pbx")
     async with running_sandbox() as cloud, running(FakeAmi(silent_at="Login")) as ami:
-        cloud.faults.add(
-            *(Stall(part=part, after=None) for part in ("hearing", "voice", "thinking"))
-        )
+        cloud.faults.add(*(Stall(part=part, after=None) for part in ("stt", "tts", "llm")))
         begun = time.monotonic()
         found = await examine(
             environment(cloud, AMI_HOST="127.0.0.1", AMI_PORT=str(ami.port), AMI_PASSWORD="s")
@@ -86,10 +84,10 @@ async def test_services_that_are_not_there_are_named_with_their_addresses() -> N
         )
     )
     for service, setting in (
-        ("hearing", "SPEECHMATICS_RT_URL"),
-        ("voice", "SPEECHMATICS_TTS_URL"),
-        ("second voice", "OPENAI_TTS_URL"),
-        ("thinking", "OPENAI_BASE_URL"),
+        ("stt", "SPEECHMATICS_RT_URL"),
+        ("tts", "SPEECHMATICS_TTS_URL"),
+        ("second tts", "OPENAI_TTS_URL"),
+        ("llm", "OPENAI_BASE_URL"),
     ):
         assert found[service].state == "failed"
         assert found[service].detail.startswith(nobody)
@@ -124,9 +122,9 @@ async def test_offline_nobody_is_asked() -> None:
     environ = offline()
     found = await examine(environ)
     port = f"port {environ['PORT']}"
-    assert list(found) == ["settings", "agents", "sandbox", port, "thinking", "exchange"]
-    assert found["thinking"].state == "ok"
-    assert "receptionist" in found["thinking"].detail
+    assert list(found) == ["settings", "agents", "sandbox", port, "llm", "pbx"]
+    assert found["llm"].state == "ok"
+    assert "receptionist" in found["llm"].detail
 
 
 async def test_no_secret_is_shown_even_if_a_server_quotes_it() -> None:
@@ -146,7 +144,7 @@ async def test_no_secret_is_shown_even_if_a_server_quotes_it() -> None:
         running(FakeAmi(secret="manager-word")) as ami,
         webhook_target() as hook,
     ):
-        cloud.faults.add(Error(part="hearing", after=None, type="not_allowed", reason=quoted))
+        cloud.faults.add(Error(part="stt", after=None, type="not_allowed", reason=quoted))
         environ = environment(
             cloud,
             SPEECHMATICS_RT_URL=cloud.rt_url + "?jwt=a-token-of-mine",
@@ -172,7 +170,7 @@ async def test_no_secret_is_shown_even_if_a_server_quotes_it() -> None:
 def test_the_report_is_a_line_for_each_check_then_what_to_do() -> None:
     checks = [
         Check("settings", "ok", "every value can be used"),
-        Check("second voice", "ok", "speaks", latency_ms=97),
+        Check("second tts", "ok", "speaks", latency_ms=97),
         Check("agents", "failed", "a.yaml:1: no\nb.yaml:2: no", "Correct it."),
     ]
     lines = doctor.report(checks).splitlines()
@@ -204,14 +202,14 @@ async def test_the_command_tells_a_person_and_its_exit_status_a_script(tmp_path:
         status, out, err = await run(cwd=tmp_path, environ=environment(cloud, WEBHOOK_URL=hook.url))
         assert (status, err) == (0, "")
         assert out.endswith("Calls can be taken.\n")
-        cloud.faults.add(RefuseKey(part="voice"))
+        cloud.faults.add(RefuseKey(part="tts"))
         with somebody_elses() as port:
             environ = environment(cloud, EXTRA_PORTS=str(port))
             status, out, err = await run("--json", cwd=tmp_path, environ=environ)
     assert (status, err) == (1, "")
     states = {check["what"]: check["state"] for check in json.loads(out)}
-    assert states["voice"] == "failed"
-    assert states["hearing"] == states["thinking"] == "ok"
+    assert states["tts"] == "failed"
+    assert states["stt"] == states["llm"] == "ok"
     assert states[f"port {port}"] == "warning"
 
 
@@ -226,4 +224,4 @@ async def test_the_command_explains_a_wrong_setting_and_itself(tmp_path: Path) -
 
 async def test_what_is_said_of_one_part_can_be_several_things() -> None:
     environ = offline(TRANSFER_ALLOW="700", ON_FAILURE="transfer:700")
-    assert [check.state for check in await looked_at(environ, "exchange")] == 2 * ["warning"]
+    assert [check.state for check in await looked_at(environ, "pbx")] == 2 * ["warning"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from avr_sts_speechmatics.sandbox.scripted import RunningSandbox
+from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox
 
 FRAME = bytes(320)
 KEY = {"Authorization": "Bearer a-key"}

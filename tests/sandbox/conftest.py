@@ -4,23 +4,21 @@ import json
 import wave
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 from tests.sandbox.agent_wire import KEY, AgentClient, Clip, Connect
+from tests.support import CLIPS
 
+from avr_sts_speechmatics.receptionist import Receptionist, load_faq
 from avr_sts_speechmatics.sandbox.engines import Engines
-from avr_sts_speechmatics.sandbox.local import LocalThinking
-from avr_sts_speechmatics.sandbox.scripted import RunningSandbox, running_sandbox
-from avr_sts_speechmatics.services.receptionist import Receptionist, load_faq
+from avr_sts_speechmatics.sandbox.local_engines import LocalLlm
+from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox, running_sandbox
 
 if TYPE_CHECKING:
     from avr_sts_speechmatics.sandbox.piper import Piper
     from avr_sts_speechmatics.sandbox.whisper import Whisper
-
-CLIPS = Path(__file__).parents[1] / "clips"
 
 
 @pytest.fixture
@@ -74,13 +72,13 @@ async def real_cloud(
     whisper: "Whisper", piper: "Piper", worker: ThreadPoolExecutor
 ) -> AsyncIterator[RunningSandbox]:
     """The sandbox as it is in earnest, in this process."""
-    from avr_sts_speechmatics.sandbox.listening import LocalHearing
-    from avr_sts_speechmatics.sandbox.piper import LocalVoice
+    from avr_sts_speechmatics.sandbox.local_stt import LocalStt
+    from avr_sts_speechmatics.sandbox.piper import LocalTts
 
     engines = Engines(
-        LocalHearing(lambda samples, rate: whisper.recognise(samples, rate).text, worker),
-        LocalVoice(piper, worker),
-        LocalThinking(Receptionist(load_faq(None))),
+        LocalStt(lambda samples, rate: whisper.recognise(samples, rate).text, worker),
+        LocalTts(piper, worker),
+        LocalLlm(Receptionist(load_faq(None))),
     )
     async with running_sandbox(engines) as cloud:
         yield cloud

@@ -21,7 +21,7 @@ from tests.sandbox.agent_wire import FRAME, Clip
 
 from avr_sts_speechmatics.sandbox import faults
 from avr_sts_speechmatics.sandbox.engines import ToolCall
-from avr_sts_speechmatics.sandbox.scripted import (
+from avr_sts_speechmatics.sandbox.scripted_cloud import (
     RunningSandbox,
     Thought,
     running_sandbox,
@@ -33,7 +33,7 @@ from avr_sts_speechmatics.sandbox.scripted import (
 NARROW = AudioFormat(encoding=AudioEncoding.PCM_S16LE, sample_rate=8000)
 
 
-def hearing_client(cloud: RunningSandbox, **options: Any) -> AgentSttAsyncClient:
+def stt_client(cloud: RunningSandbox, **options: Any) -> AgentSttAsyncClient:
     config = TranscriptionConfig(language="en", enable_partials=True)
     chosen: dict[str, Any] = {"transcription_config": config, "audio_format": NARROW} | options
     return AgentSttAsyncClient(api_key="a-key", url=cloud.rt_url, **chosen)
@@ -46,7 +46,7 @@ def names(client: AgentSttAsyncClient) -> list[str]:
 async def test_agent_stt_hears_a_scripted_turn() -> None:
     script = turn("Hello there.", start=0.1, end=0.6, partials=["Hello"])
     async with running_sandbox(scripted(script)) as cloud:
-        client = hearing_client(cloud)
+        client = stt_client(cloud)
         async with client:
             for _ in range(75):
                 await client.send_audio(FRAME)
@@ -60,7 +60,7 @@ async def test_agent_stt_hears_a_scripted_turn() -> None:
 async def test_agent_stt_ends_turns_by_itself() -> None:
     async with running_sandbox() as cloud:
         external = TurnConfig(turn_detection_mode=TurnDetectionMode.EXTERNAL)
-        client = hearing_client(cloud, turn_config=external)
+        client = stt_client(cloud, turn_config=external)
         async with client:
             await client.send_audio(FRAME * 50)
             await client.force_end_of_utterance()
@@ -70,15 +70,15 @@ async def test_agent_stt_ends_turns_by_itself() -> None:
 
 async def test_agent_stt_sees_refusals() -> None:
     async with running_sandbox(max_calls=1) as cloud:
-        async with hearing_client(cloud):
+        async with stt_client(cloud):
             with pytest.raises(TranscriptionError, match="1 calls at a time"):
-                await hearing_client(cloud).connect()
-        cloud.faults.add(faults.RefuseKey(part="hearing"))
+                await stt_client(cloud).connect()
+        cloud.faults.add(faults.RefuseKey(part="stt"))
         with pytest.raises(RefusedConnection, match="401"):
-            await hearing_client(cloud).connect()
+            await stt_client(cloud).connect()
         french = TranscriptionConfig(language="fr")
         with pytest.raises(TranscriptionError, match="hears only en"):
-            await hearing_client(cloud, transcription_config=french).connect()
+            await stt_client(cloud, transcription_config=french).connect()
 
 
 async def test_text_to_speech_speaks() -> None:
@@ -151,11 +151,11 @@ async def test_openai_sees_what_goes_wrong(cloud_that_thinks: RunningSandbox) ->
             return text
 
         cloud_that_thinks.faults.add(
-            faults.RefuseKey(part="thinking"),
-            faults.Status(part="thinking", status=429),
-            faults.Status(part="thinking", status=503),
-            faults.Error(part="thinking", after=1, reason="overloaded"),
-            faults.Truncate(part="thinking", after=1),
+            faults.RefuseKey(part="llm"),
+            faults.Status(part="llm", status=429),
+            faults.Status(part="llm", status=503),
+            faults.Error(part="llm", after=1, reason="overloaded"),
+            faults.Truncate(part="llm", after=1),
         )
         with pytest.raises(openai.AuthenticationError):
             await ask()
@@ -190,9 +190,9 @@ async def test_openai_speaks() -> None:
         with pytest.raises(openai.BadRequestError, match="marin"):
             await say("sarah")
         cloud.faults.add(
-            faults.RefuseKey(part="openai_voice"),
-            faults.Status(part="openai_voice", status=503),
-            faults.Truncate(part="openai_voice", after=8000),
+            faults.RefuseKey(part="openai_tts"),
+            faults.Status(part="openai_tts", status=503),
+            faults.Truncate(part="openai_tts", after=8000),
         )
         with pytest.raises(openai.AuthenticationError):
             await say("marin")
@@ -208,7 +208,7 @@ async def test_a_whole_turn_on_the_real_engines(
 ) -> None:
     """What a caller says is heard, answered and spoken."""
     clip = next(clip for clip in clips if "operator" in clip.text)
-    client = hearing_client(real_cloud)
+    client = stt_client(real_cloud)
     async with client:
         for start in range(0, len(clip.pcm), 320):
             await client.send_audio(clip.pcm[start : start + 320])

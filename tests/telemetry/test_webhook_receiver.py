@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.webhook_target import never, nobody_there, replies, says, webhook_target
 
-from avr_sts_speechmatics.settings import Secret
 from avr_sts_speechmatics.telemetry.webhook_receiver import (
     REPLY_MAX,
     Undelivered,
     WebhookReceiver,
 )
+from avr_sts_speechmatics.values import Secret
 
 EVENT = b'{"uuid": "a"}'
 

@@ -58,7 +58,7 @@ class Coming:
 
 
 async def echo(arguments: dict[str, object], call: CallFacts) -> str:
-    return json.dumps([arguments, call.uuid, call.door, dict(call.facts)])
+    return json.dumps([arguments, call.uuid, call.transport, dict(call.facts)])
 
 
 async def asked(
@@ -76,7 +76,7 @@ async def test_a_tool_is_given_its_arguments_and_the_facts_of_the_call() -> None
     assert json.loads(await asked(tool, '{"code": "KX41"}')) == [
         {"code": "KX41"},
         CALLER.uuid,
-        CALLER.door,
+        CALLER.transport,
         CALLER.facts,
     ]
     assert tool.runs == 1

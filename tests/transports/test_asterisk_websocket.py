@@ -16,7 +16,7 @@ from tests.transports.test_asterisk_codec import loudness, tone
 from avr_sts_speechmatics.audio.playout import Played
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
-from avr_sts_speechmatics.sandbox.scripted import ScriptedVoice, running_sandbox, scripted, turn
+from avr_sts_speechmatics.sandbox.scripted_cloud import ScriptedTts, running_sandbox, scripted, turn
 from avr_sts_speechmatics.transports import asterisk_control, asterisk_websocket
 from avr_sts_speechmatics.transports.asterisk_codec import ChannelCodec
 from avr_sts_speechmatics.transports.asterisk_websocket import accept_media, named_call
@@ -71,7 +71,7 @@ class Agent:
         return bytes(self.heard)
 
 
-class Doors:
+class Transports:
     """A door that opens calls with agents, in the order they come."""
 
     def __init__(self) -> None:
@@ -97,14 +97,14 @@ class Doors:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Doors]:
-    doors = Doors()
+async def opened() -> AsyncIterator[Transports]:
+    ports = Transports()
     server = await asyncio.get_running_loop().create_server(
-        lambda: accept(lambda request: accept_media(request, doors.open_call)), "127.0.0.1", 0
+        lambda: accept(lambda request: accept_media(request, ports.open_call)), "127.0.0.1", 0
     )
-    doors.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    ports.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        yield doors
+        yield ports
     finally:
         server.close()
         await server.wait_closed()
@@ -113,11 +113,11 @@ async def opened() -> AsyncIterator[Doors]:
 @asynccontextmanager
 async def talking(codec: str = "slin", address: str = ADDRESS) -> AsyncIterator[tuple[Any, ...]]:
     """An Asterisk and the agent it is connected with."""
-    async with opened() as doors:
+    async with opened() as ports:
         frame = ChannelCodec(codec).frame_bytes
-        async with dial(doors.url + address, frame_bytes=frame) as asterisk:
+        async with dial(ports.url + address, frame_bytes=frame) as asterisk:
             await asterisk.start(codec)
-            yield asterisk, await doors.agent()
+            yield asterisk, await ports.agent()
 
 
 def numbered(frames: int) -> bytes:
@@ -166,19 +166,19 @@ def test_the_call_is_named_by_the_dialplan_where_it_names_it(
 
 
 async def test_the_subprotocol_is_answered_only_where_it_is_asked_for() -> None:
-    async with opened() as doors, dial(doors.url + "/media", media=False) as asterisk:
+    async with opened() as ports, dial(ports.url + "/media", media=False) as asterisk:
         await asterisk.start()
-        await doors.agent()
+        await ports.agent()
 
 
 async def test_a_call_that_cannot_be_taken_is_closed_and_the_log_says_why(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with opened() as doors, dial(doors.url + ADDRESS) as asterisk:
-        doors.refuses = "the service has its 5 calls (MAX_CALLS)"
+    async with opened() as ports, dial(ports.url + ADDRESS) as asterisk:
+        ports.refuses = "the service has its 5 calls (MAX_CALLS)"
         await asterisk.start()
         assert await asterisk.until_closed() == 1008
-        assert doors.refuses in caplog.text
+        assert ports.refuses in caplog.text
 
 
 # --- audio -------------------------------------------------------------------------------------
@@ -316,13 +316,13 @@ async def test_a_closed_line_says_whether_something_broke(failed: bool, code: in
 
 async def refused(caplog: pytest.LogCaptureFixture, start: Mapping[str, Any] | str) -> str:
     """The one sentence in the log when a channel begins like this."""
-    async with opened() as doors, dial(doors.url + ADDRESS) as asterisk:
+    async with opened() as ports, dial(ports.url + ADDRESS) as asterisk:
         if isinstance(start, str):
             await asterisk.send(start)
         else:
             await asterisk.start(**start)
         assert await asterisk.until_closed() == 1008
-        assert doors.agents == []
+        assert ports.agents == []
     (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     return record.getMessage()
 
@@ -361,10 +361,10 @@ async def test_passthrough_is_refused_when_it_shows(caplog: pytest.LogCaptureFix
 
 async def test_a_connection_without_a_start_is_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asterisk_websocket, "START_WAIT_S", 0.1)
-    async with opened() as doors, dial(doors.url + ADDRESS) as asterisk:
+    async with opened() as ports, dial(ports.url + ADDRESS) as asterisk:
         await asterisk.speak(bytes(3200))
         assert await asterisk.until_closed() == 1008
-        assert doors.agents == []
+        assert ports.agents == []
 
 
 # --- what nobody should send -------------------------------------------------------------------
@@ -412,7 +412,7 @@ async def test_bad_input_in_mid_call_does_not_cost_the_caller_the_call(
 
 async def test_what_comes_before_the_start_is_not_taken_for_the_call() -> None:
     said = numbered(10)
-    async with opened() as doors, dial(doors.url + ADDRESS) as asterisk:
+    async with opened() as ports, dial(ports.url + ADDRESS) as asterisk:
         for early in (
             bytes(320),
             "{",
@@ -422,7 +422,7 @@ async def test_what_comes_before_the_start_is_not_taken_for_the_call() -> None:
             await asterisk.send(early)
         await asterisk.start()
         await asterisk.speak(said)
-        agent = await doors.agent()
+        agent = await ports.agent()
         assert await agent.until_heard(len(said)) == said
         assert agent.keys == ""
 
@@ -443,16 +443,16 @@ async def test_bad_input_is_logged_but_not_a_thousand_times(
 
 
 async def test_a_message_beyond_every_bound_ends_that_connection_only() -> None:
-    async with opened() as doors:
-        async with dial(doors.url + ADDRESS) as other, dial(doors.url + ADDRESS) as asterisk:
+    async with opened() as ports:
+        async with dial(ports.url + ADDRESS) as other, dial(ports.url + ADDRESS) as asterisk:
             await other.start()
             await asterisk.start()
-            await doors.agent(1)
+            await ports.agent(1)
             await asterisk.send(bytes(2 << 20))
             assert await asterisk.until_closed() == 1009
             await other.speak(bytes(320))
-            assert await doors.agents[0].until_heard(320)
-            assert not doors.agents[0].left.is_set()
+            assert await ports.agents[0].until_heard(320)
+            assert not ports.agents[0].left.is_set()
 
 
 def test_no_command_is_longer_than_asterisk_reads() -> None:
@@ -478,7 +478,7 @@ def level(value: int, seconds: float) -> bytes:
 async def test_a_question_is_answered(serve: Serve) -> None:
     question = turn("What are your opening hours?", start=0.2, end=1.0)
     answer = "Until five."
-    voice = ScriptedVoice({answer: [level(3000, 0.6)]})
+    voice = ScriptedTts({answer: [level(3000, 0.6)]})
     async with (
         running_sandbox(scripted(question, answers=[answer], voice=voice)) as cloud,
         serve(cloud) as server,
@@ -492,7 +492,7 @@ async def test_a_question_is_answered(serve: Serve) -> None:
 
 async def test_words_over_the_answer_flush_it_and_history_is_what_was_heard(serve: Serve) -> None:
     first, second = "A long answer that would take a while to be heard.", "Yes?"
-    voice = ScriptedVoice({first: [level(3000, 4.0)], second: [level(9000, 0.2)]})
+    voice = ScriptedTts({first: [level(3000, 4.0)], second: [level(9000, 0.2)]})
     script = [
         *turn("What are your opening hours?", start=0.2, end=1.0),
         *turn("Stop, please!", start=6.2, end=7.0, partials=["Stop"]),
@@ -534,12 +534,12 @@ async def test_the_callers_hanging_up_leaves_nothing(serve: Serve) -> None:
 
 
 async def test_two_calls_of_one_asterisk_do_not_mix() -> None:
-    async with opened() as doors:
-        async with dial(doors.url + ADDRESS) as one, dial(doors.url + ADDRESS) as two:
+    async with opened() as ports:
+        async with dial(ports.url + ADDRESS) as one, dial(ports.url + ADDRESS) as two:
             pairs: list[tuple[Asterisk, Agent]] = []
             for number, asterisk in enumerate((one, two)):
                 await asterisk.start()
-                pairs.append((asterisk, await doors.agent(number)))
+                pairs.append((asterisk, await ports.agent(number)))
             for number, (asterisk, agent) in enumerate(pairs, 1):
                 await asterisk.speak(number.to_bytes(2, "little") * 160)
                 agent.say((100 * number).to_bytes(2, "little") * 1600)

@@ -25,7 +25,7 @@ from avr_sts_speechmatics.transports.audiosocket import (
     EARLY_S,
     MUTE_S,
     SETTLE_S,
-    AudioSocketDoor,
+    AudioSocketConnection,
 )
 from avr_sts_speechmatics.transports.audiosocket_wire import (
     AUDIO_8K,
@@ -94,8 +94,8 @@ class Service:
         self.law: Literal["auto", "ulaw", "alaw"] = "auto"
         self.port = 0
 
-    def door(self) -> AudioSocketDoor:
-        return AudioSocketDoor(self._open, law=self.law, facts_for=lambda _: self.known)
+    def door(self) -> AudioSocketConnection:
+        return AudioSocketConnection(self._open, law=self.law, facts_for=lambda _: self.known)
 
     def _open(self, caller: Caller, line: Line) -> Agent:
         if self.full:

@@ -19,6 +19,7 @@ from tests.webhook_target import Answer, never, nobody_there, ok, replies, webho
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 from avr_sts_speechmatics.transports import avr_core_http
+from avr_sts_speechmatics.transports.announced_calls import Invitations
 from avr_sts_speechmatics.transports.avr_core_http import (
     BODY_MAX,
     AvrCoreHttp,
@@ -26,7 +27,6 @@ from avr_sts_speechmatics.transports.avr_core_http import (
     chosen_by,
 )
 from avr_sts_speechmatics.transports.avr_websocket import FACTS_MAX, facts_of
-from avr_sts_speechmatics.transports.invitations import Invitations
 
 UUID = "0b7f6a52-8f8e-4c0e-9a77-51a4e8a3b1d2"
 STS_PORT = 6040

@@ -13,8 +13,8 @@ from tests.avr_core import SILENCE, Heard, dial
 from tests.support import Serve, until, url_of
 
 from avr_sts_speechmatics.sandbox.engines import ToolCall
-from avr_sts_speechmatics.sandbox.scripted import (
-    ScriptedVoice,
+from avr_sts_speechmatics.sandbox.scripted_cloud import (
+    ScriptedTts,
     cough,
     running_sandbox,
     scripted,
@@ -288,7 +288,7 @@ async def test_words_over_the_answer_interrupt_it_and_no_frame_of_it_follows(
     serve: Serve,
 ) -> None:
     first, second = "A long answer that would take a while to be heard.", "Yes?"
-    voice = ScriptedVoice({first: [level(3000, 4.0)], second: [level(9000, 0.2)]})
+    voice = ScriptedTts({first: [level(3000, 4.0)], second: [level(9000, 0.2)]})
     interrupting = turn("Stop, please!", start=2.2, end=3.0, partials=["Stop"])
     script = [*QUESTION, *interrupting]
     async with (

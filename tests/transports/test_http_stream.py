@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from tests.support import Serve, until
 
-from avr_sts_speechmatics.sandbox.scripted import ScriptedVoice, running_sandbox, scripted, turn
+from avr_sts_speechmatics.sandbox.scripted_cloud import ScriptedTts, running_sandbox, scripted, turn
 from avr_sts_speechmatics.server import Server
 
 QUESTION = turn("What are your opening hours?", start=0.2, end=1.0)
@@ -17,8 +17,8 @@ LEVEL = 5000
 SPOKEN = LEVEL.to_bytes(2, "little") * 16_000  # a second of it, 16 kHz
 
 
-def cloud_voice() -> ScriptedVoice:
-    return ScriptedVoice({ANSWER: [SPOKEN]})
+def cloud_voice() -> ScriptedTts:
+    return ScriptedTts({ANSWER: [SPOKEN]})
 
 
 def door(server: Server) -> str:

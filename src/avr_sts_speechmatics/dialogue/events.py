@@ -160,17 +160,17 @@ class ReplyFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class HearingLost:
+class SttLost:
     """Nobody listens just now; what the caller says is kept and will be heard later."""
 
 
 @dataclass(frozen=True, slots=True)
-class HearingRestored:
+class SttRestored:
     """The recogniser listens again."""
 
 
 @dataclass(frozen=True, slots=True)
-class HearingFailed:
+class SttFailed:
     """The recogniser is gone and does not come back: nothing the caller says is heard."""
 
 
@@ -200,9 +200,9 @@ Event: TypeAlias = (
     | UtteranceDropped
     | ReplyEnded
     | ReplyFailed
-    | HearingLost
-    | HearingRestored
-    | HearingFailed
+    | SttLost
+    | SttRestored
+    | SttFailed
     | AudioEnded
     | TimerFired
 )

@@ -179,9 +179,9 @@ class Dialogue:
             ev.UtteranceDropped: self._utterance_dropped,
             ev.ReplyEnded: self._reply_ended,
             ev.ReplyFailed: self._reply_failed,
-            ev.HearingLost: self._hearing_lost,
-            ev.HearingRestored: self._hearing_restored,
-            ev.HearingFailed: self._hearing_failed,
+            ev.SttLost: self._stt_lost,
+            ev.SttRestored: self._stt_restored,
+            ev.SttFailed: self._stt_failed,
             ev.AudioEnded: self._audio_ended_,
             ev.TimerFired: self._timer_fired,
         }
@@ -572,18 +572,18 @@ class Dialogue:
 
     # --- when it cannot go on ------------------------------------------------------------------
 
-    def _hearing_lost(self, _: ev.HearingLost) -> Iterator[ev.Command]:
+    def _stt_lost(self, _: ev.SttLost) -> Iterator[ev.Command]:
         self._deaf = True
         yield ev.SetTimer(ev.Timer.PATIENCE, self._manners.patience_s)
 
-    def _hearing_restored(self, _: ev.HearingRestored) -> Iterator[ev.Command]:
+    def _stt_restored(self, _: ev.SttRestored) -> Iterator[ev.Command]:
         self._deaf = False
         yield ev.CancelTimer(ev.Timer.PATIENCE)
         # Whoever hears now tells when sound begins, not that sound heard before has ended.
         self._caller_speaks = False
         yield from self._await_input()
 
-    def _hearing_failed(self, _: ev.HearingFailed) -> Iterator[ev.Command]:
+    def _stt_failed(self, _: ev.SttFailed) -> Iterator[ev.Command]:
         self._deaf_for_good = True
         if not (self._leaving or self._departs):
             yield from self._take_the_floor()

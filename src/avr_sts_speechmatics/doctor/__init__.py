@@ -16,15 +16,15 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from avr_sts_speechmatics import assembly, settings
-from avr_sts_speechmatics.agents import Agents
-from avr_sts_speechmatics.doctor import clouds, house, neighbours
+from avr_sts_speechmatics import assembly
+from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.doctor import clouds, machine, operator_services
 from avr_sts_speechmatics.doctor.check import Check
 from avr_sts_speechmatics.errors import ServiceError, SettingsError
 from avr_sts_speechmatics.line import Caller
-from avr_sts_speechmatics.services.thinking import Thinking
-from avr_sts_speechmatics.settings import MASKED_FROM, Settings
-from avr_sts_speechmatics.voices import Voices
+from avr_sts_speechmatics.services.llm.protocol import Llm
+from avr_sts_speechmatics.settings import MASKED_FROM, Settings, settings
+from avr_sts_speechmatics.speech.voices import Voices
 
 __all__ = ["TOTAL_S", "Check", "examine", "report", "run"]
 
@@ -41,7 +41,7 @@ async def examine(
     """Check everything. The arguments are those of `settings.load`. No key is in the result."""
     try:
         chosen = settings.load(environ, env_file)
-        thinking = assembly.thinking_of(chosen)
+        llm = assembly.llm_of(chosen)
     except SettingsError as error:
         advice = "Correct it; all else was not looked at."
         return [Check("settings", "failed", str(error), advice)]
@@ -49,25 +49,25 @@ async def examine(
     for sentence in settings.strangers(environ, env_file):
         found.append(Check("settings", "warning", sentence, "Correct the name, or take it out."))
     # What keeps this process busy, no measured latency should have in it: files, SDKs.
-    agents, about_agents = house.agents(chosen)
+    agents, about_agents = machine.agents(chosen)
     found += about_agents
     if chosen.ambient_noise_file is not None:
-        found.append(house.noise(chosen, chosen.ambient_noise_file))
-    if chosen.hearing_url is None or chosen.voice_url is None:
-        found.append(house.sandbox())
-    await thinking.warm_up()
+        found.append(machine.noise(chosen, chosen.ambient_noise_file))
+    if chosen.stt_url is None or chosen.tts_url is None:
+        found.append(machine.sandbox())
+    await llm.warm_up()
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(thinking.close)
+        stack.push_async_callback(llm.close)
         voices = clouds.voices_alone(chosen)
         stack.push_async_callback(voices.close)
         deadline = asyncio.get_running_loop().time() + TOTAL_S
         async with asyncio.TaskGroup() as checks:
             tasks = []
-            if house.has_tools(chosen, agents):
-                tools = _Step("tools", "", house.tools(chosen, agents))
+            if machine.has_tools(chosen, agents):
+                tools = _Step("tools", "", machine.tools(chosen, agents))
                 tasks.append(checks.create_task(_bounded(tools, deadline)))
                 await asyncio.wait(tasks, timeout=HEAD_START_S)
-            for step in _steps(chosen, agents, thinking, voices):
+            for step in _steps(chosen, agents, llm, voices):
                 tasks.append(checks.create_task(_bounded(step, deadline)))
     for task in tasks:
         found += task.result()
@@ -84,26 +84,26 @@ class _Step:
     look: Awaitable[Check | list[Check]]
 
 
-def _steps(chosen: Settings, agents: Agents, thinking: Thinking, voices: Voices) -> Iterator[_Step]:
-    for listener in house.listeners(chosen):
-        yield _Step(f"port {listener.port}", "", house.port(chosen, listener))
-    if (url := chosen.hearing_url) is not None:
+def _steps(chosen: Settings, agents: Agents, llm: Llm, voices: Voices) -> Iterator[_Step]:
+    for listener in machine.listeners(chosen):
+        yield _Step(f"port {listener.port}", "", machine.port(chosen, listener))
+    if (url := chosen.stt_url) is not None:
         agent = agents.for_call(Caller("doctor", "doctor"))
-        yield _Step("hearing", _host(url), clouds.hearing(chosen, agent, url))
+        yield _Step("stt", _host(url), clouds.stt(chosen, agent, url))
     for speaker in clouds.speakers(chosen, agents, voices):
         where = f"{_host(speaker.url)}{speaker.name}: "
         yield _Step(speaker.what, where, clouds.voice(speaker))
     url = chosen.openai_base_url or "https://api.openai.com"
     for model in clouds.models(chosen, agents):
-        where = f"{_host(url)}{model}: " if chosen.thinks_with_model else ""
-        yield _Step("thinking", where, clouds.thinking(chosen, thinking, model))
+        where = f"{_host(url)}{model}: " if chosen.has_llm else ""
+        yield _Step("llm", where, clouds.llm(chosen, llm, model))
     told_by = chosen.speechmatics_url_instructions
     if told_by is not None and any(map(agents.needs_brief, agents.all)):
-        yield _Step("instructions", _host(told_by), neighbours.instructions(chosen, told_by))
-    yield _Step("exchange", "", neighbours.exchange(chosen, assembly.exchange_of(chosen)))
+        yield _Step("instructions", _host(told_by), operator_services.instructions(chosen, told_by))
+    yield _Step("pbx", "", operator_services.pbx(chosen, assembly.pbx_of(chosen)))
     if chosen.webhook_url is not None:
         where = _host(chosen.webhook_url)
-        yield _Step("webhook", where, neighbours.webhook(chosen.webhook_url))
+        yield _Step("webhook", where, operator_services.webhook(chosen.webhook_url))
 
 
 def _host(url: str) -> str:

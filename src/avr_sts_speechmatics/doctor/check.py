@@ -6,10 +6,10 @@ from typing import Literal
 State = Literal["ok", "warning", "failed", "skipped"]
 
 SLOW_MS = {
-    "hearing": 2000,
-    "voice": 1000,
-    "second voice": 2000,
-    "thinking": 1500,
+    "stt": 2000,
+    "tts": 1000,
+    "second tts": 2000,
+    "llm": 1500,
     "instructions": 1000,
 }
 """From here on callers wonder whether anybody is there (ms)."""

@@ -11,18 +11,18 @@ from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from avr_sts_speechmatics.agent import Agent, Engine
-from avr_sts_speechmatics.agents import Agents
+from avr_sts_speechmatics.agents.agent import Agent, Engine
+from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.pcm import RATE, silence
 from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.doctor.check import Check, answered
-from avr_sts_speechmatics.services.agent_stt_session import ServerMessage, Session
-from avr_sts_speechmatics.services.openai_tts import BASE_URL, OpenAiVoice
-from avr_sts_speechmatics.services.speechmatics_stt import SpeechmaticsStt
-from avr_sts_speechmatics.services.thinking import Brief, Thinking
-from avr_sts_speechmatics.services.voice import Voice
+from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
+from avr_sts_speechmatics.services.stt.speechmatics import SpeechmaticsStt
+from avr_sts_speechmatics.services.stt.speechmatics_session import ServerMessage, Session
+from avr_sts_speechmatics.services.tts.openai import BASE_URL, OpenAiTts
+from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.settings import LANGUAGES_SPOKEN, Settings
-from avr_sts_speechmatics.voices import Voices, primary
+from avr_sts_speechmatics.speech.voices import Voices, primary
 
 HEARING_S = 12.0
 """Longest wait for the recogniser to take audio: twice its client's own patience (s)."""
@@ -40,7 +40,7 @@ _SECOND_KEY = (
 _NO_KEY = "Set OPENAI_TTS_API_KEY, or OPENAI_TTS_URL for a server that wants no key."
 _CREDIT = "The account has no credit left, or is asked too often: see its billing page."
 _ADVICE = {
-    "hearing": (
+    "stt": (
         (r"key is not accepted|not_a|\(400[13]\)", _KEY),
         (r"quota|\(4005\)", _BUSY),
         (r"^invalid_audio", "Neither 8000 nor 16000 Hz: is SPEECHMATICS_RT_URL right?"),
@@ -48,19 +48,19 @@ _ADVICE = {
         (r"^invalid_", _WORDS),
         (r"cannot connect|\(40[045]\)", _NETWORK + "SPEECHMATICS_RT_URL."),
     ),
-    "voice": (
+    "tts": (
         (r"\(40[13]\)", _KEY),
         (r"\(404\)", "Set SPEECHMATICS_VOICE (or the agent's) to sarah, theo, megan or jack."),
         (r"^cannot connect", _NETWORK + "SPEECHMATICS_TTS_URL."),
     ),
-    "second voice": (
+    "second tts": (
         (r"\(40[13]\)", _SECOND_KEY),
         (r"\(4(00|22)\)", "Correct OPENAI_TTS_VOICE (or the agent's voice) or OPENAI_TTS_MODEL."),
         (r"\(404\)", "Correct OPENAI_TTS_MODEL, or OPENAI_TTS_URL (often …/v1)."),
         (r"\(429\)", _CREDIT),
         (r"^cannot connect", _NETWORK + "OPENAI_TTS_URL."),
     ),
-    "thinking": (
+    "llm": (
         (
             r"check OPENAI_API_KEY",
             "Copy OPENAI_API_KEY again; it must be one of OPENAI_BASE_URL's.",
@@ -117,14 +117,16 @@ async def _acknowledged(trial: _Trial, session: Session) -> None:
         await asyncio.sleep(0.02)
 
 
-async def hearing(chosen: Settings, agent: Agent, url: str, rate: int = RATE) -> Check:
+async def stt(chosen: Settings, agent: Agent, url: str, rate: int = RATE) -> Check:
     """Whether silence is taken in the language and with the vocabulary of this agent."""
     model, key = chosen.speechmatics_model, chosen.speechmatics_api_key
-    stt = SpeechmaticsStt(url, key, language=agent.language, model=model, vocab=agent.vocabulary)
-    stt.rate = rate
+    recogniser = SpeechmaticsStt(
+        url, key, language=agent.language, model=model, vocab=agent.vocabulary
+    )
+    recogniser.rate = rate
     begun = time.monotonic()
     trial = _Trial()
-    session = stt.session(trial)
+    session = recogniser.session(trial)
     running = asyncio.create_task(session.run())
     acknowledged = asyncio.create_task(_acknowledged(trial, session))
     try:
@@ -132,7 +134,7 @@ async def hearing(chosen: Settings, agent: Agent, url: str, rate: int = RATE) ->
             (running, acknowledged), timeout=HEARING_S, return_when=asyncio.FIRST_COMPLETED
         )
         if session.refused_rate and rate == RATE:
-            check = await hearing(chosen, agent, url, 2 * RATE)
+            check = await stt(chosen, agent, url, 2 * RATE)
             return replace(check, advice=check.advice or _RATE)
         if running.done():
             await running
@@ -141,8 +143,8 @@ async def hearing(chosen: Settings, agent: Agent, url: str, rate: int = RATE) ->
             task.cancel()
         await asyncio.wait((running, acknowledged))
     if session.started_at is None or acknowledged.cancelled():
-        return Check("hearing", "failed", "audio is not acknowledged", LATER)
-    return answered("hearing", f"{model} listens", session.started_at - begun)
+        return Check("stt", "failed", "audio is not acknowledged", LATER)
+    return answered("stt", f"{model} listens", session.started_at - begun)
 
 
 # --- voices ---------------------------------------------------------------------------------------
@@ -158,7 +160,7 @@ class Speaker:
     what: str
     name: str
     url: str
-    voice: Voice
+    voice: Tts
     has_no_key: bool = False
     foreign: tuple[str, ...] = ()
 
@@ -166,10 +168,10 @@ class Speaker:
 def speakers(chosen: Settings, agents: Agents, alone: Voices) -> Iterator[Speaker]:
     """The voices calls may have, except the sandbox's. alone: from `voices_alone`."""
     # Which engine speaks for an agent is `Voices`' own decision.
-    deciding = Voices(chosen, chosen.voice_url or "", chosen.speechmatics_api_key, {})
+    deciding = Voices(chosen, chosen.tts_url or "", chosen.speechmatics_api_key, {})
     languages: dict[tuple[Engine, str], set[str]] = {}
     for agent in agents.all:
-        second = isinstance(deciding.of(agent)[0], OpenAiVoice)
+        second = isinstance(deciding.of(agent)[0], OpenAiTts)
         usual = chosen.openai_tts_voice if second else chosen.speechmatics_voice
         kind: tuple[Engine, str] = "openai" if second else "speechmatics", agent.voice or usual
         languages.setdefault(kind, set()).add(primary(agent.language))
@@ -179,16 +181,16 @@ def speakers(chosen: Settings, agents: Agents, alone: Voices) -> Iterator[Speake
         voice, _ = alone.of(replace(agents.all[0], voice_engine=engine, voice=name))
         if engine == "openai":
             url, mute = chosen.openai_tts_url or BASE_URL, not chosen.second_voice_is_there
-            yield Speaker("second voice", name, url, voice, has_no_key=mute)
-        elif chosen.voice_url is not None:
+            yield Speaker("second tts", name, url, voice, has_no_key=mute)
+        elif chosen.tts_url is not None:
             foreign = tuple(sorted(spoken - LANGUAGES_SPOKEN))
-            yield Speaker("voice", name, chosen.voice_url, voice, foreign=foreign)
+            yield Speaker("tts", name, chosen.tts_url, voice, foreign=foreign)
 
 
 def voices_alone(chosen: Settings) -> Voices:
     """Voices for which no other one steps in: a failure is to be seen. Close it."""
     without = replace(chosen, voice_fallback=None)
-    return Voices(without, chosen.voice_url or "", chosen.speechmatics_api_key, {})
+    return Voices(without, chosen.tts_url or "", chosen.speechmatics_api_key, {})
 
 
 async def voice(speaker: Speaker) -> Check:
@@ -213,12 +215,12 @@ async def voice(speaker: Speaker) -> Check:
 
 def models(chosen: Settings, agents: Agents) -> tuple[str, ...]:
     """Those calls may have; the settings' own where a script answers."""
-    if not chosen.thinks_with_model:
+    if not chosen.has_llm:
         return (chosen.openai_model,)
     return tuple(dict.fromkeys(agent.model or chosen.openai_model for agent in agents.all))
 
 
-async def thinking(chosen: Settings, mind: Thinking, model: str) -> Check:
+async def llm(chosen: Settings, mind: Llm, model: str) -> Check:
     """Whether a model says a word."""
     begun = time.monotonic()
     question = (Message("user", "Are you there?"),)
@@ -226,8 +228,8 @@ async def thinking(chosen: Settings, mind: Thinking, model: str) -> Check:
     async with aclosing(mind.reply(brief, question)) as words:
         said = await anext(words, "")
         took = time.monotonic() - begun
-    if not chosen.thinks_with_model:
-        return Check("thinking", "ok", "no model: a scripted receptionist answers", _SCRIPT)
+    if not chosen.has_llm:
+        return Check("llm", "ok", "no model: a scripted receptionist answers", _SCRIPT)
     if not said:
-        return Check("thinking", "failed", "gave no words", "Raise OPENAI_MAX_TOKENS.")
-    return answered("thinking", "answers", took)
+        return Check("llm", "failed", "gave no words", "Raise OPENAI_MAX_TOKENS.")
+    return answered("llm", "answers", took)

@@ -15,10 +15,10 @@ from aiohttp import web
 from avr_sts_speechmatics.sandbox import faults
 from avr_sts_speechmatics.sandbox.engines import Engines
 from avr_sts_speechmatics.sandbox.faults import FaultError, Faults
-from avr_sts_speechmatics.sandbox.hearing import START_TIMEOUT_S, HearingServer
+from avr_sts_speechmatics.sandbox.llm_server import LlmServer
 from avr_sts_speechmatics.sandbox.received import Received
-from avr_sts_speechmatics.sandbox.speaking import VoiceServer
-from avr_sts_speechmatics.sandbox.thinking import ThinkingServer
+from avr_sts_speechmatics.sandbox.stt_server import START_TIMEOUT_S, SttServer
+from avr_sts_speechmatics.sandbox.tts_server import TtsServer
 
 MAX_BODY_BYTES = 4 << 20
 
@@ -41,30 +41,30 @@ def create_app(
     Serve it with `handler_cancellation=True`, or answers to clients that left go on.
     """
     waiting = faults if faults is not None else Faults()
-    hearing = HearingServer(
-        engines.hearing,
+    stt = SttServer(
+        engines.stt,
         faults=waiting,
         max_calls=max_calls,
         received=received,
         start_timeout=start_timeout,
     )
-    voice = VoiceServer(engines.voice, faults=waiting, received=received)
-    thinking = ThinkingServer(engines.thinking, faults=waiting, received=received)
+    voice = TtsServer(engines.voice, faults=waiting, received=received)
+    llm = LlmServer(engines.llm, faults=waiting, received=received)
     desk = FaultDesk(waiting)
 
     app = web.Application(client_max_size=MAX_BODY_BYTES)
-    app.router.add_get("/v2/agent", hearing.handle)
+    app.router.add_get("/v2/agent", stt.handle)
     app.router.add_post("/generate/{voice}", voice.generate)
     app.router.add_post("/v1/audio/speech", voice.speech)
-    app.router.add_post("/v1/chat/completions", thinking.handle)
-    app.router.add_get("/v1/models", thinking.models)
-    app.router.add_get("/v1/models/{model}", thinking.model)
+    app.router.add_post("/v1/chat/completions", llm.handle)
+    app.router.add_get("/v1/models", llm.models)
+    app.router.add_get("/v1/models/{model}", llm.model)
     app.router.add_get("/sandbox/faults", desk.show)
     app.router.add_post("/sandbox/faults", desk.add)
     app.router.add_delete("/sandbox/faults", desk.clear)
 
     async def say_goodbye(_: web.Application) -> None:
-        await hearing.close()
+        await stt.close()
 
     app.on_shutdown.append(say_goodbye)
     return app

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from avr_sts_speechmatics.sandbox.agent_stt import StartRecognition
+from avr_sts_speechmatics.sandbox.stt_messages import StartRecognition
 
 ServerMessage = Mapping[str, Any] | str
 """A message for the client: an object, or text that goes out as it is (even if it is not JSON)."""
@@ -38,14 +38,14 @@ class Listener(Protocol):
         """No more audio: send what is still pending. On return everything is queued."""
 
 
-class HearingEngine(Protocol):
+class SttEngine(Protocol):
     """Opens ears."""
 
     def listen(self, start: StartRecognition, send: Send) -> AbstractAsyncContextManager[Listener]:
         """Listen to a session until the context ends, whatever is pending then is dropped."""
 
 
-class VoiceEngine(Protocol):
+class TtsEngine(Protocol):
     """Says text."""
 
     def speak(self, text: str, voice: str) -> AsyncIterator[bytes]:
@@ -63,7 +63,7 @@ class ToolCall:
     arguments: str
 
 
-class ThinkingEngine(Protocol):
+class LlmEngine(Protocol):
     """Answers a conversation."""
 
     def think(
@@ -79,6 +79,6 @@ class ThinkingEngine(Protocol):
 class Engines:
     """All three."""
 
-    hearing: HearingEngine
-    voice: VoiceEngine
-    thinking: ThinkingEngine
+    stt: SttEngine
+    voice: TtsEngine
+    llm: LlmEngine

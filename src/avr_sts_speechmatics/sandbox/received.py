@@ -29,7 +29,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class HearingSession:
+class SttSession:
     """One connection to /v2/agent.
 
     start: StartRecognition as sent, None before it came. messages: every text message, in
@@ -60,7 +60,7 @@ class Received:
     """
 
     def __init__(self) -> None:
-        self.sessions: list[HearingSession] = []
+        self.sessions: list[SttSession] = []
         self.speech: list[Request] = []
         self.chats: list[Request] = []
         self._changed = asyncio.Event()
@@ -80,7 +80,7 @@ class Received:
             while not holds():
                 await self._changed.wait()
 
-    async def session(self, number: int = 0, *, timeout: float = 5) -> HearingSession:
+    async def session(self, number: int = 0, *, timeout: float = 5) -> SttSession:
         """The session of that number (from 0), once its StartRecognition has come."""
         await self.until(
             lambda: len(self.sessions) > number and self.sessions[number].start is not None,

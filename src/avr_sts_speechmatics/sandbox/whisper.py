@@ -14,8 +14,8 @@ import ctranslate2
 import numpy as np
 from tokenizers import Tokenizer
 
+from avr_sts_speechmatics.sandbox.clip_rate import resample
 from avr_sts_speechmatics.sandbox.mel import FRAMES_PER_SECOND, RATE, Samples, log_mel
-from avr_sts_speechmatics.sandbox.resample import resample
 
 MIN_CONTEXT_S = 8.0
 SILENCE_AFTER_S = 2.0

@@ -1,0 +1,1 @@
+"""Clients of the services that a call uses: STT, LLM and TTS."""

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from avr_sts_speechmatics.settings import Secret
+from avr_sts_speechmatics.values import Secret
 
 KEEP_S = 1.5
 """How long an idle connection is kept (s). Shorter than servers do (gunicorn 2 s, Node 5 s): an

@@ -28,8 +28,8 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-from avr_sts_speechmatics.settings import Secret
 from avr_sts_speechmatics.telemetry.webhook_receiver import Undelivered, WebhookReceiver
+from avr_sts_speechmatics.values import Secret
 
 EventName = Literal[
     "call_initiated",

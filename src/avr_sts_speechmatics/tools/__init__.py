@@ -19,12 +19,12 @@ class CallFacts:
     """The call a tool is run for. A parameter of this type is filled in by the service.
 
     uuid: names the call in logs; not a key, two calls may carry the same.
-    door: how the call came in. facts: whatever else came with it, such as `from`; text of others,
-    never to be trusted.
+    transport: how the call came in, such as "avr-websocket".
+    facts: whatever else came with the call, such as `from`; text of others, never to be trusted.
     """
 
     uuid: str
-    door: str
+    transport: str
     facts: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -133,7 +133,7 @@ class Toolbox:
             return _bounded(str(error))
         if self._log_arguments:
             _log.info("tool %s is asked %s", call.name, call.arguments)
-        facts = CallFacts(caller.uuid, caller.door, caller.facts)
+        facts = CallFacts(caller.uuid, caller.transport, caller.facts)
         begun = time.monotonic()
         result = await self._within_time(call.name, tool.run(arguments, facts))
         _log.info("tool %s took %.0f ms", call.name, 1000 * (time.monotonic() - begun))
@@ -213,9 +213,9 @@ async def open_toolbox(
     tools: list[Tool] = []
     servers: list[ToolServer] = []
     if tools_dir is not None:
-        from avr_sts_speechmatics.tools import own
+        from avr_sts_speechmatics.tools import python_files
 
-        tools.extend(own.load(tools_dir))
+        tools.extend(python_files.load(tools_dir))
     if mcp is not None:
         if find_spec("mcp") is None:
             raise SettingsError(

@@ -34,8 +34,8 @@ from avr_sts_speechmatics.dialogue.events import Role
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.transports import asterisk_control as control
-from avr_sts_speechmatics.transports.ahead import AheadPlayout
 from avr_sts_speechmatics.transports.asterisk_codec import ChannelCodec
+from avr_sts_speechmatics.transports.asterisk_playout import AheadPlayout
 from avr_sts_speechmatics.transports.avr_websocket import (
     FACT_NAME_MAX,
     FACT_VALUE_MAX,

@@ -71,7 +71,7 @@ _LINGER_S = 1.0
 _log = logging.getLogger(__name__)
 
 
-class AudioSocketDoor(asyncio.Protocol):
+class AudioSocketConnection(asyncio.Protocol):
     """One connection of Asterisk. Implements `line.Line`.
 
     open_call: makes the call; raises CallerError with the reason when none can be taken.

@@ -20,13 +20,13 @@ import msgspec
 from aiohttp import web
 
 from avr_sts_speechmatics.errors import CallerError
+from avr_sts_speechmatics.transports.announced_calls import Invitations, canonical, facts_from
 from avr_sts_speechmatics.transports.avr_websocket import (
     FACT_VALUE_MAX,
     FACTS_MAX,
     clean,
     facts_of,
 )
-from avr_sts_speechmatics.transports.invitations import Invitations, canonical, facts_from
 
 BODY_MAX = 16 * 1024
 """Longest body of a request (bytes)."""

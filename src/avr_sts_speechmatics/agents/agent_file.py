@@ -1,0 +1,257 @@
+"""How an agent is written: one YAML file, of which every mistake is found before the first call.
+
+    instructions: |                   # or instructions_file: a text file beside this one
+      You are the host of a small restaurant. ...
+    welcome: Good evening, Riverside Restaurant.
+    voice: theo                       # of Speechmatics, or {engine: openai, name: alloy}
+    language: en
+    vocabulary: [Brandvoll, {content: Siobhan, sounds_like: [shiv awn]}]
+    model: gpt-6-luna
+    tools: [avr_transfer]             # absent: all; []: none
+    numbers: [600, _61X]              # called numbers and dial patterns
+    manners:
+      no_input_s: 10                  # names and units of the settings, in small letters
+      fillers: [One moment.]          # and what is said when
+
+What is not written comes from the settings; so a value here is checked by the check that its
+setting has. Which agent answers a call is decided by `agents`.
+"""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from avr_sts_speechmatics.agents.agent import PHRASE_LISTS, PHRASES, VoiceChoice, voice_choice
+from avr_sts_speechmatics.agents.instructions import InstructionsFile, instructions_text, tool_name
+from avr_sts_speechmatics.agents.placeholders import has_placeholders
+from avr_sts_speechmatics.errors import InvalidValue
+from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.values import VocabEntry
+from avr_sts_speechmatics.yaml_text import YamlError, YamlMapping, parse_yaml, shown
+
+KEYS = (
+    *("instructions", "instructions_file", "welcome", "voice", "language", "vocabulary"),
+    *("model", "tools", "numbers", "manners"),
+)
+
+TUNABLE = (
+    *("barge_in", "barge_in_confirm_ms", "barge_in_min_words", "barge_in_backchannels"),
+    *("welcome_barge_in", "no_input_s", "no_input_max", "max_call_s", "filler_after_ms"),
+    *("dtmf_timeout_ms", "dictation_ms", "preemptive", "farewell_margin_ms", "tool_rounds"),
+)
+"""Settings an agent may have of its own, under `manners`."""
+
+PHRASE_MAX = 2_000
+"""Longest phrase (characters)."""
+
+_DECLARED = {item.name: item.metadata for item in fields(Settings)}
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenAgent:
+    """What a file says of an agent, and no more; None, and nothing in a mapping: nothing.
+
+    settings: values of the settings it has of its own. phrases: of the fields of Manners.
+    lines: the line of each key, for what can only be checked later.
+    """
+
+    path: Path
+    lines: Mapping[str, int]
+    settings: Mapping[str, Any]
+    phrases: Mapping[str, Any]
+    instructions: str | None
+    instructions_file: InstructionsFile | None
+    voice: VoiceChoice
+    tools: frozenset[str] | None
+    numbers: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    def where(self, key: str) -> str:
+        """File, line and key, as an error begins."""
+        return f"{self.path}, line {self.lines[key]}: {key}"
+
+
+def read_agent(path: Path, mistakes: list[str]) -> WrittenAgent | None:
+    """Read a file. Its mistakes are added to `mistakes`, a sentence each."""
+    try:
+        raw = parse_yaml(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        mistakes.append(f"{path}: cannot be read ({error.strerror}).")
+        return None
+    except UnicodeDecodeError:
+        mistakes.append(f"{path}: not a text in UTF-8; save it as UTF-8.")
+        return None
+    except YamlError as error:
+        mistakes.append(f"{path}, {error}; write the agent as YAML.")
+        return None
+    if not isinstance(raw, YamlMapping):
+        mistakes.append(f"{path}: no agent; write its keys, of {', '.join(KEYS)}.")
+        return None
+    agent = _Part(raw, path, "", mistakes)
+    agent.only(KEYS)
+    if "instructions" in raw and "instructions_file" in raw:
+        agent.complain("instructions_file", "instructions are given too; take one of them out")
+    own = {
+        "speechmatics_welcome_message": agent.take("welcome", _welcome),
+        "speechmatics_language": agent.take("language", _by_setting("speechmatics_language")),
+        "speechmatics_additional_vocab": agent.take("vocabulary", _vocabulary),
+        "openai_model": agent.take("model", _by_setting("openai_model")),
+    }
+    phrases: dict[str, Any] = {}
+    if (manners := agent.take("manners", _mapping)) is not None:
+        part = _Part(manners, path, "manners.", mistakes)
+        part.only((*TUNABLE, *PHRASES, *PHRASE_LISTS))
+        own |= {name: part.take(name, _by_setting(name)) for name in TUNABLE}
+        phrases |= {name: part.take(name, _phrase) for name in PHRASES}
+        phrases |= {name: part.take(name, _each(_phrase)) for name in PHRASE_LISTS}
+    return WrittenAgent(
+        path=path,
+        lines=raw.lines,
+        settings=_given(own),
+        phrases=_given(phrases),
+        instructions=agent.take("instructions", instructions_text),
+        instructions_file=agent.take("instructions_file", _file_beside(path)),
+        voice=agent.take("voice", voice_choice) or VoiceChoice(),
+        tools=agent.take("tools", _tools),
+        numbers=agent.take("numbers", _numbers) or (),
+    )
+
+
+class _Part:
+    """A mapping of the file, being read. where: what stands before its keys in errors."""
+
+    def __init__(self, raw: YamlMapping, path: Path, where: str, mistakes: list[str]) -> None:
+        self._raw = raw
+        self._path = path
+        self._where = where
+        self._mistakes = mistakes
+
+    def take(self, key: str, check: Callable[[object], _T]) -> _T | None:
+        """The value of a key; None if it is not there, or wrong: then that is a mistake."""
+        if key not in self._raw:
+            return None
+        value = self._raw[key]
+        try:
+            return check(value)
+        except InvalidValue as wrong:
+            self.complain(key, f"{shown(value)} cannot be used: {wrong}")
+            return None
+
+    def only(self, allowed: Sequence[str]) -> None:
+        """Whatever else stands there is a mistake."""
+        for key in self._raw.keys() - set(allowed):
+            near = difflib.get_close_matches(key.lower(), allowed, n=1)
+            meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(allowed)}"
+            self.complain(key, f"not known; {meant}")
+
+    def complain(self, key: str, problem: str) -> None:
+        end = "" if problem.endswith("?") else "."
+        line = self._raw.lines[key]
+        self._mistakes.append(f"{self._path}, line {line}: {self._where}{key}: {problem}{end}")
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _by_setting(name: str) -> Callable[[object], Any]:
+    """The check that a setting has; a list stands for what the setting separates by commas."""
+    parse, may_be_empty = _DECLARED[name]["parse"], _DECLARED[name]["may_be_empty"]
+
+    def check(value: object) -> Any:
+        if may_be_empty and value in ("", []):
+            return parse("")
+        if may_be_empty and isinstance(value, list):
+            return parse(",".join(_items(_text, value)))
+        return parse(_text(value))
+
+    return check
+
+
+def _text(value: object) -> str:
+    text = value.strip() if isinstance(value, str) else ""
+    if not text:
+        raise InvalidValue("give one text, or take the key out")
+    return text
+
+
+def _welcome(value: object) -> str:
+    return "" if value == "" else _bounded(_text(value))
+
+
+def _bounded(text: str) -> str:
+    if len(text) > PHRASE_MAX:
+        raise InvalidValue(f"give at most {PHRASE_MAX} characters")
+    return " ".join(text.split())
+
+
+def _phrase(value: object) -> str:
+    text = _bounded(_text(value))
+    if has_placeholders(text):
+        # It is kept as speech, the same for all callers.
+        raise InvalidValue("facts of the call can stand in the instructions and the welcome only")
+    return text
+
+
+def _each(check: Callable[[object], _T]) -> Callable[[object], tuple[_T, ...]]:
+    """For a list of which every item holds; one item alone is a list of one."""
+
+    def check_all(value: object) -> tuple[_T, ...]:
+        if not isinstance(value, list):
+            return (check(value),)
+        if not value:
+            raise InvalidValue("give at least one, or take the key out")
+        return tuple(_items(check, value))
+
+    return check_all
+
+
+def _items(check: Callable[[object], _T], values: list[object]) -> Iterator[_T]:
+    for number, value in enumerate(values, start=1):
+        try:
+            yield check(value)
+        except InvalidValue as wrong:
+            raise InvalidValue(f"{shown(value)}, number {number} of it: {wrong}") from None
+
+
+def _mapping(value: object) -> YamlMapping:
+    if not isinstance(value, YamlMapping):
+        raise InvalidValue(f"write under it one or more of {', '.join((*TUNABLE, *PHRASES))}")
+    return value
+
+
+def _vocabulary(value: object) -> tuple[VocabEntry, ...]:
+    if not isinstance(value, list):
+        raise InvalidValue("give a list of words, or of {content: ..., sounds_like: [...]}")
+    return tuple(_items(_word, value))
+
+
+def _word(value: object) -> VocabEntry:
+    if isinstance(value, dict):
+        if "content" not in value or value.keys() - {"content", "sounds_like"}:
+            raise InvalidValue(f"a word of {', '.join(value)}; it has content and sounds_like")
+        alike = _each(_text)(value["sounds_like"]) if "sounds_like" in value else ()
+        return VocabEntry(_text(value["content"]), alike)
+    return VocabEntry(_text(value))
+
+
+def _tools(value: object) -> frozenset[str]:
+    if not isinstance(value, list):
+        raise InvalidValue("give a list of names, [] for none; without the key all may be used")
+    return frozenset(_items(tool_name, value))
+
+
+def _numbers(value: object) -> tuple[str, ...]:
+    """Also `600, 610`, which is one text to YAML."""
+    return tuple(_text(part) for text in _each(_text)(value) for part in text.split(","))
+
+
+def _file_beside(path: Path) -> Callable[[object], InstructionsFile]:
+    return lambda value: InstructionsFile(path.parent / _text(value))

@@ -1,0 +1,62 @@
+"""Which agent has a called number.
+
+Dialplans and trunks write the same number in several ways (`+49 30 1234-5`, `493012345`), so what
+people put between digits does not count, nor does a plus. A dial pattern (`_5XXX`) is Asterisk's;
+it is asked after the numbers themselves, in the order of the agents' names.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from avr_sts_speechmatics.pbx.dial_patterns import Pattern, allowed, is_extension, parse
+
+if TYPE_CHECKING:
+    from avr_sts_speechmatics.agents.agent_file import WrittenAgent
+
+_BETWEEN_DIGITS = str.maketrans("", "", " -./()")
+
+
+class CalledNumbers:
+    """The numbers of all agents.
+
+    Added to mistakes, with file and line: a number that two agents have, one that cannot be called.
+    """
+
+    def __init__(self, agents: "Sequence[WrittenAgent]", mistakes: list[str]) -> None:
+        self._names: dict[str, str] = {}
+        self._patterns: list[tuple[str, tuple[Pattern, ...]]] = []
+        owners: dict[str, WrittenAgent] = {}
+        for agent in agents:
+            for written in agent.numbers:
+                number = _bare(written)
+                owner = owners.setdefault(number, agent)
+                if owner is not agent:
+                    other = owner.where("numbers")
+                    mistakes.append(f"{agent.where('numbers')}: {written} is there too: {other}.")
+                elif number.startswith("_"):
+                    try:
+                        self._patterns.append((agent.name, parse(number)))
+                    except ValueError as error:
+                        mistakes.append(f"{agent.where('numbers')}: {error}.")
+                elif is_extension(number):
+                    self._names[number] = agent.name
+                else:
+                    mistakes.append(
+                        f"{agent.where('numbers')}: {written!r} cannot be called; give a number, "
+                        "an extension, or a dial pattern such as _5XXX."
+                    )
+
+    def agent_of(self, called: str) -> str | None:
+        """The name of the agent that has this number, if one has. Untrusted text is welcome."""
+        number = _bare(called)
+        if number in self._names:
+            return self._names[number]
+        return next((name for name, pattern in self._patterns if allowed(pattern, number)), None)
+
+
+def _bare(number: str) -> str:
+    """A number or a pattern without what does not count."""
+    if number.startswith("_"):
+        # Its punctuation is the pattern's own.
+        return "_" + number[1:].removeprefix("+")
+    return number.translate(_BETWEEN_DIGITS).removeprefix("+")

@@ -1,0 +1,220 @@
+"""Where instructions come from outside the settings: a file that may change, and a web service.
+
+A text given in the settings wins over the web service, that over the file, and the file over the
+default [AVR protocol, 10]; `agents` keeps that order. Here is how each source is read, how much of
+it is believed, and what goes on when it fails: a file that worked once goes on as it was, and of
+the web service an answer that is late, long or odd is no answer.
+"""
+
+import asyncio
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from avr_sts_speechmatics.agents.agent import VoiceChoice, voice_choice
+from avr_sts_speechmatics.errors import InvalidValue
+from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.settings import checks as check
+
+INSTRUCTIONS_MAX = 100_000
+"""Longest instructions (characters): models take little more, and the caller waits for each."""
+
+WELCOME_MAX = 2_000
+"""Longest welcome from the web service (characters): two minutes of speech."""
+
+REPLY_MAX = 1_000_000
+"""Longest reply of the web service (bytes)."""
+
+TOOLS_MAX = 100
+"""How many tools its reply may name."""
+
+ASK_S = 2.0
+"""How long the web service may take for all of its reply (s): somebody is on the line."""
+
+_REDIRECTS = 3
+
+_log = logging.getLogger(__name__)
+
+
+def instructions_text(value: object) -> str:
+    """Instructions as they are used. Raises Wrong."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not text or len(text) > INSTRUCTIONS_MAX:
+        raise InvalidValue(f"give a text of 1 to {INSTRUCTIONS_MAX} characters")
+    return text
+
+
+class InstructionsFile:
+    """A text file that is read again when it has changed. Raises Wrong if it cannot be used now."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._mark = self._look()
+        self._text = self._read()
+        self._failing = False
+
+    def text(self) -> str:
+        """What the file says now; what it said last if it is gone or of no use.
+
+        Costs a look at the directory entry, and a read of a changed file: once a call, not more.
+        """
+        try:
+            mark = self._look()
+            if mark != self._mark:
+                self._text = self._read()
+                self._mark = mark
+                _log.info("%s has changed and counts from this call", self._path)
+        except InvalidValue as wrong:
+            if not self._failing:
+                _log.warning("%s: %s; calls go on with what it said before", self._path, wrong)
+            self._failing = True
+        else:
+            self._failing = False
+        return self._text
+
+    def _look(self) -> tuple[int, int, int]:
+        """Another when the file is another: also where an editor or a mount puts one in its place.
+
+        Taken before reading, so that what changes meanwhile is seen by the next call.
+        """
+        try:
+            entry = os.stat(self._path)
+        except OSError as error:
+            raise InvalidValue(f"cannot be read ({error.strerror})") from error
+        return entry.st_mtime_ns, entry.st_size, entry.st_ino
+
+    def _read(self) -> str:
+        most = 4 * INSTRUCTIONS_MAX  # bytes: no character has more than four
+        try:
+            with self._path.open("rb") as file:
+                raw = file.read(most + 1)
+            return instructions_text(raw.decode("utf-8-sig") if len(raw) <= most else "")
+        except OSError as error:
+            raise InvalidValue(f"cannot be read ({error.strerror})") from error
+        except UnicodeDecodeError as error:
+            raise InvalidValue("not a text in UTF-8") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Instructed:
+    """What the web service said of a call's agent; None: nothing."""
+
+    instructions: str
+    welcome: str | None
+    voice: VoiceChoice | None
+    language: str | None
+    tools: frozenset[str] | None
+
+
+class NotInstructed(Exception):
+    """The web service gave nothing that can be used. The text has nothing of what it said."""
+
+
+class InstructionsService:
+    """The web service of SPEECHMATICS_URL_INSTRUCTIONS.
+
+    url: asked by GET with the call's parameters behind it and its uuid in `X-AVR-UUID`.
+    within_s: how long everything may take (s). [AVR protocol, 10]
+    """
+
+    def __init__(self, url: str, *, within_s: float = ASK_S) -> None:
+        self._url = URL(url)
+        self._within_s = within_s
+        self._pool: aiohttp.ClientSession | None = None
+
+    async def ask(self, caller: Caller) -> Instructed:
+        """What it says for this call. Raises NotInstructed; cancelling is safe."""
+        try:
+            async with asyncio.timeout(self._within_s):
+                body = await self._get(caller)
+        except TimeoutError:
+            raise NotInstructed(f"no whole answer within {self._within_s:g} s") from None
+        except aiohttp.ClientConnectorError as error:
+            raise NotInstructed(str(error)) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # Texts of others may quote the address, in which the caller's number stands.
+            raise NotInstructed(f"the request failed ({type(error).__name__})") from error
+        return _checked(body)
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+
+    async def _get(self, caller: Caller) -> bytes:
+        """The body of a good reply."""
+        # A parameter of the address, a token say, is not for callers to write again.
+        facts = {name: fact for name, fact in caller.facts.items() if name not in self._url.query}
+        headers = {"X-AVR-UUID": caller.uuid, "Accept": "application/json"}
+        async with self._session().get(
+            self._url.extend_query(facts), headers=headers, max_redirects=_REDIRECTS
+        ) as response:
+            if response.status != 200:
+                raise NotInstructed(f"status {response.status}")
+            body = bytearray()
+            async for piece in response.content.iter_any():
+                body += piece
+                if len(body) > REPLY_MAX:
+                    raise NotInstructed(f"a reply of more than {REPLY_MAX} bytes")
+            return bytes(body)
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._pool is None:
+            self._pool = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+                # One caller's cookie would go along with the next caller's request.
+                cookie_jar=aiohttp.DummyCookieJar(),
+                # Nothing that is small on the wire and huge in memory.
+                headers={"Accept-Encoding": "identity"},
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(total=None),
+            )
+        return self._pool
+
+
+class _Reply(msgspec.Struct):
+    """What is read of the reply; more in it is no fault."""
+
+    system: str
+    welcome: str | None = None
+    voice: str | dict[str, str | None] | None = None
+    language: str | None = None
+    tools: list[str] | None = None
+
+
+def _checked(body: bytes) -> Instructed:
+    """A reply, checked. Raises NotInstructed."""
+    try:
+        reply = msgspec.json.decode(body, type=_Reply)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        what = str(error) if isinstance(error, msgspec.ValidationError) else "not JSON"
+        raise NotInstructed(f'not a reply such as {{"system": "..."}}: {what}') from error
+    key = "system"
+    try:
+        instructions = instructions_text(reply.system)
+        key = "welcome"
+        if len(reply.welcome or "") > WELCOME_MAX:
+            raise InvalidValue(f"give at most {WELCOME_MAX} characters")
+        key = "voice"
+        voice = None if reply.voice is None else voice_choice(reply.voice)
+        key = "language"
+        language = None if reply.language is None else check.language(reply.language)
+        key = "tools"
+        tools = None if reply.tools is None else frozenset(map(tool_name, reply.tools))
+        if tools is not None and len(tools) > TOOLS_MAX:
+            raise InvalidValue(f"give at most {TOOLS_MAX} names")
+    except InvalidValue as wrong:
+        raise NotInstructed(f"its {key} cannot be used: {wrong}") from wrong
+    return Instructed(instructions, reply.welcome, voice, language, tools)
+
+
+def tool_name(value: object) -> str:
+    """The name of a tool. Raises Wrong."""
+    if isinstance(value, str) and value:
+        return check.name(value)
+    raise InvalidValue("give the names of tools; [] for none")

@@ -1,0 +1,1 @@
+"""One call: its tasks, its answers, and what is observed of it."""

@@ -1,0 +1,260 @@
+"""The `call` command: its arguments, and one call from dialling to the report."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+from avr_sts_speechmatics import settings
+from avr_sts_speechmatics.audio.wav import AudioFileError, read_speech, write_stereo
+from avr_sts_speechmatics.cli.progress import Progress
+from avr_sts_speechmatics.cli.run import run_on_uvloop, set_up_log
+from avr_sts_speechmatics.errors import ServiceError, SettingsError
+from avr_sts_speechmatics.phone.caller import Conversation, Line, Patience
+from avr_sts_speechmatics.phone.connection import CallError, is_websocket, open_connection
+from avr_sts_speechmatics.phone.report import answered, document, table
+from avr_sts_speechmatics.phone.script import Script, verdict
+from avr_sts_speechmatics.phone.script_file import KEYS, ScriptError, read_script
+from avr_sts_speechmatics.phone.script_run import Performance, prepare
+from avr_sts_speechmatics.sandbox_process import SandboxProcess
+from avr_sts_speechmatics.services.tts.protocol import Tts
+from avr_sts_speechmatics.services.tts.speechmatics import SpeechmaticsTts
+from avr_sts_speechmatics.speech.kept_phrases import speech_of
+from avr_sts_speechmatics.values import Secret
+
+ANSWERED, NOT_ANSWERED, NOT_POSSIBLE, INTERRUPTED = 0, 1, 2, 130
+"""The exit statuses of a call."""
+
+_CTRL_C = "interrupted by Ctrl-C"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command to `parser`."""
+    parser.description = (
+        "Call a running service as avr-core would: speak recordings or sentences to it in real "
+        "time, and show what both sides said and how fast each turn was answered."
+    )
+    parser.epilog = 'Example: avr-sts-speechmatics call --say "What are your opening hours?"'
+    parser.add_argument(
+        "--play",
+        dest="lines",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="say a recording: a 16-bit WAV of any rate, or headerless 8 kHz samples (.raw). "
+        "Repeat it, and mix it with --say, for several turns; they are said in the order given",
+    )
+    parser.add_argument(
+        "--say",
+        dest="lines",
+        action="append",
+        metavar="TEXT",
+        help="say these words with a synthetic voice; may be repeated like --play",
+    )
+    parser.add_argument(
+        "--digits",
+        default="",
+        type=_keys,
+        metavar="KEYS",
+        help="press these keys after the last line, for example 12#",
+    )
+    parser.add_argument(
+        "--script",
+        type=Path,
+        metavar="FILE",
+        help="play a script instead: a list, in YAML, of what to say, press and expect; "
+        "examples are in examples/scripts",
+    )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="write the call as a stereo WAV: the caller left, the agent right",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON document at the end, and nothing else",
+    )
+    parser.add_argument(
+        "--url",
+        default="ws://localhost:6040",
+        help="where the service answers: ws://host:port as avr-core uses it, query parameters "
+        "included, or http://host:port/speech-to-speech-stream for the older streaming POST "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--uuid",
+        help="the call's identifier as Asterisk would give it (default: a new one)",
+    )
+    parser.add_argument(
+        "--welcome-wait",
+        type=_wait,
+        default=1.5,
+        metavar="SECONDS",
+        help="how long the agent has to begin a welcome before the caller speaks; "
+        "a welcome is always heard out (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--answer-timeout",
+        type=_wait,
+        default=15.0,
+        metavar="SECONDS",
+        help="how long the agent has to begin an answer (default: %(default)s)",
+    )
+
+
+async def run_call(args: argparse.Namespace, say: Callable[[str], Awaitable[bytes]]) -> int:
+    """Make the call that `args` describes and report it; returns the exit status.
+
+    say: makes words into speech, s16le at 8 kHz; what it raises is let through.
+
+    0 when a turn was answered, 1 when none was, 2 when the call was not possible (one
+    sentence on stderr says why), 130 after Ctrl-C; with a script 0 when all its steps passed,
+    1 when one failed. The recording and the report are made whenever the call had begun.
+    """
+    call = Conversation(tell=_nothing if args.json else _tell)
+    call_uuid = args.uuid or str(uuid.uuid4())
+    try:
+        if args.digits and not is_websocket(args.url):
+            raise CallError(
+                "--digits: the http:// connection has no keys; give a ws:// address in --url."
+            )
+        script = _script(args) if args.script else None
+        if args.record and not args.record.parent.is_dir():
+            raise CallError(f"--record {args.record}: there is no folder {args.record.parent}.")
+        patience = Patience(args.welcome_wait, args.answer_timeout)
+        cues = await prepare(script, lambda words: _line(words, say)) if script else []
+        lines = [await _line(spoken, say) for spoken in args.lines or ()]
+        connection = await open_connection(args.url, call_uuid, call)
+        try:
+            with _ctrl_c(lambda: call.end(_CTRL_C)):
+                performance = Performance(call, connection, patience)
+                if script:
+                    await performance.perform(cues)
+                else:
+                    await call.hold(connection, lines, args.digits, patience)
+        finally:
+            await connection.hang_up()
+        if args.record:
+            write_stereo(args.record, bytes(call.tape.caller), bytes(call.tape.agent))
+    except (AudioFileError, CallError, ScriptError) as error:
+        print(error, file=sys.stderr)
+        return NOT_POSSIBLE
+    outcomes = performance.outcomes
+    if args.json:
+        told = document(call, args.url, call_uuid)
+        if script:
+            told["script"] = str(script.path)
+            told["steps"] = [outcome.document() for outcome in outcomes]
+        print(json.dumps(told, ensure_ascii=False, indent=2))
+    else:
+        print(table(call))
+    if call.ended == _CTRL_C:
+        return INTERRUPTED
+    if script is None:
+        return ANSWERED if answered(call) else NOT_ANSWERED
+    if not args.json:
+        print(verdict(script, outcomes))
+    return ANSWERED if all(outcome.passed for outcome in outcomes) else NOT_ANSWERED
+
+
+def _script(args: argparse.Namespace) -> Script:
+    if args.lines or args.digits:
+        raise CallError("--script: give it without --say, --play and --digits.")
+    if not is_websocket(args.url):
+        raise CallError(
+            "--script: the http:// connection tells no words and has no keys; "
+            "give a ws:// address in --url."
+        )
+    return read_script(args.script)
+
+
+async def _line(spoken: str | Path, say: Callable[[str], Awaitable[bytes]]) -> Line:
+    if isinstance(spoken, Path):
+        return Line(spoken.name, await asyncio.to_thread(read_speech, spoken))
+    return Line(spoken, await say(spoken))
+
+
+@contextlib.contextmanager
+def _ctrl_c(hang_up: Callable[[], None]) -> Iterator[None]:
+    """Turn Ctrl-C into a hang-up, where the platform lets an event loop see it."""
+    loop = asyncio.get_running_loop()
+    try:
+        loop.add_signal_handler(signal.SIGINT, hang_up)
+    except NotImplementedError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def _nothing(line: str) -> None:
+    """Keep quiet: stdout belongs to the document."""
+
+
+def _keys(text: str) -> str:
+    keys = text.upper()
+    if set(keys) - set(KEYS):
+        raise argparse.ArgumentTypeError(f"{text!r} has keys that no phone has; use 0-9, * and #")
+    return keys
+
+
+def _wait(text: str) -> float:
+    try:
+        wait = float(text)
+    except ValueError:
+        wait = -1.0
+    if not 0 <= wait <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return wait
+
+
+def run(given: argparse.Namespace) -> int:
+    chosen = settings.load()
+    set_up_log(chosen)
+    return run_on_uvloop(_call_service(given, chosen))
+
+
+async def _call_service(given: argparse.Namespace, chosen: settings.Settings) -> int:
+    async with contextlib.AsyncExitStack() as stack:
+        voice: Tts | None = None
+
+        async def say(text: str) -> bytes:
+            nonlocal voice
+            if voice is None:
+                voice = await _callers_voice(chosen, stack)
+            try:
+                return await speech_of(text, voice)
+            except ServiceError as error:
+                raise SettingsError(f"The caller's words could not be spoken: {error}.") from error
+
+        return await run_call(given, say)
+
+
+async def _callers_voice(chosen: settings.Settings, stack: contextlib.AsyncExitStack) -> Tts:
+    """A voice for the caller's sentences: Speechmatics' with a key, the sandbox's without."""
+    url, key = chosen.tts_url, chosen.speechmatics_api_key
+    if url is None:
+        progress = Progress(sys.stderr)
+        sandbox = SandboxProcess(news=progress.show)
+        stack.push_async_callback(sandbox.stop)
+        progress.show("a voice for the caller", 0, 1)
+        try:
+            url, key = await sandbox.start(), Secret("sandbox")
+        finally:
+            progress.close()
+    voice = SpeechmaticsTts(url, key, chosen.speechmatics_voice)
+    stack.push_async_callback(voice.close)
+    return voice

@@ -1,0 +1,38 @@
+"""The `sandbox` command: only the local stand-ins for the clouds."""
+
+import argparse
+from pathlib import Path
+
+from avr_sts_speechmatics.sandbox import main as sandbox
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command to `parser`."""
+    parser.description = (
+        "Run local servers that speak the protocols of Speechmatics (STT, TTS) and OpenAI (LLM), "
+        "with small models of their own. For trying and testing, for one or two calls; no key and "
+        "no network is needed."
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=6080, help="port to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-calls", type=int, default=2, help="calls heard at once (default: %(default)s)"
+    )
+    parser.add_argument("--faq-file", type=Path, help="FAQ of the receptionist that answers (YAML)")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+
+
+def run(given: argparse.Namespace) -> int:
+    status: int = sandbox.run(
+        host=given.host,
+        port=given.port,
+        max_calls=given.max_calls,
+        faq_file=given.faq_file,
+        announce="json" if given.child else "text",
+        watch_stdin=given.child,
+    )
+    return status

@@ -1,0 +1,178 @@
+"""The `tools` command: what the agent could use, and one of them run by hand.
+
+What is printed is what the model would be told, of a tool and of its result, so that a tool can be
+made without a phone. Arguments and texts of errors are shown here: they are the operator's own.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from avr_sts_speechmatics import settings
+from avr_sts_speechmatics.cli.run import run_on_uvloop, set_up_log
+from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
+from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.tools.toolbox import Toolbox, open_toolbox
+
+PATIENCE_S = 25.0
+"""How long servers are waited for (s): a person at a prompt has more patience than a caller."""
+
+STALL_S = 0.1
+"""How long a tool may keep the event loop busy (s): five frames that no caller hears in time."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command to `parser`."""
+    parser.description = (
+        "Load the tools of TOOLS_DIR and MCP_SERVERS as the service would, and show what the model "
+        "is told of them."
+    )
+    parser.epilog = (
+        "Exit status: 0 when all are there, 1 when tools of a server are not, 2 when a setting or "
+        "a file is wrong."
+    )
+    # The bare command lists; `required` would ask for a word where there is nothing to say.
+    words = parser.add_subparsers(metavar="run")
+    run = words.add_parser(
+        "run",
+        help="run one tool and show what the model would be told",
+        description="Run one tool once, as in a call. It does its real work.",
+        epilog="""Example: avr-sts-speechmatics tools run find_booking '{"code": "KX41"}'""",
+    )
+    run.add_argument("name", help="the tool")
+    run.add_argument(
+        "arguments", nargs="?", default="{}", help="JSON object (default: %(default)s)"
+    )
+    run.add_argument(
+        "--fact",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a fact of the call, such as from=+4922812345; may be repeated",
+    )
+    parser.set_defaults(name=None)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the command; returns the exit status. Raises SettingsError."""
+    chosen = settings.load()
+    set_up_log(replace(chosen, log_level="warning"))
+    return run_on_uvloop(list_or_run(given, chosen))
+
+
+async def list_or_run(given: argparse.Namespace, chosen: Settings) -> int:
+    """List the tools, or run one; returns the exit status. Raises SettingsError."""
+    facts = _facts(given.fact) if given.name is not None else {}
+    toolbox = await open_toolbox(
+        chosen.tools_dir,
+        chosen.mcp_servers,
+        timeout_s=chosen.tool_timeout_s,
+        log_arguments=True,
+        first_try_s=PATIENCE_S,
+    )
+    try:
+        if given.name is None:
+            return _list(toolbox)
+        return await _run(toolbox, given.name, given.arguments, facts)
+    finally:
+        await toolbox.close()
+
+
+def _facts(pairs: list[str]) -> dict[str, str]:
+    facts = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            raise SettingsError(f"--fact {pair}: give NAME=VALUE, such as from=+4922812345.")
+        facts[name] = value
+    return facts
+
+
+def _list(toolbox: Toolbox) -> int:
+    there = set()
+    for tool in toolbox.tools():
+        there.add(tool.spec.name)
+        print(f"{tool.spec.name}  ({tool.source})")
+        for line in tool.spec.description.splitlines():
+            print(f"    {line}".rstrip())
+        for line in _parameters(tool.spec):
+            print(f"      {line}")
+        print()
+    missing = sorted(toolbox.names() - there)
+    if missing:
+        print(f"Allowed, but not there now: {', '.join(missing)}.")
+    elif not there:
+        print(
+            "No tools. Set TOOLS_DIR to a directory of Python files, or MCP_SERVERS; docs/tools.md "
+            "tells how."
+        )
+    return 1 if missing else 0
+
+
+def _parameters(spec: ToolSpec) -> list[str]:
+    """A line for each parameter: name, type, whether it may be left out, description."""
+    required = spec.parameters.get("required", ())
+    lines = []
+    for name, schema in spec.parameters.get("properties", {}).items():
+        optional = "" if name in required else ", optional"
+        about = schema.get("description", "(not described)")
+        lines.append(f"{name}: {_type(schema)}{optional}. {about}")
+    return lines or ["no parameters"]
+
+
+def _type(schema: Mapping[str, object]) -> str:
+    for several in ("enum", "anyOf", "oneOf"):
+        match schema.get(several):
+            case [*kinds]:
+                return " or ".join(_type(k) if isinstance(k, dict) else repr(k) for k in kinds)
+    return str(schema.get("format") or schema.get("type") or "any")
+
+
+async def _run(toolbox: Toolbox, name: str, arguments: str, facts: Mapping[str, str]) -> int:
+    if name not in toolbox.names():
+        known = ", ".join(sorted(toolbox.names())) or "none"
+        raise SettingsError(f"There is no tool {name}; there are: {known}.")
+    watch = _Watch()
+    begun = time.monotonic()
+    result = await toolbox.run(
+        ToolCall("by-hand", name, arguments), Caller("by-hand", "tools", facts)
+    )
+    took = time.monotonic() - begun
+    stall = watch.stop()
+    print(result)
+    print(f"took {took * 1000:.0f} ms", file=sys.stderr)
+    if stall > STALL_S:
+        print(
+            f"It kept the service from everything else for {stall * 1000:.0f} ms at a time, which "
+            "all callers would hear: await what takes long, or put it into asyncio.to_thread(...).",
+            file=sys.stderr,
+        )
+    return 0
+
+
+class _Watch:
+    """Sees for how long at a time the event loop could do nothing else."""
+
+    _TICK_S = 0.01
+
+    def __init__(self) -> None:
+        self._longest = 0.0
+        self._wait()
+
+    def _wait(self) -> None:
+        self._due = time.monotonic() + self._TICK_S
+        self._timer = asyncio.get_running_loop().call_later(self._TICK_S, self._look)
+
+    def _look(self) -> None:
+        self._longest = max(self._longest, time.monotonic() - self._due)
+        self._wait()
+
+    def stop(self) -> float:
+        """The longest time (s)."""
+        self._timer.cancel()
+        return max(self._longest, time.monotonic() - self._due)

@@ -1,0 +1,238 @@
+"""What is on this machine: agents, tools, background noise, ports, the sandbox's packages.
+
+Read, loaded and bound as the service does it when it starts.
+"""
+
+import asyncio
+import errno
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import aiohttp
+import msgspec
+
+from avr_sts_speechmatics import assembly, server
+from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.doctor.check import Check, told
+from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.pbx.departures import HANG_UP, TRANSFER
+from avr_sts_speechmatics.settings import AUDIOSOCKET_PORT, HTTP_PORT, Settings
+from avr_sts_speechmatics.tools.mcp_config import McpServer, offered_name
+from avr_sts_speechmatics.tools.toolbox import Toolbox
+
+TOOLS_S = 5.5
+"""Longest wait for MCP servers (s). Parting from one that hangs takes eight more."""
+
+SANDBOX_PACKAGES = ("ctranslate2", "onnxruntime")
+
+_NO_START = "Correct it: the service does not start with it."
+
+
+# --- agents ---------------------------------------------------------------------------------------
+
+
+def agents(chosen: Settings) -> tuple[Agents, list[Check]]:
+    """The agents, and what is to be said of them; where they are wrong, the settings' own."""
+    try:
+        loaded = Agents.load(chosen, assembly.manners_of)
+    except SettingsError as error:
+        plain = replace(chosen, agents_dir=None, speechmatics_file_instructions=None)
+        failed = Check("agents", "failed", str(error), _NO_START)
+        return Agents.load(plain, assembly.manners_of), [failed]
+    names = ", ".join(agent.name for agent in loaded.all)
+    found = [Check("agents", "ok", f"{names}; instructions, if not their own: {_source(chosen)}")]
+    for warning in loaded.warnings:
+        found.append(told("agents", "warning", warning, "; ", "Take one of them out."))
+    return loaded, found
+
+
+def _source(chosen: Settings) -> str:
+    """Where the instructions of an agent without its own come from."""
+    names = ("instructions", "url_instructions", "file_instructions")
+    for name in (f"speechmatics_{name}" for name in names):
+        if getattr(chosen, name) is not None:
+            return name.upper()
+    return "the default text"
+
+
+# --- tools ----------------------------------------------------------------------------------------
+
+
+def has_tools(chosen: Settings, loaded: Agents) -> bool:
+    """Whether there are tools, or an agent asks for some."""
+    named = any(agent.tools for agent in loaded.all)
+    return named or chosen.tools_dir is not None or chosen.mcp_servers is not None
+
+
+async def tools(chosen: Settings, loaded: Agents) -> list[Check]:
+    """Whether the operator's tools load, MCP servers have theirs, and agents only ask for such."""
+    begun = time.monotonic()
+    try:
+        toolbox = await assembly.toolbox_of(chosen)
+    except SettingsError as error:
+        return [Check("tools", "failed", str(error), _NO_START)]
+    try:
+        # Whoever has not answered by then is found to have no tools.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TOOLS_S - (time.monotonic() - begun)):
+                await toolbox.tried()
+        return list(_tools_of(chosen, toolbox, loaded))
+    finally:
+        await toolbox.close()
+
+
+def _tools_of(chosen: Settings, toolbox: Toolbox, loaded: Agents) -> Iterator[Check]:
+    there = {tool.spec.name for tool in toolbox.tools()}
+    servers = chosen.mcp_servers.servers if chosen.mcp_servers is not None else {}
+    if chosen.tools_dir is not None:
+        theirs = {name for key in servers for name in _allowed(key, servers[key])}
+        yield _own_tools(chosen.tools_dir, sorted(there - theirs))
+    for key, mcp_server in servers.items():
+        yield _mcp_server(key, _allowed(key, mcp_server), there)
+    for sentence in loaded.strange_tools(toolbox.names() | {HANG_UP, TRANSFER}):
+        yield told("tools", "warning", sentence, "; ", "Correct it.")
+
+
+def _allowed(key: str, mcp_server: McpServer) -> list[str]:
+    """The tools of an MCP server that may be offered, by the names they have then."""
+    return sorted(offered_name(key, tool) for tool in mcp_server.allow or ())
+
+
+def _own_tools(folder: Path, names: list[str]) -> Check:
+    if not names:
+        return Check("tools", "warning", f"{folder} has none", "Add one, or unset TOOLS_DIR.")
+    return Check("tools", "ok", f"{folder}: {', '.join(names)}")
+
+
+def _mcp_server(key: str, allowed: list[str], there: set[str]) -> Check:
+    what = f"MCP {key}"
+    if not allowed:
+        detail = 'offers nothing, for lack of a list "allow"'
+        return Check(what, "warning", detail, "Name the tools in MCP_SERVERS that callers may use.")
+    missing = [name for name in allowed if name not in there]
+    if missing == allowed:
+        detail = f"cannot be used, or has none of {', '.join(missing)}"
+        advice = (
+            "Check that it runs, and MCP_SERVERS; `avr-sts-speechmatics tools` says what it "
+            "answers. Until then agents go without."
+        )
+        return Check(what, "failed", detail, advice)
+    if missing:
+        return Check(what, "warning", f"has no {', '.join(missing)}", 'Correct its list "allow".')
+    return Check(what, "ok", ", ".join(allowed))
+
+
+# --- noise, sandbox -------------------------------------------------------------------------------
+
+
+def noise(chosen: Settings, path: Path) -> Check:
+    try:
+        assembly.background_of(chosen)
+    except SettingsError as error:
+        return Check("noise", "failed", str(error), _NO_START)
+    return Check("noise", "ok", f"{path} can be played")
+
+
+def sandbox() -> Check:
+    if missing := [name for name in SANDBOX_PACKAGES if find_spec(name) is None]:
+        detail = f"wanted, as there is no key, but {' and '.join(missing)} is not installed"
+        advice = "Set SPEECHMATICS_API_KEY, or: pip install 'avr-sts-speechmatics[sandbox]'"
+        return Check("sandbox", "failed", detail, advice)
+    return Check("sandbox", "ok", "installed: works offline for one or two calls, asks no cloud")
+
+
+# --- ports ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A port the service would listen on.
+
+    needed: whether it does not start without. advice: what to do if it cannot be had.
+    taken_by: the setting that has the port already.
+    """
+
+    setting: str
+    port: int
+    needed: bool
+    advice: str
+    taken_by: str | None = None
+
+
+def listeners(chosen: Settings) -> list[Listener]:
+    """All of them, in the order in which the service takes them."""
+    or_else = "end what has it, or correct HOST."
+    core = f"Set PORT to another one (and avr-core's STS_URL), {or_else}"
+    wanted = [Listener("PORT", chosen.port, True, core)]
+    extra = "Take it out of EXTRA_PORTS; only an avr-core that calls this port would miss it."
+    for port in chosen.extra_ports:
+        if port != chosen.port:
+            wanted.append(Listener("EXTRA_PORTS", port, False, extra))
+    for setting, given, usual in (
+        ("AUDIOSOCKET_PORT", chosen.audiosocket_port, AUDIOSOCKET_PORT),
+        ("HTTP_PORT", chosen.http_port, HTTP_PORT),
+    ):
+        advice = f"Set {setting} to another one (and in the dialplan) or to 0 for none, {or_else}"
+        if given is not None:
+            # As the service has it: the default may be another program's, and nobody miss it.
+            wanted.append(Listener(setting, given, given != usual, advice))
+    first: dict[int, str] = {}
+    for place, one in enumerate(wanted):
+        if (owner := first.setdefault(one.port, one.setting)) != one.setting:
+            wanted[place] = replace(one, taken_by=owner)
+    return wanted
+
+
+class _Health(msgspec.Struct):
+    """A part of our own `/health` that no other program has."""
+
+    engine: str
+    version: str
+    status: str
+    calls: int
+    warnings: list[str]
+
+
+async def port(chosen: Settings, wanted: Listener) -> Check:
+    """Whether the port is free, or a running service of ours has it."""
+    what, host, loop = f"port {wanted.port}", chosen.host, asyncio.get_running_loop()
+    bad = Check(what, "failed" if wanted.needed else "warning", "", wanted.advice)
+    if wanted.taken_by is not None:
+        return replace(bad, detail=f"{wanted.setting} is {wanted.taken_by}'s port")
+    try:
+        listener = await loop.create_server(asyncio.Protocol, host, wanted.port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE and (ours := await _owner(chosen, wanted)):
+            detail = f"the service runs here: {ours.version}, {ours.status}, {ours.calls} calls"
+            return Check(what, "ok", detail)
+        detail = f"{wanted.setting}: {server.cannot_listen(host, wanted.port, error)}"
+        return replace(bad, detail=detail)
+    listener.close()
+    return Check(what, "ok", f"free on {host} ({wanted.setting})")
+
+
+async def _owner(chosen: Settings, wanted: Listener) -> _Health | None:
+    """The running service of ours that has this port; None if it is somebody else's."""
+    if wanted.setting in ("PORT", "EXTRA_PORTS"):
+        return await _running(chosen.host, wanted.port)
+    # These doors do not say whose they are; the service does, for what it could not have.
+    ours = await _running(chosen.host, chosen.port)
+    if ours is None or any(text.startswith(f"{wanted.setting}:") for text in ours.warnings):
+        return None
+    return ours
+
+
+async def _running(host: str, port: int) -> _Health | None:
+    """What a service of ours says about itself; None if the port is somebody else's."""
+    reach = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    url = f"http://{f'[{reach}]' if ':' in reach else reach}:{port}/health"
+    wait = aiohttp.ClientTimeout(total=2)
+    try:
+        async with aiohttp.ClientSession(timeout=wait) as http, http.get(url) as response:
+            return msgspec.json.decode(await response.read(), type=_Health)
+    except (aiohttp.ClientError, OSError, ValueError, msgspec.MsgspecError):
+        return None

@@ -1,0 +1,1 @@
+"""The telephone exchange (PBX): hang up and transfer the phone call itself."""

@@ -1,0 +1,137 @@
+"""The tools that end the agent's part of a phone call: hang up, transfer.
+
+They are offered as other AVR connectors offer them, by the same names. When they run is the
+dialogue's affair: after the farewell was heard. Where a call may be sent is the operator's: the
+model chooses among the extensions that were allowed, and nothing else of the dialplan.
+[AVR protocol, 5, 8]
+"""
+
+import logging
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+
+from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
+from avr_sts_speechmatics.dialogue.events import ToolRequest
+from avr_sts_speechmatics.line import Caller, Line
+from avr_sts_speechmatics.pbx import dial_patterns
+from avr_sts_speechmatics.pbx.dial_patterns import Pattern
+from avr_sts_speechmatics.pbx.protocol import Pbx, PbxError
+
+HANG_UP = "avr_hangup"
+TRANSFER = "avr_transfer"
+
+_log = logging.getLogger(__name__)
+
+
+class Departures:
+    """For all calls of the process.
+
+    exchange: None where there is none; then only lines that can hang up themselves do.
+    allow: where a call may be sent. context, priority: of the dialplan, for every transfer.
+    """
+
+    def __init__(
+        self,
+        pbx: Pbx | None,
+        allow: tuple[Pattern, ...] = (),
+        *,
+        context: str = "demo",
+        priority: int = 1,
+    ) -> None:
+        self._pbx = pbx
+        self._allow = allow
+        self._context = context
+        self._priority = priority
+
+    def specs(self, line: Line) -> list[ToolSpec]:
+        """What can be offered to the model for a call on this line."""
+        offered = []
+        if self._pbx is not None or line.can_hang_up:
+            offered.append(
+                ToolSpec(
+                    HANG_UP,
+                    "End the phone call. Say goodbye in the same answer, before you use it; the "
+                    "caller hears that to its end.",
+                    {"type": "object", "properties": {}, "additionalProperties": False},
+                )
+            )
+        if self._pbx is not None and self._allow:
+            where = ", ".join(pattern.text for pattern in self._allow)
+            extension = {
+                "type": "string",
+                "description": f"One of: {where} (X stands for a digit, N for 2 to 9, Z for 1 to 9)"
+                if any(pattern.text.startswith("_") for pattern in self._allow)
+                else f"One of: {where}",
+            }
+            offered.append(
+                ToolSpec(
+                    TRANSFER,
+                    "Transfer the caller to another extension. Say so in the same answer, before "
+                    "you use it; the caller hears that to its end.",
+                    {
+                        "type": "object",
+                        "properties": {"transfer_extension": extension},
+                        "required": ["transfer_extension"],
+                    },
+                )
+            )
+        return offered
+
+    def request(self, call: ToolCall, *, allowed: Collection[str] | None = None) -> ToolRequest:
+        """What is asked for, and whether it can be: any tool, also those that are not ours.
+
+        allowed: names of an agent's tools; None: all. A model may ask for what it was not offered.
+        """
+        if call.name not in (HANG_UP, TRANSFER):
+            return ToolRequest(call)
+        if allowed is not None and call.name not in allowed:
+            return ToolRequest(call, refused="Not done: there is no tool of this name.")
+        if call.name == HANG_UP:
+            return ToolRequest(call, leaves="hang_up")
+        extension = _extension(call.arguments)
+        if extension is None:
+            refused = "Not done: give transfer_extension, as text."
+        elif not dial_patterns.allowed(self._allow, extension):
+            where = ", ".join(pattern.text for pattern in self._allow) or "nowhere"
+            refused = f"Not done: calls may not be transferred to that extension, only to: {where}."
+        else:
+            return ToolRequest(call, leaves="transfer")
+        _log.warning("a transfer the model asked for is refused (TRANSFER_ALLOW)")
+        return ToolRequest(call, refused=refused)
+
+    async def run(self, call: ToolCall, caller: Caller, line: Line) -> str:
+        """Hang up or transfer. Returns what to tell the model; raises ExchangeError with it."""
+        if call.name == TRANSFER:
+            await self.transfer(_extension(call.arguments) or "", caller, line)
+            return "The call has been transferred."
+        await self.hang_up(caller, line)
+        return "The call has been ended."
+
+    async def hang_up(self, caller: Caller, line: Line) -> None:
+        """End the phone call, if there is a way. Raises ExchangeError."""
+        if line.can_hang_up or line.rehearsed:
+            line.hang_up()
+        elif self._pbx is not None:
+            await self._pbx.hang_up(caller)
+
+    async def transfer(self, extension: str, caller: Caller, line: Line) -> None:
+        """Send the call to an extension. Raises ExchangeError."""
+        if line.rehearsed:
+            line.hang_up()
+            return
+        if self._pbx is None:
+            raise PbxError("There is no telephone exchange that could transfer the call.")
+        await self._pbx.transfer(caller, extension, self._context, self._priority)
+
+
+def _extension(arguments: str) -> str | None:
+    try:
+        given: Any = msgspec.json.decode(arguments)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    extension = given.get("transfer_extension") if isinstance(given, dict) else None
+    if isinstance(extension, int) and not isinstance(extension, bool):
+        extension = str(extension)
+    return extension if isinstance(extension, str) else None

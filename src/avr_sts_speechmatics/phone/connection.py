@@ -1,0 +1,283 @@
+"""The two connections of a speech-to-speech service, seen from the caller's side.
+
+`ws://` is the WebSocket that avr-core speaks today: JSON messages, transcripts, interruption,
+keys. `http://` is its older streaming POST: raw samples up and down, nothing else. Both give
+what arrives to a `Listener` at once and never wait for it.
+
+The WebSocket is asked for with `watch=1` in its query: a service that knows it tells how each
+answer came about and which tools ran, which avr-core has no use for. One that does not takes it for
+one more fact of the call.
+"""
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+import msgspec
+from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+_HANG_UP_SECONDS = 1.0
+
+
+class AnswerTimes(msgspec.Struct, frozen=True):
+    """How an answer of the agent came about, as the service measured it.
+
+    Each wait begins where the one before it ended, and is None if it did not end: from the last
+    sound of the caller the turn was confirmed, then came the model's first word, the first words
+    that could be spoken, the voice, and the first frame. ahead_ms: the model was asked so long
+    before the turn was confirmed. requests: to the model.
+    """
+
+    voice_to_voice_ms: int | None = None
+    confirm_ms: int | None = None
+    ahead_ms: int | None = None
+    model_ms: int | None = None
+    clause_ms: int | None = None
+    voice_ms: int | None = None
+    frame_ms: int | None = None
+    requests: int = 0
+    interrupted: bool = False
+    words_said: int = 0
+    words_heard: int = 0
+
+
+class CallError(Exception):
+    """The call cannot be made; the text is one sentence for the person who dialled."""
+
+
+class Listener(Protocol):
+    """Whoever is on the phone. Called from the event loop, and must return at once."""
+
+    def audio(self, pcm: bytes) -> None:
+        """Agent audio arrived: whole s16le samples at 8 kHz, as many as there were."""
+
+    def interruption(self) -> None:
+        """Agent audio that is still queued is to be dropped."""
+
+    def transcript(self, role: str, text: str) -> None:
+        """What `role`, "user" or "agent", said."""
+
+    def answer_ended(self, times: AnswerTimes) -> None:
+        """The agent has said an answer, or was interrupted, or had to think again."""
+
+    def tool_ran(self, name: str, took_ms: int) -> None:
+        """A tool has ended."""
+
+    def error(self, message: str) -> None:
+        """The service reports a failure, or sent something that makes no sense."""
+
+    def closed(self, reason: str) -> None:
+        """The connection ended, by whomever; nothing follows."""
+
+
+class Connection(Protocol):
+    """An open call."""
+
+    def speak(self, pcm: bytes) -> None:
+        """Send caller audio: s16le at 8 kHz."""
+
+    def press(self, digit: str) -> None:
+        """Send a key."""
+
+    async def hang_up(self) -> None:
+        """End the call; returns when the connection is gone, within about a second."""
+
+
+async def open_connection(url: str, uuid: str, listener: Listener) -> Connection:
+    """Open a call at `url`, which says by its scheme which connection is meant.
+
+    Raises CallError when nobody answers there, or somebody else does.
+    """
+    nobody = (
+        f"Nobody answers at {url}: is the service running (make run)? "
+        "Give another address with --url."
+    )
+    try:
+        if is_websocket(url):
+            return await WebSocketConnection.open(url, uuid, listener)
+        return await StreamConnection.open(url, uuid, listener)
+    except (OSError, aiohttp.ClientConnectionError) as error:
+        raise CallError(nobody) from error
+    except (WSError, aiohttp.ClientError, ValueError) as error:
+        # Only the first line: a refused handshake carries the whole reply.
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CallError(
+            f"{url} does not take calls ({said}): give the service's address with --url."
+        ) from error
+
+
+def is_websocket(url: str) -> bool:
+    """Whether `url` is the WebSocket connection; raises CallError when it is neither."""
+    scheme = urlsplit(url).scheme
+    if scheme not in ("ws", "wss", "http", "https"):
+        raise CallError(
+            f"--url {url}: begin it with ws:// (the usual connection) "
+            "or http:// (the old one, with the path /speech-to-speech-stream)."
+        )
+    return scheme in ("ws", "wss")
+
+
+class _Message(msgspec.Struct):
+    """Any message to avr-core; `audio` is base64 on the wire."""
+
+    type: str
+    audio: bytes = b""
+    role: str = ""
+    text: str = ""
+    message: str = ""
+    name: str = ""
+    took_ms: int = 0
+
+
+class WebSocketConnection(WSListener):
+    """The connection avr-core uses today."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._messages = msgspec.json.Decoder(_Message)
+        self._times = msgspec.json.Decoder(AnswerTimes)
+
+    @classmethod
+    async def open(cls, url: str, uuid: str, listener: Listener) -> "WebSocketConnection":
+        """Connect and introduce the call."""
+        connection = cls(listener)
+        await ws_connect(lambda: connection, _watching(url))
+        connection._send({"type": "init", "uuid": uuid})
+        return connection
+
+    def speak(self, pcm: bytes) -> None:
+        self._send({"type": "audio", "audio": base64.b64encode(pcm).decode()})
+
+    def press(self, digit: str) -> None:
+        self._send({"type": "dtmf_digit", "digit": digit})
+
+    async def hang_up(self) -> None:
+        self._transport.send_close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._transport.wait_disconnected(), _HANG_UP_SECONDS)
+        self._transport.disconnect(graceful=False)
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type is WSMsgType.CLOSE:
+            transport.send_close()
+            transport.disconnect()
+        elif frame.msg_type is WSMsgType.TEXT:
+            payload = frame.get_payload_as_memoryview()
+            try:
+                message = self._messages.decode(payload)
+                times = self._times.decode(payload) if message.type == "turn" else None
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                self._listener.error(f"the service sent a message nobody understands: {error}")
+                return
+            if times is not None:
+                self._listener.answer_ended(times)
+            else:
+                self._pass_on(message)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        goodbye = transport.close_handshake and transport.close_handshake.recv
+        if not goodbye:
+            self._listener.closed("the connection was lost")
+        elif goodbye.code is WSCloseCode.NO_INFO:
+            self._listener.closed("the service hung up")
+        else:
+            said = f"{int(goodbye.code.value)} {goodbye.reason or ''}".strip()
+            self._listener.closed(f"the service hung up ({said})")
+
+    def _pass_on(self, message: _Message) -> None:
+        if message.type == "audio":
+            self._listener.audio(message.audio[: len(message.audio) & ~1])
+        elif message.type == "interruption":
+            self._listener.interruption()
+        elif message.type == "transcript":
+            self._listener.transcript(message.role, message.text)
+        elif message.type == "tool":
+            self._listener.tool_ran(message.name, message.took_ms)
+        elif message.type == "error":
+            self._listener.error(message.message)
+
+    def _send(self, message: dict[str, str]) -> None:
+        self._transport.send(WSMsgType.TEXT, msgspec.json.encode(message))
+
+
+def _watching(url: str) -> str:
+    """The address with `watch=1` in its query; a `watch` that is there already counts."""
+    parts = urlsplit(url)
+    query = "&".join(filter(None, (parts.query, "watch=1")))
+    return urlunsplit(parts._replace(path=parts.path or "/", query=query))
+
+
+class StreamConnection:
+    """The older connection: one endless POST, samples in its body and in the body of its answer."""
+
+    def __init__(self, url: str, uuid: str, listener: Listener) -> None:
+        self._url = url
+        self._uuid = uuid
+        self._listener = listener
+        self._to_send: asyncio.Queue[bytes] = asyncio.Queue()
+        self._connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._request = asyncio.create_task(self._run())
+
+    @classmethod
+    async def open(cls, url: str, uuid: str, listener: Listener) -> "StreamConnection":
+        """Connect, without the head of the answer: that may come only after the first audio."""
+        connection = cls(url, uuid, listener)
+        await asyncio.wait(
+            {connection._request, connection._connected}, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not connection._connected.done():
+            await connection._request
+        return connection
+
+    def speak(self, pcm: bytes) -> None:
+        self._to_send.put_nowait(pcm)
+
+    def press(self, digit: str) -> None:
+        raise CallError("The http:// connection has no keys: use --digits with a ws:// address.")
+
+    async def hang_up(self) -> None:
+        self._to_send.put_nowait(b"")
+        await asyncio.wait({self._request}, timeout=_HANG_UP_SECONDS)
+        self._request.cancel()
+        with contextlib.suppress(asyncio.CancelledError, aiohttp.ClientError, OSError):
+            await self._request
+
+    async def _run(self) -> None:
+        reason = "the service hung up"
+        try:
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
+            headers = {"X-UUID": self._uuid, "Content-Type": "audio/x-raw"}
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.post(self._url, data=self._body(), headers=headers) as answer,
+            ):
+                if answer.status == 200:
+                    await self._receive(answer.content)
+                else:
+                    reason = f"the service answered {answer.status} {answer.reason}"
+        except (aiohttp.ClientError, OSError) as error:
+            if not self._connected.done():
+                raise
+            reason = f"the connection was lost: {error}"
+        self._listener.closed(reason)
+
+    async def _receive(self, content: aiohttp.StreamReader) -> None:
+        # HTTP may cut the stream anywhere, also in the middle of a sample.
+        odd = b""
+        async for chunk in content.iter_any():
+            pcm = odd + chunk
+            whole = len(pcm) & ~1
+            odd = pcm[whole:]
+            self._listener.audio(pcm[:whole])
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        self._connected.set_result(None)
+        while pcm := await self._to_send.get():
+            yield pcm

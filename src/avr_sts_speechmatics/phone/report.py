@@ -1,0 +1,120 @@
+"""What a call was like: a table for a person, a document for a machine.
+
+What the caller heard stands beside what the service tells of it, where it does: the waits that add
+up to the answer's, each from the end of the one before.
+"""
+
+import statistics
+from typing import Any
+
+import msgspec
+
+from avr_sts_speechmatics.phone.caller import Conversation, Turn
+from avr_sts_speechmatics.phone.connection import AnswerTimes
+from avr_sts_speechmatics.phone.tape import seconds
+
+_WAITS = ("confirm", "model", "clause", "voice", "frame")
+
+
+def answered(call: Conversation) -> bool:
+    """Whether the caller got an answer; for a caller who said nothing, whether anybody spoke."""
+    if call.turns:
+        return any(turn.answered_at is not None for turn in call.turns)
+    return bool(call.tape.utterances)
+
+
+def table(call: Conversation) -> str:
+    """The turns with their latencies, and the totals, as plain text.
+
+    With what the service tells: a line for each of its answers to a turn, in ms, then its tools.
+    """
+    latencies = _latencies(call)
+    width = max([len("caller said"), *(len(turn.said) for turn in call.turns)])
+    told = any(turn.answers for turn in call.turns)
+    lines = []
+    if call.turns:
+        head = "".join(f"{wait:>9}" for wait in _WAITS) + "  requests  words heard" if told else ""
+        lines = [f"turn  {'caller said':{width}}  answered after{head}"]
+    for number, turn in enumerate(call.turns, start=1):
+        after = "no answer" if turn.latency_ms is None else f"{turn.latency_ms} ms"
+        row = f"{number:4}  {turn.said:{width}}  {after:>14}"
+        first, *others = [_answer_told(times) for times in turn.answers] or [""]
+        lines += [row + first, *(" " * len(row) + other for other in others)]
+        ran = (run for run in call.tools if run.turn == number)
+        lines += [f"      tool {run.name}, {run.took_ms} ms" for run in ran]
+    totals = [
+        f"{len(latencies)} of {len(call.turns)} turns answered",
+        *([f"median {statistics.median(latencies):.0f} ms"] if latencies else []),
+        f"{seconds(call.tape.caller):.1f} s",
+        f"{call.interruptions} interruptions",
+        call.ended,
+    ]
+    return "\n".join([*lines, ", ".join(totals)])
+
+
+def document(call: Conversation, url: str, uuid: str) -> dict[str, Any]:
+    """The whole call for a machine.
+
+    Times are seconds from the caller's first frame. Of a turn, `said` is what the caller was
+    told to say, `heard` what the service understood, `answer` what it says it answered; `answers`
+    has what it measured of each, `tools` what ran, if it tells.
+    """
+    welcome = call.tape.utterances[0].start if call.tape.utterances else None
+    if welcome is not None and call.turns and welcome >= call.turns[0].began_at:
+        welcome = None
+    latencies = _latencies(call)
+    return {
+        "uuid": uuid,
+        "url": url,
+        "answered": answered(call),
+        "ended": call.ended,
+        "seconds": round(seconds(call.tape.caller), 2),
+        "welcome_ms": None if welcome is None else round(1000 * welcome),
+        "latency_ms_median": round(statistics.median(latencies)) if latencies else None,
+        "turns": [_turn(call, number) for number in range(len(call.turns))],
+        "transcript": [
+            {"at": round(spoken.at, 2), "role": spoken.role, "text": spoken.text}
+            for spoken in call.spoken
+        ],
+        "interruptions": call.interruptions,
+        "errors": call.errors,
+    }
+
+
+def _turn(call: Conversation, number: int) -> dict[str, Any]:
+    turn = call.turns[number]
+    following = call.turns[number + 1 :]
+    return {
+        "said": turn.said,
+        "heard": _words(call, "user", turn, following),
+        "answer": _words(call, "agent", turn, following),
+        "latency_ms": turn.latency_ms,
+        "answers": [msgspec.structs.asdict(times) for times in turn.answers],
+        "tools": [
+            {"at": round(run.at, 2), "name": run.name, "took_ms": run.took_ms}
+            for run in call.tools
+            if run.turn == number + 1
+        ],
+    }
+
+
+def _words(call: Conversation, role: str, turn: Turn, following: list[Turn]) -> str:
+    until = following[0].began_at if following else float("inf")
+    return " ".join(
+        spoken.text
+        for spoken in call.spoken
+        if spoken.role == role and turn.began_at <= spoken.at < until
+    )
+
+
+def _answer_told(times: AnswerTimes) -> str:
+    """One answer, under the table's heads."""
+    waits = (getattr(times, f"{wait}_ms") for wait in _WAITS)
+    told = "".join(f"{'-' if wait is None else wait:>9}" for wait in waits)
+    words = f"{times.words_heard} of {times.words_said}"
+    cut = ", interrupted" if times.interrupted else ""
+    return f"{told}{times.requests:10}  {words:>11}{cut}"
+
+
+def _latencies(call: Conversation) -> list[int]:
+    return [turn.latency_ms for turn in call.turns if turn.latency_ms is not None]

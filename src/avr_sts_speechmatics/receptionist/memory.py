@@ -1,0 +1,141 @@
+"""What the messages of a call say about where the conversation stands.
+
+Nothing is remembered between two replies: names, numbers and appointments are looked up in
+what was said. So a sentence the caller never heard, because they interrupted it and the
+history was cut, was never asked either.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from avr_sts_speechmatics.receptionist import entities, wording
+
+_FAILED = re.compile(
+    r"\b(error|fail(ed|ure)?|could ?n.t|could not|can ?not|unable|unavailable|refused|denied"
+    r"|not found|timed? ?out|timeout|exception|invalid)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """A tool has run."""
+
+    tool: str
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A call so far.
+
+    text: what the caller said since the last answer; empty if nothing. said: the same, plain,
+    without keys. result: of the tool that ran last, if that is what the reply is to.
+    last_answer: as the caller heard it. turns: answers so far. earlier: all the caller said,
+    oldest first, `text` included.
+    """
+
+    text: str
+    said: str
+    result: ToolResult | None
+    last_answer: str
+    turns: int
+    earlier: tuple[str, ...]
+    tools: frozenset[str]
+
+    @classmethod
+    def of(cls, messages: Sequence[Mapping[str, Any]], tools: frozenset[str]) -> "Conversation":
+        texts = [(message["role"], _text(message)) for message in messages]
+        answers = [text for role, text in texts if role == "assistant" and text]
+        users = [text for role, text in texts if role == "user" and text]
+        latest: list[str] = []
+        for role, text in reversed(texts):
+            if role in ("assistant", "tool"):
+                break
+            if role == "user" and text:
+                latest.insert(0, text)
+        text = " ".join(latest)
+        return cls(
+            text=text,
+            said=entities.plain(entities.without_keys(text)),
+            result=_result(messages),
+            last_answer=answers[-1] if answers else "",
+            turns=len(answers),
+            earlier=tuple(users),
+            tools=tools,
+        )
+
+    def asked(self, question: str | re.Pattern[str]) -> bool:
+        """Whether the last answer held this question, or one of this kind."""
+        if isinstance(question, str):
+            return question in self.last_answer
+        return bool(question.search(self.last_answer))
+
+    @property
+    def caller_name(self) -> str | None:
+        """The name the caller gave last."""
+        names = [name for name in map(entities.name, self.earlier) if name]
+        return names[-1] if names else None
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether the number the caller gives is of an order to cancel."""
+        return any(wording.CANCEL.search(entities.plain(text)) for text in self.earlier[-6:])
+
+    @property
+    def appointment_day(self) -> str | None:
+        days = [day for day in map(entities.day, self._booking()) if day]
+        return days[-1] if days else None
+
+    @property
+    def appointment_time(self) -> str | None:
+        times = [time for time in map(entities.time_of_day, self._booking()) if time]
+        return times[-1] if times else None
+
+    @property
+    def appointment(self) -> str:
+        """The appointment asked for, as one would say it."""
+        time = self.appointment_time or ""
+        joint = "in the" if time.lower() in ("morning", "afternoon", "evening") else "at"
+        return f"an appointment for {self.appointment_day} {joint} {time}"
+
+    def _booking(self) -> Iterator[str]:
+        """What was said since an appointment first came up; lately, if only a day did."""
+        texts = self.earlier
+        first = (i for i, text in enumerate(texts) if wording.BOOK.search(entities.plain(text)))
+        yield from texts[next(first, -3) :]
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    """The message's text; content may be a string, a list of parts, or absent."""
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = (part.get("text") or "" for part in content if isinstance(part, dict))
+        return " ".join(parts).strip()
+    return content.strip() if isinstance(content, str) else ""
+
+
+def _result(messages: Sequence[Mapping[str, Any]]) -> ToolResult | None:
+    if not messages or messages[-1]["role"] != "tool":
+        return None
+    called = messages[-1].get("tool_call_id")
+    calls = [call for message in messages for call in message.get("tool_calls") or ()]
+    names = [call["function"]["name"] for call in calls if call.get("id") == called]
+    return ToolResult(names[-1] if names else "", _failed(_text(messages[-1])))
+
+
+def _failed(result: str) -> bool:
+    """Whether a tool's answer tells of failure: by its fields if it is JSON, else by its words."""
+    try:
+        fields = json.loads(result)
+    except ValueError:
+        fields = None
+    if isinstance(fields, dict):
+        if fields.get("error") or fields.get("ok") is False or fields.get("success") is False:
+            return True
+        if fields.get("ok") is True or fields.get("success") is True:
+            return False
+    return bool(_FAILED.search(result))

@@ -1,0 +1,98 @@
+"""The real engines: Whisper hears, Piper speaks, the receptionist answers.
+
+The first two live in the `sandbox` extra, so they are imported only when they are loaded:
+without the extra the product, and a sandbox with scripted engines, still work.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from avr_sts_speechmatics.receptionist import Faq, Receptionist
+from avr_sts_speechmatics.sandbox.engines import Engines, SttEngine, ToolCall, TtsEngine
+
+if TYPE_CHECKING:
+    from avr_sts_speechmatics.sandbox.mel import Samples
+
+Engine = TypeVar("Engine")
+
+PARTS = ("stt", "tts", "llm")
+
+
+class MissingExtra(Exception):
+    """The packages of the sandbox extra are not installed; the message says how to get them."""
+
+
+class LocalLlm:
+    """The receptionist, word by word like a model."""
+
+    def __init__(self, receptionist: Receptionist) -> None:
+        self._receptionist = receptionist
+
+    async def think(
+        self, messages: Sequence[Mapping[str, Any]], tools: frozenset[str]
+    ) -> AsyncIterator[str | ToolCall]:
+        reply = self._receptionist.reply(messages, tools)
+        first, *rest = reply.text.split(" ")
+        yield first
+        for word in rest:
+            yield f" {word}"
+        if reply.tool is not None:
+            yield ToolCall(reply.tool.name, reply.tool.arguments_json())
+
+
+@asynccontextmanager
+async def local_engines(
+    faq: Faq, *, on_loaded: Callable[[str], None] | None = None
+) -> AsyncIterator[Engines]:
+    """The engines, loaded side by side, for as long as the context lasts.
+
+    on_loaded: called with the name of each of PARTS as soon as it is there.
+    Raises MissingExtra.
+    """
+    tell = on_loaded or _tell_nobody
+    # A thread each: they must not wait for one another, and neither for the event loop.
+    with ThreadPoolExecutor(1, "stt") as hears, ThreadPoolExecutor(1, "tts") as speaks:
+        tell("llm")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                stt = tasks.create_task(_load(_stt, hears, "stt", tell))
+                voice = tasks.create_task(_load(_voice, speaks, "tts", tell))
+        except* ImportError as errors:
+            raise MissingExtra(
+                "the sandbox needs its engines: pip install 'avr-sts-speechmatics[sandbox]'"
+            ) from errors
+        llm = LocalLlm(Receptionist(faq))
+        yield Engines(stt.result(), voice.result(), llm)
+
+
+async def _load(
+    load: Callable[[Executor], Engine], thread: Executor, part: str, tell: Callable[[str], None]
+) -> Engine:
+    engine = await asyncio.get_running_loop().run_in_executor(thread, load, thread)
+    tell(part)
+    return engine
+
+
+def _stt(thread: Executor) -> SttEngine:
+    from avr_sts_speechmatics.sandbox.local_stt import LocalStt
+    from avr_sts_speechmatics.sandbox.whisper import Whisper
+
+    whisper = Whisper()
+
+    def recognise(samples: "Samples", rate: int) -> str:
+        return whisper.recognise(samples, rate).text
+
+    return LocalStt(recognise, thread)
+
+
+def _voice(thread: Executor) -> TtsEngine:
+    from avr_sts_speechmatics.sandbox.piper import LocalTts, Piper
+
+    return LocalTts(Piper(), thread)
+
+
+def _tell_nobody(part: str) -> None:
+    """Nobody asked."""

@@ -1,0 +1,270 @@
+"""One Agent STT session: the order of the protocol, its errors and its end.
+
+StartRecognition comes first and once; every AddAudio is acknowledged; EndOfStream is
+answered by what was still pending, EndOfTranscript and close 1000. What is heard in between
+is the engine's business, and what goes wrong on purpose comes from `faults`.
+"""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from avr_sts_speechmatics.sandbox import faults, stt_messages
+from avr_sts_speechmatics.sandbox.engines import Listener, ServerMessage, SttEngine
+from avr_sts_speechmatics.sandbox.faults import Fault, Faults
+from avr_sts_speechmatics.sandbox.misbehaviour import break_off
+from avr_sts_speechmatics.sandbox.received import Received, SttSession
+from avr_sts_speechmatics.sandbox.stt_messages import Refused, StartRecognition
+
+log = logging.getLogger(__name__)
+
+BROKEN = 1006
+"""What both sides see of a connection that ended without a close frame [RFC 6455, 7.4.1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a session ends. close: None breaks the connection instead of closing it."""
+
+    close: int | None
+    error: Mapping[str, Any] | None = None
+
+
+CLIENT_LEFT = Ending(1000)
+
+
+class ClientLeft(Exception):
+    """The client closed, or its connection broke."""
+
+
+class Session:
+    """One connection, from after its handshake to its close."""
+
+    def __init__(
+        self,
+        request: web.Request,
+        socket: web.WebSocketResponse,
+        engine: SttEngine,
+        faults: Faults,
+        received: Received | None,
+    ) -> None:
+        self._request = request
+        self._socket = socket
+        self._engine = engine
+        self._faults = faults
+        self._received = received
+        self._outbox: asyncio.Queue[str] = asyncio.Queue()
+        self._record = SttSession(
+            request.path, dict(request.query), dict(request.headers), self._send
+        )
+        self._last_force = -1.0
+        if received is not None:
+            received.sessions.append(self._record)
+            received.notify()
+
+    async def run(self, *, start_timeout: float, quota: int | None) -> None:
+        """Serve the session to its end. quota: the limit, if this session is beyond it."""
+        ending = Ending(None)
+        async with asyncio.TaskGroup() as tasks:
+            writer = tasks.create_task(self._write())
+            try:
+                ending = await self._converse(start_timeout, quota)
+                await self._end(ending)
+            finally:
+                writer.cancel()
+                # The code of the side that closed first is the one that counts.
+                code = self._socket.close_code if ending is CLIENT_LEFT else ending.close
+                self._record.close_code = code or BROKEN
+                self._notify()
+
+    async def _converse(self, start_timeout: float, quota: int | None) -> Ending:
+        try:
+            start = await self._start(start_timeout)
+            if quota is not None:
+                raise Refused("quota_exceeded", f"this sandbox carries {quota} calls at a time")
+            fault = await self._fault_at_start(start)
+        except Refused as refused:
+            return _refusal(refused)
+        except ClientLeft:
+            return CLIENT_LEFT
+        ending = CLIENT_LEFT
+        try:
+            async with self._engine.listen(start, self._send) as listener:
+                self._send(stt_messages.recognition_started(str(uuid.uuid4())))
+                ending = await self._attend(start, listener, fault)
+        except* Exception:
+            log.exception("the hearing engine failed")
+            ending = _refusal(Refused("job_error", "the sandbox failed; its log says why"))
+        return ending
+
+    async def _start(self, timeout: float) -> StartRecognition:
+        try:
+            async with asyncio.timeout(timeout):
+                message = await self._receive()
+        except TimeoutError:
+            reason = f"no StartRecognition within {timeout:g} s"
+            raise Refused("start_recognition_timeout", reason) from None
+        if isinstance(message, bytes):
+            raise Refused("protocol_error", "audio came before StartRecognition")
+        start = stt_messages.parse(message)
+        if not isinstance(start, StartRecognition):
+            raise Refused("protocol_error", "the first message must be StartRecognition")
+        self._record.start = msgspec.json.decode(message)
+        self._notify()
+        return start
+
+    async def _fault_at_start(self, start: StartRecognition) -> Fault | None:
+        fault = self._faults.peek("stt")
+        rate = start.audio_format.sample_rate
+        if isinstance(fault, faults.RefuseRate) and fault.rate != rate:
+            return None
+        self._faults.take("stt")
+        if isinstance(fault, faults.RefuseRate):
+            raise Refused("invalid_audio_type", f"sample_rate {rate} is not supported")
+        if isinstance(fault, faults.RefuseKey):
+            raise Refused("not_authorised", "the API key was refused")
+        if isinstance(fault, faults.Stall) and fault.after is None:
+            await self._ignore_client(fault.seconds)
+            return None
+        return fault
+
+    async def _attend(
+        self, start: StartRecognition, listener: Listener, fault: Fault | None
+    ) -> Ending:
+        """Listen until somebody ends it."""
+        seconds = 0.0
+        try:
+            while True:
+                if fault is not None and seconds >= (_after(fault) or 0):
+                    ending = await self._misbehave(fault)
+                    if ending is not None:
+                        return ending
+                    fault = None
+                message = await self._receive()
+                if isinstance(message, bytes):
+                    await self._hear(message, start, listener)
+                    seconds += len(message) / start.audio_format.bytes_per_second
+                elif await self._obey(stt_messages.parse(message), start, listener):
+                    return Ending(1000)
+        except Refused as refused:
+            return _refusal(refused)
+        except ClientLeft:
+            return CLIENT_LEFT
+
+    async def _hear(self, pcm: bytes, start: StartRecognition, listener: Listener) -> None:
+        if len(pcm) % start.audio_format.sample_bytes:
+            raise Refused("protocol_error", f"{len(pcm)} bytes are no whole number of samples")
+        self._record.frames += 1
+        if self._received is not None:
+            self._record.audio += pcm
+            self._notify()
+        await listener.hear(pcm)
+        self._send(stt_messages.audio_added(self._record.frames))
+
+    async def _obey(
+        self, message: stt_messages.ClientMessage, start: StartRecognition, listener: Listener
+    ) -> bool:
+        """Do what a message says; True when it was the last one."""
+        match message:
+            case stt_messages.EndOfStream():
+                await listener.finish()
+                if start.wants_speakers:
+                    self._send(stt_messages.speakers_result())
+                self._send(stt_messages.end_of_transcript())
+                return True
+            case stt_messages.ForceEndOfUtterance(timestamp=at):
+                if start.turn_config.turn_detection_mode == "external":
+                    await self._force(at, listener)
+            case stt_messages.SetRecognitionConfig(transcription_config=config):
+                listener.show_partials(config.enable_partials)
+            case stt_messages.GetSpeakers():
+                self._send(stt_messages.speakers_result())
+            case stt_messages.StartRecognition():
+                raise Refused("protocol_error", "StartRecognition came a second time")
+        return False
+
+    async def _force(self, at: float, listener: Listener) -> None:
+        if at <= self._last_force:
+            reason = f"ForceEndOfUtterance at {at:g} s is not after the one before"
+            self._send(stt_messages.warning(None, reason))
+            return
+        self._last_force = at
+        await listener.force(at)
+
+    async def _misbehave(self, fault: Fault) -> Ending | None:
+        match fault:
+            case faults.Drop(close=code):
+                return Ending(code)
+            case faults.Error(type=type, reason=reason):
+                return _refusal(Refused(type or "job_error", reason))
+            case faults.Malformed(text=text):
+                self._send(text)
+            case faults.Stall(seconds=seconds):
+                await self._ignore_client(seconds)
+            case _:
+                pass
+        return None
+
+    async def _ignore_client(self, seconds: float | None) -> None:
+        """Read and answer nothing, but see the client leave: a server that hangs, not one gone."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    await self._receive()
+
+    async def _receive(self) -> bytes | str:
+        frame = await self._socket.receive()
+        if frame.type is WSMsgType.BINARY:
+            return bytes(frame.data)
+        if frame.type is not WSMsgType.TEXT:
+            raise ClientLeft
+        text = str(frame.data)
+        if self._received is not None:
+            with contextlib.suppress(msgspec.DecodeError):
+                self._record.messages.append(msgspec.json.decode(text))
+            self._notify()
+        return text
+
+    def _send(self, message: ServerMessage) -> None:
+        text = message if isinstance(message, str) else msgspec.json.encode(message).decode()
+        self._outbox.put_nowait(text)
+
+    async def _write(self) -> None:
+        while True:
+            text = await self._outbox.get()
+            # A client that is gone is seen, and the session ended, by the side that reads.
+            with contextlib.suppress(ConnectionError):
+                await self._socket.send_str(text)
+            self._outbox.task_done()
+
+    async def _end(self, ending: Ending) -> None:
+        if ending.error is not None:
+            self._send(ending.error)
+        await self._outbox.join()
+        if ending.close is None:
+            break_off(self._request)
+        else:
+            await self._socket.close(code=ending.close)
+
+    def _notify(self) -> None:
+        if self._received is not None:
+            self._received.notify()
+
+
+def _refusal(refused: Refused) -> Ending:
+    return Ending(refused.close_code, stt_messages.error(refused.type, refused.reason))
+
+
+def _after(fault: Fault) -> float | None:
+    match fault:
+        case faults.Drop() | faults.Error() | faults.Malformed() | faults.Stall():
+            return fault.after
+        case _:
+            return None

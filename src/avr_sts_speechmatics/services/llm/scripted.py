@@ -1,0 +1,33 @@
+"""Thinking without a model: the receptionist, behind the same interface as a cloud."""
+
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+
+from avr_sts_speechmatics.conversation import Entry, ToolCall
+from avr_sts_speechmatics.receptionist import FaqError, Receptionist, load_faq
+from avr_sts_speechmatics.services.llm.chat_messages import chat_messages
+from avr_sts_speechmatics.services.llm.protocol import Brief
+
+__all__ = ["FaqError", "Receptionist", "ScriptedLlm", "load_faq"]
+
+
+class ScriptedLlm:
+    """Implements `thinking.Thinking`."""
+
+    def __init__(self, receptionist: Receptionist) -> None:
+        self._receptionist = receptionist
+
+    async def reply(
+        self, brief: Brief, history: Sequence[Entry]
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        offered = frozenset(tool.name for tool in brief.tools)
+        reply = self._receptionist.reply(chat_messages("", history), offered)
+        yield reply.text
+        if reply.tool is not None:
+            yield ToolCall(f"call_{uuid.uuid4()}", reply.tool.name, reply.tool.arguments_json())
+
+    async def warm_up(self) -> None:
+        """There is nothing to load."""
+
+    async def close(self) -> None:
+        """Nothing is held open."""

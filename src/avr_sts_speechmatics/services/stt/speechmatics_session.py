@@ -1,0 +1,296 @@
+"""One session with Speechmatics Agent STT, from connect to close: the wire, and what its end means.
+
+Whoever owns a session gives it audio and takes its messages; whether another follows is the owner's
+to decide, by the `retryable` of the error a session ends with. Frames are counted here, because the
+service wants their number back at the end; a service that falls silent while audio is sent is dead,
+whatever TCP says. [Agent STT reference, 3, 4, 7, 10]
+"""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+from picows import (
+    WSCloseCode,
+    WSError,
+    WSFrame,
+    WSHandshakeError,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+)
+
+from avr_sts_speechmatics.audio.pcm import RATE
+from avr_sts_speechmatics.audio.resample import Resampler
+from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.websocket import NO_CODE, Messages, close_reason, connect
+
+CONNECT_S = 5.0
+"""Longest wait for a connection, and again for the session to start (s). Loading additional words
+may take the service longer; then the next try finds them loaded."""
+
+STALLED_S = 5.0
+"""Audio is sent and nothing comes back for so long: the session is dead (s). Every frame is
+acknowledged, so silence of the service is a sure sign."""
+
+WATCH_S = 1.0
+"""How often a session is looked after (s)."""
+
+QUOTA_WAIT_S = 5.0
+"""Wait after "too many sessions" (s). [Agent STT reference, 7: at least 5]"""
+
+_FAREWELL_S = 0.5
+
+_FATAL_CODES = frozenset({1003, 4001, 4003, 4004, 4006})
+_FATAL_TYPES = frozenset(
+    {
+        "invalid_message",
+        "invalid_config",
+        "invalid_model",
+        "invalid_language",
+        "invalid_audio_type",
+        "protocol_error",
+        "not_authorised",
+        "not_allowed",
+        "timelimit_exceeded",
+    }
+)
+_FATAL_STATUS = frozenset({400, 401, 403, 404, 405})
+
+_log = logging.getLogger(__name__)
+
+
+class _Segment(msgspec.Struct, frozen=True):
+    transcript: str = ""
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    start_time: float = 0.0
+    end_time: float = 0.0
+
+
+_NO_SEGMENT = _Segment()
+_NO_METADATA = _Metadata()
+
+
+class ServerMessage(msgspec.Struct):
+    """Every message of the service; fields that a message does not have keep their defaults."""
+
+    # Most messages are acknowledgements, 50 a second: their defaults are shared, not made.
+
+    message: str
+    seq_no: int = 0
+    segment: _Segment = _NO_SEGMENT
+    metadata: _Metadata = _NO_METADATA
+    type: str = ""
+    reason: str = ""
+    id: str | None = None
+
+
+_decode = msgspec.json.Decoder(ServerMessage).decode
+
+
+class Owner(Protocol):
+    """Who a session works for."""
+
+    def started(self, session: "Session") -> float:
+        """The session takes audio now; returns where its clock begins on the owner's (s)."""
+
+    def heard(self, message: ServerMessage, base: float) -> None:
+        """One message about the caller's speech, in the order of the service."""
+
+    def resume_sending(self) -> None:
+        """The session's socket takes data again."""
+
+
+class Session(WSListener):
+    """See the module's text.
+
+    start: the StartRecognition message; its sample rate is `rate` (Hz).
+    frames, acknowledged: of audio, sent and confirmed by the service.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        tls: ssl.SSLContext | None,
+        rate: int,
+        start: bytes,
+        owner: Owner,
+    ) -> None:
+        self._url = url
+        self._headers = headers
+        self._tls = tls
+        self._rate = rate
+        self._start_message = start
+        self._owner = owner
+        self._messages = Messages()
+        self._transport: WSTransport | None = None
+        self._resampler = Resampler(RATE, rate) if rate != RATE else None
+        self._base = 0.0
+        self.frames = 0
+        self.acknowledged = 0
+        self._messages_came = False
+        # Over: nothing more is to be expected. Gone: the socket is closed as well.
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._error: ServiceError | None = None
+        self._close_code = NO_CODE
+        self.started_at: float | None = None
+        self.writable = True
+        self.refused_rate = False
+
+    async def run(self) -> None:
+        """Open the session and stay until it ends. Raises ServiceError, saying whether to retry."""
+        try:
+            self._transport = await connect(
+                self, self._url, tls=self._tls, headers=self._headers, timeout=CONNECT_S
+            )
+        except (OSError, TimeoutError, WSError) as error:
+            raise _refused(error) from error
+        try:
+            self._transport.send(WSMsgType.TEXT, self._start_message)
+            await self._watch()
+        finally:
+            await self._close()
+        raise self._error or self._dropped()
+
+    def send(self, pcm: bytes) -> None:
+        """One frame of audio, whole samples at 8 kHz."""
+        if self._resampler is not None:
+            pcm = self._resampler.feed(pcm)
+        assert self._transport is not None
+        self._transport.send(WSMsgType.BINARY, pcm)
+        self.frames += 1
+
+    async def _watch(self) -> None:
+        opened = quiet_since = time.monotonic()
+        while not self._over.done():
+            await asyncio.wait((self._over,), timeout=WATCH_S)
+            now = time.monotonic()
+            if self._messages_came:
+                self._messages_came = False
+                quiet_since = now
+            if self.started_at is None:
+                if now - opened > CONNECT_S:
+                    self._fail("the session did not start in time", retryable=True)
+            # A service that never acknowledges anything is not expected to.
+            elif 0 < self.acknowledged < self.frames and now - quiet_since > STALLED_S:
+                self._fail(f"nothing came back for {STALLED_S:.0f} s", retryable=True)
+
+    async def _close(self) -> None:
+        """Say goodbye if anybody listens, and leave no socket behind."""
+        transport = self._transport
+        assert transport is not None
+        try:
+            if self.started_at is not None and self.writable and not self._over.done():
+                self.writable = False
+                goodbye = {"message": "EndOfStream", "last_seq_no": self.frames}
+                transport.send(WSMsgType.TEXT, msgspec.json.encode(goodbye))
+                await asyncio.wait((self._over,), timeout=_FAREWELL_S)
+        finally:
+            transport.send_close(WSCloseCode.OK)
+            # What a stalled service does not take is not waited for.
+            unsent = transport.underlying_transport.get_write_buffer_size()
+            transport.disconnect(graceful=not unsent)
+            await asyncio.wait((self._gone,), timeout=_FAREWELL_S)
+
+    def _fail(self, what: str, *, retryable: bool, retry_after: float | None = None) -> None:
+        if self._error is None:
+            self._error = ServiceError("stt", what, retryable=retryable, retry_after=retry_after)
+        self._end()
+
+    def _end(self) -> None:
+        self.writable = False
+        if not self._over.done():
+            self._over.set_result(None)
+
+    def _dropped(self) -> ServiceError:
+        code = self._close_code
+        # Policy (1008) after a session has run is idleness or its length: a new one may be had.
+        fatal = code in _FATAL_CODES or (code == 1008 and self.started_at is None)
+        return ServiceError(
+            "stt",
+            f"the connection was closed ({code})",
+            retryable=not fatal,
+            retry_after=QUOTA_WAIT_S if code == 4005 else None,
+        )
+
+    # --- picows' callbacks ---------------------------------------------------------------------
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        try:
+            if kind == WSMsgType.TEXT and frame.fin:
+                message = _decode(frame.get_payload_as_memoryview())
+            elif kind == WSMsgType.CLOSE:
+                self._close_code, _ = close_reason(frame)
+                self._end()
+                return
+            elif kind == WSMsgType.PONG or (whole := self._messages.feed(frame)) is None:
+                return
+            else:
+                message = _decode(whole[1])
+        except (ValueError, msgspec.MsgspecError):
+            # One message we cannot read is not worth a caller's turn.
+            _log.warning("stt: a message of the service could not be read and was skipped")
+            return
+        self._messages_came = True
+        if message.message == "AudioAdded":
+            self.acknowledged = message.seq_no
+        elif message.message == "RecognitionStarted":
+            self._start(message)
+        elif message.message == "Error":
+            self._take_error(message)
+        elif message.message == "EndOfTranscript":
+            self._end()
+        elif message.message in ("Warning", "Info"):
+            _log.info("stt: %s %s: %s", message.message, message.type, message.reason)
+        elif self._error is None:
+            self._owner.heard(message, self._base)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._end()
+        if not self._gone.done():
+            self._gone.set_result(None)
+
+    def pause_writing(self) -> None:
+        self.writable = False
+
+    def resume_writing(self) -> None:
+        if not self._over.done():
+            self.writable = True
+            self._owner.resume_sending()
+
+    def _start(self, message: ServerMessage) -> None:
+        if self.started_at is None:
+            self.started_at = time.monotonic()
+            _log.info("stt: session %s started at %d Hz", message.id, self._rate)
+            self._base = self._owner.started(self)
+
+    def _take_error(self, message: ServerMessage) -> None:
+        kind = message.type
+        self.refused_rate = kind == "invalid_audio_type" and self.started_at is None
+        quota = "quota" in kind
+        self._fail(
+            f"{kind}: {message.reason}",
+            retryable=kind not in _FATAL_TYPES,
+            retry_after=QUOTA_WAIT_S if quota else None,
+        )
+
+
+def _refused(error: Exception) -> ServiceError:
+    """What a failed connect means for the next try."""
+    if isinstance(error, WSHandshakeError) and error.response is not None:
+        status = int(error.response.status)
+        what = "the connection is refused"
+        if status in (401, 403):
+            what = "the key is not accepted; check SPEECHMATICS_API_KEY"
+        return ServiceError("stt", f"{what} ({status})", retryable=status not in _FATAL_STATUS)
+    what = "no answer in time" if isinstance(error, TimeoutError) else str(error)
+    return ServiceError("stt", f"cannot connect: {what}", retryable=True)

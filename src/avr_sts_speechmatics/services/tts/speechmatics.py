@@ -1,0 +1,43 @@
+"""Speaking by Speechmatics text-to-speech: English, 16 kHz, no word marks.
+
+How its audio is fetched is `pcm_over_http`'s business. [TTS reference, 1 to 5]
+"""
+
+from collections.abc import AsyncGenerator
+
+from avr_sts_speechmatics.services.tts.pcm_over_http import PcmOverHttp, below
+from avr_sts_speechmatics.values import Secret
+
+PATIENCE_S = 2.0
+"""Longest wait for the first byte, and for each that follows (s). First bytes are promised within
+0.2 s, the rest faster than real time."""
+
+_REFUSALS = {
+    401: "the key is not accepted (401); check SPEECHMATICS_API_KEY",
+    403: "the key is not allowed to do this (403); check SPEECHMATICS_API_KEY",
+    404: "there is no such voice (404); check SPEECHMATICS_VOICE",
+    429: "too many requests (429)",
+}
+
+
+class SpeechmaticsTts:
+    """One voice of the process. Implements `voice.Voice`.
+
+    url: base address; `/generate/<voice>` is appended. key: None for a server that wants none.
+    """
+
+    rate = 16000
+
+    def __init__(
+        self, url: str, key: Secret | None, voice: str, *, patience: float = PATIENCE_S
+    ) -> None:
+        base, _, query = url.partition("?")
+        base = base.rstrip("/").removesuffix("/generate")
+        address = below(f"{base}?{query}", f"/generate/{voice}", "output_format=pcm_16000")
+        self._http = PcmOverHttp(address, key, _REFUSALS, patience)
+
+    def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        return self._http.speak({"text": text})
+
+    async def close(self) -> None:
+        await self._http.close()

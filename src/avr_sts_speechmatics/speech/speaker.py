@@ -1,0 +1,211 @@
+"""Speaking: a reply's text becomes the caller's audio, sentence by sentence.
+
+    text, as it is thought -> sentences -> voice (one ahead) -> 8 kHz -> playout
+
+While one sentence is heard, the next is being fetched, and no more than that: what is fetched too
+early costs characters and is thrown away when the caller interrupts. A sentence keeps its place in
+the playout from the moment it is asked for, so two fetched side by side cannot change places.
+
+A reply that fails is not silence: what was ready is played, then the dialogue is told.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE
+from avr_sts_speechmatics.audio.playout import AgentAudio, Utterance
+from avr_sts_speechmatics.audio.resample import Resampler
+from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.services.tts.protocol import Tts
+from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
+from avr_sts_speechmatics.speech.read_aloud import spoken
+from avr_sts_speechmatics.speech.sentences import Sentences
+from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
+
+AHEAD = 2
+"""Sentences of a reply that may be under way at once: the one being heard, and the next."""
+
+PIECE_BYTES = 6400
+COMFORT_BYTES = BYTES_PER_SECOND // 5
+"""Resampling costs nearly the same for 10 ms of audio as for 200. While more than COMFORT_BYTES
+wait to be heard, it is done in pieces of PIECE_BYTES; until then all is passed on at once."""
+
+_log = logging.getLogger(__name__)
+
+
+class Speaker:
+    """The mouth of one call.
+
+    tell: takes the events of replies (SentenceReady, VoiceStarted, ReplyEnded, ReplyFailed).
+    """
+
+    def __init__(
+        self,
+        voice: Tts,
+        phrases: KeptPhrases,
+        playout: AgentAudio,
+        tell: Callable[[ev.Event], None],
+    ) -> None:
+        self._voice = voice
+        self._phrases = phrases
+        self._playout = playout
+        self._tell = tell
+        self._utterances = 0
+        self._under_way: dict[int, _Reply] = {}  # by utterance
+        self._replies: dict[int, _Reply] = {}
+
+    async def speak(
+        self, number: int, text: AsyncGenerator[str | None, None], times: TurnTimes | None = None
+    ) -> None:
+        """Speak a reply to its end, or until cancelled; then tell how it ended.
+
+        text: in pieces cut anywhere; None: what came so far is a whole, more may come much later.
+        times: is told when what came first.
+
+        Cancelling stops the thinking and the fetching at once. What waits in the playout is the
+        canceller's to flush.
+        """
+        reply = self._replies[number] = _Reply(number, times)
+        try:
+            async with asyncio.TaskGroup() as fetching:
+                try:
+                    async with aclosing(text):
+                        await self._speak_text(reply, text, fetching)
+                except ServiceError as error:
+                    _log.warning("%s", error)
+                    reply.failed = True
+            await reply.wait_until_heard()
+        finally:
+            del self._replies[number]
+            for utterance in reply.utterances:
+                self._under_way.pop(utterance, None)
+        # A reply without a word is as silent as one that failed.
+        if reply.failed or not reply.started:
+            self._tell(ev.ReplyFailed(number))
+        else:
+            self._tell(ev.ReplyEnded(number))
+
+    def fill(self, number: int, phrase: str) -> None:
+        """Say a kept phrase ahead of what a reply has to say yet; nothing while it speaks."""
+        reply = self._replies.get(number)
+        speech = self._phrases.get(phrase)
+        if reply is None or speech is None or (reply.started and reply.utterances):
+            return
+        utterance = self._open(reply, phrase, ahead=True)
+        reply.fillers.add(utterance.number)
+        self._tell(ev.VoiceStarted(number, filler=True))
+        self._playout.write(utterance, speech)
+        self._playout.end(utterance)
+
+    def played(self, utterance: int) -> None:
+        """The playout has played one utterance to its end."""
+        reply = self._under_way.pop(utterance, None)
+        if reply is not None:
+            reply.utterance_heard(utterance)
+
+    async def _speak_text(
+        self, reply: "_Reply", text: AsyncGenerator[str | None, None], fetching: asyncio.TaskGroup
+    ) -> None:
+        sentences = Sentences()
+        async for delta in text:
+            if reply.times is not None:
+                reply.times.token()
+            if delta is None:
+                pieces, sentences = sentences.end(), Sentences()
+            else:
+                pieces = sentences.feed(delta)
+            for sentence in pieces:
+                await self._start_sentence(reply, sentence, fetching)
+            if reply.failed:
+                return
+        for sentence in sentences.end():
+            await self._start_sentence(reply, sentence, fetching)
+
+    async def _start_sentence(
+        self, reply: "_Reply", sentence: str, fetching: asyncio.TaskGroup
+    ) -> None:
+        await reply.room.acquire()
+        if reply.failed:
+            return
+        utterance = self._open(reply, sentence)
+        if reply.times is not None:
+            reply.times.clause()
+        kept = self._phrases.get(sentence)
+        if kept is not None:
+            self._write(reply, utterance, kept)
+            self._playout.end(utterance)
+        else:
+            fetching.create_task(self._fetch(reply, utterance, sentence))
+
+    def _open(self, reply: "_Reply", text: str, *, ahead: bool = False) -> Utterance:
+        """A place in the playout for a piece of a reply; ahead: before all that wait there."""
+        self._utterances += 1
+        number = self._utterances
+        utterance = self._playout.open(number, ahead=ahead)
+        reply.utterances.add(number)
+        self._under_way[number] = reply
+        self._tell(ev.SentenceReady(reply.number, number, text))
+        return utterance
+
+    async def _fetch(self, reply: "_Reply", utterance: Utterance, sentence: str) -> None:
+        resampler = Resampler(self._voice.rate, RATE)
+        whole = False
+        try:
+            async with aclosing(self._voice.speak(spoken(sentence))) as audio:
+                held = b""
+                async for pcm in audio:
+                    held += pcm
+                    if utterance.waiting_bytes > COMFORT_BYTES and len(held) < PIECE_BYTES:
+                        continue
+                    self._write(reply, utterance, resampler.feed(held))
+                    held = b""
+                    await utterance.room()
+            self._write(reply, utterance, resampler.feed(held) + resampler.flush())
+            whole = True
+        except ServiceError as error:
+            _log.warning("%s", error)
+            # Half a sentence was heard: going on with the next is less confusing than an apology.
+            if not utterance.written_bytes:
+                reply.failed = True
+        finally:
+            self._playout.end(utterance, whole=whole)
+
+    def _write(self, reply: "_Reply", utterance: Utterance, pcm: bytes) -> None:
+        if not pcm:
+            return
+        if not utterance.written_bytes:
+            reply.started = True
+            if reply.times is not None:
+                reply.times.audio()
+            self._tell(ev.VoiceStarted(reply.number))
+        self._playout.write(utterance, pcm)
+
+
+class _Reply:
+    """What is known of a reply under way."""
+
+    __slots__ = ("_heard", "failed", "fillers", "number", "room", "started", "times", "utterances")
+
+    def __init__(self, number: int, times: TurnTimes | None) -> None:
+        self.number = number
+        self.times = times
+        self.started = False
+        self.failed = False
+        self.utterances: set[int] = set()
+        self.fillers: set[int] = set()  # of them: what the voice was not asked for
+        self.room = asyncio.Semaphore(AHEAD)
+        self._heard = asyncio.Event()
+
+    def utterance_heard(self, utterance: int) -> None:
+        self.utterances.discard(utterance)
+        if utterance not in self.fillers:
+            self.room.release()
+        self._heard.set()
+
+    async def wait_until_heard(self) -> None:
+        while self.utterances:
+            self._heard.clear()
+            await self._heard.wait()

@@ -1,0 +1,105 @@
+"""Who speaks for an agent: which voice, what takes over for it, and what is kept of its speech.
+
+Speechmatics' voices speak English. Another language, or an agent that asks for it, gets OpenAI's;
+with VOICE_FALLBACK it also takes over where Speechmatics' fails. Voices and kept phrases belong to
+the process: agents that sound alike share them.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+
+from avr_sts_speechmatics.agents.agent import Agent, Voicing
+from avr_sts_speechmatics.services.tts.fallback import FallbackTts
+from avr_sts_speechmatics.services.tts.openai import BASE_URL, OpenAiTts
+from avr_sts_speechmatics.services.tts.protocol import Tts
+from avr_sts_speechmatics.services.tts.speechmatics import SpeechmaticsTts
+from avr_sts_speechmatics.settings import LANGUAGES_SPOKEN, Settings
+from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
+from avr_sts_speechmatics.values import Secret
+
+AGAIN_S = 30.0
+"""How long after a failure the kept phrases are tried again (s)."""
+
+
+def primary(language: str) -> str:
+    """`en` of `en_ta` or `en-GB`."""
+    return language.replace("_", "-").split("-")[0]
+
+
+class Voices:
+    """All voices of the process.
+
+    url, key: of Speechmatics' text-to-speech, or of what stands in for it.
+    phrases: texts to keep, for each way to sound.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        url: str,
+        key: Secret | None,
+        phrases: Mapping[Voicing, tuple[str, ...]],
+    ) -> None:
+        self._settings = settings
+        self._url = url
+        self._key = key
+        self._second: dict[str, OpenAiTts] = {}
+        self._first: dict[str, Tts] = {}
+        self._phrases = {voicing: KeptPhrases(texts) for voicing, texts in phrases.items()}
+
+    @property
+    def missing(self) -> int:
+        """How many phrases are not kept yet."""
+        return sum(phrases.missing for phrases in self._phrases.values())
+
+    def of(self, agent: Agent) -> tuple[Tts, KeptPhrases]:
+        """The voice for one call of this agent, and what is kept of it."""
+        voice = self._voice(agent.voicing)
+        # What a web service chose for this call alone has nothing kept.
+        kept = self._phrases.get(agent.voicing) or KeptPhrases(())
+        return (voice.for_call() if isinstance(voice, FallbackTts) else voice), kept
+
+    async def prepare(self) -> None:
+        """Make the kept phrases; try again now and then until all are there."""
+        while True:
+            complete = [
+                await phrases.prepare(self._voice(voicing))
+                for voicing, phrases in self._phrases.items()
+            ]
+            if all(complete):
+                return
+            await asyncio.sleep(AGAIN_S)
+
+    async def close(self) -> None:
+        for voice in self._all():
+            await voice.close()
+
+    def _all(self) -> Iterator[Tts]:
+        yield from self._second.values()
+        yield from self._first.values()
+
+    def _voice(self, voicing: Voicing) -> Tts:
+        engine = voicing.engine
+        if engine is None:
+            foreign = primary(voicing.language) not in LANGUAGES_SPOKEN
+            engine = "openai" if foreign and self._settings.voice_fallback else "speechmatics"
+        if engine == "openai":
+            return self._openai(voicing.voice or self._settings.openai_tts_voice)
+        name = voicing.voice or self._settings.speechmatics_voice
+        if name not in self._first:
+            voice: Tts = SpeechmaticsTts(self._url, self._key, name)
+            if self._settings.voice_fallback:
+                voice = FallbackTts(voice, self._openai(self._settings.openai_tts_voice))
+            self._first[name] = voice
+        return self._first[name]
+
+    def _openai(self, name: str) -> OpenAiTts:
+        if name not in self._second:
+            settings = self._settings
+            self._second[name] = OpenAiTts(
+                settings.openai_tts_key,
+                settings.openai_tts_model,
+                name,
+                settings.openai_tts_url or BASE_URL,
+            )
+        return self._second[name]

@@ -1,0 +1,94 @@
+"""One port for WebSockets and HTTP: the first bytes say which, then the socket is handed over.
+
+A request that asks for an upgrade to `websocket` goes to picows, which carries calls cheaply;
+every other one goes to aiohttp, which knows all of HTTP. After that this module is out of the way:
+nothing is proxied, no byte is copied twice.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+HEAD_MAX_BYTES = 16 * 1024
+HEAD_S = 10.0
+"""A connection that has not sent a request's head by then is closed (s)."""
+
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n"
+
+
+class SharedPort(asyncio.Protocol):
+    """Waits for the head of one connection's first request.
+
+    websocket, http: make the protocol that takes the connection over.
+    """
+
+    def __init__(
+        self,
+        websocket: Callable[[], asyncio.BufferedProtocol],
+        http: Callable[[], asyncio.Protocol],
+    ) -> None:
+        self._websocket = websocket
+        self._http = http
+        self._head = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are TCP transports in all but their ancestry.
+        self._transport = cast(asyncio.Transport, transport)
+        self._timer = asyncio.get_running_loop().call_later(HEAD_S, self._transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        transport = self._transport
+        assert transport is not None
+        self._head += data
+        # Empty lines before a request are to be ignored. [RFC 9112, 2.2]
+        while self._head.startswith(b"\r\n"):
+            del self._head[:2]
+        end = self._head.find(b"\r\n\r\n")
+        if (len(self._head) if end < 0 else end) > HEAD_MAX_BYTES:
+            transport.write(_TOO_LARGE)
+            transport.close()
+            return
+        if end < 0:
+            return
+        self._stop_timer()
+        head, self._head = bytes(self._head), bytearray()
+        if asks_for_websocket(head[:end]):
+            hand_over(transport, self._websocket(), head)
+        else:
+            protocol = self._http()
+            transport.set_protocol(protocol)
+            protocol.connection_made(transport)
+            protocol.data_received(head)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def asks_for_websocket(head: bytes) -> bool:
+    """Whether a request's head asks for a WebSocket. [RFC 6455, 4.2.1]"""
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"upgrade":
+            return b"websocket" in value.lower()
+    return False
+
+
+def hand_over(
+    transport: asyncio.Transport, protocol: asyncio.BufferedProtocol, data: bytes
+) -> None:
+    """Give an open connection and what came over it so far to a buffered protocol."""
+    transport.set_protocol(protocol)
+    protocol.connection_made(transport)
+    while data and not transport.is_closing():
+        buffer = memoryview(protocol.get_buffer(len(data))).cast("B")
+        size = min(len(buffer), len(data))
+        buffer[:size] = data[:size]
+        protocol.buffer_updated(size)
+        data = data[size:]

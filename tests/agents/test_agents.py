@@ -1,0 +1,435 @@
+"""Who answers a call, and with whose instructions."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from tests.support import ROOT
+
+from avr_sts_speechmatics.agents.agent import Voicing
+from avr_sts_speechmatics.agents.agents import NUMBER_FACTS, Agents
+from avr_sts_speechmatics.assembly import manners_of
+from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.settings import DEFAULT_INSTRUCTIONS, Settings
+from avr_sts_speechmatics.values import VocabEntry
+
+EXAMPLES = ROOT / "examples" / "agents"
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes agents, text by name, into a folder."""
+
+    def writing(**agents: str) -> Path:
+        for name, text in agents.items():
+            (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+        return tmp_path
+
+    return writing
+
+
+def load(**settings: Any) -> Agents:
+    return Agents.load(Settings(**settings), manners_of)
+
+
+def calling(**facts: str) -> Caller:
+    return Caller("a-uuid", "test", facts)
+
+
+def mistakes_of(**settings: Any) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load(**settings)
+    return str(caught.value)
+
+
+# --- who answers ----------------------------------------------------------------------------------
+
+
+def test_without_agents_the_settings_answer() -> None:
+    words = (VocabEntry("Brandvoll"),)
+    agents = load(
+        speechmatics_welcome_message="Hi.",
+        speechmatics_language="en-GB",
+        speechmatics_additional_vocab=words,
+        no_input_s=3.0,
+    )
+    agent = agents.for_call(calling(to="600"))
+    assert agent.name == "default"
+    assert agent.instructions == DEFAULT_INSTRUCTIONS
+    assert (agent.manners.welcome, agent.manners.no_input_s) == ("Hi.", 3.0)
+    assert (agent.language, agent.vocabulary) == ("en-GB", words)
+    assert (agent.voice, agent.voice_engine, agent.model, agent.tools) == (None,) * 4
+    assert agents.all == (agent,)
+    assert agents.warnings == ()
+
+
+def test_what_an_agent_does_not_say_comes_from_the_settings(write: Write) -> None:
+    text = "voice: theo\nmodel: small\ntools: [find]\nmanners: {no_input_s: 3, wait: Wait.}"
+    agents = load(agents_dir=write(host=text), filler_after_ms=500.0, speechmatics_language="en")
+    agent = agents.for_call(calling(agent="host"))
+    assert agent.instructions == DEFAULT_INSTRUCTIONS
+    assert agent.manners.welcome == Settings().speechmatics_welcome_message
+    assert (agent.manners.no_input_s, agent.manners.filler_s) == (3.0, 0.5)
+    assert agent.manners.wait == "Wait."
+    assert (agent.voice_engine, agent.voice, agent.language) == ("speechmatics", "theo", "en")
+    assert (agent.model, agent.tools) == ("small", frozenset({"find"}))
+
+
+@pytest.mark.parametrize(
+    ("facts", "name"),
+    [
+        ({"agent": "desk"}, "desk"),
+        ({"agent": "desk", "to": "600"}, "desk"),
+        ({"agent": " desk "}, "desk"),
+        ({"agent": "", "to": "600"}, "host"),
+        ({"to": "600"}, "host"),
+        *(({fact: "600"}, "host") for fact in NUMBER_FACTS),
+        ({"to": "700", "exten": "600"}, "host"),
+        ({"exten": "600", "to": "5123"}, "desk"),
+        ({"from": "600"}, "default"),
+        ({"to": "700"}, "default"),
+        ({}, "default"),
+    ],
+)
+def test_an_agent_is_picked_by_its_name_or_by_the_number_called(
+    write: Write, facts: dict[str, str], name: str
+) -> None:
+    agents = load(agents_dir=write(host="numbers: [600]", desk="numbers: [_5XXX]"))
+    assert agents.for_call(calling(**facts)).name == name
+
+
+def test_an_unknown_agent_is_warned_of_and_the_default_one_answers(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    agents = load(agents_dir=write(support="numbers: [600]"))
+    assert agents.for_call(calling(agent="Support\n", to="600")).name == "default"
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    expected = "there is no agent 'Support': the default one answers; did you mean support?"
+    assert record.getMessage() == expected
+
+    assert agents.for_call(calling(agent="x" * 1000)).name == "default"
+    assert len(caplog.records[1].getMessage()) < 100
+
+
+def test_a_default_agent_of_ones_own(write: Write) -> None:
+    agents = load(agents_dir=write(default="instructions: Be kind.", host="numbers: [600]"))
+    assert agents.for_call(calling(to="1")).instructions == "Be kind."
+    assert agents.for_call(calling(agent="no")).instructions == "Be kind."
+    assert agents.for_call(calling(to="600")).instructions == DEFAULT_INSTRUCTIONS
+    assert [agent.name for agent in agents.all] == ["default", "host"]
+
+
+# --- whose instructions ---------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def told(reply: Callable[[web.Request], Any]) -> AsyncIterator[str]:
+    """The address of a web service that gives this reply."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        found = reply(request)
+        return web.json_response(await found if asyncio.iscoroutine(found) else found)
+
+    app = web.Application()
+    app.router.add_get("/agent", handle)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0]
+    try:
+        yield f"http://{host}:{port}/agent"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "instructions.txt"
+    path.write_text("Of the file.")
+    return path
+
+
+async def instructions(agents: Agents, **facts: str) -> str:
+    """Those a call gets."""
+    try:
+        caller = calling(**facts)
+        agent = agents.for_call(caller)
+        return (await agents.brief(agent, caller)).instructions
+    finally:
+        await agents.close()
+
+
+async def test_text_wins_over_the_service_that_over_the_file_and_the_file_over_the_default(
+    file: Path,
+) -> None:
+    asked = 0
+
+    def reply(_: web.Request) -> dict[str, str]:
+        nonlocal asked
+        asked += 1
+        return {"system": "Of the service."}
+
+    async with told(reply) as url:
+        for text, address, path, expected in [
+            (None, None, None, DEFAULT_INSTRUCTIONS),
+            (None, None, file, "Of the file."),
+            (None, url, None, "Of the service."),
+            (None, url, file, "Of the service."),
+            ("Of the text.", None, file, "Of the text."),
+            ("Of the text.", url, file, "Of the text."),
+        ]:
+            agents = load(
+                speechmatics_instructions=text,
+                speechmatics_url_instructions=address,
+                speechmatics_file_instructions=path,
+            )
+            assert await instructions(agents) == expected
+    assert asked == 2
+
+
+async def test_a_source_that_another_one_hides_is_warned_of(file: Path) -> None:
+    agents = load(
+        speechmatics_instructions="Be kind.",
+        speechmatics_url_instructions="http://127.0.0.1:9",
+        speechmatics_file_instructions=file,
+    )
+    await agents.close()
+    assert [warning.split()[0] for warning in agents.warnings] == [
+        "SPEECHMATICS_URL_INSTRUCTIONS",
+        "SPEECHMATICS_FILE_INSTRUCTIONS",
+    ]
+
+
+async def test_an_agents_own_instructions_stand_and_nobody_is_asked(write: Write) -> None:
+    async with told(lambda _: {"system": "Of the service."}) as url:
+        folder = write(own="instructions: Its own.", other="voice: theo")
+        (folder / "own.txt").write_text("Of its own file.")
+        write(filed="instructions_file: own.txt")
+        agents = load(agents_dir=folder, speechmatics_url_instructions=url)
+        assert {agent.name: agents.needs_brief(agent) for agent in agents.all} == {
+            "default": True,
+            "filed": False,
+            "other": True,
+            "own": False,
+        }
+        assert await instructions(agents, agent="own") == "Its own."
+        assert await instructions(agents, agent="filed") == "Of its own file."
+        assert await instructions(agents, agent="other") == "Of the service."
+        (folder / "own.txt").write_text("Of its own file, changed.")
+        assert await instructions(agents, agent="filed") == "Of its own file, changed."
+
+
+def test_a_changed_file_counts_from_the_next_call(file: Path) -> None:
+    agents = load(speechmatics_file_instructions=file)
+    assert agents.for_call(calling()).instructions == "Of the file."
+    file.write_text("Of the changed file.")
+    assert agents.for_call(calling()).instructions == "Of the changed file."
+    file.unlink()
+    assert agents.for_call(calling()).instructions == "Of the changed file."
+
+
+def test_a_file_that_cannot_be_used_stops_the_start(file: Path) -> None:
+    file.write_text("")
+    said = mistakes_of(speechmatics_file_instructions=file)
+    assert said.startswith(f"SPEECHMATICS_FILE_INSTRUCTIONS={file}: give a text of 1 to")
+
+
+async def test_what_the_service_says_is_for_this_call_alone() -> None:
+    def reply(request: web.Request) -> dict[str, Any]:
+        if request.query["from"] == "1":
+            return {"system": "Be kind."}
+        voice = {"engine": "openai", "name": "nova"}
+        said = {"welcome": "Hallo.", "voice": voice, "language": "de", "tools": []}
+        return {"system": "Sei nett."} | said
+
+    async with told(reply) as url:
+        agents = load(speechmatics_url_instructions=url)
+        before = agents.for_call(calling())
+        german = await agents.brief(before, calling(**{"from": "2"}))
+        english = await agents.brief(before, calling(**{"from": "1"}))
+        await agents.close()
+    assert (german.instructions, german.manners.welcome) == ("Sei nett.", "Hallo.")
+    assert (german.voice_engine, german.voice, german.language) == ("openai", "nova", "de")
+    assert german.tools == frozenset()
+    assert english.instructions == "Be kind."
+    assert english.manners == before.manners
+    assert (english.voicing, english.tools) == (before.voicing, before.tools)
+    assert agents.for_call(calling()) == before
+
+
+async def test_another_language_than_the_phrases_have_is_warned_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with told(lambda _: {"system": "Sei nett.", "language": "de"}) as url:
+        agents = load(speechmatics_url_instructions=url)
+        for _ in range(3):
+            await agents.brief(agents.for_call(calling()), calling())
+        await agents.close()
+    (record,) = caplog.records
+    assert "language de" in record.getMessage()
+
+
+async def test_a_service_that_is_too_slow_leaves_the_call_to_the_file_after_two_seconds(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with told(lambda _: asyncio.sleep(30)) as url:
+        agents = load(speechmatics_url_instructions=url, speechmatics_file_instructions=file)
+        begun = time.monotonic()
+        assert await instructions(agents) == "Of the file."
+        assert 1.9 < time.monotonic() - begun < 4
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.getMessage() == (
+        "SPEECHMATICS_URL_INSTRUCTIONS: no whole answer within 2 s; "
+        "this call has SPEECHMATICS_FILE_INSTRUCTIONS"
+    )
+
+
+async def test_a_service_that_fails_costs_a_call_its_words_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with told(lambda _: {"system": "Sei nett.", "welcome": 5}) as url:
+        agents = load(speechmatics_url_instructions=f"{url}?token=secret")
+        caller = calling(**{"from": "493012345"})
+        agent = agents.for_call(caller)
+        assert await agents.brief(agent, caller) == agent
+        await agents.close()
+    (record,) = caplog.records
+    said = record.getMessage()
+    assert "at `$.welcome`; this call has the default text" in said
+    assert not any(word in said for word in ("secret", "4930", "nett"))
+
+
+# --- what is wrong at the start -------------------------------------------------------------------
+
+
+def test_all_mistakes_of_all_agents_stop_the_start_at_once(write: Write) -> None:
+    folder = write(
+        a="\nvoise: theo\nnumbers: [600]",
+        b="numbers: ['6 00', '_5[']",
+        c="manners:\n  barge_in: x",
+        d="voice: theo\n",
+    )
+    begin = f"AGENTS_DIR={folder}: {folder}/"
+    said = mistakes_of(agents_dir=folder)
+    assert said.startswith(begin)
+    assert [line.removeprefix(f"{folder}/") for line in said.removeprefix(begin).splitlines()] == [
+        "a.yaml, line 2: voise: not known; did you mean voice?",
+        "c.yaml, line 2: manners.barge_in: 'x' cannot be used: give one of words, speech, off.",
+        f"b.yaml, line 1: numbers: 6 00 is there too: {folder}/a.yaml, line 3: numbers.",
+        "b.yaml, line 1: numbers: _5[: [ begins no set of characters, such as [137] or [2-4].",
+    ]
+
+
+def test_a_folder_without_agents_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no agent")
+    assert "no agent in it; write one as a file such as support" in mistakes_of(agents_dir=tmp_path)
+
+
+def test_a_folder_that_is_gone_stops_the_start(tmp_path: Path) -> None:
+    assert "cannot be read" in mistakes_of(agents_dir=tmp_path / "gone")
+
+
+def test_an_agent_has_one_file(write: Write) -> None:
+    folder = write(host="voice: theo")
+    (folder / "host.yml").write_text("voice: jack")
+    assert "host.yaml is there too" in mistakes_of(agents_dir=folder)
+
+
+def test_a_tool_that_nobody_has_is_told_with_its_place(write: Write) -> None:
+    folder = write(host="voice: theo\ntools: [find, avr_transfr, other]", desk="tools: []")
+    assert list(load(agents_dir=folder).strange_tools({"find", "avr_transfer"})) == [
+        f"{folder}/host.yaml, line 2: tools: there is no tool '{tool}'; {mend}"
+        for tool, mend in [
+            ("avr_transfr", "did you mean avr_transfer?"),
+            ("other", "take it out, or add the tool."),
+        ]
+    ]
+
+
+# --- another language -----------------------------------------------------------------------------
+
+GERMAN = """
+language: de
+welcome: Guten Tag.
+manners:
+  sorry: Wie bitte?
+  farewell: Bitte rufen Sie wieder an.
+  wait: Moment.
+  goodbye: Auf Wiederhören.
+  transferring: Ich verbinde.
+  prompts: Sind Sie noch da?
+"""
+
+
+def test_english_phrases_of_an_agent_that_is_not_are_warned_of(write: Write) -> None:
+    whole = GERMAN + "  fillers: Moment.\n"
+    folder = write(
+        whole=whole,
+        short=GERMAN,
+        long=whole + "  max_call_s: 60\n",
+        british="language: en-GB",
+        mute=whole.replace("Guten Tag.", ""),
+        rude=whole.replace("welcome: Guten Tag.", ""),
+    )
+    ends = {
+        warning.split(": ")[0].rpartition("/")[2]: warning.rpartition("write ")[2]
+        for warning in load(agents_dir=folder).warnings
+    }
+    assert ends == {
+        "short.yaml": "manners.fillers.",
+        "long.yaml": "manners.warning.",
+        "rude.yaml": "welcome.",
+    }
+
+
+def test_english_phrases_in_another_language_of_the_settings_are_warned_of(write: Write) -> None:
+    (warning,) = load(speechmatics_language="de").warnings
+    assert warning.startswith("SPEECHMATICS_LANGUAGE=de, but some phrases of the agent are English")
+    assert "default.yaml" in warning
+    folder = write(default=GERMAN + "  fillers: Moment.\n")
+    assert load(speechmatics_language="de", agents_dir=folder).warnings == ()
+
+
+# --- what is kept as speech -----------------------------------------------------------------------
+
+
+def test_phrases_are_kept_for_each_way_they_sound(write: Write) -> None:
+    folder = write(
+        host="voice: theo\nwelcome: Good evening.\nmanners: {wait: Wait.}",
+        bar="voice: theo\nwelcome: Cheers.",
+        desk="voice: {engine: openai}\nlanguage: de\nwelcome: Hallo {from}.",
+    )
+    agents = load(agents_dir=folder, speechmatics_welcome_message="")
+    kept = agents.phrases()
+    theo = Voicing("speechmatics", "theo", "en")
+    openai = Voicing("openai", None, "de")
+    assert kept.keys() == {Voicing(None, None, "en"), theo, openai}
+    assert {"Good evening.", "Cheers.", "Wait."} < set(kept[theo])
+    assert all(len(set(texts)) == len(texts) for texts in kept.values())
+    assert "" not in kept[Voicing(None, None, "en")]
+    assert not any("{" in text for text in kept[openai])
+    assert agents.for_call(calling(agent="host")).voicing == theo
+
+
+# --- the examples ---------------------------------------------------------------------------------
+
+
+def test_the_examples_are_agents_without_a_warning() -> None:
+    agents = load(agents_dir=EXAMPLES)
+    assert agents.warnings == ()
+    assert agents.for_call(calling(to="600")).name == "restaurant"
+    support = agents.for_call(calling(to="6117"))
+    assert support.name == "support"
+    assert "serial number" in support.instructions
+    assert list(agents.strange_tools({"avr_transfer", "avr_hangup"})) == []

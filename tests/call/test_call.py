@@ -1,0 +1,427 @@
+"""A whole call against the scripted cloud: what the caller lives through, also when things fail."""
+
+import asyncio
+import gc
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+from tests.avr_core import SILENCE, AvrCore, Heard, dial
+from tests.support import Serve, open_sockets, until, url_of
+
+from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.assembly import manners_of
+from avr_sts_speechmatics.audio.playout import PlayoutClock
+from avr_sts_speechmatics.call.call import Call, Services
+from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.pbx.departures import Departures
+from avr_sts_speechmatics.sandbox import stt_messages
+from avr_sts_speechmatics.sandbox.faults import Drop, RefuseKey, Status, Truncate
+from avr_sts_speechmatics.sandbox.received import SttSession
+from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox, scripted, turn
+from avr_sts_speechmatics.services.stt import speechmatics_session
+from avr_sts_speechmatics.services.stt.protocol import SttListener
+from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
+from avr_sts_speechmatics.tools.toolbox import Toolbox
+
+QUESTION = turn("When do you close?", start=0.2, end=0.8)
+SORRY = Manners().sorry
+FAREWELL = Manners().farewell
+
+
+async def ask(core: AvrCore) -> None:
+    await core.init()
+    await core.speak(bytes(32_000))
+
+
+def say_now(session: SttSession, text: str, *, at: float) -> None:
+    """A whole turn of the caller, at this moment. at: its end in seconds of audio."""
+    session.say(stt_messages.segment(text, at - 0.5, at))
+    session.say(stt_messages.end_of_turn(at))
+
+
+def has_said(text: str, heard: Heard) -> bool:
+    return heard.said("agent") == text
+
+
+async def test_the_agent_greets_first(serve: Serve) -> None:
+    async with (
+        running_sandbox() as cloud,
+        serve(cloud, speechmatics_welcome_message="Good morning.") as server,
+        dial(url_of(server)) as core,
+    ):
+        await core.init()
+        heard = await core.until(lambda heard: bool(heard.transcript))
+        assert heard.transcript == [("agent", "Good morning.")]
+
+
+async def test_a_turn_is_one_line_of_the_log_and_says_nothing_of_its_words(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with (
+        running_sandbox(scripted(QUESTION, answers=["At five. Good bye."])) as cloud,
+        serve(cloud) as server,
+        dial(url_of(server)) as core,
+    ):
+        await core.init()
+        await core.stay(1.6)  # in real time: the caller's last sound is put on our clock
+        await core.until(lambda heard: heard.said("agent") == "At five. Good bye.")
+        await until(lambda: any(hasattr(record, "turn") for record in caplog.records))
+        lines = [record for record in caplog.records if hasattr(record, "turn")]
+    assert len(lines) == 1
+    turn_times = lines[0].turn
+    assert turn_times["words_said"] == turn_times["words_heard"] == 4
+    assert turn_times["interrupted"] is False
+    assert 400 <= turn_times["voice_to_voice_ms"] <= 2500
+    assert "five" not in caplog.text
+    assert "close" not in caplog.text
+
+
+async def test_a_welcome_that_was_prepared_needs_no_voice(serve: Serve) -> None:
+    async with (
+        running_sandbox() as cloud,
+        serve(cloud, speechmatics_welcome_message="Good morning.") as server,
+    ):
+        cloud.faults.add(Status(part="tts", count=None))
+        async with dial(url_of(server)) as core:
+            await core.init()
+            heard = await core.until(lambda heard: bool(heard.transcript))
+            assert len(heard.frames) > 10
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Status(part="llm", count=2),
+        RefuseKey(part="llm"),
+        Truncate(part="llm", after=0),
+    ],
+)
+async def test_a_model_that_fails_is_apologised_for_and_the_next_question_answered(
+    serve: Serve, fault: Status | RefuseKey | Truncate
+) -> None:
+    async with (
+        running_sandbox(scripted(QUESTION, answers=["At five."])) as cloud,
+        serve(cloud) as server,
+        dial(url_of(server)) as core,
+    ):
+        cloud.faults.add(fault)
+        await ask(core)
+        await core.until(lambda heard: heard.said("agent") == SORRY)
+        say_now(cloud.received.sessions[0], "Hello?", at=20)
+        heard = await core.until(lambda heard: heard.said("agent") == f"{SORRY} At five.")
+        assert heard.said("user") == "When do you close? Hello?"
+
+
+async def test_a_model_cut_in_mid_sentence_is_heard_so_far_and_apologised_for(
+    serve: Serve,
+) -> None:
+    async with (
+        running_sandbox(scripted(QUESTION, answers=["At five. On Sundays we are"])) as cloud,
+        serve(cloud) as server,
+        dial(url_of(server)) as core,
+    ):
+        cloud.faults.add(Truncate(part="llm", after=4))
+        await ask(core)
+        await core.until(lambda heard: heard.said("agent") == f"At five. {SORRY}")
+
+
+async def test_a_voice_that_fails_is_apologised_for_with_kept_audio(serve: Serve) -> None:
+    async with (
+        running_sandbox(scripted(QUESTION, answers=["At five."])) as cloud,
+        serve(cloud) as server,
+        dial(url_of(server)) as core,
+    ):
+        cloud.faults.add(Status(part="tts", count=None))
+        await ask(core)
+        await core.until(lambda heard: heard.said("agent") == SORRY, timeout=9)
+
+
+async def test_a_voice_that_never_works_ends_the_call(serve: Serve) -> None:
+    async with running_sandbox(scripted(QUESTION, answers=["At five."])) as cloud:
+        cloud.faults.add(Status(part="tts", status=404, count=None))
+        async with serve(cloud, prepared=False) as server, dial(url_of(server)) as core:
+            await ask(core)
+            heard = await core.until_closed()
+            assert heard.said("agent") == ""
+            assert "voice" in heard.of("error")[0]["message"]
+            assert heard.close_code == 1011
+
+
+async def test_a_sentence_cut_short_is_followed_by_the_next(serve: Serve) -> None:
+    answer = "We close at five every day. Good bye."
+    async with (
+        running_sandbox(scripted(QUESTION, answers=[answer])) as cloud,
+        serve(cloud) as server,
+        dial(url_of(server)) as core,
+    ):
+        cloud.faults.add(Truncate(part="tts", after=6400))
+        await ask(core)
+        heard = await core.until(lambda heard: len(heard.transcript) == 3)
+        assert heard.transcript[2] == ("agent", "Good bye.")
+
+
+async def test_a_service_that_never_works_is_not_promised_for_ever(serve: Serve) -> None:
+    async with (
+        running_sandbox() as cloud,
+        serve(cloud) as server,
+        dial(url_of(server)) as core,
+    ):
+        cloud.faults.add(RefuseKey(part="llm", count=None))
+        await core.init()
+        session = await cloud.received.session()
+        for number, last in enumerate((SORRY, SORRY, FAREWELL), start=1):
+            say_now(session, "Hello?", at=10.0 * number)
+            said = " ".join([*[SORRY] * (number - 1), last])
+            await core.until(partial(has_said, said), timeout=9)
+        heard = await core.until_closed()
+        assert heard.of("error")
+        assert heard.close_code == 1011
+
+
+async def test_hearing_that_never_works_ends_the_call_with_a_farewell(serve: Serve) -> None:
+    async with (
+        running_sandbox() as cloud,
+        serve(cloud) as server,
+        dial(url_of(server)) as core,
+    ):
+        cloud.faults.add(RefuseKey(part="stt", count=None))
+        await core.init()
+        heard = await core.until_closed(timeout=8)
+        assert heard.said("agent") == FAREWELL
+        assert heard.of("error")
+        assert heard.close_code == 1011
+
+
+async def test_hearing_that_drops_in_mid_word_loses_nothing(serve: Serve) -> None:
+    begun = turn("When do", start=0.2, end=3.0, partials=["When"])
+    async with (
+        running_sandbox(scripted(begun, QUESTION, answers=["At five."])) as cloud,
+        serve(cloud) as server,
+        dial(url_of(server)) as core,
+    ):
+        cloud.faults.add(Drop(after=0.6))
+        await core.init()
+        for _ in range(60):
+            await core.speak(SILENCE)
+            await asyncio.sleep(0.01)
+        await core.speak(bytes(32_000))
+        heard = await core.until(lambda heard: len(heard.transcript) == 2)
+        assert heard.transcript == [("user", "When do you close?"), ("agent", "At five.")]
+
+
+async def test_a_caller_is_asked_for_a_moment_while_nobody_hears(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speechmatics_session, "QUOTA_WAIT_S", 3.0)
+    async with running_sandbox(max_calls=1) as cloud, serve(cloud) as server:
+        async with dial(url_of(server)) as first, dial(url_of(server)) as second:
+            await first.init()
+            await cloud.received.session()
+            await second.init()
+            await second.until(lambda heard: ("agent", Manners().wait) in heard.transcript)
+            await first.hang_up()
+            await cloud.received.session(1)
+
+
+async def test_a_line_that_goes_quiet_is_given_the_silence_that_ends_a_turn(
+    serve: Serve,
+) -> None:
+    async with (
+        running_sandbox(scripted(QUESTION, answers=["At five."])) as cloud,
+        serve(cloud) as server,
+        dial(url_of(server)) as core,
+    ):
+        await core.init()
+        await core.speak(bytes(round(16_000 * 0.9)))  # and not a frame more
+        await core.until(lambda heard: len(heard.transcript) == 2)
+
+
+async def test_a_slow_model_is_dropped_when_the_caller_speaks_on(serve: Serve) -> None:
+    never = asyncio.Event()
+    two = [
+        *turn("I would like,", start=0.2, end=0.8),
+        *turn("a table for two.", start=2.0, end=3.0, partials=["a table"]),
+    ]
+    async with (
+        running_sandbox(scripted(two, answers=[["Well", never], "For two."])) as cloud,
+        serve(cloud) as server,
+        dial(url_of(server)) as core,
+    ):
+        await ask(core)
+        await cloud.received.until(lambda: len(cloud.received.chats) == 1)
+        await core.speak(bytes(48_000))
+        heard = await core.until(lambda heard: len(heard.transcript) == 3)
+        assert heard.transcript[2] == ("agent", "For two.")
+        messages = cloud.received.chats[1].body["messages"]
+        assert messages[-1]["content"] == "I would like, a table for two."
+        assert heard.of("interruption") == []
+
+
+async def test_the_voice_is_asked_one_sentence_ahead_and_no_further(serve: Serve) -> None:
+    answer = "One one one one one. Two two two two two. Three three three. Four four four."
+    async with (
+        running_sandbox(scripted(QUESTION, answers=[answer])) as cloud,
+        serve(cloud) as server,
+        dial(url_of(server)) as core,
+    ):
+        prepared = len(cloud.received.speech)
+        await ask(core)
+        heard = await core.until(lambda heard: len(heard.frames) > 10)
+        assert len(cloud.received.speech) - prepared == 2
+        heard = await core.until(lambda heard: len(heard.transcript) == 5, timeout=9)
+        assert " ".join(text for _, text in heard.transcript[1:]) == answer
+
+
+async def test_twenty_calls_one_after_another_leave_no_task_socket_or_memory(
+    serve: Serve,
+) -> None:
+    engines = scripted(*[QUESTION] * 24, answers=["Yes."])
+    async with running_sandbox(engines) as cloud, serve(cloud) as server:
+
+        async def one_call() -> None:
+            async with dial(url_of(server)) as core:
+                await ask(core)
+                await core.until(lambda heard: len(heard.transcript) == 2)
+            await until(lambda: server.health()["calls"] == 0)
+            cloud.received.sessions.clear()
+            cloud.received.chats.clear()
+            cloud.received.speech.clear()
+
+        for _ in range(4):
+            await one_call()
+        gc.collect()
+        tasks, sockets = len(asyncio.all_tasks()), len(open_sockets())
+        tracemalloc.start()
+        try:
+            before = tracemalloc.take_snapshot()
+            for _ in range(20):
+                await one_call()
+            gc.collect()
+            after = tracemalloc.take_snapshot()
+        finally:
+            tracemalloc.stop()
+        await until(lambda: len(asyncio.all_tasks()) <= tasks)
+        await until(lambda: len(open_sockets()) <= sockets)
+        ours = [tracemalloc.Filter(True, "*/avr_sts_speechmatics/*")]
+        ours += [tracemalloc.Filter(False, "*/sandbox/*")]
+        grown = sum(
+            stat.size_diff
+            for stat in after.filter_traces(ours).compare_to(before.filter_traces(ours), "filename")
+        )
+        # The interpreter keeps names it looked up (its type cache), the loop's heap cancelled
+        # timers: both bounded. A call that stayed would be tens of kilobytes of audio.
+        assert grown < 48 * 1024
+
+
+# --- with services of its own ----------------------------------------------------------------
+
+
+class Line:
+    """A line that only remembers."""
+
+    continuous = can_hang_up = rehearsed = False
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self.closed: list[bool] = []
+
+    def send_audio(self, frame: bytes) -> None: ...
+    def send_interruption(self) -> None: ...
+    def send_transcript(self, role: str, text: str) -> None: ...
+
+    def send_record(self, kind: str, fields: object) -> None: ...
+    def own_playout(self, finished: object) -> None: ...
+    def hang_up(self) -> None: ...
+
+    def send_error(self, message: str) -> None:
+        self.errors.append(message)
+
+    def close(self, *, failed: bool) -> None:
+        self.closed.append(failed)
+
+
+class Deaf:
+    """Ears that hear nothing, and break if asked to."""
+
+    def __init__(self, breaks: bool = False) -> None:
+        self._breaks = breaks
+
+    def hear(self, pcm: bytes) -> None: ...
+
+    async def run(self) -> None:
+        if self._breaks:
+            raise ZeroDivisionError("a fault of our own")
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def call_with(
+    open_stt: Callable[[SttListener], Any],
+) -> AsyncIterator[tuple[Any, Line]]:
+    line, clock = Line(), PlayoutClock()
+    nobody: Any = None
+    services = Services(
+        agents=Agents.load(Settings(speechmatics_welcome_message=""), manners_of),
+        open_stt=lambda _, listener: open_stt(listener),
+        llm=nobody,
+        voice_of=lambda _: (nobody, KeptPhrases(())),
+        toolbox=Toolbox((), timeout_s=1),
+        departures=Departures(None),
+    )
+    yield Call(Caller("a-call", "test"), line, services, clock), line
+    clock.close()
+
+
+async def test_a_fault_of_our_own_ends_the_call_loudly(caplog: pytest.LogCaptureFixture) -> None:
+    async with call_with(lambda _: Deaf(breaks=True)) as (call, line):
+        await call.run()
+        assert line.closed == [True]
+        assert line.errors == ["internal error"]
+        assert "ZeroDivisionError" in caplog.text
+
+
+class Confused(Deaf):
+    """Ears that report, from outside any task of the call, what is no word at all."""
+
+    def __init__(self, listener: SttListener) -> None:
+        super().__init__()
+        self._listener = listener
+
+    async def run(self) -> None:
+        words: Any = None
+        asyncio.get_running_loop().call_soon(self._listener.words_heard, words, 1.0)
+        await super().run()
+
+
+async def test_a_fault_told_by_a_socket_ends_the_call_as_loudly(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with call_with(Confused) as (call, line):
+        await asyncio.wait_for(call.run(), 2)
+        assert line.closed == [True]
+        assert line.errors == ["internal error"]
+        assert "TypeError" in caplog.text
+
+
+async def test_a_caller_who_leaves_before_the_call_runs_is_no_trouble() -> None:
+    async with call_with(lambda _: Deaf()) as (call, line):
+        call.leave()
+        await asyncio.wait_for(call.run(), 1)
+        assert line.closed == [False]
+
+
+async def test_a_call_that_is_cancelled_closes_its_line() -> None:
+    async with call_with(lambda _: Deaf()) as (call, line):
+        running = asyncio.create_task(call.run())
+        await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait((running,))
+        assert running.cancelled()
+        assert line.closed

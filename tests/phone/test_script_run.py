@@ -1,0 +1,751 @@
+"""`call --script`: reading scripts, performing them on a real socket, and the examples offline."""
+
+import argparse
+import asyncio
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import wave
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from picows import (
+    WSCloseCode,
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeRequest,
+    ws_create_server,
+)
+from tests.pbx.fake_ami import FakeAmi, running
+from tests.support import ROOT
+
+from avr_sts_speechmatics.cli.call import add_arguments, run_call
+from avr_sts_speechmatics.pbx.channels import Channel
+from avr_sts_speechmatics.phone import caller
+from avr_sts_speechmatics.phone.script import ANY, Expect, Pause, Press, Speak, Step
+from avr_sts_speechmatics.phone.script_file import KEYS, ScriptError, parse
+
+EXAMPLES = sorted((ROOT / "examples" / "scripts").glob("*.yaml"))
+RATE = 8000
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def steps(text: str) -> tuple[Step, ...]:
+    return parse(text, Path("calls/script.yaml")).steps
+
+
+def test_a_script_has_what_was_written() -> None:
+    text = """
+- expect: how can I help
+- say: What do you
+    charge?
+- play: hello.wav
+  interrupt: 800
+- keys: 012a#
+- pause: 1.5
+- expect: [nine, "9"]
+- expect: {tool: book_table, no_tool: [avr_transfer, avr-hangup]}
+- expect: {says: no, matches: ['a+', b], interrupted: No, ended: agent, within: 5}
+"""
+    assert steps(text) == (
+        Expect(says=("how can I help",)),
+        Speak("What do you charge?"),
+        Speak(Path("calls/hello.wav"), 800),
+        Press("012A#"),
+        Pause(1.5),
+        Expect(says=("nine", "9")),
+        Expect(tool=("book_table",), no_tool=("avr_transfer", "avr-hangup")),
+        Expect(("no",), ("a+", "b"), interrupted=False, ended="agent", within=5.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", ": no steps; write a list of them"),
+        ("say: Hello", ": no steps; write a list of them"),
+        ("- say: 'Hello", ": line 1: found unexpected end of stream; write the steps as YAML"),
+        ("- say: a\n- keys: *", ": line 2: expected alphabetic or numeric character"),
+        ("- say: a\x07", ": cannot be read as YAML; write the steps as text"),
+        ("- say: a\n- Hello", ", step 2: 'Hello' is no step; begin it with one of say, play"),
+        ("- - say: a", ", step 1: a list is no step; begin it with one of say, play"),
+        ("- {}", ", step 1: '' is no step; give one of say, play, keys, pause, expect"),
+        ("- sya: a", ", step 1: 'sya' is no step; give one of say, play, keys, pause, expect"),
+        ("- say: a\n  expect: b", ", step 1: say and expect are steps of their own; begin each"),
+        ("- say: a\n  say: b", ": line 1: 'say' stands twice in one step"),
+        ("- say:", ", step 1: say: '' is not a text; give some"),
+        ("- say: [a]", ", step 1: say: a list is not a text; give some"),
+        ("- say: a\n  within: 3", ", step 1: 'within' is not known; allowed: say, interrupt."),
+        ("- say: a\n  interrupt: soon", ", step 1: interrupt: 'soon' is not a number of millis"),
+        ("- pause: -1", ", step 1: pause: '-1' is not a number of seconds from 0 to 600."),
+        ("- pause: nan", ", step 1: pause: 'nan' is not a number of seconds from 0 to 600."),
+        ("- pause: 1\n  interrupt: 3", ", step 1: 'interrupt' is not known; allowed: pause."),
+        ("- keys: 12x", ", step 1: keys: '12x' has keys that no phone has; use 0-9, * and #."),
+        ("- expect: {}", ", step 1: expect: nothing to expect; give one of says, matches, tool"),
+        ("- expect: {within: 3}", ", step 1: expect: nothing to expect; give one of says"),
+        ("- expect: {say: a}", ", step 1: expect.'say' is not known; allowed: says, matches"),
+        ("- expect: {says: [a, []]}", ", step 1: expect.says: a list is not a text"),
+        ("- expect: {matches: (a}", ", step 1: expect.matches: '(a' is no regular expression"),
+        ("- expect: {interrupted: 1}", ", step 1: expect.interrupted: '1' is none of yes, no."),
+        ("- expect: {ended: me}", ", step 1: expect.ended: 'me' is none of agent, caller, trans"),
+        ("- expect: {tool: book a table}", ", step 1: expect.tool: 'book a table' is no tool's"),
+        ("- expect: {no_tool: {}}", ", step 1: expect.no_tool: a mapping is not a text"),
+        ("- expect: {no_tool: [any, a]}", ", step 1: expect.no_tool: any stands for every tool"),
+        ("- expect: {says: a, within: x}", ", step 1: expect.within: 'x' is not a number of sec"),
+        ("- expect: {ended: agent}\n- say: a", ", step 1: expect.ended: steps follow; give it in"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_with_file_step_and_key(text: str, complaint: str) -> None:
+    with pytest.raises(ScriptError) as error:
+        steps(text)
+    assert str(error.value).startswith(f"calls/script.yaml{complaint}")
+    assert "\n" not in str(error.value)
+
+
+@given(st.text() | st.text(alphabet="-: sayexpctinrulk[]{}#*&!'\"\n012", max_size=60))
+def test_any_text_is_a_script_or_one_sentence(text: str) -> None:
+    try:
+        assert steps(text)
+    except ScriptError as error:
+        assert str(error).startswith("calls/script.yaml")  # noqa: PT017
+        assert "\n" not in str(error)  # noqa: PT017
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1)
+INTERRUPT = st.none() | st.integers(0, 600_000)
+TEXTS = st.lists(TEXT, max_size=3).map(tuple)
+SECONDS = st.floats(0, 600)
+TOOL = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True).filter(lambda name: name != ANY)
+TOOLS = st.just((ANY,)) | st.lists(TOOL, max_size=3).map(tuple)
+STEPS = st.one_of(
+    st.builds(Speak, TEXT, INTERRUPT),
+    st.builds(Press, st.text(KEYS, min_size=1), INTERRUPT),
+    st.builds(Pause, SECONDS),
+    st.builds(
+        Expect,
+        says=TEXTS,
+        tool=TOOLS,
+        no_tool=TOOLS,
+        interrupted=st.none() | st.booleans(),
+        within=st.none() | SECONDS,
+    ).filter(lambda step: step.says or step.tool or step.interrupted is not None),
+)
+
+
+def written(step: Step) -> dict[str, Any]:
+    """A step as a person would have it in a file."""
+    match step:
+        case Speak(words, interrupt):
+            found: dict[str, Any] = {"say": str(words), "interrupt": interrupt}
+        case Press(keys, interrupt):
+            found = {"keys": keys, "interrupt": interrupt}
+        case Pause(seconds):
+            found = {"pause": seconds}
+        case Expect(says=says, tool=tool, no_tool=no_tool, interrupted=interrupted, within=within):
+            asked = {
+                "says": list(says) or None,
+                "tool": list(tool) or None,
+                "no_tool": list(no_tool) or None,
+                "interrupted": None if interrupted is None else "yes" if interrupted else "no",
+                "within": within,
+            }
+            found = {"expect": {key: value for key, value in asked.items() if value is not None}}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+@given(st.lists(STEPS, min_size=1))
+def test_what_is_written_is_read(wanted: list[Step]) -> None:
+    text = yaml.safe_dump([written(step) for step in wanted], allow_unicode=True, sort_keys=False)
+    assert steps(text) == tuple(wanted)
+
+
+@given(st.text(alphabet="abc d", min_size=1), TEXT, st.text(alphabet="abc d"))
+def test_words_are_found_wherever_they_stand_and_however_they_are_written(
+    before: str, text: str, after: str
+) -> None:
+    heard = f"{before} {text} {after}"
+    assert Expect(says=("nowhere", text)).found_in(heard)
+    assert Expect(says=(text.lower(),)).found_in(heard)
+    assert not Expect(says=(text + "x" * len(heard),)).found_in(heard)
+
+
+def test_every_kind_of_words_that_is_given_must_be_found() -> None:
+    both = Expect(says=("nine", "ten"), matches=(r"\bopen\b", "shut"))
+    assert both.found_in("We’re OPEN from Nine")
+    assert not both.found_in("We are opening at nine")
+    assert not both.found_in("We are open")
+    assert Expect(says=("we're\nopen",)).found_in("We’re open")
+
+
+@given(tools=st.sets(TOOL, min_size=1), others=st.sets(TOOL))
+def test_a_tool_that_is_asked_for_must_have_run_and_one_that_is_not_must_not(
+    tools: set[str], others: set[str]
+) -> None:
+    others -= tools
+    some = next(iter(tools))
+    assert Expect(tool=(some, "another")).uses(tools)
+    assert Expect(tool=(ANY,)).uses(tools)
+    assert not Expect(tool=(some,)).uses(others)
+    assert not Expect(tool=(ANY,)).uses(())
+    assert Expect(no_tool=tuple(others)).uses(tools)
+    assert Expect(no_tool=(ANY,)).uses(())
+    assert not Expect(no_tool=("another", some)).uses(tools)
+    assert not Expect(no_tool=(ANY,), tool=(some,)).uses(tools)
+
+
+# --- performing -----------------------------------------------------------------------------------
+
+
+def sound(milliseconds: int, hertz: float = 400) -> bytes:
+    ramp = np.arange(RATE * milliseconds // 1000) / RATE
+    return (8000 * np.sin(2 * np.pi * hertz * ramp)).astype("<i2").tobytes()
+
+
+QUESTION = sound(200) + bytes(2 * RATE // 10)
+
+
+@dataclass
+class Agent:
+    """A scripted agent that paces its speech and stops when it is spoken to.
+
+    answers: for each turn what it says, clause by clause; None does not answer. A clause sounds
+    for 400 ms, and its transcript comes when it has been heard.
+    polite: stops at the caller's sound, and says so. ends_after: the answer (0 is the first) after
+    which it hangs up, with `code`. tools: run at the end of an answer, a word apart, by its number.
+    tells: that, and when an answer has ended.
+    """
+
+    welcome: tuple[str, ...] = ()
+    answers: list[tuple[str, ...] | None] = field(default_factory=list)
+    polite: bool = True
+    ends_after: int | None = None
+    code: WSCloseCode = WSCloseCode.OK
+    tools: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    tells: bool = True
+    digits: str = ""
+
+
+class Listening(WSListener):
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+        self.speech: asyncio.Task[None] | None = None
+        self.answered = 0
+        self.loud = False
+        self.quiet_frames = 0
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = transport
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        if self.speech:
+            self.speech.cancel()
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type is WSMsgType.CLOSE:
+            transport.send_close()
+            transport.disconnect()
+            return
+        message = json.loads(frame.get_payload_as_bytes())
+        match message["type"]:
+            case "init":
+                self.speech = asyncio.create_task(self.speak(self.agent.welcome))
+            case "dtmf_digit":
+                self.agent.digits += message["digit"]
+                self.caller_speaks()
+                if message["digit"] == "#":
+                    self.answer()
+            case "audio":
+                self.hear(base64.b64decode(message["audio"]))
+
+    def hear(self, pcm: bytes) -> None:
+        if np.abs(np.frombuffer(pcm, dtype="<i2")).max(initial=0) > 1000:
+            self.loud, self.quiet_frames = True, 0
+            self.caller_speaks()
+            return
+        self.quiet_frames += 1
+        if self.loud and self.quiet_frames == 2:
+            self.loud = False
+            self.answer()
+
+    def caller_speaks(self) -> None:
+        if self.agent.polite and self.speech and not self.speech.done():
+            self.speech.cancel()
+            self.tell(type="turn", frame_ms=20, interrupted=True)
+            self.send(type="interruption")
+            self.send(type="transcript", role="agent", text="The rest of the old.")
+
+    def answer(self) -> None:
+        if self.speech and not self.speech.done():
+            return
+        said = self.agent.answers.pop(0) if self.agent.answers else None
+        if said is not None:
+            self.speech = asyncio.create_task(self.speak(said))
+
+    async def speak(self, clauses: tuple[str, ...]) -> None:
+        await asyncio.sleep(0.25 if clauses else 0)
+        for clause in clauses:
+            for start in range(0, 6400, 320):
+                frame = sound(400, 700)[start : start + 320]
+                self.send(type="audio", audio=base64.b64encode(frame).decode())
+                await asyncio.sleep(0.02)
+            self.send(type="transcript", role="agent", text=clause)
+        if clauses != self.agent.welcome:
+            for name in self.agent.tools.get(self.answered, ()):
+                await asyncio.sleep(0.4)
+                self.tell(type="tool", name=name, took_ms=400)
+            self.tell(type="turn", frame_ms=20)
+            if self.answered == self.agent.ends_after:
+                self.transport.send_close(self.agent.code, b"")
+                self.transport.disconnect()
+            self.answered += 1
+
+    def tell(self, **message: object) -> None:
+        if self.agent.tells:
+            self.send(**message)
+
+    def send(self, **message: object) -> None:
+        if not self.transport.is_disconnected:
+            self.transport.send(WSMsgType.TEXT, json.dumps(message))
+
+
+@asynccontextmanager
+async def answering(agent: Agent) -> AsyncIterator[str]:
+    def take(_: WSUpgradeRequest) -> Listening:
+        return Listening(agent)
+
+    server = await ws_create_server(take, "127.0.0.1", 0)
+    try:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+@pytest.fixture(autouse=True)
+def _brisk_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caller, "_ANSWER_OVER_SECONDS", 0.4)
+
+
+async def say(text: str) -> bytes:
+    return QUESTION
+
+
+async def call(*arguments: str | Path) -> int:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    quick = ["--welcome-wait", "0.1", "--answer-timeout", "1.5"]
+    return await run_call(parser.parse_args([*quick, *map(str, arguments)]), say)
+
+
+@dataclass
+class Rehearsal:
+    """Plays a script to an agent, and keeps what `--json` says of it."""
+
+    folder: Path
+    printed: Callable[[], str]
+
+    async def __call__(self, agent: Agent, script: str) -> tuple[int, list[dict[str, Any]]]:
+        (self.folder / "script.yaml").write_text(script)
+        async with answering(agent) as url:
+            status = await call("--json", "--url", url, "--script", self.folder / "script.yaml")
+        self.report = json.loads(self.printed())
+        return status, self.report["steps"]
+
+
+@pytest.fixture
+def rehearse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Rehearsal:
+    return Rehearsal(tmp_path, lambda: capsys.readouterr().out)
+
+
+def results(told: list[dict[str, Any]]) -> list[str]:
+    return [step["result"] for step in told]
+
+
+async def test_a_call_as_expected_passes_every_step(rehearse: Rehearsal) -> None:
+    with wave.open(str(rehearse.folder / "second.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(QUESTION)
+    agent = Agent(
+        welcome=("Hello.",), answers=[("From nine", "to five."), ("Closed.",), ("You pressed 1",)]
+    )
+    status, told = await rehearse(
+        agent,
+        """
+- expect: hello
+- say: When are you open?
+- expect: {says: from NINE to five, within: 2}
+- play: second.wav
+- expect: [shut, closed]
+- pause: 0.2
+- keys: 1#
+- expect: {matches: 'pressed (1|one)$', interrupted: no, ended: caller}
+""",
+    )
+    assert (status, results(told)) == (0, ["passed"] * 8)
+    assert agent.digits == "1#"
+    assert rehearse.report["ended"] == "the caller hung up"
+    assert [turn["said"] for turn in rehearse.report["turns"]] == [
+        "When are you open?",
+        "second.wav",
+        "keys 1#",
+    ]
+    assert all(turn["latency_ms"] is not None for turn in rehearse.report["turns"])
+    third = told[2]
+    assert (third["step"], third["kind"], third["problem"]) == (3, "expect", "")
+    assert third["text"] == 'the agent to say "from NINE to five"'
+    assert third["heard"] == "From nine to five."
+    assert 0.8 < third["seconds"] < 1.5
+
+
+async def test_a_failed_expectation_says_step_expected_and_heard_and_ends_the_call(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "script.yaml"
+    script.write_text("- say: Hi\n- expect: {says: [five, 'six'], within: 1}\n- say: Bye\n")
+    async with answering(Agent(answers=[("At nine.",)])) as url:
+        assert await call("--url", url, "--script", script) == 1
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.splitlines()[-1] == (
+        f'{script}: step 2 (expect) failed: expected the agent to say "five" or "six" within 1 s; '
+        'heard "At nine."'
+    )
+    assert "Bye" not in out
+
+
+async def test_a_script_that_passes_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "script.yaml"
+    script.write_text("- say: Hi\n- expect: nine\n")
+    async with answering(Agent(answers=[("At nine.",)])) as url:
+        assert await call("--url", url, "--script", script) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{script}: all 2 steps passed"
+
+
+async def test_an_interruption_comes_when_it_should_and_only_new_words_count(
+    rehearse: Rehearsal,
+) -> None:
+    agent = Agent(answers=[("One", "two", "three", "four"), ("Five",)])
+    status, told = await rehearse(
+        agent,
+        """
+- say: Count.
+- say: Stop.
+  interrupt: 600
+- expect: {interrupted: yes, says: five}
+""",
+    )
+    assert (status, results(told)) == (0, ["passed"] * 3)
+    assert told[2]["heard"] == "Five"
+    assert rehearse.report["interruptions"] == 1
+    # Its voice begins 290 ms after the question; the caller speaks 600 ms later.
+    first, second = told[0], told[1]
+    spoken_at = second["at"] + second["seconds"] - 0.3
+    assert 0.8 < spoken_at - (first["at"] + first["seconds"] - 0.1) < 1.15
+
+
+async def test_an_agent_that_talks_on_was_not_interrupted(rehearse: Rehearsal) -> None:
+    agent = Agent(answers=[("One", "two", "three")], polite=False)
+    script = "- say: Count.\n- say: Mhm.\n  interrupt: 200\n- expect: {interrupted: %s}\n"
+    status, told = await rehearse(agent, script % "no")
+    assert (status, results(told)) == (0, ["passed"] * 3)
+    assert told[2]["heard"].endswith("three")
+    agent.answers = [("One", "two", "three")]
+    status, told = await rehearse(agent, script % "yes")
+    assert (status, results(told)) == (1, ["passed", "passed", "failed"])
+    assert told[2]["problem"].startswith(
+        "expected the agent to be interrupted within 1.5 s; heard "
+    )
+    assert told[2]["problem"].endswith('three", no interruption')
+
+
+async def test_an_agent_that_stops_for_a_cough_fails_at_once(rehearse: Rehearsal) -> None:
+    status, told = await rehearse(
+        Agent(answers=[("One", "two", "three")]),
+        "- say: Hi\n- say: Mhm\n  interrupt: 200\n- expect: {interrupted: no, within: 20}",
+    )
+    assert (status, results(told)) == (1, ["passed", "passed", "failed"])
+    assert told[2]["problem"].endswith("not to be interrupted within 20 s; heard nothing, "
+                                       "an interruption")  # fmt: skip
+    assert told[2]["seconds"] < 1
+
+
+async def test_an_answer_too_short_to_interrupt_fails(rehearse: Rehearsal) -> None:
+    status, told = await rehearse(
+        Agent(answers=[("One",)]), "- say: Hi\n- keys: 1#\n  interrupt: 900\n- expect: two"
+    )
+    assert (status, results(told)) == (1, ["passed", "failed", "not reached"])
+    assert told[1]["problem"] == (
+        "expected the agent to be speaking, after 900 ms; heard 400 ms of speech"
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "ended", "others"),
+    [(WSCloseCode.OK, "agent", "error"), (WSCloseCode.INTERNAL_ERROR, "error", "agent")],
+)
+async def test_who_ended_the_call_is_told_from_the_way_it_ended(
+    rehearse: Rehearsal, code: WSCloseCode, ended: str, others: str
+) -> None:
+    for asked, expected in ((ended, 0), (others, 1), ("caller", 1)):
+        agent = Agent(answers=[("Goodbye.",)], ends_after=0, code=code)
+        script = f"- say: Bye\n- pause: 0.9\n- expect: {{says: goodbye, ended: {asked}}}"
+        status, told = await rehearse(agent, script)
+        assert (status, told[2]["result"]) == (
+            expected,
+            "failed" if expected else "passed",
+        )
+    assert 'heard "Goodbye.", and the call\'s end: the service hung up' in told[2]["problem"]
+
+
+async def test_an_agent_that_stays_on_the_line_did_not_end_the_call(rehearse: Rehearsal) -> None:
+    status, told = await rehearse(
+        Agent(answers=[("Goodbye.",)]),
+        "- say: Bye\n- expect: {says: goodbye, ended: agent, within: 1}",
+    )
+    assert status == 1
+    assert told[1]["problem"] == (
+        'expected the agent to say "goodbye" and the call to be ended by the agent within 1 s; '
+        'heard "Goodbye.", and the call went on'
+    )
+
+
+async def test_a_tool_that_was_to_run_is_waited_for(rehearse: Rehearsal) -> None:
+    agent = Agent(answers=[("One moment.",)], tools={0: ("find_booking", "book_table")})
+    status, told = await rehearse(
+        agent,
+        "- say: A table, please\n- expect: {says: moment, tool: [book_table, reserve], within: 3}",
+    )
+    assert (status, results(told)) == (0, ["passed", "passed"])
+    assert told[1]["tools"] == ["find_booking", "book_table"]
+    assert [run["name"] for run in rehearse.report["turns"][0]["tools"]] == told[1]["tools"]
+
+
+async def test_a_tool_that_did_not_run_fails_with_what_ran_instead(rehearse: Rehearsal) -> None:
+    agent = Agent(
+        answers=[("Done.",), ("Done.",)], tools={0: ("book_table",), 1: ("find_booking",)}
+    )
+    status, told = await rehearse(
+        agent,
+        """
+- say: A table, please
+- expect: {tool: any}
+- say: And another
+- expect: {says: done, tool: book_table, within: 1.5}
+""",
+    )
+    assert (status, results(told)) == (1, ["passed", "passed", "passed", "failed"])
+    assert told[3]["problem"] == (
+        'expected the agent to say "done" and the tool book_table to run within 1.5 s; '
+        'heard "Done.", find_booking'
+    )
+
+
+async def test_that_no_tool_runs_is_known_when_the_answer_has_ended(rehearse: Rehearsal) -> None:
+    answer = ("I will", "see", "to it.")
+    for tools, expected in ({}, 0), ({0: ("book_table",)}, 1):
+        agent = Agent(answers=[answer], tools=tools)
+        status, told = await rehearse(
+            agent, "- say: Hello\n- expect: {says: I will, no_tool: any, within: 20}"
+        )
+        assert status == expected
+        assert told[1]["heard"] == "I will see to it."
+        assert told[1]["seconds"] < 3
+    assert told[1]["problem"] == (
+        'expected the agent to say "I will" and any tool not to run within 20 s; '
+        'heard "I will see to it.", book_table'
+    )
+
+
+async def test_a_tool_of_another_name_may_run(rehearse: Rehearsal) -> None:
+    agent = Agent(answers=[("Done.",)], tools={0: ("book_table",)})
+    status, told = await rehearse(
+        agent, "- say: Hello\n- expect: {no_tool: avr_transfer, ended: caller}"
+    )
+    assert (status, told[1]["tools"]) == (0, ["book_table"])
+
+
+async def test_of_a_service_that_does_not_tell_no_tool_is_believed(rehearse: Rehearsal) -> None:
+    for asked, missed in (
+        ("tool: any", "no tool"),
+        ("no_tool: any", "no tool, and no word of the service that the answer has ended"),
+    ):
+        agent = Agent(answers=[("Done.",)], tells=False, tools={0: ("book_table",)})
+        status, told = await rehearse(agent, f"- say: Hi\n- expect: {{{asked}, within: 1.2}}")
+        assert status == 1
+        assert told[1]["problem"].endswith(f'heard "Done.", {missed}')
+
+
+async def test_a_transfer_ends_a_call_unless_the_agent_has_to_speak_again(
+    rehearse: Rehearsal,
+) -> None:
+    for tool, then, ended in (
+        ("avr_transfer", "", "transferred"),
+        ("avr_hangup", "", "agent"),
+        ("avr_transfer", "- say: Hello?\n", "agent"),
+    ):
+        answers: list[tuple[str, ...] | None] = [("One moment.",), ("It did not work.",)]
+        agent = Agent(answers=answers, ends_after=1 if then else 0, tools={0: (tool,)})
+        begin = "- say: Sales, please\n- expect: {says: one moment, tool: any}\n"
+        status, told = await rehearse(agent, f"{begin}{then}- expect: {{ended: {ended}}}")
+        assert status == 0, told
+
+
+async def test_a_line_after_the_end_of_the_call_fails(rehearse: Rehearsal) -> None:
+    status, told = await rehearse(
+        Agent(answers=[("Goodbye.",)], ends_after=0), "- say: Bye\n- say: One more thing"
+    )
+    assert (status, results(told)) == (1, ["passed", "failed"])
+    assert told[1]["problem"].startswith("expected the call to go on; heard its end: the service")
+
+
+async def test_ctrl_c_ends_a_script_as_any_call(rehearse: Rehearsal) -> None:
+    asyncio.get_running_loop().call_later(0.5, os.kill, os.getpid(), signal.SIGINT)
+    status, told = await rehearse(Agent(), "- say: Hi\n- pause: 5\n- expect: never")
+    assert (status, results(told)) == (130, ["passed", "passed", "failed"])
+    assert rehearse.report["ended"] == "interrupted by Ctrl-C"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--script", "nowhere.yaml"), "nowhere.yaml: No such file or directory; check the file"),
+        (("--script", "wrong.yaml"), "wrong.yaml, step 1: 'sya' is no step; give one of"),
+        (("--script", "silent.yaml"), "silent.yaml, step 2: play: nowhere.wav: No such file"),
+        (("--script", "latin.yaml"), "latin.yaml: not a text file; give a script in YAML"),
+        (("--script", "right.yaml", "--say", "Hi"), "--script: give it without --say, --play"),
+        (("--script", "right.yaml", "--digits", "1"), "--script: give it without --say, --play"),
+        (
+            ("--script", "right.yaml", "--url", "http://localhost/"),
+            "--script: the http:// connection",
+        ),
+        (("--script", "right.yaml", "--url", "ws://127.0.0.1:9"), "Nobody answers at"),
+    ],
+)
+async def test_a_script_that_cannot_be_played_is_one_sentence(
+    arguments: tuple[str, ...],
+    complaint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wrong.yaml").write_text("- sya: Hi")
+    (tmp_path / "silent.yaml").write_text("- say: Hi\n- play: nowhere.wav")
+    (tmp_path / "latin.yaml").write_bytes(b"- say: caf\xe9")
+    (tmp_path / "right.yaml").write_text("- say: Hi")
+    assert await call(*arguments) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(complaint)
+
+
+# --- the examples ---------------------------------------------------------------------------------
+
+COMMAND = [sys.executable, "-m", "avr_sts_speechmatics"]
+NO_MORE_DOORS = {"AUDIOSOCKET_PORT": "0", "HTTP_PORT": "0"}
+UUID = "0b7f6a52-8f8e-4c0e-9a77-51a4e8a3b1d2"
+PHONE = "PJSIP/2000-00000013"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(cwd: Path, **env: str) -> Iterator[str]:
+    """The real service, offline, in a process of its own."""
+    port = free_port()
+    process = subprocess.Popen(
+        [*COMMAND, "serve"],
+        cwd=cwd,
+        env=os.environ | {"PORT": str(port), "EXTRA_PORTS": ""} | NO_MORE_DOORS | env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.05)  # another process: nothing here could be awaited
+        yield f"ws://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(5)
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) >= 3
+    for example in EXAMPLES:
+        assert parse(example.read_text(), example).steps
+
+
+def test_the_script_in_the_readme_is_one() -> None:
+    readme = (ROOT / "README.md").read_text()
+    shown = readme.partition("## Test your agent")[2].partition("```yaml")[2].partition("```")[0]
+    assert len(steps(shown)) == 4
+
+
+@pytest.mark.models
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+async def test_offline_the_examples_pass(example: Path, tmp_path: Path) -> None:
+    pbx = FakeAmi(
+        channels=[Channel(PHONE, "AudioSocket", f"{UUID},10.0.0.1:5001", "")],
+        places={("demo", "1001", 1)},
+        secret="a-secret",
+    )
+    async with running(pbx):
+        env = {
+            "AMI_HOST": "127.0.0.1",
+            "AMI_PORT": str(pbx.port),
+            "AMI_PASSWORD": pbx.secret,
+            "TRANSFER_ALLOW": "1000,1001,1002,1003",
+        }
+        with serving(tmp_path, **env) as url:
+            caller = await asyncio.create_subprocess_exec(
+                *(
+                    *COMMAND,
+                    "call",
+                    "--script",
+                    str(example),
+                    "--url",
+                    url,
+                    "--json",
+                    "--uuid",
+                    UUID,
+                ),
+                cwd=tmp_path,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            out, err = await asyncio.wait_for(caller.communicate(), 80)
+    assert caller.returncode == 0, out + err
+    assert {step["result"] for step in json.loads(out)["steps"]} == {"passed"}
+    assert pbx.moved == {}, "a rehearsal moves nobody"

@@ -1,0 +1,53 @@
+"""The voice: what it says can be understood."""
+
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from avr_sts_speechmatics.sandbox.piper import Piper
+    from avr_sts_speechmatics.sandbox.whisper import Whisper
+
+pytestmark = pytest.mark.models
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Your appointment is on Tuesday.", ["appointment", "tuesday"]),
+        ("I heard five five three, eight eight two.", ["553", "882"]),
+        ("It costs twenty five pounds.", ["25"]),
+    ],
+)
+def test_it_is_understood(piper: "Piper", whisper: "Whisper", text: str, words: list[str]) -> None:
+    heard = whisper.recognise(piper.say(text), 16_000).text.lower().replace(" ", "")
+    assert all(word in heard for word in words), heard
+
+
+def test_it_is_neither_faint_nor_clipped(piper: "Piper") -> None:
+    audio = piper.say("Good morning, how can I help you?")
+    assert 0.1 < float(np.abs(audio).max()) < 1.0
+
+
+def test_what_cannot_be_said_is_a_short_silence(piper: "Piper") -> None:
+    audio = piper.say("?")
+    assert len(audio) < 16_000
+
+
+async def test_text_is_spoken_clause_by_clause(piper: "Piper", worker: Executor) -> None:
+    from avr_sts_speechmatics.sandbox.piper import LocalTts
+
+    voice = LocalTts(piper, worker)
+    pieces = [piece async for piece in voice.speak("Hello. How are you?", "sarah")]
+    assert len(pieces) == 2
+    assert all(len(piece) % 2 == 0 for piece in pieces)
+
+
+async def test_text_with_nothing_to_say_is_not_an_error(piper: "Piper", worker: Executor) -> None:
+    from avr_sts_speechmatics.sandbox.piper import LocalTts
+
+    voice = LocalTts(piper, worker)
+    audio = b"".join([piece async for piece in voice.speak("日本 …", "jack")])
+    assert 0 < len(audio) < 16_000

@@ -1,0 +1,122 @@
+"""A conversation as Chat Completions has it: what a server reads, whatever a model once wrote."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResult, ToolSpec
+from avr_sts_speechmatics.sandbox import chat_completions
+from avr_sts_speechmatics.services.llm.chat_messages import chat_messages, chat_tools
+
+QUESTION = Message("user", "When is my booking?")
+
+
+def asked(name: str = "find_booking", arguments: str = "{}", id: str = "a") -> ToolCall:
+    return ToolCall(id, name, arguments)
+
+
+def test_instructions_come_first_and_only_if_there_are_any() -> None:
+    said = {"role": "user", "content": "When is my booking?"}
+    assert chat_messages("", [QUESTION]) == [said]
+    assert chat_messages("Be brief.", [QUESTION]) == [
+        {"role": "system", "content": "Be brief."},
+        said,
+    ]
+
+
+def test_tools_asked_for_together_are_one_message_with_the_text_before_them() -> None:
+    history: list[Entry] = [
+        QUESTION,
+        Message("assistant", "One moment."),
+        asked(arguments='{"code": "KX41"}'),
+        asked("opening_hours", id="b"),
+        ToolResult("a", "Friday"),
+        ToolResult("b", "nine to six"),
+        Message("assistant", "On Friday."),
+    ]
+    _, request, *results, answer = chat_messages("", history)
+    assert (request["role"], request["content"]) == ("assistant", "One moment.")
+    assert request["tool_calls"] == [
+        {
+            "id": "a",
+            "type": "function",
+            "function": {"name": "find_booking", "arguments": '{"code": "KX41"}'},
+        },
+        {"id": "b", "type": "function", "function": {"name": "opening_hours", "arguments": "{}"}},
+    ]
+    assert results == [
+        {"role": "tool", "tool_call_id": "a", "content": "Friday"},
+        {"role": "tool", "tool_call_id": "b", "content": "nine to six"},
+    ]
+    assert answer == {"role": "assistant", "content": "On Friday."}
+
+
+def test_tools_asked_for_after_results_are_a_message_of_their_own() -> None:
+    history: list[Entry] = [QUESTION, asked(), ToolResult("a", "none")]
+    history += [asked(id="b"), ToolResult("b", "none")]
+    roles = [message["role"] for message in chat_messages("", history)]
+    assert roles == ["user", "assistant", "tool", "assistant", "tool"]
+
+
+def sent(call: ToolCall) -> tuple[str, str]:
+    """Name and arguments as a server would read them of a call asked for earlier."""
+    (request,) = chat_messages("", [call])
+    function = request["tool_calls"][0]["function"]
+    return function["name"], function["arguments"]
+
+
+DEEP = '{"a":' * 100_000 + "1" + "}" * 100_000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ['{"to": ', "", "KX41", '["KX41"]', "null", "7", pytest.param(DEEP, id="deep")],
+)
+def test_arguments_that_are_no_object_are_left_out_afterwards(arguments: str) -> None:
+    assert sent(asked(arguments=arguments)) == ("find_booking", "{}")
+
+
+@pytest.mark.parametrize(
+    ("name", "as_sent"),
+    [
+        ("find_booking", "find_booking"),
+        ("functions.find booking", "functions_find_booking"),
+        ("", "unknown"),
+        ("a" * 65, "a" * 64),
+        ("büchen", "b_chen"),
+    ],
+)
+def test_a_name_that_no_function_may_have_is_not_repeated(name: str, as_sent: str) -> None:
+    assert sent(asked(name))[0] == as_sent
+
+
+CALLS = st.builds(lambda name, arguments: (name, arguments), st.text(), st.text())
+
+
+@given(st.lists(st.tuples(st.text(min_size=1), st.lists(CALLS, max_size=3)), max_size=4))
+def test_whatever_a_model_wrote_the_next_request_is_one_a_server_takes(
+    rounds: list[tuple[str, list[tuple[str, str]]]],
+) -> None:
+    history: list[Entry] = [QUESTION]
+    for number, (text, calls) in enumerate(rounds):
+        history.append(Message("assistant", text))
+        ids = [f"{number}.{place}" for place in range(len(calls))]
+        history += [ToolCall(id, *call) for id, call in zip(ids, calls, strict=True)]
+        history += [ToolResult(id, "done") for id in ids]
+    messages = chat_messages("Be brief.", history)
+    chat_completions.parse({"model": "any", "messages": messages})
+    for message in messages:
+        for call in message.get("tool_calls", ()):
+            assert isinstance(json.loads(call["function"]["arguments"]), dict)
+
+
+def test_tools_are_offered_with_name_description_and_schema() -> None:
+    schema = {"type": "object", "properties": {}}
+    assert chat_tools([ToolSpec("look", "Looks.", schema)]) == [
+        {
+            "type": "function",
+            "function": {"name": "look", "description": "Looks.", "parameters": schema},
+        }
+    ]

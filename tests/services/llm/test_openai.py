@@ -1,0 +1,250 @@
+"""Thinking over the wire of Chat Completions: what is sent, what comes back, what fails how."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avr_sts_speechmatics.conversation import Message, ToolCall
+from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.sandbox.faults import Error, Malformed, RefuseKey, Stall, Status, Truncate
+from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox, running_sandbox, scripted
+from avr_sts_speechmatics.services.llm import openai
+from avr_sts_speechmatics.services.llm.openai import OpenAiLlm, _Visible
+from avr_sts_speechmatics.services.llm.protocol import Brief
+from avr_sts_speechmatics.values import Secret
+
+ASKED = [Message("user", "When do you close?")]
+
+
+@asynccontextmanager
+async def llm(url: str | RunningSandbox, **options: Any) -> AsyncIterator[OpenAiLlm]:
+    base = url if isinstance(url, str) else url.openai_url
+    model = OpenAiLlm("a-model", Secret("a-key"), base, **options)
+    try:
+        yield model
+    finally:
+        await model.close()
+
+
+async def whole(model: OpenAiLlm) -> str:
+    return "".join([str(text) async for text in model.reply(Brief("Be brief."), ASKED)])
+
+
+async def collect(text: AsyncGenerator[str | ToolCall, None], came: list[str]) -> None:
+    async for piece in text:
+        came.append(str(piece))
+
+
+async def test_an_answer_is_streamed() -> None:
+    async with running_sandbox(scripted(answers=["At five. See you."])) as cloud:
+        async with llm(cloud) as model:
+            pieces = [str(text) async for text in model.reply(Brief("Be brief."), ASKED)]
+        assert "".join(pieces) == "At five. See you."
+        assert len(pieces) > 1
+        request = cloud.received.chats[0]
+        assert request.headers["Authorization"] == "Bearer a-key"
+        assert request.body == {
+            "model": "a-model",
+            "messages": [
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "When do you close?"},
+            ],
+            "stream": True,
+            "max_tokens": 300,
+        }
+
+
+async def test_what_is_configured_is_sent() -> None:
+    async with running_sandbox() as cloud:
+        async with llm(cloud, temperature=0.3, max_tokens=50, effort="low") as model:
+            await whole(model)
+        body = cloud.received.chats[0].body
+        assert (body["temperature"], body["max_tokens"], body["reasoning_effort"]) == (
+            0.3,
+            50,
+            "low",
+        )
+
+
+def test_openai_itself_is_told_not_to_reason_and_other_servers_are_told_little() -> None:
+    official = OpenAiLlm("gpt", Secret("k"))._parameters
+    assert official["reasoning_effort"] == "none"
+    assert "max_completion_tokens" in official
+    other = OpenAiLlm("gpt", None, "http://localhost/v1")._parameters
+    assert set(other) == {"model", "max_tokens"}
+
+
+async def test_a_caller_who_interrupts_stops_the_work() -> None:
+    never = asyncio.Event()
+    async with running_sandbox(scripted(answers=[["One, ", never]])) as cloud:
+        async with llm(cloud) as model, aclosing(model.reply(Brief(""), ASKED)) as reply:
+            assert await anext(reply) == "One, "
+        await cloud.received.until(lambda: cloud.received.chats[0].status == 200)
+        assert not cloud.received.chats[0].done
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_busy_server_is_asked_once_more(status: int) -> None:
+    async with running_sandbox(scripted(answers=["Yes."])) as cloud:
+        cloud.faults.add(Status(part="llm", status=status))
+        async with llm(cloud) as model:
+            assert await whole(model) == "Yes."
+        assert len(cloud.received.chats) == 2
+
+
+async def test_a_server_that_stays_busy_fails_in_words_that_can_be_tried_again() -> None:
+    async with running_sandbox() as cloud:
+        cloud.faults.add(Status(part="llm", count=None))
+        async with llm(cloud) as model:
+            with pytest.raises(ServiceError) as failed:
+                await whole(model)
+        assert failed.value.retryable
+        assert len(cloud.received.chats) == openai.TRIES
+
+
+async def test_a_wait_longer_than_a_caller_would_is_not_waited_for() -> None:
+    async with running_sandbox() as cloud:
+        cloud.faults.add(Status(part="llm", status=429, retry_after=60))
+        async with llm(cloud) as model:
+            with pytest.raises(ServiceError):
+                await whole(model)
+        assert len(cloud.received.chats) == 1
+
+
+async def test_a_refused_key_is_not_tried_again_and_not_told() -> None:
+    async with running_sandbox() as cloud:
+        cloud.faults.add(RefuseKey(part="llm", count=None))
+        async with llm(cloud) as model:
+            with pytest.raises(ServiceError) as failed:
+                await whole(model)
+        assert not failed.value.retryable
+        assert "a-key" not in str(failed.value)
+        assert len(cloud.received.chats) == 1
+
+
+@pytest.mark.parametrize("fault", [Truncate(part="llm", after=2), Error(part="llm", after=2)])
+async def test_a_stream_that_breaks_gives_what_came_and_is_never_begun_anew(
+    fault: Truncate | Error,
+) -> None:
+    async with running_sandbox(scripted(answers=["One two three four five."])) as cloud:
+        cloud.faults.add(fault)
+        async with llm(cloud) as model:
+            came: list[str] = []
+            with pytest.raises(ServiceError) as failed:
+                await collect(model.reply(Brief(""), ASKED), came)
+        assert "".join(came) == "One two"
+        assert failed.value.service == "llm"
+        assert len(cloud.received.chats) == 1
+
+
+@pytest.mark.parametrize("after", [None, 0, 1])
+async def test_a_stream_that_stalls_fails(
+    after: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai, "FIRST_S", 0.3)
+    monkeypatch.setattr(openai, "GAP_S", 0.3)
+    async with running_sandbox(scripted(answers=["One two three."])) as cloud:
+        cloud.faults.add(Stall(part="llm", after=after, count=None))
+        async with llm(cloud) as model:
+            with pytest.raises(ServiceError):
+                await asyncio.wait_for(whole(model), 3)
+
+
+async def test_a_line_of_garbage_in_the_stream_fails_as_a_service_does() -> None:
+    async with running_sandbox(scripted(answers=["One two three."])) as cloud:
+        cloud.faults.add(Malformed(part="llm", after=1))
+        async with llm(cloud) as model:
+            with pytest.raises(ServiceError):
+                await whole(model)
+
+
+async def test_a_server_that_is_not_there_fails_as_a_service_does() -> None:
+    async with running_sandbox() as cloud:
+        url = cloud.openai_url
+    async with llm(url) as model:
+        with pytest.raises(ServiceError) as failed:
+            await whole(model)
+        assert failed.value.retryable
+
+
+@pytest.mark.parametrize("line", ["null", "[]", '{"choices": null}', '{"choices": [{}]}', "7"])
+async def test_a_chunk_of_no_known_shape_is_skipped_or_fails_as_a_service_does(line: str) -> None:
+    async with running_sandbox(scripted(answers=["One two three."])) as cloud:
+        cloud.faults.add(Malformed(part="llm", after=1, text=line))
+        async with llm(cloud) as model:
+            with contextlib.suppress(ServiceError):
+                assert await whole(model) == "One two three."
+
+
+@asynccontextmanager
+async def picky_server(refused: str, bodies: list[dict[str, Any]]) -> AsyncIterator[str]:
+    """A compatible server that answers 400 to any request with the parameter `refused`."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        bodies.append(body)
+        if refused in body:
+            error = {"message": f"Unsupported parameter: '{refused}'", "param": refused}
+            return web.json_response({"error": error}, status=400)
+        text = (
+            'data: {"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":'
+            '[{"index":0,"delta":{"content":"Fine."},"finish_reason":null}]}\n\n'
+            "data: [DONE]\n\n"
+        )
+        return web.Response(text=text, content_type="text/event-stream")
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("refused", ["max_tokens", "reasoning_effort", "temperature"])
+async def test_a_parameter_a_server_refuses_is_left_out_from_then_on(refused: str) -> None:
+    bodies: list[dict[str, Any]] = []
+    async with (
+        picky_server(refused, bodies) as url,
+        llm(url, temperature=0.5, effort="low") as model,
+    ):
+        assert await whole(model) == "Fine."
+        assert await whole(model) == "Fine."
+    assert [refused in body for body in bodies] == [True, False, False]
+    kept = {"max_tokens", "reasoning_effort", "temperature"} - {refused}
+    assert kept <= set(bodies[-1])
+
+
+async def test_another_400_is_the_operators_to_mend() -> None:
+    bodies: list[dict[str, Any]] = []
+    async with picky_server("model", bodies) as url, llm(url) as model:
+        with pytest.raises(ServiceError) as failed:
+            await whole(model)
+        assert not failed.value.retryable
+    assert len(bodies) == 1
+
+
+@given(cuts=st.lists(st.integers(0, 60), max_size=10))
+def test_thoughts_are_never_shown_however_the_stream_is_cut(cuts: list[int]) -> None:
+    text = "Well, <think>they ask about <b>hours</b></think>we close at 5 < 6."
+    filtered = _Visible()
+    shown, last = "", 0
+    for cut in [*sorted(cuts), len(text)]:
+        shown += filtered.feed(text[last:cut])
+        last = max(last, cut)
+    assert shown + filtered.end() == "Well, we close at 5 < 6."
+
+
+def test_a_thought_that_never_ends_is_never_shown() -> None:
+    filtered = _Visible()
+    assert filtered.feed("Yes.<think>hm") + filtered.end() == "Yes."

@@ -1,0 +1,203 @@
+"""From text to the playout: order, one sentence ahead, and how a reply ends."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
+
+import pytest
+
+from avr_sts_speechmatics.audio.playout import Played, Playout, PlayoutClock
+from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
+from avr_sts_speechmatics.speech.speaker import Speaker
+
+FRAME = 320
+
+
+class Tts:
+    """Speaks each sentence as 20 ms of its own level; or fails, or waits until it may go on.
+
+    levels: by sentence. fails: sentences that fail before (True) or after (False) their audio.
+    """
+
+    rate = 8000
+
+    def __init__(self, levels: Mapping[str, int], fails: Mapping[str, bool] | None = None) -> None:
+        self._levels = levels
+        self._fails = fails or {}
+        self.asked: list[str] = []
+        self.may_speak: dict[str, asyncio.Event] = {}
+
+    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        self.asked.append(text)
+        if text in self.may_speak:
+            await self.may_speak[text].wait()
+        if self._fails.get(text) is True:
+            raise ServiceError("tts", "refused", retryable=False)
+        yield self._levels[text].to_bytes(2, "little") * (FRAME // 2)
+        if self._fails.get(text) is False:
+            raise ServiceError("tts", "cut", retryable=False)
+
+    async def close(self) -> None: ...
+
+
+class Mouth:
+    """A speaker with what it told and what was heard."""
+
+    def __init__(self, voice: Tts, clock: PlayoutClock, phrases: KeptPhrases | None = None) -> None:
+        self.phrases = phrases or KeptPhrases(())
+        self.told: list[ev.Event] = []
+        self.frames: list[int] = []
+        self.playout = Playout(clock, self._hear, self._played)
+        self.speaker = Speaker(voice, self.phrases, self.playout, self.told.append)
+
+    def _hear(self, frame: bytes) -> None:
+        self.frames.append(int.from_bytes(frame[:2], "little"))
+
+    def _played(self, played: Played) -> None:
+        self.speaker.played(played.number)
+
+    async def say(self, *deltas: str | Exception) -> None:
+        async def text() -> AsyncGenerator[str, None]:
+            for delta in deltas:
+                if isinstance(delta, Exception):
+                    raise delta
+                yield delta
+
+        await asyncio.wait_for(self.speaker.speak(1, text()), 5)
+
+
+@pytest.fixture
+async def clock() -> PlayoutClock:
+    return PlayoutClock()
+
+
+async def test_sentences_are_heard_in_order_though_the_second_is_there_first(
+    clock: PlayoutClock,
+) -> None:
+    voice = Tts({"One.": 1, "Two.": 2})
+    voice.may_speak["One."] = asyncio.Event()
+    mouth = Mouth(voice, clock)
+    saying = asyncio.create_task(mouth.say("One. Two."))
+    async with asyncio.timeout(2):
+        while len(voice.asked) < 2:  # noqa: ASYNC110 - the voice has no event for being asked
+            await asyncio.sleep(0.005)
+    assert mouth.frames == []
+    voice.may_speak["One."].set()
+    await saying
+    assert mouth.frames == [1, 2]
+    kinds = [type(event) for event in mouth.told]
+    assert kinds == [*(2 * [ev.SentenceReady]), *(2 * [ev.VoiceStarted]), ev.ReplyEnded]
+
+
+async def test_no_more_than_one_sentence_is_fetched_ahead(clock: PlayoutClock) -> None:
+    voice = Tts({"One.": 1, "Two.": 2, "Three.": 3})
+    voice.may_speak["One."] = asyncio.Event()
+    mouth = Mouth(voice, clock)
+    saying = asyncio.create_task(mouth.say("One. Two. Three."))
+    await asyncio.sleep(0.05)
+    assert voice.asked == ["One.", "Two."]
+    voice.may_speak["One."].set()
+    await saying
+    assert mouth.frames == [1, 2, 3]
+
+
+async def test_what_a_failing_model_said_is_heard_before_the_failure_is_told(
+    clock: PlayoutClock,
+) -> None:
+    mouth = Mouth(Tts({"One.": 1}), clock)
+    await mouth.say("One. Tw", ServiceError("llm", "cut", retryable=True))
+    assert mouth.frames == [1]
+    assert mouth.told[-1] == ev.ReplyFailed(1)
+
+
+async def test_a_sentence_that_cannot_be_spoken_ends_the_reply_as_failed(
+    clock: PlayoutClock,
+) -> None:
+    voice = Tts({"One.": 1, "Two.": 2, "Three.": 3}, fails={"Two.": True})
+    mouth = Mouth(voice, clock)
+    await mouth.say("One. ", "Two. ", "Three.")
+    assert mouth.frames[:1] == [1]
+    assert 2 not in mouth.frames
+    assert mouth.told[-1] == ev.ReplyFailed(1)
+
+
+async def test_a_sentence_cut_short_is_followed_by_the_next(clock: PlayoutClock) -> None:
+    mouth = Mouth(Tts({"One.": 1, "Two.": 2}, fails={"One.": False}), clock)
+    await mouth.say("One. Two.")
+    assert mouth.frames == [1, 2]
+    assert mouth.told[-1] == ev.ReplyEnded(1)
+
+
+async def test_a_reply_without_a_word_has_failed(clock: PlayoutClock) -> None:
+    mouth = Mouth(Tts({}), clock)
+    await mouth.say("", " ** ")
+    assert mouth.told == [ev.ReplyFailed(1)]
+
+
+async def test_a_cancelled_reply_tells_nothing_more(clock: PlayoutClock) -> None:
+    voice = Tts({"One.": 1})
+    voice.may_speak["One."] = asyncio.Event()
+    mouth = Mouth(voice, clock)
+    saying = asyncio.create_task(mouth.say("One."))
+    await asyncio.sleep(0.02)
+    saying.cancel()
+    with suppress(asyncio.CancelledError):
+        await saying
+    mouth.playout.flush()
+    assert mouth.frames == []
+    assert [type(event) for event in mouth.told] == [ev.SentenceReady]
+
+
+async def test_a_filler_is_heard_before_the_answer_and_takes_none_of_its_place(
+    clock: PlayoutClock,
+) -> None:
+    voice = Tts({"Wait.": 9, "One.": 1, "Two.": 2, "Three.": 3})
+    go_on = voice.may_speak["One."] = voice.may_speak["Two."] = asyncio.Event()
+    mouth = Mouth(voice, clock, KeptPhrases(("Wait.",)))
+    assert await mouth.phrases.prepare(voice)
+    saying = asyncio.create_task(mouth.say("One. Two. Three."))
+    await asyncio.sleep(0.02)
+    mouth.speaker.fill(1, "Wait.")
+    mouth.speaker.fill(2, "Wait.")  # of a reply that is not there
+    mouth.speaker.fill(1, "Never kept.")
+    await asyncio.sleep(0.05)
+    assert mouth.frames == [9]
+    assert voice.asked[1:] == ["One.", "Two."]
+    go_on.set()
+    await saying
+    assert mouth.frames == [9, 1, 2, 3]
+    started = [event for event in mouth.told if isinstance(event, ev.VoiceStarted)]
+    assert started == [ev.VoiceStarted(1, filler=True), *(3 * [ev.VoiceStarted(1)])]
+
+
+async def test_a_filler_alone_is_no_answer(clock: PlayoutClock) -> None:
+    voice = Tts({"Wait.": 9, "One.": 1}, fails={"One.": True})
+    voice.may_speak["One."] = asyncio.Event()
+    mouth = Mouth(voice, clock, KeptPhrases(("Wait.",)))
+    assert await mouth.phrases.prepare(voice)
+    saying = asyncio.create_task(mouth.say("One."))
+    await asyncio.sleep(0.02)
+    mouth.speaker.fill(1, "Wait.")
+    voice.may_speak["One."].set()
+    await saying
+    assert mouth.frames == [9]
+    assert mouth.told[-1] == ev.ReplyFailed(1)
+
+
+async def test_the_voice_is_given_words_and_history_what_was_written(clock: PlayoutClock) -> None:
+    voice = Tts({"It costs three dollars and fifty cents.": 1})
+    mouth = Mouth(voice, clock)
+    await mouth.say("It costs $3.50.")
+    assert mouth.frames == [1]
+    assert mouth.told[0] == ev.SentenceReady(1, 1, "It costs $3.50.")
+
+
+async def test_a_kept_phrase_sounds_as_the_voice_would_say_it(clock: PlayoutClock) -> None:
+    voice = Tts({"Press nine.": 1})
+    mouth = Mouth(voice, clock, KeptPhrases(("Press 9.",)))
+    assert await mouth.phrases.prepare(voice)
+    await mouth.say("Press 9.")
+    assert mouth.frames == [1]
+    assert voice.asked == ["Press nine."]

@@ -1,0 +1,142 @@
+"""Who speaks for an agent: whose voice, in which language, and what is kept of it."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import pytest
+
+from avr_sts_speechmatics.agents.agent import Agent, Engine, Voicing
+from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.sandbox.faults import Status
+from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox, running_sandbox
+from avr_sts_speechmatics.services.tts.protocol import Tts
+from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.speech import voices as of_voices
+from avr_sts_speechmatics.speech.voices import Voices, primary
+from avr_sts_speechmatics.values import Secret
+
+SPEECHMATICS, OPENAI = "/generate/", "/v1/audio/speech"
+HERE = Voicing(None, None, "en")
+
+
+def an_agent(
+    *, language: str = "en", engine: Engine | None = None, voice: str | None = None
+) -> Agent:
+    return Agent("one", "", Manners(), language, voice=voice, voice_engine=engine)
+
+
+@asynccontextmanager
+async def voices(
+    cloud: RunningSandbox,
+    *,
+    fallback: bool = False,
+    phrases: Mapping[Voicing, tuple[str, ...]] | None = None,
+) -> AsyncIterator[Voices]:
+    settings = Settings(
+        voice_fallback="openai" if fallback else None,
+        openai_tts_api_key=Secret("a-key"),
+        openai_tts_url=cloud.openai_url,
+        speechmatics_voice="megan",
+        openai_tts_voice="onyx",
+    )
+    made = Voices(settings, cloud.tts_url, Secret("another-key"), phrases or {})
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def say(voice: Tts, text: str = "Hello.") -> bytes:
+    return b"".join([pcm async for pcm in voice.speak(text)])
+
+
+def asked(cloud: RunningSandbox) -> list[tuple[str, str | None]]:
+    """Where each request for speech went, and the voice OpenAI was asked for."""
+    return [(request.path, request.body.get("voice")) for request in cloud.received.speech]
+
+
+@pytest.mark.parametrize(
+    ("agent", "fallback", "path", "voice"),
+    [
+        (an_agent(), False, SPEECHMATICS + "megan", None),
+        (an_agent(), True, SPEECHMATICS + "megan", None),
+        (an_agent(voice="theo"), True, SPEECHMATICS + "theo", None),
+        (an_agent(language="en_ta"), True, SPEECHMATICS + "megan", None),
+        (an_agent(language="de"), True, OPENAI, "onyx"),
+        (an_agent(language="de", voice="echo"), True, OPENAI, "echo"),
+        # Told at the start; better with an accent than silent.
+        (an_agent(language="de"), False, SPEECHMATICS + "megan", None),
+        (an_agent(engine="openai"), False, OPENAI, "onyx"),
+        (an_agent(engine="openai", voice="echo"), True, OPENAI, "echo"),
+        (an_agent(language="de", engine="speechmatics"), True, SPEECHMATICS + "megan", None),
+    ],
+)
+async def test_language_and_wish_decide_who_speaks(
+    agent: Agent, fallback: bool, path: str, voice: str | None
+) -> None:
+    async with running_sandbox() as cloud, voices(cloud, fallback=fallback) as made:
+        assert await say(made.of(agent)[0])
+        assert asked(cloud) == [(path, voice)]
+
+
+async def test_the_second_voice_takes_over_where_it_may_and_only_there() -> None:
+    async with running_sandbox() as cloud:
+        cloud.faults.add(Status(part="tts", status=404, count=None))
+        async with voices(cloud, fallback=True) as made:
+            assert await say(made.of(an_agent())[0])
+            assert asked(cloud) == [(SPEECHMATICS + "megan", None), (OPENAI, "onyx")]
+
+
+async def test_one_call_that_changed_its_voice_does_not_change_anothers() -> None:
+    async with running_sandbox() as cloud, voices(cloud, fallback=True) as made:
+        one, _ = made.of(an_agent())
+        other, _ = made.of(an_agent())
+        assert one is not other
+        cloud.faults.add(Status(part="tts", status=404))
+        await say(one)
+        assert [path for path, _ in asked(cloud)] == [SPEECHMATICS + "megan", OPENAI]
+
+
+async def test_agents_that_sound_alike_share_a_voice_and_what_is_kept_of_it() -> None:
+    loud = Voicing(None, "theo", "en")
+    kept = {HERE: ("Good morning.",), loud: ("Good evening.",)}
+    async with running_sandbox() as cloud, voices(cloud, phrases=kept) as made:
+        assert made.missing == 2
+        await made.prepare()
+        assert made.missing == 0
+        assert len(cloud.received.speech) == 2
+        (voice, phrases), (same, shared) = made.of(an_agent()), made.of(an_agent())
+        assert (voice, phrases) == (same, shared)
+        assert phrases.get("Good morning.")
+        assert phrases.get("Good evening.") is None
+        _, other = made.of(an_agent(voice="theo"))
+        assert other.get("Good evening.")
+
+
+async def test_a_voice_chosen_for_one_call_has_nothing_kept_and_speaks() -> None:
+    async with running_sandbox() as cloud, voices(cloud, phrases={HERE: ("Hello.",)}) as made:
+        await made.prepare()
+        voice, phrases = made.of(an_agent(voice="jack"))
+        assert phrases.get("Hello.") is None
+        assert await say(voice)
+        assert made.missing == 0
+
+
+async def test_a_phrase_that_fails_costs_no_other_voice_its_own_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(of_voices, "AGAIN_S", 0.01)
+    kept = {Voicing(None, "theo", "en"): ("Hello.",), HERE: ("Hello.",)}
+    async with running_sandbox() as cloud, voices(cloud, phrases=kept) as made:
+        cloud.faults.add(Status(part="tts", status=403))
+        await made.prepare()
+        assert made.missing == 0
+        names = ("theo", "megan", "theo")
+        assert [path for path, _ in asked(cloud)] == [SPEECHMATICS + name for name in names]
+
+
+@pytest.mark.parametrize(
+    ("language", "first"), [("en", "en"), ("en_ta", "en"), ("en-GB", "en"), ("de", "de")]
+)
+def test_a_language_with_a_region_is_that_language(language: str, first: str) -> None:
+    assert primary(language) == first
