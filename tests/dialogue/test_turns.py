@@ -13,17 +13,11 @@ from tests.dialogue.simulated_call import PATIENT, WORD_S, SimulatedCall
 
 from avr_sts_speechmatics.conversation import Message, ToolCall, ToolResult
 from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.agent_rows import FAILURES_MAX, GONE_S
 from avr_sts_speechmatics.dialogue.history import CUT_MARK
 from avr_sts_speechmatics.dialogue.manners import Manners
-from avr_sts_speechmatics.dialogue.turns import (
-    DRAFTS_MAX,
-    FAILURES_MAX,
-    GONE_S,
-    SETTLE_S,
-    SETTLE_TRIES,
-    TURN_OVERDUE_S,
-    State,
-)
+from avr_sts_speechmatics.dialogue.state import State
+from avr_sts_speechmatics.dialogue.steps import DRAFTS_MAX, SETTLE_S, SETTLE_TRIES, TURN_OVERDUE_S
 
 QUESTION = "When do you open?"
 ANSWER = "We are open from nine to five on weekdays."

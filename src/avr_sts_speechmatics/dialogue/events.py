@@ -283,7 +283,10 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """Drop the agent's audio and tell the line so; answered by an UtteranceDropped for each."""
+    """Drop the agent's audio and tell the line.
+
+    The answer is an UtteranceDropped for each utterance that was not heard to its end.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,3 +335,6 @@ Command: TypeAlias = (
     | CancelTimer
     | EndCall
 )
+
+Answer: TypeAlias = Sequence[UtteranceDropped] | None
+"""What came of a command: of a Flush all utterances that it dropped, of all others None."""
