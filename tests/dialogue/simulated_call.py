@@ -25,6 +25,11 @@ PATIENT = Manners(no_input_s=0.0, filler_s=0.0, preemptive=False, farewell_s=0.0
 """For tests that are about something else: nothing is said only because time passes, and nothing
 is asked before its time."""
 
+QUESTION = "When do you open?"
+ANSWER = "We are open from nine to five on weekdays."
+A_MOMENT = PATIENT.confirm_s / 2
+"""Shorter than a sound takes to be confirmed (s)."""
+
 _SAME = 1e-9  # two times nearer than this are one (s)
 
 
@@ -532,6 +537,11 @@ class SimulatedCall:
         """Each tool the model asked for has its one result, and an answer that knows of it."""
         assert len(self.tool_results) == len(self.tools_asked)
         assert self._reported == set(self.tools_asked), "nobody was told what came of a tool"
+
+
+def heard(call: SimulatedCall) -> list[str]:
+    """What the caller heard of the agent."""
+    return [text for role, text in call.transcript if role == "agent"]
 
 
 def _within(text: str, share: float) -> str:

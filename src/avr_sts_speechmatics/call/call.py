@@ -23,6 +23,7 @@ from avr_sts_speechmatics.audio.playout import AgentAudio, Played, Playout, Play
 from avr_sts_speechmatics.call.answer import Answer
 from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.driver import Driver
 from avr_sts_speechmatics.dialogue.history import heard_words
 from avr_sts_speechmatics.dialogue.turns import Dialogue
 from avr_sts_speechmatics.errors import ServiceError
@@ -106,7 +107,7 @@ class Call:
             )
         self._playout: AgentAudio = own
         self._stt: SttStream | None = None  # until it is known who answers
-        self._dialogue: Dialogue | None = None
+        self._driver: Driver | None = None
         self._early = bytearray()
         self._texts: dict[int, tuple[str, TurnTimes | None]] = {}  # of what is not yet heard
         self._replies: dict[int, _Reply] = {}
@@ -178,7 +179,7 @@ class Call:
             self._early.clear()
         self._tasks.create_task(self._listen(self._stt))
         self._tasks.create_task(self._watch_quiet_line(self._stt))
-        self._dialogue = Dialogue(replace(agent.manners, welcome=welcome))
+        self._driver = Driver(Dialogue(replace(agent.manners, welcome=welcome)), self._do)
         for event in (ev.CallStarted(), *self._before):
             self._tell(event)
 
@@ -255,7 +256,7 @@ class Call:
         # A session that is being closed still reports what it heard; nobody is there to answer.
         if self._over.is_set():
             return
-        if self._dialogue is None:
+        if self._driver is None:
             self._before.append(event)
             return
         if isinstance(event, ev.SentenceReady):
@@ -265,14 +266,13 @@ class Call:
             if times is not None:
                 times.words_said += len(event.text.split())
         try:
-            for command in self._dialogue.handle(event):
-                self._do(command)
+            self._driver.tell(event)
         except Exception as error:
             # Told by a timer or a socket, where nobody of this call would see it: `run` shall.
             self._fault = error
             self._over.set()
 
-    def _do(self, command: ev.Command) -> None:
+    def _do(self, command: ev.Command) -> ev.Answer:
         match command:
             case ev.StartReply(number, history, tentative):
                 self._start_answer(number, history, tentative=tentative)
@@ -298,7 +298,7 @@ class Call:
             case ev.Resume():
                 self._playout.resume()
             case ev.Flush():
-                self._flush()
+                return self._flush()
             case ev.SendTranscript(role, text):
                 self._line.send_transcript(role, text)
                 self._publish("transcription", {"role": role, "text": text})
@@ -310,6 +310,7 @@ class Call:
                 self._cancel_timer(timer)
             case ev.EndCall(error, hang_up):
                 self._spawn(self._end(error, hang_up=hang_up))
+        return None
 
     def _start_answer(
         self, number: int, history: Sequence[Entry] | None, *, tentative: bool
@@ -356,12 +357,11 @@ class Call:
 
         reply.task.add_done_callback(done)
 
-    def _flush(self) -> None:
+    def _flush(self) -> ev.Answer:
         dropped = self._playout.flush()
         self._line.send_interruption()
         self._publish("interruption", {})
-        for played in dropped:
-            self._tell(ev.UtteranceDropped(played.number, self._share(played)))
+        return tuple(ev.UtteranceDropped(one.number, self._share(one)) for one in dropped)
 
     def _utterance_finished(self, played: Played) -> None:
         share = self._share(played)
