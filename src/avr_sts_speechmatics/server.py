@@ -22,13 +22,14 @@ from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
 
 from avr_sts_speechmatics import __version__
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.assembly import Parts, assembled, manners_of
+from avr_sts_speechmatics.assembly import Parts, assembled
 from avr_sts_speechmatics.audio.playout import PlayoutClock
 from avr_sts_speechmatics.call.call import Call
 from avr_sts_speechmatics.errors import CallerError, SettingsError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
-from avr_sts_speechmatics.settings import AUDIOSOCKET_PORT, HTTP_PORT, LANGUAGES_SPOKEN, Settings
+from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
+from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.speech.voices import primary
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
 from avr_sts_speechmatics.transports.announced_calls import Invitations
@@ -65,7 +66,7 @@ class Server:
         news: Callable[[str, int, int], None] = lambda part, done, of: None,
     ) -> None:
         self.settings = settings
-        self._agents = Agents.load(settings, manners_of)
+        self._agents = Agents.load(settings)
         self.addresses: list[tuple[str, int]] = []
         """Where it listens: host and port, the main one first."""
         self.ports: dict[str, tuple[str, int]] = {}
@@ -105,14 +106,14 @@ class Server:
                 await self._listen("EXTRA_PORTS", port, door, needed=False)
         if settings.audiosocket_port is not None:
             # The default may be taken by another service of the machine, and nobody miss it.
-            needed = settings.audiosocket_port != AUDIOSOCKET_PORT
+            needed = settings.audiosocket_port != DEFAULTS.audiosocket_port
             await self._listen(
                 "AUDIOSOCKET_PORT", settings.audiosocket_port, self._audiosocket, needed=needed
             )
         if settings.http_port is not None:
             core = AvrCoreHttp(self._invitations, self._ask_webhook, self.addresses[0][1])
             core_http = await self._serve(core.application())
-            needed = settings.http_port != HTTP_PORT
+            needed = settings.http_port != DEFAULTS.http_port
             await self._listen("HTTP_PORT", settings.http_port, core_http, needed=needed)
 
     async def start(self) -> None:

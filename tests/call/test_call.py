@@ -13,7 +13,6 @@ from tests.avr_core import SILENCE, AvrCore, Heard, dial
 from tests.support import Serve, open_sockets, until, url_of
 
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.assembly import manners_of
 from avr_sts_speechmatics.audio.playout import PlayoutClock
 from avr_sts_speechmatics.call.call import Call, Services
 from avr_sts_speechmatics.dialogue.manners import Manners
@@ -368,7 +367,7 @@ async def call_with(
     line, clock = Line(), PlayoutClock()
     nobody: Any = None
     services = Services(
-        agents=Agents.load(Settings(speechmatics_welcome_message=""), manners_of),
+        agents=Agents.load(Settings(speechmatics_welcome_message="")),
         open_stt=lambda _, listener: open_stt(listener),
         llm=nobody,
         voice_of=lambda _: (nobody, KeptPhrases(())),

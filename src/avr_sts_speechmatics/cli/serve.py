@@ -104,7 +104,7 @@ def _introduce(server: "Server") -> None:
     host, port = server.ports["PORT"]
     everywhere = ", ".join(f"{h}:{p}" for h, p in server.addresses)
     _log.info("ready; listening on %s", everywhere)
-    for sentence in (*server.warnings, *settings.strangers()):
+    for sentence in (*server.warnings, *settings.unknown_variables()):
         _log.warning("%s", sentence)
     if not sys.stdout.isatty() and server.settings.log_format == "json":
         return

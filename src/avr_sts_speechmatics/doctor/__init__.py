@@ -16,15 +16,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from avr_sts_speechmatics import assembly
+from avr_sts_speechmatics import assembly, settings
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.doctor import clouds, machine, operator_services
 from avr_sts_speechmatics.doctor.check import Check
 from avr_sts_speechmatics.errors import ServiceError, SettingsError
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.services.llm.protocol import Llm
-from avr_sts_speechmatics.settings import MASKED_FROM, Settings, settings
+from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.voices import Voices
+from avr_sts_speechmatics.values import MASKED_FROM
 
 __all__ = ["TOTAL_S", "Check", "examine", "report", "run"]
 
@@ -46,7 +47,7 @@ async def examine(
         advice = "Correct it; all else was not looked at."
         return [Check("settings", "failed", str(error), advice)]
     found = [Check("settings", "ok", "every value can be used")]
-    for sentence in settings.strangers(environ, env_file):
+    for sentence in settings.unknown_variables(environ, env_file):
         found.append(Check("settings", "warning", sentence, "Correct the name, or take it out."))
     # What keeps this process busy, no measured latency should have in it: files, SDKs.
     agents, about_agents = machine.agents(chosen)

@@ -21,7 +21,8 @@ from avr_sts_speechmatics.services.stt.speechmatics import SpeechmaticsStt
 from avr_sts_speechmatics.services.stt.speechmatics_session import ServerMessage, Session
 from avr_sts_speechmatics.services.tts.openai import BASE_URL, OpenAiTts
 from avr_sts_speechmatics.services.tts.protocol import Tts
-from avr_sts_speechmatics.settings import LANGUAGES_SPOKEN, Settings
+from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
+from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.voices import Voices, primary
 
 HEARING_S = 12.0

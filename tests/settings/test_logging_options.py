@@ -1,0 +1,24 @@
+"""Settings of the topic: the log."""
+
+from tests.settings.topic_tests import TopicTests
+
+from avr_sts_speechmatics.settings.logging_options import LoggingOptions
+
+
+class TestLoggingOptions(TopicTests):
+    topic = LoggingOptions
+    defaults = (
+        ("LOG_TRANSCRIPTS", False),
+        ("LOG_LEVEL", "info"),
+        ("LOG_FORMAT", "console"),
+    )
+    good = (
+        ("LOG_TRANSCRIPTS", "1", True),
+        ("LOG_LEVEL", "DEBUG", "debug"),
+        ("LOG_FORMAT", "json", "json"),
+    )
+    wrong = (
+        ("LOG_TRANSCRIPTS", "maybe", "true or false"),
+        ("LOG_LEVEL", "loud", "debug, info, warning, error"),
+        ("LOG_FORMAT", "xml", "console, json"),
+    )
