@@ -56,6 +56,7 @@ def wanted() -> dict[str, list[Requirement]]:
         "core": core,
         "sandbox": core + extras["sandbox"],
         "dev": core + extras["sandbox"] + extras["dev"],
+        "docs": project["project"]["dependencies"] + extras["docs"],
         "build": project["build-system"]["requires"],
     }
     return {lock: [Requirement(line) for line in lines] for lock, lines in lists.items()}

@@ -706,9 +706,9 @@ def test_there_are_examples() -> None:
         assert parse(example.read_text(), example).steps
 
 
-def test_the_script_in_the_readme_is_one() -> None:
-    readme = (ROOT / "README.md").read_text()
-    shown = readme.partition("## Test your agent")[2].partition("```yaml")[2].partition("```")[0]
+def test_the_script_in_the_documentation_can_be_used() -> None:
+    page = (ROOT / "docs" / "testing.md").read_text()
+    shown = page.partition("## Scripts")[2].partition("```yaml")[2].partition("```")[0]
     assert len(steps(shown)) == 4
 
 
