@@ -17,7 +17,7 @@ from tests.asterisk_websocket import FRAME_S, XOFF, MediaQueue
 
 from avr_sts_speechmatics.audio.playout import HIGH_WATER_BYTES, Played, Utterance
 from avr_sts_speechmatics.transports.asterisk_codec import ChannelCodec
-from avr_sts_speechmatics.transports.asterisk_playout import AHEAD_S, LATE_S, AheadPlayout
+from avr_sts_speechmatics.transports.asterisk_playout import AHEAD_S, LATE_S, AsteriskPlayout
 
 FRAME = 320
 SAMPLES = 160
@@ -39,7 +39,7 @@ class Phone:
         self.heard: list[bytes | None] = []
         self.finished: list[Played] = []
         self.finished_at: list[float] = []
-        self.playout = AheadPlayout(
+        self.playout = AsteriskPlayout(
             self.codec,
             lambda audio: self._later(self.queue.media, audio),
             lambda command: self._later(self.queue.command, command),
@@ -387,7 +387,9 @@ def test_a_flush_told_by_an_end_is_obeyed_at_once() -> None:
             phone.finished.append(played)
             phone.playout.flush()
 
-        phone.playout = AheadPlayout(phone.codec, phone.queue.media, phone.queue.command, interrupt)
+        phone.playout = AsteriskPlayout(
+            phone.codec, phone.queue.media, phone.queue.command, interrupt
+        )
         phone.say(1, speech(2, mark=1))
         phone.say(2, speech(50, mark=2))
         await phone.live(0.5)

@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 
-from avr_sts_speechmatics.transports.avr_websocket import (
+from avr_sts_speechmatics.transports.untrusted_text import (
     FACT_NAME_MAX,
     FACT_VALUE_MAX,
     FACTS_MAX,

@@ -43,13 +43,16 @@ _MARK_FRAMES = round(MARK_S / _FRAME_S)
 _log = logging.getLogger(__name__)
 
 
-class AheadPlayout:
-    """The agent's side of one call through chan_websocket. Implements `playout.AgentAudio`.
+class AsteriskPlayout:
+    """The agent's side of one call through chan_websocket.
 
-    codec: the channel's; its outward direction is this playout's from now on.
-    send_audio: takes whole frames of the channel's audio. send_command: takes a command.
+    Implements `playout.AgentAudio`; see there for the methods without a docstring.
+
+    codec: the channel's codec; nobody else may encode with it from now on.
+    send_audio: called with whole frames in the channel's codec.
+    send_command: called with a command, one text message.
     finished: called once for each utterance that was heard to its end, in order; never from
-    within `open`, `write` or `end`.
+        within `open`, `write` or `end`.
     """
 
     def __init__(
@@ -79,16 +82,18 @@ class AheadPlayout:
 
     @property
     def idle(self) -> bool:
-        """Nothing is playing and nothing waits."""
+        """True if nothing is playing and nothing waits."""
         return not self._waiting and not self._marks
 
     # --- told by the call ----------------------------------------------------------------------
 
-    def open(self, number: int, *, ahead: bool = False) -> Utterance:
-        """A new utterance behind those that wait. It keeps its place while its audio arrives.
+    def start(self) -> None:
+        """Nothing to start: Asterisk's player runs as long as the channel."""
 
-        ahead: before those that wait instead; only while none of them has any audio.
-        """
+    def close(self) -> None:
+        self.flush()
+
+    def open(self, number: int, *, ahead: bool = False) -> Utterance:
         speech = _Speech(number)
         if ahead:
             assert not any(waiting.utterance.written_bytes for waiting in self._waiting)
@@ -98,26 +103,22 @@ class AheadPlayout:
         return speech.utterance
 
     def write(self, utterance: Utterance, pcm: bytes) -> None:
-        """Add audio (s16le 8 kHz, whole samples) to an utterance; an ended one takes no more."""
         if not utterance.ended:
             utterance.write(pcm)
             self._send()
 
     def end(self, utterance: Utterance, *, whole: bool = True) -> None:
-        """No more audio comes for this utterance. whole: whether it has all it should have."""
         if not utterance.ended:
             utterance.end(whole=whole)
             self._send()
 
     def pause(self) -> None:
-        """Stop before the next frame; what waits, waits."""
         if not self._paused:
             self._known, self._known_at = self._played(), self._loop.time()
             self._paused = True
             self._send_command(control.PAUSE)
 
     def resume(self) -> None:
-        """Go on from the very sample where `pause` stopped."""
         if self._paused:
             self._paused = False
             self._known_at = self._loop.time()
@@ -125,7 +126,6 @@ class AheadPlayout:
             self._watch()
 
     def flush(self) -> list[Played]:
-        """Drop all that was not heard and say how far each utterance got; not paused afterwards."""
         played = self._played()
         left = [mark.ends for mark in self._marks if mark.ends is not None]
         left += self._waiting

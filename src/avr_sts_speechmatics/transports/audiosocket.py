@@ -1,4 +1,4 @@
-"""The AudioSocket door: Asterisk's own TCP stream, raw samples both ways, one connection a call.
+"""The AudioSocket transport: Asterisk's TCP stream, raw samples both ways, one connection a call.
 
 Asterisk connects, says the call's uuid and sends what the caller says; it takes the agent's audio
 and one order, to hang up. It has no clock, no buffer and no patience: a frame goes to the telephone
@@ -25,10 +25,10 @@ from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
 from avr_sts_speechmatics.audio.g711 import UnlabelledStream
-from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE, SampleAligner
-from avr_sts_speechmatics.audio.playout import Played
+from avr_sts_speechmatics.audio.pacing import Pacing
+from avr_sts_speechmatics.audio.pcm import RATE, SampleAligner
+from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.audio.resample import Resampler
-from avr_sts_speechmatics.dialogue.events import Role
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.transports.audiosocket_wire import (
@@ -42,7 +42,8 @@ from avr_sts_speechmatics.transports.audiosocket_wire import (
     Splitter,
     call_uuid,
 )
-from avr_sts_speechmatics.transports.avr_websocket import KEYS
+from avr_sts_speechmatics.transports.dtmf import KEYS
+from avr_sts_speechmatics.transports.early_media import EarlyMedia
 
 UUID_WAIT_S = 5.0
 """A connection that has not said its uuid by then is no call (s)."""
@@ -56,9 +57,6 @@ MUTE_S = 0.5
 EARLY_S = 2.0
 """Audio that may come before the call begins and is kept (s): no telephone sends more by then."""
 
-EARLY_KEYS = 32
-"""Keys that may be pressed before the call begins and are kept."""
-
 STALLED_S = 10.0
 """The other end takes no audio for so long: it is gone (s)."""
 
@@ -71,17 +69,15 @@ _LINGER_S = 1.0
 _log = logging.getLogger(__name__)
 
 
-class AudioSocketConnection(asyncio.Protocol):
-    """One connection of Asterisk. Implements `line.Line`.
+class AudioSocketConnection(asyncio.Protocol, Line):
+    """One connection of Asterisk.
 
-    open_call: makes the call; raises CallerError with the reason when none can be taken.
-    law: of G.711, where Asterisk sends that; "auto" tells it from the sound.
-    facts_for: what was announced of a call by its uuid; None if the call shall not be taken.
+    open_call: opens the call; raises CallerError with the reason when no call can be taken.
+    law: the law of G.711, for an Asterisk that sends G.711; "auto" detects the law by the sound.
+    facts_for: returns the announced facts of a call by its uuid; None if the call must be rejected.
     """
 
-    continuous = True
     can_hang_up = True
-    rehearsed = False
 
     def __init__(
         self,
@@ -98,8 +94,7 @@ class AudioSocketConnection(asyncio.Protocol):
         self._uuid = ""
         self._facts: Mapping[str, str] = {}
         self._call: CallerSide | None = None
-        self._early: list[bytearray | str] = []  # audio and keys, as they came
-        self._early_bytes = 0
+        self._early = EarlyMedia(EARLY_S, "first")
         self._heard_anything = False
         self._writable = False
         self._ending = False
@@ -108,29 +103,20 @@ class AudioSocketConnection(asyncio.Protocol):
 
     # --- the line, told by the call ------------------------------------------------------------
 
-    def send_audio(self, frame: bytes) -> None:
+    def open_playout(self, pacing: Pacing, finished: Callable[[Played], None]) -> AgentAudio:
+        return pacing.playout(self._send_frame, finished, continuous=True)
+
+    def _send_frame(self, frame: bytes) -> None:
         # While the other end takes nothing, frames are dropped: later they would come in a burst.
         if self._writable and self._transport is not None:
             # One write: a payload 5 ms behind its head ends the call.
             self._transport.write(FRAME_HEAD + frame)
 
-    def send_interruption(self) -> None:
-        """What was sent has been heard: Asterisk keeps nothing back."""
-
-    def send_transcript(self, role: Role, text: str) -> None:
-        """There is no message for it."""
-
     def send_error(self, message: str) -> None:
         self._say(logging.WARNING, f"the other end is not told: {message}")
 
-    def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
-        """Nobody watches."""
-
-    def own_playout(self, finished: Callable[[Played], None]) -> None:
-        return None
-
     def hang_up(self) -> None:
-        """The dialplan goes on after `AudioSocket()`; what was sent before is heard."""
+        # The dialplan goes on after `AudioSocket()`; audio sent before is heard.
         self._end()
 
     def close(self, *, failed: bool) -> None:
@@ -208,35 +194,24 @@ class AudioSocketConnection(asyncio.Protocol):
         if not self._heard_anything:
             self._heard_anything = True
             self._set_timer(SETTLE_S, self._begin)
-        pcm = pcm[: int(EARLY_S * BYTES_PER_SECOND) - self._early_bytes]
-        self._early_bytes += len(pcm)
-        if self._early and isinstance(self._early[-1], bytearray):
-            self._early[-1] += pcm
-        else:
-            self._early.append(bytearray(pcm))
+        self._early.hear(pcm)
 
     def _take_key(self, key: str) -> None:
         if key not in KEYS:
             self._say_once("key", "a key is none of 0-9 * # A-D")
         elif self._call is not None:
             self._call.press(key)
-        elif sum(isinstance(piece, str) for piece in self._early) < EARLY_KEYS:
-            self._early.append(key)
+        else:
+            self._early.press(key)
 
     def _begin(self) -> None:
         try:
-            call = self._open_call(Caller(self._uuid, "audiosocket", self._facts), self)
+            self._call = self._open_call(Caller(self._uuid, "audiosocket", self._facts), self)
         except CallerError as error:
             self._say(logging.WARNING, f"refused: {error}")
             self._end()
             return
-        self._call = call
-        for piece in self._early:
-            if isinstance(piece, str):
-                call.press(piece)
-            else:
-                call.hear(bytes(piece))
-        self._early.clear()
+        self._early.deliver(self._call)
 
     # --- the connection ------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from aiohttp import web
 
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.transports.announced_calls import Invitations, canonical, facts_from
-from avr_sts_speechmatics.transports.avr_websocket import (
+from avr_sts_speechmatics.transports.untrusted_text import (
     FACT_VALUE_MAX,
     FACTS_MAX,
     clean,
