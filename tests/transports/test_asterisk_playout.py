@@ -381,6 +381,25 @@ def test_a_voice_that_broke_off_or_never_began_is_not_taken_for_whole() -> None:
     phoning(act)
 
 
+def test_a_playout_needs_no_start_and_drops_what_waits_when_it_is_closed() -> None:
+    async def act(phone: Phone) -> None:
+        phone.playout.start()
+        assert phone.queue.commands == []
+        utterance = phone.playout.open(1)
+        phone.playout.write(utterance, speech(50))
+        await phone.live(0.2)
+        phone.playout.close()
+        phone.playout.close()
+        heard = len(phone.frames)
+        await phone.live(0.2)
+        assert len(phone.frames) == heard
+        assert utterance.ended
+        assert phone.playout.idle
+        assert phone.queue.commands.count("FLUSH_MEDIA") == 1
+
+    phoning(act)
+
+
 def test_a_flush_told_by_an_end_is_obeyed_at_once() -> None:
     async def act(phone: Phone) -> None:
         def interrupt(played: Played) -> None:

@@ -428,8 +428,8 @@ async def test_no_garbage_harms_the_service(service: Service) -> None:
             pass
     async with dial(service) as asterisk:
         asterisk.send(in_frames(numbered(1)))
-        call = await service.call()
-        assert bytes(call.audio) == numbered(1)
+        # Calls of the garbage may still be opened meanwhile.
+        await until(lambda: any(bytes(call.audio) == numbered(1) for call in service.calls))
 
 
 # --- how it ends ----------------------------------------------------------------------------------

@@ -1,21 +1,22 @@
-"""Playout: speech waiting to be heard, given out 20 ms at a time.
+"""Playout: queued speech, released 20 ms at a time.
 
-Nobody downstream keeps time for us: avr-core's queue is not documented, and Asterisk writes an
-AudioSocket frame to the network the moment it arrives. So one clock in this process decides when
-a frame leaves, against absolute deadlines: a late tick is followed by a shorter wait, never by a
-drift, and never by a burst of more than MAX_CATCH_UP frames (a phone's jitter buffer would drop
+Nothing downstream keeps time: avr-core's queue is not documented, and Asterisk writes an
+AudioSocket frame to the network the moment the frame arrives. So one clock in this process decides
+when a frame leaves, against absolute deadlines: a late tick is followed by a shorter wait, never by
+a drift, and never by a burst of more than MAX_CATCH_UP frames (a phone's jitter buffer would drop
 the rest anyway; then the deadline moves, and no frame is lost).
 
 The first frame leaves at once, without waiting for a tick: that is where an answer's latency is
 heard. The frames after it leave with the next slot of the clock, SLOT_MS wide, so that one
 wake-up serves every call of that slot.
 
-A line that wants a frame every 20 ms, speech or not (Asterisk ends a quiet AudioSocket call; a room
-is heard in pauses too), has a background: its playout is continuous. Then the clock serves it from
-`start` to `close`, speech leaves with the next slot, and whatever has no speech has background.
+A playout with a background is continuous, for lines that need a frame every 20 ms, speech or not
+(Asterisk ends a quiet AudioSocket call; a room is heard in pauses too). The clock serves a
+continuous playout from `start` to `close`: speech leaves with the next slot, and pauses are filled
+with background.
 
-Because of that, a playout knows what the caller has heard. It does not know what the words were:
-that is history's business.
+Because it paces, a playout knows what the caller has heard. It does not know the words: see
+dialogue/history.py.
 """
 
 import asyncio

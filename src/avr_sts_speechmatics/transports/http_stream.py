@@ -5,9 +5,9 @@ uuid in `X-UUID`, a response that begins before the request has ended and calls 
 `text/event-stream` without being one. There is no message for anything: an interruption is no
 audio, the end of either body is the end. [AVR protocol, 4]
 
-A body may come faster than a telephone would send it (a file piped in): it is read at the pace of
-speech, so that turns and interruptions mean what they mean on a line. When it ends, the caller is
-still there: the pending turn is answered and played before the response ends.
+A body may arrive faster than a telephone sends (a file piped in). The body is therefore read at the
+pace of speech, so that turns and interruptions mean what they mean on a phone call. When the body
+ends, the caller still listens: the pending turn is answered and played before the response ends.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ from avr_sts_speechmatics.transports.untrusted_text import FACT_NAME_MAX, clean,
 PATH = "/speech-to-speech-stream"
 
 LEAD_S = 0.2
-"""How far a body may run ahead of real time before it is not read on (s): a network's bursts."""
+"""How far the body may be read ahead of real time (s): more than a network's bursts."""
 
 UNREAD_S = 10.0
-"""Agent audio the other end has not taken; more, and it is given up (s)."""
+"""Agent audio that the client may leave unread (s); with more, the client is gone."""
 
 _PIECE_BYTES = BYTES_PER_SECOND // 10
 _UNREAD_FRAMES = round(UNREAD_S * 50)
@@ -74,7 +74,7 @@ class HttpStream:
 
 
 async def _read(request: web.Request, call: CallerSide) -> None:
-    """Give the body to the call, no faster than speech."""
+    """Pass the body to the call, no faster than speech."""
     aligner = SampleAligner()
     due = time.monotonic()
     try:
