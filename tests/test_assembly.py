@@ -11,8 +11,8 @@ from tests.support import ROOT
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.assembly import (
     Parts,
+    ambience_of,
     assembled,
-    background_of,
     llm_of,
     pbx_of,
     toolbox_of,
@@ -87,21 +87,11 @@ def test_a_noise_that_is_none_names_setting_and_file(tmp_path: Path) -> None:
     file = tmp_path / "noise.wav"
     file.write_bytes(b"RIFF")
     with pytest.raises(SettingsError, match=rf"AMBIENT_NOISE_FILE: {file}: "):
-        background_of(Settings(ambient_noise_file=file))
+        ambience_of(Settings(ambient_noise_file=file))
 
 
-class Line:
-    def __init__(self, *, continuous: bool) -> None:
-        self.continuous = continuous
-
-
-def test_a_line_that_wants_every_frame_has_silence_in_the_pauses_and_no_other_has() -> None:
-    background = background_of(Settings())
-    wants, wants_not = Line(continuous=True), Line(continuous=False)
-    under: Any = background(wants)  # type: ignore[arg-type]
-    assert under(None) == bytes(320)
-    assert under(b"\x01\x00" * 160) == b"\x01\x00" * 160
-    assert background(wants_not) is None  # type: ignore[arg-type]
+def test_without_a_noise_file_there_is_no_ambience() -> None:
+    assert ambience_of(Settings()) is None
 
 
 @pytest.mark.parametrize(

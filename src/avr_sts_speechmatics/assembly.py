@@ -5,16 +5,15 @@ The one place that knows which class stands behind a setting. What is opened her
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.audio.ambient import Ambience, quiet
-from avr_sts_speechmatics.call.call import Background, Services
+from avr_sts_speechmatics.audio.ambient import Ambience
+from avr_sts_speechmatics.call.call import Services
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.line import Line
 from avr_sts_speechmatics.pbx.departures import HANG_UP, TRANSFER, Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.services.llm.protocol import Llm
@@ -80,7 +79,7 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
                 priority=settings.transfer_priority,
             ),
             webhooks=webhooks,
-            background=background_of(settings),
+            ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             log_transcripts=settings.log_transcripts,
         )
@@ -161,16 +160,15 @@ async def toolbox_of(settings: Settings) -> Toolbox:
     )
 
 
-def background_of(settings: Settings) -> Callable[[Line], Background | None]:
-    """What a new call has under the agent and in its pauses. Raises SettingsError."""
+def ambience_of(settings: Settings) -> Ambience | None:
+    """Load the sound of a room behind every agent, if there is one. Raises SettingsError."""
     path = settings.ambient_noise_file
     if path is None:
-        return lambda line: quiet if line.continuous else None
+        return None
     try:
-        ambience = Ambience.load(path, settings.ambient_noise_level)
+        return Ambience.load(path, settings.ambient_noise_level)
     except ValueError as error:
         raise SettingsError(f"AMBIENT_NOISE_FILE: {error}") from error
-    return lambda line: ambience.background()
 
 
 class _Recognisers:

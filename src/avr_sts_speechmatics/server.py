@@ -97,13 +97,13 @@ class Server:
         http = await self._serve(app)
         settings = self.settings
 
-        def door() -> SharedPort:
+        def shared_port() -> SharedPort:
             return SharedPort(lambda: accept(self._accept_websocket), http)
 
-        await self._listen("PORT", settings.port, door)
+        await self._listen("PORT", settings.port, shared_port)
         for port in settings.extra_ports:
             if port != settings.port:
-                await self._listen("EXTRA_PORTS", port, door, needed=False)
+                await self._listen("EXTRA_PORTS", port, shared_port, needed=False)
         if settings.audiosocket_port is not None:
             # The default may be taken by another service of the machine, and nobody miss it.
             needed = settings.audiosocket_port != DEFAULTS.audiosocket_port
@@ -180,14 +180,14 @@ class Server:
         self,
         setting: str,
         port: int,
-        door: Callable[[], asyncio.BaseProtocol],
+        protocol: Callable[[], asyncio.BaseProtocol],
         *,
         needed: bool = True,
     ) -> None:
         host = self.settings.host
         loop = asyncio.get_running_loop()
         try:
-            listener = await loop.create_server(door, host, port, backlog=1024)
+            listener = await loop.create_server(protocol, host, port, backlog=1024)
         except OSError as error:
             reason = cannot_listen(host, port, error)
             if needed:

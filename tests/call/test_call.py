@@ -13,10 +13,11 @@ from tests.avr_core import SILENCE, AvrCore, Heard, dial
 from tests.support import Serve, open_sockets, until, url_of
 
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.audio.playout import PlayoutClock
+from avr_sts_speechmatics.audio.pacing import Pacing
+from avr_sts_speechmatics.audio.playout import Played, Playout, PlayoutClock
 from avr_sts_speechmatics.call.call import Call, Services
 from avr_sts_speechmatics.dialogue.manners import Manners
-from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.sandbox import stt_messages
 from avr_sts_speechmatics.sandbox.faults import Drop, RefuseKey, Status, Truncate
@@ -322,22 +323,15 @@ async def test_twenty_calls_one_after_another_leave_no_task_socket_or_memory(
 # --- with services of its own ----------------------------------------------------------------
 
 
-class Line:
+class NotedLine(Line):
     """A line that only remembers."""
-
-    continuous = can_hang_up = rehearsed = False
 
     def __init__(self) -> None:
         self.errors: list[str] = []
         self.closed: list[bool] = []
 
-    def send_audio(self, frame: bytes) -> None: ...
-    def send_interruption(self) -> None: ...
-    def send_transcript(self, role: str, text: str) -> None: ...
-
-    def send_record(self, kind: str, fields: object) -> None: ...
-    def own_playout(self, finished: object) -> None: ...
-    def hang_up(self) -> None: ...
+    def open_playout(self, pacing: Pacing, finished: Callable[[Played], None]) -> Playout:
+        return pacing.playout(lambda frame: None, finished)
 
     def send_error(self, message: str) -> None:
         self.errors.append(message)
@@ -363,8 +357,8 @@ class Deaf:
 @asynccontextmanager
 async def call_with(
     open_stt: Callable[[SttListener], Any],
-) -> AsyncIterator[tuple[Any, Line]]:
-    line, clock = Line(), PlayoutClock()
+) -> AsyncIterator[tuple[Any, NotedLine]]:
+    line, clock = NotedLine(), PlayoutClock()
     nobody: Any = None
     services = Services(
         agents=Agents.load(Settings(speechmatics_welcome_message="")),

@@ -18,8 +18,10 @@ from dataclasses import dataclass, replace
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.agents.placeholders import briefed_with, spoken_with
+from avr_sts_speechmatics.audio.ambient import Ambience
+from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE, seconds, silence
-from avr_sts_speechmatics.audio.playout import AgentAudio, Played, Playout, PlayoutClock
+from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
 from avr_sts_speechmatics.call.answer import Answer
 from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.dialogue import events as ev
@@ -58,17 +60,14 @@ current_call: ContextVar[str] = ContextVar("current_call", default="")
 """Name of the call the running code belongs to, for the log."""
 
 
-Background = Callable[[bytes | None], bytes]
-"""What is heard under the agent, and in its pauses: a frame of speech, or None, to a frame."""
-
-
 @dataclass(frozen=True, slots=True)
 class Services:
     """What calls are made of, for all calls of the process.
 
-    voice_of: who speaks for an agent, with what is kept of it. background: a new call's.
-    on_failure: what follows the apology when a call cannot go on, as the setting says.
-    log_transcripts: whether what is said may stand in the log.
+    voice_of: gives an agent's TTS and the phrases that are kept of its voice.
+    ambience: the sound of a room behind every agent, or None.
+    on_failure: value of the setting ON_FAILURE, carried out after the apology.
+    log_transcripts: True if the log may contain what is said.
     """
 
     agents: Agents
@@ -78,7 +77,7 @@ class Services:
     toolbox: Toolbox
     departures: Departures
     webhooks: Webhooks | None = None
-    background: Callable[[Line], Background | None] = lambda line: None
+    ambience: Ambience | None = None
     on_failure: str = "hangup"
     log_transcripts: bool = False
 
@@ -96,16 +95,8 @@ class Call:
         self._services = services
         self._agent = services.agents.for_call(caller)
         self._brief = Brief("")
-        self._clocked: Playout | None = None
-        own = line.own_playout(self._utterance_finished)
-        if own is None:
-            own = self._clocked = Playout(
-                clock,
-                line.send_audio,
-                self._utterance_finished,
-                background=services.background(line),
-            )
-        self._playout: AgentAudio = own
+        pacing = Pacing(clock, services.ambience)
+        self._playout = line.open_playout(pacing, self._utterance_finished)
         self._stt: SttStream | None = None  # until it is known who answers
         self._driver: Driver | None = None
         self._early = bytearray()
@@ -132,8 +123,7 @@ class Call:
         told = "".join(f", {name} {value!r}" for name, value in facts.items())
         _log.info("call begins (%s, agent %s%s)", self.caller.transport, self._agent.name, told)
         self._publish("call_started", facts)
-        if self._clocked is not None:
-            self._clocked.start()
+        self._playout.start()
         failed = False
         try:
             async with asyncio.TaskGroup() as self._tasks:
@@ -451,10 +441,7 @@ class Call:
         self._tell(ev.TimerFired(timer))
 
     def _stop(self) -> None:
-        if self._clocked is not None:
-            self._clocked.close()
-        else:
-            self._playout.flush()
+        self._playout.close()
         for handle in self._timers.values():
             handle.cancel()
         self._timers.clear()

@@ -131,7 +131,7 @@ def _mcp_server(key: str, allowed: list[str], there: set[str]) -> Check:
 
 def noise(chosen: Settings, path: Path) -> Check:
     try:
-        assembly.background_of(chosen)
+        assembly.ambience_of(chosen)
     except SettingsError as error:
         return Check("noise", "failed", str(error), _NO_START)
     return Check("noise", "ok", f"{path} can be played")
