@@ -94,7 +94,7 @@ def advice_for(what: str, failure: str) -> str:
 
 
 class _Trial:
-    """Sends half a second of silence as soon as it may. Implements `agent_stt_session.Owner`."""
+    """Sends half a second of silence as soon as it may. Implements `speechmatics_session.Owner`."""
 
     def __init__(self) -> None:
         self.listening = asyncio.Event()

@@ -19,9 +19,9 @@ from avr_sts_speechmatics import assembly, server
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.doctor.check import Check, told
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.pbx.departures import HANG_UP, TRANSFER
 from avr_sts_speechmatics.settings import AUDIOSOCKET_PORT, HTTP_PORT, Settings
 from avr_sts_speechmatics.tools.mcp_config import McpServer, offered_name
+from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.toolbox import Toolbox
 
 TOOLS_S = 5.5
@@ -93,7 +93,7 @@ def _tools_of(chosen: Settings, toolbox: Toolbox, loaded: Agents) -> Iterator[Ch
         yield _own_tools(chosen.tools_dir, sorted(there - theirs))
     for key, mcp_server in servers.items():
         yield _mcp_server(key, _allowed(key, mcp_server), there)
-    for sentence in loaded.strange_tools(toolbox.names() | {HANG_UP, TRANSFER}):
+    for sentence in loaded.strange_tools(toolbox.names() | set(RESERVED)):
         yield told("tools", "warning", sentence, "; ", "Correct it.")
 
 
