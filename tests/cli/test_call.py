@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import wave
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from picows import (
     WSUpgradeRequest,
     ws_create_server,
 )
+from tests.cli.commands import free_port, run
 
 from avr_sts_speechmatics.cli.call import add_arguments, run_call
 from avr_sts_speechmatics.phone import caller
@@ -372,11 +372,6 @@ async def test_a_refusal_at_the_older_door_is_told(printed: Printed) -> None:
     assert told["ended"] == "the service answered 503 Service Unavailable"
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @pytest.mark.parametrize("scheme", ["ws", "http"])
 async def test_a_service_that_is_not_there_is_one_sentence(printed: Printed, scheme: str) -> None:
     url = f"{scheme}://127.0.0.1:{free_port()}"
@@ -445,3 +440,17 @@ def test_a_recording_with_traffic_in_it_ends_with_its_speech() -> None:
 
 def test_a_recording_without_a_pause_is_speech_to_its_end() -> None:
     assert end_of_speech(sound(500)) == pytest.approx(0.5, abs=0.01)
+
+
+def test_calling_nobody_is_one_sentence(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.wav"
+    with wave.open(str(clip), "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(8000)
+        wav.writeframes(bytes(3200))
+    url = f"ws://127.0.0.1:{free_port()}"
+    done = run("call", "--play", str(clip), "--url", url, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--url" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""Hearing, voices and models: each does the smallest piece of real work for the product's client.
+"""STT, voices and models: each does the smallest piece of real work for the product's client.
 
 The recogniser hears half a second of silence, a voice or a model says a word. A failure is a
 ServiceError; `advice_for` says what to do about it.

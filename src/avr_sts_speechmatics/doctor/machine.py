@@ -17,7 +17,7 @@ import msgspec
 
 from avr_sts_speechmatics import assembly, server
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.doctor.check import Check, told
+from avr_sts_speechmatics.doctor.check import Check, check_from
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.settings import AUDIOSOCKET_PORT, HTTP_PORT, Settings
 from avr_sts_speechmatics.tools.mcp_config import McpServer, offered_name
@@ -46,7 +46,7 @@ def agents(chosen: Settings) -> tuple[Agents, list[Check]]:
     names = ", ".join(agent.name for agent in loaded.all)
     found = [Check("agents", "ok", f"{names}; instructions, if not their own: {_source(chosen)}")]
     for warning in loaded.warnings:
-        found.append(told("agents", "warning", warning, "; ", "Take one of them out."))
+        found.append(check_from("agents", "warning", warning, "; ", "Take one of them out."))
     return loaded, found
 
 
@@ -94,7 +94,7 @@ def _tools_of(chosen: Settings, toolbox: Toolbox, loaded: Agents) -> Iterator[Ch
     for key, mcp_server in servers.items():
         yield _mcp_server(key, _allowed(key, mcp_server), there)
     for sentence in loaded.strange_tools(toolbox.names() | set(RESERVED)):
-        yield told("tools", "warning", sentence, "; ", "Correct it.")
+        yield check_from("tools", "warning", sentence, "; ", "Correct it.")
 
 
 def _allowed(key: str, mcp_server: McpServer) -> list[str]:
