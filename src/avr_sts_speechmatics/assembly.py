@@ -14,7 +14,7 @@ from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.call.call import Services
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.pbx.departures import HANG_UP, TRANSFER, Departures
+from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.services.llm.protocol import Llm
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
@@ -22,6 +22,7 @@ from avr_sts_speechmatics.services.stt.speechmatics import SpeechmaticsStt
 from avr_sts_speechmatics.settings import Settings, with_agent_path
 from avr_sts_speechmatics.speech.voices import Voices
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
+from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.toolbox import Toolbox, open_toolbox
 from avr_sts_speechmatics.values import Secret, VocabEntry
 
@@ -83,7 +84,7 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             on_failure=settings.on_failure,
             log_transcripts=settings.log_transcripts,
         )
-        known = toolbox.names() | {HANG_UP, TRANSFER}
+        known = toolbox.names() | set(RESERVED)
         warnings = (*agents.strange_tools(known), *_unreachable(settings, agents, pbx))
         # A call may come already; these only make what follows faster.
         warm = asyncio.create_task(llm.warm_up())

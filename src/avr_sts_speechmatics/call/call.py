@@ -23,14 +23,14 @@ from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE, seconds, silence
 from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
 from avr_sts_speechmatics.call.answer import Answer
-from avr_sts_speechmatics.conversation import Entry, ToolCall
+from avr_sts_speechmatics.conversation import HANG_UP, TRANSFER, Entry, ToolCall
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.driver import Driver
 from avr_sts_speechmatics.dialogue.history import heard_words
 from avr_sts_speechmatics.dialogue.turns import Dialogue
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.line import Caller, Line
-from avr_sts_speechmatics.pbx.departures import HANG_UP, TRANSFER, Departures
+from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import PbxError
 from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avr_sts_speechmatics import __version__, settings
-from avr_sts_speechmatics.cli.run import run_on_uvloop, set_up_log
+from avr_sts_speechmatics.cli.common import run_on_uvloop, set_up_log
 
 # Imported where it is used: it takes a second, in which Ctrl-C must be as clean as at any other
 # time.

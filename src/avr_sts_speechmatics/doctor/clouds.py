@@ -1,4 +1,4 @@
-"""Hearing, voices and models: each does the smallest piece of real work for the product's client.
+"""STT, voices and models: each does the smallest piece of real work for the product's client.
 
 The recogniser hears half a second of silence, a voice or a model says a word. A failure is a
 ServiceError; `advice_for` says what to do about it.
@@ -95,7 +95,7 @@ def advice_for(what: str, failure: str) -> str:
 
 
 class _Trial:
-    """Sends half a second of silence as soon as it may. Implements `agent_stt_session.Owner`."""
+    """Sends half a second of silence as soon as it may. Implements `speechmatics_session.Owner`."""
 
     def __init__(self) -> None:
         self.listening = asyncio.Event()

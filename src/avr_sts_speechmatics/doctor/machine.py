@@ -17,11 +17,11 @@ import msgspec
 
 from avr_sts_speechmatics import assembly, server
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.doctor.check import Check, told
+from avr_sts_speechmatics.doctor.check import Check, check_from
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.pbx.departures import HANG_UP, TRANSFER
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.tools.mcp_config import McpServer, offered_name
+from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.toolbox import Toolbox
 
 TOOLS_S = 5.5
@@ -46,7 +46,7 @@ def agents(chosen: Settings) -> tuple[Agents, list[Check]]:
     names = ", ".join(agent.name for agent in loaded.all)
     found = [Check("agents", "ok", f"{names}; instructions, if not their own: {_source(chosen)}")]
     for warning in loaded.warnings:
-        found.append(told("agents", "warning", warning, "; ", "Take one of them out."))
+        found.append(check_from("agents", "warning", warning, "; ", "Take one of them out."))
     return loaded, found
 
 
@@ -93,8 +93,8 @@ def _tools_of(chosen: Settings, toolbox: Toolbox, loaded: Agents) -> Iterator[Ch
         yield _own_tools(chosen.tools_dir, sorted(there - theirs))
     for key, mcp_server in servers.items():
         yield _mcp_server(key, _allowed(key, mcp_server), there)
-    for sentence in loaded.strange_tools(toolbox.names() | {HANG_UP, TRANSFER}):
-        yield told("tools", "warning", sentence, "; ", "Correct it.")
+    for sentence in loaded.strange_tools(toolbox.names() | set(RESERVED)):
+        yield check_from("tools", "warning", sentence, "; ", "Correct it.")
 
 
 def _allowed(key: str, mcp_server: McpServer) -> list[str]:

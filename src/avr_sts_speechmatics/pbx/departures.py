@@ -12,15 +12,12 @@ from typing import Any
 
 import msgspec
 
-from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
+from avr_sts_speechmatics.conversation import HANG_UP, TRANSFER, ToolCall, ToolSpec
 from avr_sts_speechmatics.dialogue.events import ToolRequest
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx import dial_patterns
 from avr_sts_speechmatics.pbx.dial_patterns import Pattern
 from avr_sts_speechmatics.pbx.protocol import Pbx, PbxError
-
-HANG_UP = "avr_hangup"
-TRANSFER = "avr_transfer"
 
 _log = logging.getLogger(__name__)
 
