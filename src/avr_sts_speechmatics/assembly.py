@@ -13,9 +13,10 @@ from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.ambient import Ambience, quiet
 from avr_sts_speechmatics.call.call import Background, Services
+from avr_sts_speechmatics.call.observer import Observer
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.line import Line
+from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import HANG_UP, TRANSFER, Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.services.llm.protocol import Llm
@@ -23,6 +24,10 @@ from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.stt.speechmatics import SpeechmaticsStt
 from avr_sts_speechmatics.settings import Settings, with_agent_path
 from avr_sts_speechmatics.speech.voices import Voices
+from avr_sts_speechmatics.telemetry.call_log import CallLog
+from avr_sts_speechmatics.telemetry.call_records import CallRecords
+from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
+from avr_sts_speechmatics.telemetry.turn_times import TurnTimesObserver
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 from avr_sts_speechmatics.tools.toolbox import Toolbox, open_toolbox
 from avr_sts_speechmatics.values import Secret, VocabEntry
@@ -80,10 +85,9 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
                 context=settings.transfer_context,
                 priority=settings.transfer_priority,
             ),
-            webhooks=webhooks,
             background=background_of(settings),
             on_failure=settings.on_failure,
-            log_transcripts=settings.log_transcripts,
+            observers=observers_of(settings, webhooks),
         )
         known = toolbox.names() | {HANG_UP, TRANSFER}
         warnings = (*agents.strange_tools(known), *_unreachable(settings, agents, pbx))
@@ -171,6 +175,21 @@ def webhooks_of(settings: Settings) -> Webhooks | None:
         timeout_s=settings.webhook_timeout / 1000,
         retries=settings.webhook_retry,
     )
+
+
+def observers_of(
+    settings: Settings, webhooks: Webhooks | None
+) -> Callable[[Caller, Line], tuple[Observer, ...]]:
+    """What reads each call's events and commands under these settings."""
+
+    def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
+        log, records = CallLog(transcripts=settings.log_transcripts), CallRecords(line)
+        found: tuple[Observer, ...] = (log, TurnTimesObserver(records.turn, log.turn), records)
+        if webhooks is not None:
+            found += (CallWebhooks(webhooks, caller.uuid),)
+        return found
+
+    return observers
 
 
 async def toolbox_of(settings: Settings) -> Toolbox:

@@ -1102,7 +1102,9 @@ def calling(*names: str, **manners: object) -> SimulatedCall:
 
 
 def names_run(call: SimulatedCall) -> list[str]:
-    return [command.call.name for command in call.commands if isinstance(command, ev.RunTool)]
+    return [
+        command.request.call.name for command in call.commands if isinstance(command, ev.RunTool)
+    ]
 
 
 def test_tools_run_once_and_the_model_goes_on_with_their_results() -> None:

@@ -245,7 +245,7 @@ class RunTool:
     """Run a tool, once; answered by a ToolDone with its number."""
 
     number: int
-    call: ToolCall
+    request: ToolRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -488,7 +488,7 @@ class Dialogue:
                 self._farewell_said = self.history.waiting or self._said_since_tools
             else:
                 self._running.add(number)
-                yield ev.RunTool(number, request.call)
+                yield ev.RunTool(number, request)
         yield from self._go_on()
         yield from self._depart_when_heard()
 
@@ -550,7 +550,7 @@ class Dialogue:
         else:
             self._departs = True
             number, request = self._departure
-            yield ev.RunTool(number, request.call)
+            yield ev.RunTool(number, request)
 
     def _departed(self, event: ev.ToolDone) -> Iterator[ev.Command]:
         self.history.tool_done(event.number, event.result)
