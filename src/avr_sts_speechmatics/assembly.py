@@ -26,6 +26,7 @@ from avr_sts_speechmatics.settings import Settings, with_agent_path
 from avr_sts_speechmatics.speech.voices import Voices
 from avr_sts_speechmatics.telemetry.call_log import CallLog
 from avr_sts_speechmatics.telemetry.call_records import CallRecords
+from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimesObserver
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
@@ -71,6 +72,9 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
         webhooks = webhooks_of(settings)
         if webhooks is not None:
             stack.push_async_callback(webhooks.close)
+        traces = traces_of(settings)
+        if traces is not None:
+            stack.push_async_callback(traces.close)
         toolbox = await toolbox_of(settings)
         stack.push_async_callback(toolbox.close)
         services = Services(
@@ -87,7 +91,7 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             ),
             background=background_of(settings),
             on_failure=settings.on_failure,
-            observers=observers_of(settings, webhooks),
+            observers=observers_of(settings, webhooks, traces),
         )
         known = toolbox.names() | {HANG_UP, TRANSFER}
         warnings = (*agents.strange_tools(known), *_unreachable(settings, agents, pbx))
@@ -177,8 +181,14 @@ def webhooks_of(settings: Settings) -> Webhooks | None:
     )
 
 
+def traces_of(settings: Settings) -> CallTraces | None:
+    if settings.call_trace_dir is None:
+        return None
+    return CallTraces(settings.call_trace_dir, words=settings.log_transcripts)
+
+
 def observers_of(
-    settings: Settings, webhooks: Webhooks | None
+    settings: Settings, webhooks: Webhooks | None, traces: CallTraces | None
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
     """What reads each call's events and commands under these settings."""
 
@@ -187,6 +197,8 @@ def observers_of(
         found: tuple[Observer, ...] = (log, TurnTimesObserver(records.turn, log.turn), records)
         if webhooks is not None:
             found += (CallWebhooks(webhooks, caller.uuid),)
+        if traces is not None:
+            found += (traces.trace(caller),)
         return found
 
     return observers

@@ -95,6 +95,7 @@ DEFAULTS: dict[str, Any] = {
     "LOG_TRANSCRIPTS": False,
     "LOG_LEVEL": "info",
     "LOG_FORMAT": "console",
+    "CALL_TRACE_DIR": None,
 }
 
 GOOD: list[tuple[str, str, Any]] = [
@@ -176,6 +177,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("LOG_TRANSCRIPTS", "1", True),
     ("LOG_LEVEL", "DEBUG", "debug"),
     ("LOG_FORMAT", "json", "json"),
+    ("CALL_TRACE_DIR", HERE, Path(HERE)),
 ]
 
 # The text after the value says what is allowed.
@@ -265,6 +267,7 @@ WRONG = [
     ("LOG_TRANSCRIPTS", "maybe", "true or false"),
     ("LOG_LEVEL", "loud", "debug, info, warning, error"),
     ("LOG_FORMAT", "xml", "console, json"),
+    ("CALL_TRACE_DIR", "/no/such/directory", "path of a directory"),
 ]
 
 FREE_TEXT = {

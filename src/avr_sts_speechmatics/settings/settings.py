@@ -431,6 +431,11 @@ class Settings:
         check.one_of(*LOG_LEVELS), f"{', '.join(f'`{level}`' for level in LOG_LEVELS)}.", "info"
     )
     log_format: str = _setting(check.one_of("console", "json"), "`console` or `json`.", "console")
+    call_trace_dir: Path | None = _setting(
+        check.directory,
+        "Directory where each call's events and commands are written as JSON lines, a file a call; "
+        "without words unless `LOG_TRANSCRIPTS=true`. See `docs/traces.md`.",
+    )
 
     @property
     def stt_url(self) -> str | None:
