@@ -432,7 +432,9 @@ def test_a_path_is_given_by_uncommenting_its_two_lines() -> None:
     assert paths.keys() == PATHS
     mounted = [line.split(":") for line in service["volumes"]]
     assert {inside for _, inside, _ in mounted} == set(paths.values())
-    assert all(mode == "ro" for _, _, mode in mounted)
+    written = {inside for _, inside, mode in mounted if mode == "rw"}
+    assert written == {paths["CALL_TRACE_DIR"]}
+    assert all(mode in ("ro", "rw") for _, _, mode in mounted)
 
 
 def test_avr_core_finds_the_service_at_both_ports_of_avrs_page(compose: Any) -> None:

@@ -79,6 +79,8 @@ def test_every_setting_shown_with_a_value_can_have_it(monkeypatch: pytest.Monkey
     assert {"AGENTS_DIR", "AMI_HOST", "OPENAI_TTS_URL", "TOOLS_DIR", "TRANSFER_ALLOW"} <= {
         name for name, _ in given
     }
+    # The page has just made the directory.
+    given = [pair for pair in given if pair[0] != "CALL_TRACE_DIR"]
     needed = {"AMI_PASSWORD": "a-secret", "OPENAI_TTS_URL": "http://localhost:8880/v1"}
     for name, value in given:
         settings.load(needed | {name: value}, Path("no such file.env"))

@@ -5,7 +5,7 @@ The one place that knows which class stands behind a setting. What is opened her
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -13,7 +13,9 @@ from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.call.call import Services
+from avr_sts_speechmatics.call.observer import Observer
 from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.services.llm.protocol import Llm
@@ -21,6 +23,11 @@ from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.stt.speechmatics import SpeechmaticsStt
 from avr_sts_speechmatics.settings import Settings, with_agent_path
 from avr_sts_speechmatics.speech.voices import Voices
+from avr_sts_speechmatics.telemetry.call_log import CallLog
+from avr_sts_speechmatics.telemetry.call_records import CallRecords
+from avr_sts_speechmatics.telemetry.call_trace import CallTraces
+from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
+from avr_sts_speechmatics.telemetry.turn_times import TurnTimesObserver
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.toolbox import Toolbox, open_toolbox
@@ -65,6 +72,9 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
         webhooks = webhooks_of(settings)
         if webhooks is not None:
             stack.push_async_callback(webhooks.close)
+        traces = traces_of(settings)
+        if traces is not None:
+            stack.push_async_callback(traces.close)
         toolbox = await toolbox_of(settings)
         stack.push_async_callback(toolbox.close)
         services = Services(
@@ -79,10 +89,9 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
                 context=settings.transfer_context,
                 priority=settings.transfer_priority,
             ),
-            webhooks=webhooks,
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
-            log_transcripts=settings.log_transcripts,
+            observers=observers_of(settings, webhooks, traces),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (*agents.strange_tools(known), *_unreachable(settings, agents, pbx))
@@ -149,6 +158,29 @@ def webhooks_of(settings: Settings) -> Webhooks | None:
         timeout_s=settings.webhook_timeout / 1000,
         retries=settings.webhook_retry,
     )
+
+
+def traces_of(settings: Settings) -> CallTraces | None:
+    if settings.call_trace_dir is None:
+        return None
+    return CallTraces(settings.call_trace_dir, words=settings.log_transcripts)
+
+
+def observers_of(
+    settings: Settings, webhooks: Webhooks | None, traces: CallTraces | None
+) -> Callable[[Caller, Line], tuple[Observer, ...]]:
+    """What reads each call's events and commands under these settings."""
+
+    def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
+        log, records = CallLog(transcripts=settings.log_transcripts), CallRecords(line)
+        found: tuple[Observer, ...] = (log, TurnTimesObserver(records.turn, log.turn), records)
+        if webhooks is not None:
+            found += (CallWebhooks(webhooks, caller.uuid),)
+        if traces is not None:
+            found += (traces.trace(caller),)
+        return found
+
+    return observers
 
 
 async def toolbox_of(settings: Settings) -> Toolbox:

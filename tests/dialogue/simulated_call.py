@@ -363,7 +363,7 @@ class SimulatedCall:
                 assert self._has_all(history), "words are kept from the model"
                 assert not tools or reply.rounds < self.manners.tool_rounds, "tools for ever"
                 reply.history, reply.waits, reply.may_use_tools = tuple(history), False, tools
-            case ev.RunTool(number, tool):
+            case ev.RunTool(number, ev.ToolRequest(tool)):
                 assert tool.id not in self.tools_run, "a tool ran twice"
                 assert number not in self.tools, "a number used twice"
                 assert tool.id not in self._results, "a tool ran that was refused"

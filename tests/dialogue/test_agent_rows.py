@@ -92,7 +92,9 @@ def calling(*names: str, **manners: object) -> SimulatedCall:
 
 
 def names_run(call: SimulatedCall) -> list[str]:
-    return [command.call.name for command in call.commands if isinstance(command, ev.RunTool)]
+    return [
+        command.request.call.name for command in call.commands if isinstance(command, ev.RunTool)
+    ]
 
 
 # T31, T32

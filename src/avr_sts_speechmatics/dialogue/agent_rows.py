@@ -128,7 +128,7 @@ class AgentRows(Steps):
                 self.departure = Requested(number, request, farewell_said=said)
             else:
                 self.tools.running.add(number)
-                yield ev.RunTool(number, request.call)
+                yield ev.RunTool(number, request)
         yield from self.ask_again()
         yield from self._farewell_was_heard()
 
@@ -186,7 +186,7 @@ class AgentRows(Steps):
             yield from self.answer()
         elif isinstance(departure, Requested):
             departure.under_way = True
-            yield ev.RunTool(departure.number, departure.request.call)
+            yield ev.RunTool(departure.number, departure.request)
         else:
             yield from self.end()
 

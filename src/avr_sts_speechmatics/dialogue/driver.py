@@ -17,11 +17,18 @@ class Driver:
 
     dialogue: gets every event.
     carry_out: carries out a command; returns its answer, see `events.Answer`. It may call `tell`.
+    watch: is called with each event right before the dialogue handles the event.
     """
 
-    def __init__(self, dialogue: Dialogue, carry_out: Callable[[ev.Command], ev.Answer]) -> None:
+    def __init__(
+        self,
+        dialogue: Dialogue,
+        carry_out: Callable[[ev.Command], ev.Answer],
+        watch: Callable[[ev.Event], None] = lambda event: None,
+    ) -> None:
         self._dialogue = dialogue
         self._carry_out = carry_out
+        self._watch = watch
         self._events: deque[ev.Event] = deque()
 
     def tell(self, event: ev.Event) -> None:
@@ -36,6 +43,7 @@ class Driver:
             self._handle(self._events.popleft())
 
     def _handle(self, event: ev.Event) -> None:
+        self._watch(event)
         commands = self._dialogue.handle(event)
         answer: ev.Answer = None
         try:

@@ -266,7 +266,7 @@ class RunTool:
     """Run a tool once. A ToolDone with the same number follows."""
 
     number: int
-    call: ToolCall
+    request: ToolRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Settings: what is logged, and in which form."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from avr_sts_speechmatics.settings import checks as check
 from avr_sts_speechmatics.settings.declaration import setting
@@ -25,4 +26,9 @@ class LoggingOptions:
     )
     log_format: str = setting(
         check.one_of("console", "json"), "Form of the log: `console` or `json`.", "console"
+    )
+    call_trace_dir: Path | None = setting(
+        check.directory,
+        "Directory for traces: one file for each call, with the call's events and commands as JSON "
+        "lines. Words are masked unless `LOG_TRANSCRIPTS=true`. See [Traces](traces.md).",
     )
