@@ -9,58 +9,92 @@
 PYTHON ?=
 CANDIDATES := python3 python3.13 python3.12 python3.11 python3.14
 
+# The Pythons that make test-all looks for, on the path and among those of pyenv.
+VERSIONS := 3.11 3.12 3.13 3.14
+
 # More arguments: make test ARGS="-k settings", make bench ARGS="--help".
 ARGS ?=
 
-BIN := .venv/bin
+# Where everything is installed; make test-all has one for each Python.
+VENV := .venv
+BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-asterisk soak lint style types image bench docs lock upgrade clean
+.PHONY: help run test test-all test-asterisk coverage soak bench
+.PHONY: lint style types imports spelling image docs lock upgrade clean
 
 help: ## print this
 	@echo "make TARGET:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F '|' '{printf "%-15s %s\n", $$1, $$2}'
 	@echo "Settings go in front: PORT=7040 make run. docs/settings.md has all of them."
 
-run: .venv/installed-run ## run the service; offline as long as there are no keys
+run: $(VENV)/installed-run ## run the service; offline as long as there are no keys
 	@exec $(BIN)/avr-sts-speechmatics serve
 
 # Most of a test's time is waiting, so more of them than cores run side by side.
-test: .venv/installed-dev ## run the tests
+test: $(VENV)/installed-dev ## run the tests
 	@exec $(BIN)/python -m pytest -n 4 --dist loadscope $(ARGS)
 
-test-asterisk: .venv/installed-dev ## real calls through a real Asterisk, unpacked without root (Debian, Ubuntu; 5 minutes)
+test-all: ## run the tests on each Python from 3.11 to 3.14 that this machine has, in .venv-3.11 and so on
+	@failed=; \
+	for version in $(VERSIONS); do \
+		python=; \
+		for candidate in python$$version ~/.pyenv/versions/$$version.*/bin/python; do \
+			if "$$candidate" -c "" 2>/dev/null; then python=$$candidate; break; fi; \
+		done; \
+		if [ -z "$$python" ]; then \
+			echo "== Python $$version: skipped, not found on this machine"; \
+			continue; \
+		fi; \
+		echo "== Python $$version"; \
+		$(MAKE) test VENV=.venv-$$version PYTHON="$$python" || failed="$$failed $$version"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "== failed on Python$$failed" >&2; exit 1; fi
+
+coverage: $(VENV)/installed-dev ## run the tests, report the branches they never take; fails below the floor in pyproject.toml
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest -n 4 --dist loadscope $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+test-asterisk: $(VENV)/installed-dev ## real calls through a real Asterisk, unpacked without root (Debian, Ubuntu; 5 minutes)
 	@AVR_TEST_ASTERISK=1 exec $(BIN)/python -m pytest tests/asterisk $(ARGS)
 
-lint: style types image ## check style, types and the Dockerfile
+lint: style types imports spelling image ## check style, types, imports, spelling and the Dockerfile
 
-style: .venv/installed-dev
+style: $(VENV)/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-types: .venv/installed-dev
+types: $(VENV)/installed-dev
 	$(BIN)/mypy
 
-image: .venv/installed-tools
+imports: $(VENV)/installed-dev
+	$(BIN)/lint-imports --no-cache --no-logo
+
+spelling: $(VENV)/installed-dev
+	$(BIN)/codespell
+
+image: $(VENV)/installed-tools
 	$(BIN)/hadolint Dockerfile
 
-soak: .venv/installed-dev ## a million events in generated calls, none of which may break a promise; ARGS=--help
+soak: $(VENV)/installed-dev ## a million events in generated calls, none of which may break a promise; ARGS=--help
 	@exec $(BIN)/python -m tests.dialogue.soak $(ARGS)
 
-bench: .venv/installed-dev ## measure; ARGS=--help shows what
+bench: $(VENV)/installed-dev ## measure; ARGS=--help shows what
 	@exec $(BIN)/python -m bench $(ARGS)
 
-docs: .venv/installed-docs ## build the documentation into build/docs; a broken link is an error
+docs: $(VENV)/installed-docs ## build the documentation into build/docs; a broken link is an error
 	$(BIN)/python docs/_tools/import_graph.py
 	$(BIN)/python -m sphinx -E -W -n --keep-going -q -b html docs build/docs
 	@echo "Open build/docs/index.html."
 
 # What builds the project and what checks it is named here: hatchling as in pyproject.toml,
 # editables because hatchling wants it for an install that follows the sources.
-lock: .venv/installed-tools ## write locks/ anew for pyproject.toml, versions kept where they fit
+lock: $(VENV)/installed-tools ## write locks/ anew for pyproject.toml, versions kept where they fit
 	$(COMPILE) --extra mcp --extra sandbox --extra dev pyproject.toml -o locks/dev.txt
 	$(COMPILE) -c locks/dev.txt --extra mcp --extra sandbox pyproject.toml -o locks/sandbox.txt
 	$(COMPILE) -c locks/dev.txt --extra mcp pyproject.toml -o locks/core.txt
@@ -71,32 +105,32 @@ lock: .venv/installed-tools ## write locks/ anew for pyproject.toml, versions ke
 upgrade: ## lock the newest versions that pyproject.toml allows
 	$(MAKE) lock COMPILE='$(COMPILE) --upgrade'
 
-clean: ## remove what tests and builds leave behind (rm -r .venv removes the rest)
-	rm -rf dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean: ## remove what tests and builds leave behind (rm -r .venv* removes the rest)
+	rm -rf dist build .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what is installed ---------------------------------------------------------------------------
 
-BROKEN := $(shell [ ! -d .venv ] || { \
-	[ ! -e .venv/installing ] && .venv/bin/python -c "" && \
-	{ [ ! -e .venv/made-in ] || [ "$$(cat .venv/made-in)" = "$(CURDIR)" ]; }; } 2>/dev/null || echo yes)
+BROKEN := $(shell [ ! -d $(VENV) ] || { \
+	[ ! -e $(VENV)/installing ] && $(VENV)/bin/python -c "" && \
+	{ [ ! -e $(VENV)/made-in ] || [ "$$(cat $(VENV)/made-in)" = "$(CURDIR)" ]; }; } 2>/dev/null || echo yes)
 
 ifdef BROKEN
-.PHONY: .venv/made-in
+.PHONY: $(VENV)/made-in
 endif
 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.venv/made-in:
+$(VENV)/made-in:
 	@set -e; \
 	if [ -n "$(BROKEN)" ]; then \
-		other=$$(cat .venv/installing 2>/dev/null || true); \
+		other=$$(cat $(VENV)/installing 2>/dev/null || true); \
 		if [ -n "$$other" ] && ps -p "$$other" -o args= 2>/dev/null | grep -q installing; then \
 			echo "Another make (process $$other) is installing; try again when it is done." >&2; \
 			exit 1; \
 		fi; \
-		echo "The last install was interrupted, or .venv does not fit here; starting over."; \
-		rm -rf .venv; \
+		echo "The last install was interrupted, or $(VENV) does not fit here; starting over."; \
+		rm -rf $(VENV); \
 	fi; \
 	if ! $(BIN)/python -c 'import pip; $(NEW_ENOUGH)' 2>/dev/null; then \
 		python=; \
@@ -112,35 +146,35 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 			echo "Python $$version cannot make a virtual environment; on Debian and Ubuntu: apt-get install python$$version-venv" >&2; \
 			exit 1; \
 		fi; \
-		echo "Making .venv with Python $$version ..."; \
-		"$$python" -m venv --clear .venv; \
+		echo "Making $(VENV) with Python $$version ..."; \
+		"$$python" -m venv --clear $(VENV); \
 	fi; \
-	echo "$(CURDIR)" > .venv/made-in
+	echo "$(CURDIR)" > $(VENV)/made-in
 
 # $(call install,WHAT,LOCK): pip downloads everything before it installs anything, so a failure of
 # its own (no network) leaves what was there as it was; only a signal leaves the mark behind.
 define install
 @set -e; trap 'exit 130' INT TERM; \
 echo "Installing $(1) ..."; \
-echo $$$$ > .venv/installing; \
+echo $$$$ > $(VENV)/installing; \
 if ! $(PIP) install --quiet --require-hashes $(2:%=-r locks/%.txt) || \
 	! $(PIP) install --quiet --no-deps --no-build-isolation -e .; then \
-	rm .venv/installing; \
+	rm $(VENV)/installing; \
 	echo "Installing failed, for the reason above; the next make tries again." >&2; \
 	exit 1; \
 fi; \
-rm .venv/installing; \
+rm $(VENV)/installing; \
 touch $@
 endef
 
-.venv/installed-run: .venv/made-in locks/build.txt locks/sandbox.txt pyproject.toml
+$(VENV)/installed-run: $(VENV)/made-in locks/build.txt locks/sandbox.txt pyproject.toml
 	$(call install,the service and its offline sandbox (once; 250 MB),build sandbox)
 
-.venv/installed-dev: .venv/installed-run locks/dev.txt
+$(VENV)/installed-dev: $(VENV)/installed-run locks/dev.txt
 	$(call install,what the tests need,dev)
 
-.venv/installed-docs: .venv/installed-run locks/docs.txt
+$(VENV)/installed-docs: $(VENV)/installed-run locks/docs.txt
 	$(call install,what builds the documentation,docs)
 
-.venv/installed-tools: .venv/installed-run locks/tools.txt
+$(VENV)/installed-tools: $(VENV)/installed-run locks/tools.txt
 	$(call install,what checks the Dockerfile and makes the locks,tools)

@@ -101,6 +101,15 @@ def test_what_is_installed_is_what_is_locked() -> None:
     assert not other
 
 
+def test_the_pythons_tested_are_the_pythons_promised() -> None:
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    promised = [line.split()[-1] for line in classifiers if ":: Python :: 3." in line]
+    makefile = (ROOT / "Makefile").read_text()
+    tested = re.search(r"^VERSIONS := (.*)$", makefile, re.MULTILINE)
+    assert tested is not None
+    assert tested[1].split() == promised != []
+
+
 # --- Dockerfile ----------------------------------------------------------------------------------
 
 
