@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
@@ -19,9 +20,9 @@ from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.services.llm.protocol import Llm
+from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
-from avr_sts_speechmatics.services.stt.speechmatics import SpeechmaticsStt
-from avr_sts_speechmatics.settings import Settings, with_agent_path
+from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.voices import Voices
 from avr_sts_speechmatics.telemetry.call_log import CallLog
 from avr_sts_speechmatics.telemetry.call_records import CallRecords
@@ -31,7 +32,7 @@ from avr_sts_speechmatics.telemetry.turn_times import TurnTimesObserver
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.toolbox import Toolbox, open_toolbox
-from avr_sts_speechmatics.values import Secret, VocabEntry
+from avr_sts_speechmatics.values import Secret
 
 _SANDBOX_KEY = Secret("sandbox")  # it wants a key, as the cloud does, and takes any
 
@@ -79,7 +80,7 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
         stack.push_async_callback(toolbox.close)
         services = Services(
             agents=agents,
-            open_stt=_Recognisers(settings, sandbox_url).open,
+            open_stt=partial(_open_stt, Stt(settings, sandbox_url)),
             llm=llm,
             voice_of=voices.of,
             toolbox=toolbox,
@@ -204,27 +205,13 @@ def ambience_of(settings: Settings) -> Ambience | None:
         raise SettingsError(f"AMBIENT_NOISE_FILE: {error}") from error
 
 
-class _Recognisers:
-    """Recognisers, one for each language and vocabulary that agents have."""
+def _open_stt(stt: Stt, agent: Agent, listener: SttListener) -> SttStream:
+    return stt.open(agent.language, agent.vocabulary, listener)
 
-    def __init__(self, settings: Settings, sandbox_url: str) -> None:
-        sandbox = with_agent_path(sandbox_url.replace("http:", "ws:") + "/v2")
-        self._url = settings.stt_url or sandbox
-        self._key = settings.speechmatics_api_key if settings.stt_url else _SANDBOX_KEY
-        self._model = settings.speechmatics_model
-        self._stt: dict[tuple[str, tuple[VocabEntry, ...]], SpeechmaticsStt] = {}
 
-    def open(self, agent: Agent, listener: SttListener) -> SttStream:
-        kind = agent.language, agent.vocabulary
-        if kind not in self._stt:
-            self._stt[kind] = SpeechmaticsStt(
-                self._url,
-                self._key,
-                language=agent.language,
-                model=self._model,
-                vocab=agent.vocabulary,
-            )
-        return self._stt[kind].open(listener)
+def needs_sandbox(settings: Settings) -> bool:
+    """Whether the sandbox stands in for STT or TTS under these settings."""
+    return Stt(settings).offline or settings.tts_url is None
 
 
 def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterator[str]:

@@ -22,12 +22,13 @@ from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
 
 from avr_sts_speechmatics import __version__
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.assembly import Parts, assembled
+from avr_sts_speechmatics.assembly import Parts, assembled, needs_sandbox
 from avr_sts_speechmatics.audio.playout import PlayoutClock
 from avr_sts_speechmatics.call.call import Call
 from avr_sts_speechmatics.errors import CallerError, SettingsError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
+from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.speech.voices import primary
@@ -125,7 +126,7 @@ class Server:
         """Get everything a call needs; `/ready` says 200 from then on. Raises SettingsError."""
         settings = self.settings
         sandbox_url = ""
-        if settings.stt_url is None or settings.tts_url is None:
+        if needs_sandbox(settings):
             self._sandbox = SandboxProcess(news=self._news)
             sandbox_url = await self._sandbox.start()
             self._keeping = asyncio.create_task(self._sandbox.keep_running())
@@ -253,7 +254,7 @@ class Server:
     def health(self) -> dict[str, Any]:
         """What `/health` shows; no secrets."""
         settings = self.settings
-        sandboxed = settings.stt_url is None or settings.tts_url is None
+        sandboxed = needs_sandbox(settings)
         return {
             "status": "draining" if self._draining else "ok" if self.ready else "starting",
             "ready": self.ready,
@@ -262,7 +263,7 @@ class Server:
             "uptime_s": round(time.monotonic() - self._begun, 1),
             "calls": len(self._calls),
             "services": {
-                "stt": _shown(settings.stt_url) or "sandbox",
+                "stt": _shown(Stt(settings).address) or "sandbox",
                 "tts": _shown(settings.tts_url) or "sandbox",
                 "llm": (
                     f"{_shown(settings.openai_base_url) or 'openai'} ({settings.openai_model})"
@@ -290,7 +291,7 @@ def cannot_listen(host: str, port: int, error: OSError) -> str:
 
 def _warnings(settings: Settings) -> Iterator[str]:
     """What an operator should know about these settings, a sentence each."""
-    if settings.stt_url is None or settings.tts_url is None:
+    if needs_sandbox(settings):
         yield (
             "Offline: the local sandbox hears and speaks, for one or two calls. "
             "Set SPEECHMATICS_API_KEY to use Speechmatics."
@@ -306,7 +307,7 @@ def _warnings(settings: Settings) -> Iterator[str]:
             f"SPEECHMATICS_LANGUAGE={language}: callers are heard in that language, "
             "but Speechmatics' voices speak English only; set VOICE_FALLBACK=openai."
         )
-    if settings.stt_url is None and language != "en":
+    if Stt(settings).offline and language != "en":
         yield "The sandbox hears English only; SPEECHMATICS_LANGUAGE has no effect offline."
 
 

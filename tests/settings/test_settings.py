@@ -12,7 +12,6 @@ from avr_sts_speechmatics.settings import (
     TOPICS,
     Settings,
     checks,
-    with_agent_path,
 )
 from avr_sts_speechmatics.values import MASKED_FROM, Secret
 
@@ -157,48 +156,6 @@ def test_a_second_voice_at_another_server_needs_no_key() -> None:
 # --- addresses ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("base", "whole"),
-    [
-        ("wss://host/v2", "wss://host/v2/agent"),
-        ("wss://host/v2/", "wss://host/v2/agent"),
-        ("wss://host", "wss://host/agent"),
-        ("wss://host/v2/agent", "wss://host/v2/agent"),
-        ("wss://host/v2/agent/", "wss://host/v2/agent"),
-        ("wss://host/v2/agent/preset", "wss://host/v2/agent/preset"),
-        ("wss://host/agents", "wss://host/agents/agent"),
-        ("ws://host:9000/v2?token=a/b", "ws://host:9000/v2/agent?token=a/b"),
-        ("ws://host/v2/agent?token=a", "ws://host/v2/agent?token=a"),
-    ],
-)
-def test_the_path_of_agent_stt_is_appended_once(base: str, whole: str) -> None:
-    assert with_agent_path(base) == whole
-    assert given_that(SPEECHMATICS_RT_URL=base).stt_url == whole
-
-
-def test_a_query_is_kept_to_the_letter() -> None:
-    settings = given_that(SPEECHMATICS_RT_URL="wss://host/v2?token=abc/")
-    assert settings.stt_url == "wss://host/v2/agent?token=abc/"
-
-
-@pytest.mark.parametrize("region", ["eu", "us", "global"])
-def test_speech_is_recognised_in_the_chosen_region(region: str) -> None:
-    settings = given_that(SPEECHMATICS_API_KEY="k", SPEECHMATICS_REGION=region)
-    assert settings.stt_url == f"wss://{region}.rt.speechmatics.com/v2/agent"
-
-
-def test_an_address_overrides_the_region() -> None:
-    settings = given_that(
-        SPEECHMATICS_API_KEY="k", SPEECHMATICS_REGION="us", SPEECHMATICS_RT_URL="ws://here/v2"
-    )
-    assert settings.stt_url == "ws://here/v2/agent"
-
-
-def test_without_key_and_address_the_sandbox_hears_and_speaks() -> None:
-    assert given_that().stt_url is None
-    assert given_that().tts_url is None
-
-
 def test_with_a_key_the_cloud_speaks() -> None:
     settings = given_that(SPEECHMATICS_API_KEY="k")
     assert settings.tts_url == "https://preview.tts.speechmatics.com"
@@ -206,7 +163,7 @@ def test_with_a_key_the_cloud_speaks() -> None:
 
 def test_a_tts_address_needs_no_key() -> None:
     settings = given_that(SPEECHMATICS_TTS_URL="http://here")
-    assert (settings.tts_url, settings.stt_url) == ("http://here", None)
+    assert settings.tts_url == "http://here"
 
 
 @pytest.mark.parametrize(

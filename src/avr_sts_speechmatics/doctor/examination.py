@@ -23,6 +23,7 @@ from avr_sts_speechmatics.doctor.check import Check
 from avr_sts_speechmatics.errors import ServiceError, SettingsError
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.services.llm.protocol import Llm
+from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.voices import Voices
 from avr_sts_speechmatics.values import MASKED_FROM
@@ -55,7 +56,7 @@ async def examine(
     found += about_agents
     if chosen.ambient_noise_file is not None:
         found.append(machine.noise(chosen, chosen.ambient_noise_file))
-    if chosen.stt_url is None or chosen.tts_url is None:
+    if assembly.needs_sandbox(chosen):
         found.append(machine.sandbox())
     await llm.warm_up()
     async with AsyncExitStack() as stack:
@@ -94,9 +95,11 @@ class _Step:
 def _steps(chosen: Settings, agents: Agents, llm: Llm, voices: Voices) -> Iterator[_Step]:
     for listener in machine.listeners(chosen):
         yield _Step(f"port {listener.port}", "", machine.port(chosen, listener))
-    if (url := chosen.stt_url) is not None:
+    stt = Stt(chosen)
+    if stt.address is not None:
         agent = agents.for_call(Caller("doctor", "doctor"))
-        yield _Step("stt", _host(url), clouds.stt(chosen, agent, url))
+        recogniser = stt.recogniser(agent.language, agent.vocabulary)
+        yield _Step("stt", _host(stt.address), clouds.stt(recogniser))
     for speaker in clouds.speakers(chosen, agents, voices):
         where = f"{_host(speaker.url)}{speaker.name}: "
         yield _Step(speaker.what, where, clouds.voice(speaker))

@@ -12,7 +12,6 @@ from avr_sts_speechmatics.settings.settings import (
     DEFAULTS,
     TOPICS,
     Settings,
-    with_agent_path,
 )
 from avr_sts_speechmatics.settings.table import table
 
@@ -24,5 +23,4 @@ __all__ = [
     "load",
     "table",
     "unknown_variables",
-    "with_agent_path",
 ]

@@ -66,16 +66,6 @@ class Settings(
     """The operator's decisions. Made by `load`, which checks every value."""
 
     @property
-    def stt_url(self) -> str | None:
-        """WebSocket address of Agent STT, or None where the sandbox is to hear."""
-        base = self.speechmatics_rt_url
-        if base is None:
-            if self.speechmatics_api_key is None:
-                return None
-            base = f"wss://{self.speechmatics_region}.rt.speechmatics.com/v2"
-        return with_agent_path(base)
-
-    @property
     def tts_url(self) -> str | None:
         """HTTP address of text-to-speech, or None where the sandbox is to speak."""
         if self.speechmatics_tts_url is None and self.speechmatics_api_key is None:
@@ -121,18 +111,6 @@ class Settings(
             # A library may show the key of `Bearer <key>` alone.
             hidden += (text, *text.split())
         yield from (text for text in hidden if len(text) >= MASKED_FROM)
-
-
-def with_agent_path(base: str) -> str:
-    """`wss://host/v2` becomes `wss://host/v2/agent`; an `/agent` already there is kept.
-
-    A query (a proxy's token, say) stays behind the path.
-    """
-    parts = urlsplit(base)
-    path = parts.path.rstrip("/")
-    if "agent" not in path.split("/"):
-        path += "/agent"
-    return parts._replace(path=path).geturl()
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
