@@ -19,6 +19,7 @@ from avr_sts_speechmatics.sandbox.faults import (
     Truncate,
 )
 from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox, running_sandbox
+from avr_sts_speechmatics.services.stt import speechmatics
 
 PARTS = {"openai_tts": "second tts"}
 
