@@ -259,12 +259,11 @@ class Call:
             case ev.RunTool(number, request):
                 self._spawn(self._run_tool(number, request))
             case ev.Say(number, text):
-                self._start(number, _Reply(), _fixed(text))
+                self._start(number, None, _fixed(text))
             case ev.Fill(number, text):
                 self._speaker.fill(number, text)
             case ev.CancelReply(number):
-                reply = self._replies.pop(number, None)
-                if reply is not None and reply.task is not None:
+                if (reply := self._replies.pop(number, None)) is not None:
                     reply.task.cancel()
             case ev.Pause():
                 self._playout.pause()
@@ -291,17 +290,18 @@ class Call:
             answer.confirm()
         if history is not None:
             answer.go_on(history)
-        self._start(number, _Reply(answer), answer.text())
+        self._start(number, answer, answer.text())
 
     def _answer(self, number: int) -> Answer | None:
-        """The model's answer under way in a reply."""
         reply = self._replies.get(number)
         return None if reply is None else reply.answer
 
-    def _start(self, number: int, reply: "_Reply", text: AsyncGenerator[str | None, None]) -> None:
-        self._replies[number] = reply
-        reply.task = self._spawn(self._speaker.speak(number, text))
-        reply.task.add_done_callback(partial(self._reply_over, number))
+    def _start(
+        self, number: int, answer: Answer | None, text: AsyncGenerator[str | None, None]
+    ) -> None:
+        task = self._spawn(self._speaker.speak(number, text))
+        self._replies[number] = _Reply(answer, task)
+        task.add_done_callback(partial(self._reply_over, number))
 
     def _reply_over(self, number: int, task: asyncio.Task[None]) -> None:
         self._replies.pop(number, None)
@@ -385,12 +385,12 @@ class Call:
         self._timers.cancel_all()
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Reply:
-    """One that thinks or speaks. answer: None for a fixed text."""
+    """A reply that thinks or speaks. answer: None for a fixed text."""
 
-    answer: Answer | None = None
-    task: asyncio.Task[None] | None = None
+    answer: Answer | None
+    task: asyncio.Task[None]
 
 
 class _CallOver(Exception):
