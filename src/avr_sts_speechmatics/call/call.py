@@ -195,8 +195,7 @@ class Call:
         self._tell(ev.CallerSpeechStarted())
 
     def speech_ended(self, at: float) -> None:
-        stopped = self._audio_at - (seconds(self._heard_bytes) - at)
-        self._observers.event(CallerStopped(stopped))
+        self._observers.event(CallerStopped(self._audio_at - seconds(self._heard_bytes) + at))
         self._tell(ev.CallerSpeechEnded())
 
     def words_heard(self, text: str, end: float) -> None:
@@ -323,8 +322,7 @@ class Call:
 
     def _share(self, played: Played) -> float:
         """Share of an utterance's audio that was heard (0..1), as it is written down."""
-        text = self._texts.pop(played.number, "")
-        total = played.total
+        text, total = self._texts.pop(played.number, ""), played.total
         if total is None:
             # The voice had not finished it: guess its length by its letters.
             total = int(len(text) / _GUESSED_CHARS_PER_SECOND * RATE)
