@@ -187,8 +187,7 @@ class Call:
         self._tell(ev.CallerSpeechStarted())
 
     def speech_ended(self, at: float) -> None:
-        stopped = self._audio_at - (seconds(self._heard_bytes) - at)
-        self._observers.event(CallerStopped(stopped))
+        self._observers.event(CallerStopped(self._audio_at - seconds(self._heard_bytes) + at))
         self._tell(ev.CallerSpeechEnded())
 
     def words_heard(self, text: str, end: float) -> None:
@@ -249,12 +248,11 @@ class Call:
             case ev.RunTool(number, request):
                 self._spawn(self._run_tool(number, request))
             case ev.Say(number, text):
-                self._start(number, _Reply(), _fixed(text))
+                self._start(number, None, _fixed(text))
             case ev.Fill(number, text):
                 self._speaker.fill(number, text)
             case ev.CancelReply(number):
-                reply = self._replies.pop(number, None)
-                if reply is not None and reply.task is not None:
+                if (reply := self._replies.pop(number, None)) is not None:
                     reply.task.cancel()
             case ev.Pause():
                 self._playout.pause()
@@ -282,17 +280,18 @@ class Call:
             answer.confirm()
         if history is not None:
             answer.go_on(history)
-        self._start(number, _Reply(answer), answer.text())
+        self._start(number, answer, answer.text())
 
     def _answer(self, number: int) -> Answer | None:
-        """The model's answer under way in a reply."""
         reply = self._replies.get(number)
         return None if reply is None else reply.answer
 
-    def _start(self, number: int, reply: "_Reply", text: AsyncGenerator[str | None, None]) -> None:
-        self._replies[number] = reply
-        reply.task = self._spawn(self._speaker.speak(number, text))
-        reply.task.add_done_callback(partial(self._reply_over, number))
+    def _start(
+        self, number: int, answer: Answer | None, text: AsyncGenerator[str | None, None]
+    ) -> None:
+        task = self._spawn(self._speaker.speak(number, text))
+        self._replies[number] = _Reply(answer, task)
+        task.add_done_callback(partial(self._reply_over, number))
 
     def _reply_over(self, number: int, task: asyncio.Task[None]) -> None:
         self._replies.pop(number, None)
@@ -315,8 +314,7 @@ class Call:
 
     def _share(self, played: Played) -> float:
         """Share of an utterance's audio that was heard (0..1), as it is written down."""
-        text = self._texts.pop(played.number, "")
-        total = played.total
+        text, total = self._texts.pop(played.number, ""), played.total
         if total is None:
             # The voice had not finished it: guess its length by its letters.
             total = int(len(text) / _GUESSED_CHARS_PER_SECOND * RATE)
@@ -374,12 +372,12 @@ class Call:
         self._timers.cancel_all()
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Reply:
-    """One that thinks or speaks. answer: None for a fixed text."""
+    """A reply that thinks or speaks. answer: None for a fixed text."""
 
-    answer: Answer | None = None
-    task: asyncio.Task[None] | None = None
+    answer: Answer | None
+    task: asyncio.Task[None]
 
 
 class _CallOver(Exception):
