@@ -6,6 +6,8 @@ import numpy as np
 from tests.phone.calling import Printed, call, report
 from tests.phone.simple_agent import ANSWER, QUESTION, RATE, Agent, answering, silence, sound
 
+from avr_sts_speechmatics.phone.caller import Conversation, Turn
+from avr_sts_speechmatics.phone.connection import AnswerTimes
 from avr_sts_speechmatics.phone.tape import FRAME
 
 
@@ -72,3 +74,55 @@ async def test_an_interruption_silences_what_was_queued(printed: Printed) -> Non
         _, told = await report(printed, "--url", url, "--say", "Stop!")
     assert told["interruptions"] == 1
     assert told["seconds"] < 3
+
+
+def two_turns() -> Conversation:
+    """A call in its second turn; the agent spoke between the two."""
+    call = Conversation(tell=lambda line: None)
+    call.turns += [Turn("One?", began_at=0.0, spoken_at=0.5), Turn("Two?", 2.0, 2.5)]
+    call.tape.heard(sound(200), at=1.0)
+    return call
+
+
+def test_what_a_service_tells_late_belongs_to_the_turn_whose_answer_was_heard() -> None:
+    call = two_turns()
+    heard, silent = AnswerTimes(frame_ms=20), AnswerTimes(requests=1)
+    call.answer_ended(heard)
+    call.answer_ended(silent)
+    assert [turn.answers for turn in call.turns] == [[heard], [silent]]
+    Conversation(tell=lambda line: None).answer_ended(heard)  # an answer to nothing is nobody's
+
+
+def test_the_latency_of_a_turn_is_known_when_it_was_answered() -> None:
+    call = two_turns()
+    assert not call.note_answer()
+    assert call.turns[-1].latency_ms is None
+    call.tape.heard(sound(200), at=2.8)
+    assert call.note_answer()
+    assert call.turns[-1].latency_ms == 300
+
+
+def test_the_first_reason_for_the_end_of_a_call_counts() -> None:
+    call = Conversation(tell=lambda line: None)
+    call.closed("the connection was lost")
+    call.end("the caller hung up")
+    assert call.ended == "the connection was lost"
+
+
+def test_everything_that_happens_is_told_as_a_line() -> None:
+    lines: list[str] = []
+    call = Conversation(tell=lines.append)
+    call.transcript("user", "Hello?")
+    call.transcript("agent", "Good morning.")
+    call.tool_ran("find_booking", 40)
+    call.interruption()
+    call.error("busy")
+    assert lines == [
+        "caller: Hello?",
+        "agent: Good morning.",
+        "tool: find_booking (40 ms)",
+        "(interrupted)",
+        "error: busy",
+    ]
+    assert (call.interruptions, call.errors) == (1, ["busy"])
+    assert [(run.turn, run.name) for run in call.tools] == [(0, "find_booking")]
