@@ -1,7 +1,7 @@
-"""What calls are made of, put together from the settings.
+"""Builds the parts of a call from the settings.
 
-The one place that knows which class stands behind a setting. What is opened here is closed here;
-`server` owns the sockets that are listened on, and the calls.
+Only this module knows which class stands behind a setting. Everything that is opened here is closed
+here; `server` owns the listening sockets and the calls.
 """
 
 import asyncio
@@ -34,14 +34,18 @@ from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.toolbox import Toolbox, open_toolbox
 from avr_sts_speechmatics.values import Secret
 
-_SANDBOX_KEY = Secret("sandbox")  # it wants a key, as the cloud does, and takes any
+_SANDBOX_KEY = Secret("sandbox")  # the sandbox wants a key, as the cloud does, and takes any
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What calls are made of, and what else the server asks of it.
+    """The parts of a call, and what else the server needs of them.
 
+    services: for every call.
     warm: done when everything is loaded that the first call would otherwise wait for.
+    voices: with the number of phrases that are not kept yet, for `/health`.
+    webhooks: for announced calls; None where no receiver is set.
+    warnings: one sentence each, for the operator.
     """
 
     services: Services
@@ -53,9 +57,9 @@ class Parts:
 
 @asynccontextmanager
 async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> AsyncIterator[Parts]:
-    """Open everything a call needs; all is closed at the end. Raises SettingsError.
+    """Open everything that a call needs; all of it is closed at the end. Raises SettingsError.
 
-    sandbox_url: where it is, if hearing or voice are to be its.
+    sandbox_url: HTTP address of the sandbox; used where `needs_sandbox` is True.
     """
     async with AsyncExitStack() as stack:
         llm = llm_of(settings)
@@ -96,7 +100,7 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (*agents.strange_tools(known), *_unreachable(settings, agents, pbx))
-        # A call may come already; these only make what follows faster.
+        # Calls may come from now on; these tasks only make the first ones faster.
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
         try:
@@ -108,8 +112,8 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
 
 
 def llm_of(settings: Settings) -> Llm:
-    """Whoever finds the answers under these settings. Raises SettingsError."""
-    # Each brings libraries of its own, and only one is needed.
+    """The LLM of these settings, or the receptionist in its place. Raises SettingsError."""
+    # Each brings libraries of its own, and only one of the two is needed.
     if settings.has_llm:
         from avr_sts_speechmatics.services.llm.openai import OpenAiLlm
 
@@ -135,11 +139,11 @@ def llm_of(settings: Settings) -> Llm:
 
 
 def pbx_of(settings: Settings) -> Pbx | None:
-    """Whoever hangs up and transfers, or None."""
+    """The PBX that hangs up and transfers, or None where none is set."""
     if settings.ami_host is not None:
         from avr_sts_speechmatics.pbx.ami import Ami
 
-        assert settings.ami_password is not None  # `settings.load` refuses one without the other
+        assert settings.ami_password is not None  # `settings.load` rejects a host without one
         return Ami(
             settings.ami_host, settings.ami_port, settings.ami_username, settings.ami_password
         )
@@ -170,7 +174,7 @@ def traces_of(settings: Settings) -> CallTraces | None:
 def observers_of(
     settings: Settings, webhooks: Webhooks | None, traces: CallTraces | None
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
-    """What reads each call's events and commands under these settings."""
+    """A function that makes the observers of a new call."""
 
     def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
         log, records = CallLog(transcripts=settings.log_transcripts), CallRecords(line)
@@ -215,7 +219,7 @@ def needs_sandbox(settings: Settings) -> bool:
 
 
 def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterator[str]:
-    """Warnings of what is asked for and cannot be done."""
+    """Warnings about settings that cannot take effect."""
     if settings.ami_host is not None and settings.ami_url is not None:
         yield "AMI_URL has no effect: AMI_HOST is set too and wins."
     if pbx is None and settings.transfer_allow:

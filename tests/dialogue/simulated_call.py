@@ -161,6 +161,15 @@ class SimulatedCall:
         names = {entry.id: entry.name for entry in entries if isinstance(entry, ToolCall)}
         return [(names[e.id], e.content) for e in entries if isinstance(e, ToolResult)]
 
+    @property
+    def a_tool_has_no_result(self) -> bool:
+        """The history has a tool call whose result is not written down yet: no model may see it."""
+        try:
+            self.dialogue.history.messages()
+        except KeyError:
+            return True
+        return False
+
     def asked_for(self, kind: type[ev.Command]) -> int:
         return sum(isinstance(command, kind) for command in self.commands)
 
@@ -517,7 +526,7 @@ class SimulatedCall:
         assert [text for role, text in self.transcript if role == "agent"] == self._spoken
         if self.tools or (self.tools_asked and self.ended is not None):
             return  # a conversation with a tool that has not ended is shown to nobody
-        if self.dialogue.history.undone:
+        if self.a_tool_has_no_result:
             return
         conversation = [
             (role, " ".join(content.replace(CUT_MARK, "").split()))

@@ -430,7 +430,7 @@ def test_keys_typed_while_the_pbx_is_at_work_are_answered_when_the_pbx_fails() -
     call.passes(FAREWELL_S + 0.1)
     assert call.tools
     call.passes(5)
-    assert call.dialogue.history.undone
+    assert call.a_tool_has_no_result
     call.tool_ends("Busy.", failed=True)
     assert call.questions[-1] == "[keys: 7]"
 

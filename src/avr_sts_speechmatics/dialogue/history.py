@@ -82,11 +82,6 @@ class History:
         return bool(self._waiting)
 
     @property
-    def undone(self) -> bool:
-        """Whether a tool was asked for whose result is not written down yet."""
-        return any(isinstance(e, _Tools) and len(e.results) < len(e.calls) for e in self._entries)
-
-    @property
     def last_heard(self) -> str:
         """The agent's last utterance, as far as it was heard; empty before the first."""
         said = (e for e in reversed(self._entries) if isinstance(e, _Said) and e.pieces)
