@@ -125,7 +125,7 @@ class Server:
         await self.make_ready()
 
     async def make_ready(self) -> None:
-        """Open everything that a call needs; `/ready` answers 200 afterwards. Raises SettingsError."""
+        """Open all that a call needs; `/ready` answers 200 afterwards. Raises SettingsError."""
         settings = self.settings
         sandbox_url = ""
         if needs_sandbox(settings):
