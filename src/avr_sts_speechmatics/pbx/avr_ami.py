@@ -101,14 +101,12 @@ class AvrAmi:
         except _UNREACHED as error:
             _log.warning("avr-ami cannot be reached at %s: %s", self._url, _reason(error))
             raise PbxError(
-                f"the call was not {done}: the phone system cannot be reached; "
-                "the call goes on"
+                f"the call was not {done}: the phone system cannot be reached; the call goes on"
             ) from error
         except (TimeoutError, aiohttp.ClientError) as error:
             _log.warning("avr-ami at %s gives no answer: %s", self._url, _reason(error))
             raise PbxError(
-                "the phone system did not answer; "
-                f"it is not known whether the call was {done}"
+                f"the phone system did not answer; it is not known whether the call was {done}"
             ) from error
         if status == 404:
             _log.warning(
@@ -121,9 +119,7 @@ class AvrAmi:
             )
         if status != 200:
             _log.warning("avr-ami answers %s with status %d: %r", path, status, reply[:200])
-            raise PbxError(
-                f"the call was not {done}: the phone system failed; the call goes on"
-            )
+            raise PbxError(f"the call was not {done}: the phone system failed; the call goes on")
 
     async def _post(self, path: str, body: dict[str, str | int]) -> tuple[int, bytes]:
         """Post a request; returns the status and the first 1000 bytes of the body.
