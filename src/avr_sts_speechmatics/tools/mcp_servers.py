@@ -244,7 +244,8 @@ class McpConnection:
         has = f"it has {', '.join(sorted(there)) or 'none'}"
         if not self._allowed:
             _log.warning(
-                'MCP server %s: no tool is offered, because MCP_SERVERS has no list "allow"; %s',
+                "MCP server %s: none of its tools is offered: name the tools that agents may use "
+                'in its list "allow"; %s',
                 self._name,
                 has,
             )
