@@ -1,4 +1,4 @@
-"""A conversation as text: what the dialogue writes down and whoever thinks reads."""
+"""A conversation as text, written by the dialogue and read by the LLM client."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,12 +6,16 @@ from typing import Any, Literal, TypeAlias
 
 HANG_UP = "avr_hangup"
 TRANSFER = "avr_transfer"
-"""Names of the tools that end the agent's part of a call, as all AVR connectors call them."""
+"""Names of the tools that end the agent's part of a call; all AVR connectors use these names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One entry, oldest first in a conversation. content: plain text, never empty."""
+    """Something that the caller or the agent said.
+
+    role: "user" is the caller, "assistant" the agent.
+    content: plain text, never empty.
+    """
 
     role: Literal["user", "assistant"]
     content: str
@@ -19,9 +23,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """The model asks for a tool.
+    """The model calls a tool.
 
-    id: the model's own name for this call. arguments: JSON text as the model wrote it, unchecked.
+    id: the model's identifier of this tool call.
+    name: name of the tool.
+    arguments: JSON text as the model wrote it, unchecked.
     """
 
     id: str
@@ -31,7 +37,11 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What came of a tool call; follows its call in a conversation. content: for the model."""
+    """The result of a tool call. The result follows the tool call in a conversation.
+
+    id: the identifier of the tool call.
+    content: text for the model.
+    """
 
     id: str
     content: str
@@ -42,7 +52,12 @@ Entry: TypeAlias = Message | ToolCall | ToolResult
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool as it is offered to the model. parameters: JSON Schema of its arguments."""
+    """A tool as it is offered to the model.
+
+    name: name by which the model calls the tool.
+    description: what the tool does and when to use it, for the model.
+    parameters: JSON Schema of the arguments.
+    """
 
     name: str
     description: str

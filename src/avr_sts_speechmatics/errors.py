@@ -1,17 +1,23 @@
-"""Whose fault it is. Anything that is not one of these is our own bug and is loud."""
+"""Errors that say whose fault a failure is.
+
+Any other exception is a bug of this service and is logged with its traceback.
+"""
 
 
 class CallerError(Exception):
-    """The other end of the line asked for what cannot be had; the message tells them what."""
+    """The client of a transport asked for something that the service cannot do.
+
+    The message, which is sent to the client, says what.
+    """
 
 
 class ServiceError(Exception):
-    """A cloud service failed us.
+    """A cloud service failed.
 
-    service: "stt", "llm" or "voice".
-    retryable: whether the same request may succeed later (busy, full, gone) or never will
-    (key, model, voice).
-    retry_after: seconds the service asked us to wait, where it said so.
+    service: "stt", "llm" or "tts".
+    retryable: True if the same request may succeed later (busy, full, gone); False if the
+        request will never succeed (wrong key, model or voice).
+    retry_after: how long the service asked to wait before the next request (s), or None.
     """
 
     def __init__(
@@ -24,8 +30,8 @@ class ServiceError(Exception):
 
 
 class SettingsError(Exception):
-    """The operator gave a value we cannot use: one sentence that names the setting and the mend."""
+    """The operator's settings cannot be used. One sentence names the setting and the correction."""
 
 
 class InvalidValue(ValueError):
-    """A setting or a key of an agent file is unusable; the text says what is allowed."""
+    """A value of a setting or an agent file is unusable. The text says what is allowed."""

@@ -1,13 +1,13 @@
 """WebSockets by picows: accepting a socket that is already open, connecting, whole messages.
 
-picows parses and writes frames in C, hands them out without a copy, and writes to the socket in
-the same call. What it leaves to its users is done here once: putting fragmented messages together
-(RFC 6455, 5.4), reading close codes that are not in its list (4000 to 4999 are an application's
-own), and a connect that leaves nothing behind when it is cancelled.
+picows parses and writes frames in C, passes frames on without a copy, and writes to the socket in
+the same call. picows leaves three things to its users, which this module does: joining fragmented
+messages (RFC 6455, 5.4), reading close codes that picows does not list (4000 to 4999 belong to
+applications), and cancelling a connect without leaving a socket open.
 
-Sockets are handed to `picows.picows.WSProtocol` directly: the service shares its port between
-WebSockets and HTTP, and knows which it is only after the first bytes. Its constructor is not
-public, which is why pyproject.toml pins the minor version.
+Sockets are given to `picows.picows.WSProtocol` directly, because the service shares its port
+between WebSocket and HTTP and can tell them apart only after the first bytes. The constructor of
+WSProtocol is not public; therefore pyproject.toml pins the minor version of picows.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ from picows import (
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 MAX_MESSAGE_BYTES = 1 << 20
-"""Longest message taken from anybody (bytes); one second of a call is 22 600."""
+"""Longest message that is accepted (bytes). One second of a call takes 22 600 bytes."""
 
 PING_IDLE_S = 20.0
-"""A peer that is silent this long is asked whether it is there, and given as long to answer (s)."""
+"""Silence of a peer after which a ping is sent, and the longest wait for the pong (s)."""
 
 NO_CODE = 1006
-"""Close code for a connection that ended without one. [RFC 6455, 7.4.1]"""
+"""Close code of a connection that ended without a close code. [RFC 6455, 7.4.1]"""
 
 _log = logging.getLogger("picows")
 
@@ -42,9 +42,12 @@ _log = logging.getLogger("picows")
 def accept(
     listener_factory: Callable[[WSUpgradeRequest], WSListener | WSUpgradeResponseWithListener],
 ) -> asyncio.BufferedProtocol:
-    """A protocol for one accepted connection, to be given its transport and its first bytes.
+    """Make the protocol of one accepted connection.
 
-    listener_factory: with a response of its own where the handshake needs more than usual.
+    The caller gives the protocol its transport and the first bytes of the connection.
+
+    listener_factory: called with the upgrade request; returns the listener, together with a
+        response if the handshake needs another response than the usual one.
     """
     protocol: asyncio.BufferedProtocol = _protocol(
         None, None, False, listener_factory, handshake_s=5.0, headers=None
@@ -60,10 +63,15 @@ async def connect(
     headers: Mapping[str, str] | None = None,
     timeout: float = 5.0,
 ) -> WSTransport:
-    """Open a WebSocket; returns after the handshake, when `listener` has been told.
+    """Open a WebSocket; returns after the handshake, when `listener` is connected.
 
-    tls: for wss; shared between connections, because making one costs 25 ms.
-    Cancelling is safe: no socket is left behind.
+    listener: receives the frames and the end of the connection.
+    url: a ws:// or wss:// address.
+    tls: TLS context for wss. Connections share one context, because making one takes 25 ms.
+    headers: additional headers of the request.
+    timeout: longest time for connecting and the handshake (s).
+
+    Cancelling is safe: no socket is left open.
     Raises OSError, TimeoutError, or picows' WSError (a WSHandshakeError has the response).
     """
     parts = urlsplit(url)
@@ -105,7 +113,7 @@ def _protocol(
         client,
         listener_factory,
         _log,
-        True,  # an exception in a listener closes that connection, and only that
+        True,  # an exception in a listener closes only that listener's connection
         handshake_s,
         True,  # pings
         PING_IDLE_S,
@@ -114,12 +122,12 @@ def _protocol(
         True,  # pongs
         MAX_MESSAGE_BYTES,
         headers,
-        4096,  # first size of the read buffer (bytes): a few frames of audio; it grows at need
+        4096,  # initial size of the read buffer (bytes): a few frames of audio; grows if needed
     )
 
 
 class Messages:
-    """Whole messages out of frames, for one direction of one connection."""
+    """Joins frames into whole messages, for one direction of one connection."""
 
     __slots__ = ("_parts", "_size", "_type")
 
@@ -129,17 +137,19 @@ class Messages:
         self._size = 0
 
     def feed(self, frame: WSFrame) -> tuple[WSMsgType, memoryview | bytes] | None:
-        """Take a TEXT, BINARY or CONTINUATION frame; return the message it completes, if it does.
+        """Add a TEXT, BINARY or CONTINUATION frame.
 
-        A message in one frame, the usual case, is a view that is valid only during the callback.
-        Raises ValueError when the fragments are longer than MAX_MESSAGE_BYTES or out of order.
+        Returns the type and the payload of the message that the frame completes, or None. A
+        message of one frame, the usual case, is a view that is valid only during the callback.
+        Raises ValueError if the message is longer than MAX_MESSAGE_BYTES or its fragments are out
+        of order.
         """
         kind = frame.msg_type
         if kind != WSMsgType.CONTINUATION:
             if self._type is not None:
                 raise ValueError("a message that begins within another")
             if frame.fin:
-                # picows answers 1009 to a frame that is too long, and hands it out all the same.
+                # picows answers a too long frame with 1009, and still passes the frame on.
                 if frame.payload_size > MAX_MESSAGE_BYTES:
                     raise ValueError(f"a message of more than {MAX_MESSAGE_BYTES} bytes")
                 return kind, frame.get_payload_as_memoryview()
@@ -157,7 +167,7 @@ class Messages:
 
 
 def close_reason(frame: WSFrame) -> tuple[int, str]:
-    """Code and reason of a CLOSE frame; NO_CODE where it has none. [RFC 6455, 5.5.1]"""
+    """Return code and reason of a CLOSE frame; NO_CODE if it has no code. [RFC 6455, 5.5.1]"""
     payload = frame.get_payload_as_bytes()
     if len(payload) < 2:
         return NO_CODE, ""

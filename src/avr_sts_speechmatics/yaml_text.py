@@ -1,8 +1,8 @@
-"""YAML in which everything is text, and every key knows its line.
+"""YAML in which every value is text, and every key has a line number.
 
-People write `no` for Norwegian and 0100 for an extension, of which YAML makes false and sixty four.
-So nothing is made of a value here but text, lists and mappings; a key that stands twice is a
-mistake; and who checks the values can say in which line they stand.
+People write `no` for Norwegian and 0100 for an extension, but YAML reads false and sixty-four. So
+this module reads values only as text, lists and mappings. A key that occurs twice is an error. The
+line numbers let the code that checks the values name the line of a mistake.
 """
 
 from collections.abc import Hashable
@@ -12,9 +12,9 @@ import yaml
 
 
 class YamlError(Exception):
-    """Not YAML. The text says what is wrong, begun with the line where that is known.
+    """The text is not valid YAML. The message says why, after the line number if it is known.
 
-    line: counted from 1, or None.
+    line: line of the mistake, from 1, or None.
     """
 
     def __init__(self, problem: str, line: int | None = None) -> None:
@@ -23,15 +23,20 @@ class YamlError(Exception):
 
 
 class YamlMapping(dict[Any, Any]):
-    """A mapping. lines: the line of each key, counted from 1."""
+    """A mapping.
+
+    lines: line number of each key, from 1.
+    """
 
     lines: dict[str, int]
 
 
 def parse_yaml(text: str, mapping: str = "mapping") -> Any:
-    """Text, a list or a YamlMapping, of nothing but these; None for an empty document.
+    """Parse a YAML document.
 
-    mapping: what the writer knows a mapping as, for errors. Raises YamlError.
+    mapping: the word for a mapping in error messages, such as "agent" or "script".
+
+    Returns a str, a list or a YamlMapping, nested; None for an empty document. Raises YamlError.
     """
     loader = None
     try:
@@ -49,7 +54,7 @@ def parse_yaml(text: str, mapping: str = "mapping") -> Any:
 
 
 def shown(value: object) -> str:
-    """A value in a message: short, on one line."""
+    """Return a value for an error message: short, on one line."""
     if not isinstance(value, str):
         return "a list" if isinstance(value, list) else "a mapping"
     text = " ".join(value.split())
@@ -63,7 +68,7 @@ class _Loader(yaml.BaseLoader):
         lines: dict[str, int] = {}
         for name, _ in node.value:
             if not isinstance(name, yaml.ScalarNode):
-                continue  # no name at all: refused below
+                continue  # not a name: rejected by construct_mapping below
             line = name.start_mark.line + 1
             if name.value in lines:
                 problem = f"{name.value!r} stands twice in one {self.called}, again in line {line}"

@@ -66,7 +66,7 @@ def test_a_servers_tool_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "weather_forecast  (MCP server weather)" in done.stdout
     assert "days: integer, optional." in done.stdout
-    assert "not there now: weather_gone" in done.stdout
+    assert "not available now: weather_gone" in done.stdout
 
 
 def test_it_runs_a_tool_of_a_server(tmp_path: Path) -> None:

@@ -187,5 +187,5 @@ async def test_in_a_rehearsal_no_exchange_is_asked(call: ToolCall) -> None:
 
 
 async def test_without_an_exchange_a_transfer_is_said_to_be_impossible() -> None:
-    with pytest.raises(PbxError, match="no telephone exchange"):
+    with pytest.raises(PbxError, match="no phone system"):
         await Departures(None, ALLOW).run(wish("700"), CALLER, line())

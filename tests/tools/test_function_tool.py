@@ -208,5 +208,5 @@ def test_only_a_plain_async_function_can_be_a_tool() -> None:
         """Look."""
 
     for function in (look, Look, Look(), partial(whole, "")):
-        with pytest.raises(NoTool, match="is no async function"):
+        with pytest.raises(NoTool, match="is not an async function"):
             made_of(function)  # type: ignore[arg-type]

@@ -1,12 +1,12 @@
-"""Ambience: the sound of a room under the agent's voice and in its pauses.
+"""Ambience: background noise of a room under the agent's voice and in its pauses.
 
-A line that falls dead silent between two sentences sounds as if it had been cut. A recording of a
-room, read once for the process, runs through each call: alone while nobody speaks, added to the
-agent's speech otherwise. It is one loop without a seam, and each call begins somewhere else in it,
-so that calls in the same office do not cough at the same time.
+A line that is completely silent between two sentences sounds disconnected. A recording of a room,
+read once for the process, runs through each call: alone in pauses, added to the agent's speech
+otherwise. The recording is a loop without an audible seam. Each call begins at another place in
+the loop, so that two calls do not hear the same cough at the same time.
 
-The caller's audio is not touched. What is made here is a frame; when it leaves is the playout's
-business.
+The caller's audio is not changed. This module makes the frames; the playout decides when a frame
+is sent.
 """
 
 import math
@@ -21,7 +21,7 @@ from avr_sts_speechmatics.audio import wav
 from avr_sts_speechmatics.audio.pcm import FRAME_BYTES, FRAME_SAMPLES, RATE, silence
 
 LOOP_MIN_S = 1.0
-"""A shorter recording is refused (s): its loop would be heard as a rhythm."""
+"""Shortest recording that is accepted (s): a shorter loop would be heard as a rhythm."""
 
 SEAM_S = 0.1
 """How long the end of the recording is faded into its beginning (s)."""
@@ -31,14 +31,16 @@ _SAMPLE = np.dtype("<i2")
 
 
 def quiet(speech: bytes | None) -> bytes:
-    """The background of a call without ambience: speech as it is, and silence in its pauses."""
+    """The background of a call without ambience: speech unchanged, and silence in pauses."""
     return _SILENCE if speech is None else speech
 
 
 class Ambience:
     """A recording of a room, for all calls of the process.
 
-    recording: s16le mono at 8 kHz. level: what its samples are multiplied with.
+    recording: s16le mono at 8 kHz.
+    level: factor for the samples of the recording.
+
     Raises ValueError if the recording is too short.
     """
 
@@ -51,7 +53,7 @@ class Ambience:
             )
         loop = np.rint(_without_seam(samples)).clip(-32768, 32767).astype("<i2")
         self._length = len(loop)
-        # The loop's beginning stands behind its end too: no frame is put together of two pieces.
+        # One frame of the beginning is repeated after the end, so that every frame is one slice.
         room = np.concatenate((loop, loop[:FRAME_SAMPLES]))
         self._tape = _Tape(
             room.tobytes(), room, -32768 - np.minimum(room, 0), 32767 - np.maximum(room, 0)
@@ -61,7 +63,10 @@ class Ambience:
     def load(cls, path: Path, level: float) -> "Ambience":
         """Read a WAV file of any usual rate, or headerless s16le samples at 8 kHz, mono.
 
-        Raises ValueError with a sentence for the person who named the file.
+        path: the file.
+        level: factor for the samples of the recording.
+
+        Raises ValueError with a sentence for the operator who named the file.
         """
         try:
             with path.open("rb") as file:
@@ -83,14 +88,17 @@ class Ambience:
             raise ValueError(f"{path}: {error}") from error
 
     def background(self) -> "Background":
-        """The room as one call hears it, from anywhere in the recording on."""
+        """Return the background of one call, which begins at a random place in the loop."""
         return Background(self._tape, self._length, random.randrange(self._length))
 
 
 class _Tape(NamedTuple):
-    """One round of the room: as it is sent alone, and what a sum of samples needs.
+    """The loop, with the limits that keep the sum of speech and room within 16 bits.
 
-    lowest, highest: what speech may be at each sample without the sum leaving 16 bits.
+    alone: the loop as s16le bytes, sent in pauses.
+    room: the samples of the loop.
+    lowest: smallest speech sample, at each place, whose sum with the room fits into 16 bits.
+    highest: largest speech sample, at each place, whose sum with the room fits into 16 bits.
     """
 
     alone: bytes
@@ -100,7 +108,7 @@ class _Tape(NamedTuple):
 
 
 class Background:
-    """The room in one call: called for each frame in turn, with the speech in it or None."""
+    """The room in one call. Called for each frame in turn, with its speech or with None."""
 
     __slots__ = ("_at", "_length", "_tape")
 
@@ -115,8 +123,8 @@ class Background:
         if speech is None:
             return tape.alone[2 * at : 2 * at + FRAME_BYTES]
         end = at + FRAME_SAMPLES
-        # Speech is limited to what the room leaves of 16 bits, then added: the sum saturates, and
-        # no wider samples are made of it and back, which would cost twice as much.
+        # Speech is clipped to the range that the room leaves within 16 bits, then added. So the
+        # sum saturates without wider samples, which would take twice as long.
         limited = np.maximum(np.frombuffer(speech, _SAMPLE), tape.lowest[at:end])
         np.minimum(limited, tape.highest[at:end], out=limited)
         limited += tape.room[at:end]
@@ -125,10 +133,10 @@ class Background:
 
 
 def _without_seam(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A loop of the samples: the end is faded into the beginning, and is then no longer there."""
+    """Return a loop of the samples, with the end faded into the beginning and cut off."""
     seam = round(SEAM_S * RATE)
     angle = np.linspace(0, math.pi / 2, seam, dtype=np.float32)
-    # Of equal power, not of equal sum: the two ends of a noise have nothing to do with each other,
-    # and half of each would be heard as a dip.
+    # A fade of equal power, not of equal sum: the two ends of a noise are uncorrelated, so half of
+    # each would be heard as a dip.
     joined = samples[-seam:] * np.cos(angle) + samples[:seam] * np.sin(angle)
     return np.concatenate((joined, samples[seam:-seam]))

@@ -1,12 +1,13 @@
-"""G.711: telephone samples of one byte, and which of the two laws they follow.
+"""G.711: decoding, and detecting which coding a stream has.
 
-Decoding is a table of 256 samples for each law, made here from the definition. [ITU-T G.711]
+Each law (µ-law, A-law) is decoded by a table of 256 samples, made here from the definition.
+[ITU-T G.711]
 
-Some streams do not say how they are coded: AudioSocket gives G.711 of either law the same label as
-linear samples. So it is told from the sound. Both laws number the same steps, in another order:
-read by the wrong one, silence is a hum, quiet speech is loud and loud speech is rough. The reading
-that is the quieter and the smoother is the right one; so it is for G.711 read as linear samples,
-and the other way round.
+Some streams do not name their coding: AudioSocket gives G.711 of both laws the same label as
+linear samples. So the coding is detected from the sound. Both laws number the same steps in a
+different order. Decoded by the wrong law, silence becomes a hum, quiet speech becomes loud and
+loud speech becomes rough. So the quieter and smoother reading is the right one. The same holds for
+G.711 read as linear samples, and for linear samples read as G.711.
 """
 
 import math
@@ -22,17 +23,17 @@ Law = Literal["ulaw", "alaw"]
 Coding = Literal["ulaw", "alaw", "slin"]
 
 GUESS_MAX_BYTES = 2400
-"""After so many bytes the likeliest coding is taken, however close the others come: 0.3 s of
-G.711."""
+"""After this many bytes (0.3 s of G.711) the likeliest coding is used, however close the others
+are."""
 
 _GUESS_MIN_BYTES = 480  # 60 ms of G.711: the beginning of a stream is often a click
-# How much likelier a coding must be to be taken before GUESS_MAX_BYTES (powers of two). Speech and
-# silence are told apart by 3 to 5; a hum that misleads, by 1.2.
+# How much likelier than the next coding a coding must be, to be used before GUESS_MAX_BYTES
+# (powers of two). For speech and silence the distance is 3 to 5; for a misleading hum it is 1.2.
 _SURE = 2.0
-# Sound above this level is judged by its roughness alone, below it by its level as well: above it
-# the wrong law makes some sounds quieter (of 32768).
+# Above this level (of 32768) only roughness counts, below it the level counts as well: the wrong
+# law makes some loud sounds quieter.
 _LOUD = 3000.0
-_FLOOR = 8.0  # the smallest step of both laws: nothing quieter can be told apart
+_FLOOR = 8.0  # the smallest step of both laws: quieter sounds cannot be distinguished
 
 
 def _ulaw_samples() -> NDArray[np.int16]:
@@ -44,7 +45,7 @@ def _ulaw_samples() -> NDArray[np.int16]:
 def _alaw_samples() -> NDArray[np.int16]:
     code = np.arange(256) ^ 0x55
     segment, step = code >> 4 & 7, code & 15
-    # The lowest segment has steps as small as those of the next, and no leading one.
+    # The lowest segment has the step size of the next segment, and no leading 1 bit.
     lowest = (2 * step + 1) << 3
     others = (2 * step + 33) << np.maximum(segment, 1) + 2
     magnitude = np.where(segment == 0, lowest, others)
@@ -55,16 +56,24 @@ _SAMPLES = {"ulaw": _ulaw_samples(), "alaw": _alaw_samples()}
 
 
 def decode(codes: bytes, law: Law) -> bytes:
-    """G.711 codes as s16le samples, one for each."""
+    """Decode G.711.
+
+    codes: one byte per sample.
+    law: the law of the codes.
+
+    Returns s16le samples, one per code.
+    """
     pcm: bytes = _SAMPLES[law][np.frombuffer(codes, np.uint8)].tobytes()
     return pcm
 
 
 def guess(sound: bytes, among: Sequence[Coding]) -> tuple[Coding, float]:
-    """How some bytes of sound are coded, and how sure that is.
+    """Guess the coding of a piece of sound.
 
-    sound: at least two samples. among: the codings it may have, the likelier first; at least two.
-    Sureness is how much rougher and louder the next best reading is (powers of two).
+    sound: at least two samples.
+    among: the possible codings, at least two; at equal likelihood the earlier is chosen.
+
+    Returns the coding, and how much rougher and louder the next best reading is (powers of two).
     """
     readings = sorted((_unlikeliness(sound, coding), n) for n, coding in enumerate(among))
     (best, which), (next_best, _) = readings[:2]
@@ -85,12 +94,13 @@ def _unlikeliness(sound: bytes, coding: Coding) -> float:
 
 
 class UnlabelledStream:
-    """Sound at 8 kHz whose coding nobody names, as s16le.
+    """Decodes a stream at 8 kHz of unknown coding to s16le.
 
-    law: that of the stream if it is G.711; None to tell it from the sound.
+    law: the law of the stream if it is G.711; None to detect the law from the sound.
 
-    A payload of 320 bytes, 20 ms of linear samples, settles at once that the stream is linear. Any
-    other is kept until its sound is told, 60 to 300 ms, and then given whole.
+    A first payload of 320 bytes, which is 20 ms of linear samples, shows at once that the stream
+    is linear. Other payloads are kept until the coding is detected, after 60 to 300 ms of sound,
+    and are then returned together.
     """
 
     def __init__(self, law: Law | None) -> None:
@@ -98,23 +108,26 @@ class UnlabelledStream:
         self._kept = bytearray()
         self._aligner = SampleAligner()
         self.coding: Coding | None = None
-        """What it was found to be; None while it is not known."""
+        """The detected coding; None while it is unknown."""
 
     def feed(self, payload: bytes) -> bytes:
-        """Take a payload of any size; return what is known so far as s16le, possibly nothing."""
+        """Decode a payload of any size.
+
+        Returns s16le samples; empty while the coding is unknown.
+        """
         coding = self.coding
         if coding == "slin":
             return self._aligner.feed(payload)
         if coding is not None:
             return decode(payload, coding)
         self._kept += payload
-        self.coding = self._told(payload)
+        self.coding = self._detect(payload)
         if self.coding is None:
             return b""
         kept, self._kept = bytes(self._kept), bytearray()
         return self.feed(kept)
 
-    def _told(self, payload: bytes) -> Coding | None:
+    def _detect(self, payload: bytes) -> Coding | None:
         if len(payload) == FRAME_BYTES:
             return "slin"
         if self._law is not None:

@@ -1,8 +1,8 @@
-"""Pacing: how a transport gets a playout on this process's clock.
+"""Pacing: makes the playout of a transport, on the clock of this process.
 
-The transport knows whether the other end wants a frame every 20 ms and where a frame is written.
-The call knows the clock and the ambience of the service. Both meet here, so that neither has to
-know the other.
+The transport knows whether its peer wants a frame every 20 ms, and how to send a frame. The
+service knows the clock and the ambience. `Pacing` brings both together, so that the transport need
+not know the clock or the ambience.
 """
 
 from collections.abc import Callable
@@ -34,8 +34,8 @@ class Pacing:
 
         send: called with each frame (320 bytes) when the frame is due; must not block.
         finished: called once for each utterance that was heard to its end, in order.
-        continuous: True if the other end wants a frame every 20 ms, also in pauses. With an
-            ambience every playout is continuous: the room is heard in pauses too.
+        continuous: True if the peer wants a frame every 20 ms, also in pauses. With an ambience
+            every playout is continuous, because the room is heard in pauses too.
         """
         if self.ambience is not None:
             background = self.ambience.background()

@@ -1,7 +1,7 @@
-"""PCM as telephones carry it here: s16le, mono, 8000 Hz, 20 ms a frame. [AVR protocol, 2.4]"""
+"""The PCM format of all calls: s16le, mono, 8000 Hz, frames of 20 ms. [AVR protocol, 2.4]"""
 
 RATE = 8000
-"""Samples a second on the telephone line (Hz)."""
+"""Sample rate of a call (Hz)."""
 
 SAMPLE_BYTES = 2
 FRAME_MS = 20
@@ -11,20 +11,20 @@ BYTES_PER_SECOND = RATE * SAMPLE_BYTES
 
 
 def seconds(size: int, rate: int = RATE) -> float:
-    """How long `size` bytes of s16le mono last (s)."""
+    """Return the duration of `size` bytes of s16le mono at `rate` Hz (s)."""
     return size / (rate * SAMPLE_BYTES)
 
 
 def silence(duration: float, rate: int = RATE) -> bytes:
-    """`duration` seconds of digital silence, a whole number of samples."""
+    """Return `duration` seconds of digital silence: s16le at `rate` Hz, whole samples."""
     return bytes(round(duration * rate) * SAMPLE_BYTES)
 
 
 class SampleAligner:
-    """Whole samples out of chunks cut anywhere: the odd byte waits for its other half.
+    """Turns chunks that are cut anywhere into whole samples; an odd byte waits for the next chunk.
 
-    One byte of slip turns all that follows into noise, so every stream whose chunk boundaries
-    are not ours (HTTP bodies) passes through here.
+    A shift by one byte would turn the rest of a stream into noise. So every stream whose chunks
+    may end within a sample, such as an HTTP body, passes through an aligner.
     """
 
     __slots__ = ("_odd",)
@@ -33,7 +33,7 @@ class SampleAligner:
         self._odd = b""
 
     def feed(self, chunk: bytes) -> bytes:
-        """Return the whole samples known so far; possibly empty."""
+        """Add a chunk; returns the samples that are complete now, possibly none."""
         if self._odd:
             chunk = self._odd + chunk
         cut = len(chunk) & ~1

@@ -2,13 +2,13 @@
 
 Nothing downstream keeps time: avr-core's queue is not documented, and Asterisk writes an
 AudioSocket frame to the network the moment the frame arrives. So one clock in this process decides
-when a frame leaves, against absolute deadlines: a late tick is followed by a shorter wait, never by
-a drift, and never by a burst of more than MAX_CATCH_UP frames (a phone's jitter buffer would drop
-the rest anyway; then the deadline moves, and no frame is lost).
+when a frame leaves, against absolute deadlines. A late tick shortens the next wait and never causes
+a drift or a burst of more than MAX_CATCH_UP frames: a phone's jitter buffer would drop the rest.
+After a longer delay the deadline moves instead, and no frame is lost.
 
-The first frame leaves at once, without waiting for a tick: that is where an answer's latency is
-heard. The frames after it leave with the next slot of the clock, SLOT_MS wide, so that one
-wake-up serves every call of that slot.
+The first frame leaves at once, without waiting for a tick, because it decides the latency of an
+answer. Later frames leave in slots of the clock, SLOT_MS wide, so that one wake-up serves all
+calls of a slot.
 
 A playout with a background is continuous, for lines that need a frame every 20 ms, speech or not
 (Asterisk ends a quiet AudioSocket call; a room is heard in pauses too). The clock serves a
@@ -33,24 +33,25 @@ SLOT_MS = 2
 SLOTS = FRAME_MS // SLOT_MS
 MAX_CATCH_UP = 3
 
-# A voice speaks faster than it is heard. What is held per utterance is bounded, so that memory
-# is, and so that little is thrown away when the caller interrupts; the rest waits in the socket.
+# TTS delivers audio faster than real time. The audio held per utterance is limited, to limit
+# memory and the audio that a barge-in throws away; the rest waits in the TTS service's socket.
 HIGH_WATER_BYTES = 8 * BYTES_PER_SECOND
 LOW_WATER_BYTES = 6 * BYTES_PER_SECOND
 
 _FRAME_S = FRAME_MS / 1000
 _SLOT_S = SLOT_MS / 1000
-# Consumed audio is cut off in pieces: moving the rest of the buffer for each frame costs more.
+# Played audio is removed in pieces: moving the rest of the buffer for each frame costs more.
 _COMPACT_BYTES = 32 * FRAME_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """How far an utterance got.
+    """How much of an utterance was played.
 
-    number: the utterance's. samples: heard by the caller, as far as the clock knows (8 kHz).
-    total: samples of the whole utterance, or None where the voice never finished it.
-    first_sent: when its first frame left (monotonic s), or None if none did.
+    number: the call's number of the utterance.
+    samples: samples sent to the caller (8 kHz).
+    total: samples of the whole utterance, or None if TTS never finished the utterance.
+    first_sent: time at which the first frame left (monotonic s), or None if no frame left.
     """
 
     number: int
@@ -60,9 +61,9 @@ class Played:
 
 
 class Utterance:
-    """One piece of speech on its way to the caller: written by the voice, played in order.
+    """One piece of speech on its way to the caller: written by TTS, played in order.
 
-    number: the call's own name for it.
+    number: the call's number of the utterance.
     """
 
     __slots__ = (
@@ -107,16 +108,19 @@ class Utterance:
             self._room.set()
 
     async def room(self) -> None:
-        """Wait until more audio is welcome. Returns at once for an ended (or flushed) utterance."""
+        """Wait until there is room for more audio.
+
+        Returns at once if the utterance has ended or was flushed.
+        """
         while self.waiting_bytes > HIGH_WATER_BYTES and not self.ended:
             self._room = asyncio.Event()
             await self._room.wait()
 
     def take(self) -> bytes | None:
-        """The next frame, or None while a whole one is not there.
+        """Return the next frame, or None while the audio of a whole frame is missing.
 
-        The last frame of an utterance is padded with silence: half a frame kept for later would
-        be heard at the start of another answer.
+        The last frame of an utterance is padded with silence. A kept part of a frame would be
+        heard at the start of another answer.
         """
         start = self._position
         frame = bytes(self._audio[start : start + FRAME_BYTES])
@@ -138,20 +142,20 @@ class Utterance:
 
 
 class AgentAudio(Protocol):
-    """Speech on its way to the caller, paced by this process or by the other end."""
+    """Speech on its way to the caller, paced by this process or by the transport's peer."""
 
     def start(self) -> None:
-        """The call begins: frames may leave."""
+        """Begin the call: from now on frames may be sent."""
 
     def close(self) -> None:
-        """Send no more frames and drop what waits. May be called more than once."""
+        """Send no more frames and drop waiting speech. May be called more than once."""
 
     def open(self, number: int, *, ahead: bool = False) -> Utterance:
-        """Add an utterance behind those that wait; its place is kept while its audio arrives.
+        """Add an utterance behind the waiting utterances. Its audio is written later.
 
-        number: the call's name for the utterance.
-        ahead: place the utterance before those that wait; allowed only while none of them has
-            any audio.
+        number: the call's number of the utterance.
+        ahead: True to place the utterance before the waiting utterances; allowed only while none
+            of them has audio.
         """
 
     def write(self, utterance: Utterance, pcm: bytes) -> None:
@@ -163,19 +167,19 @@ class AgentAudio(Protocol):
     def end(self, utterance: Utterance, *, whole: bool = True) -> None:
         """Declare that an utterance gets no more audio.
 
-        whole: False if the voice broke off.
+        whole: False if TTS broke off.
         """
 
     def pause(self) -> None:
-        """Stop before the next frame. Speech that waits stays."""
+        """Stop before the next frame. Waiting speech is kept."""
 
     def resume(self) -> None:
-        """Continue at the very sample where `pause` stopped."""
+        """Continue at the sample at which `pause` stopped."""
 
     def flush(self) -> list[Played]:
-        """Drop all speech that was not heard, and end a pause.
+        """Drop all speech that was not played, and end a pause.
 
-        Returns how far each dropped utterance got.
+        Returns how much of each dropped utterance was played.
         """
 
 
@@ -217,7 +221,7 @@ class Playout:
         self._utterances: deque[Utterance] = deque()
         self._deadline = 0.0
         self.paused = False
-        self.slot: int | None = None  # the clock's to set: where it serves this playout now
+        self.slot: int | None = None  # set by the clock: the slot that serves this playout
 
     @property
     def idle(self) -> bool:
@@ -270,7 +274,7 @@ class Playout:
         if self._background is None:
             self._clock.leave(self)
         self.paused = False
-        # Asked before they are ended: what a voice had not finished has no known length.
+        # Read before the utterances are ended: an unfinished utterance has no known length.
         dropped = [utterance.played() for utterance in self._utterances]
         for utterance in self._utterances:
             utterance.end(whole=False)
@@ -278,13 +282,13 @@ class Playout:
         return dropped
 
     def tick(self, now: float) -> None:
-        """Send what is due at `now` (monotonic s); called by the clock."""
+        """Send the frames that are due at `now` (monotonic s). Called by the clock."""
         for _ in range(MAX_CATCH_UP):
-            # Half a slot early is on time: a timer's grain must not cost a turn of the wheel.
+            # Half a slot early counts as due: a timer's resolution must not cost 20 ms.
             if self.slot is None or self._deadline > now + _SLOT_S / 2:
                 return
             if self._background is not None:
-                # What is told that an utterance was heard may close this playout.
+                # The callback `finished` may have closed this playout.
                 if (self.paused or not self._play_one()) and self.slot is not None:
                     self._deadline += _FRAME_S
                     self._send(self._background(None))
@@ -292,17 +296,18 @@ class Playout:
                 self._clock.leave(self)
                 return
         if self._deadline < now:
-            # By whole frames: at any other distance from the slot, what is due would be so just
-            # before one turn of the wheel and just after the next: two frames at once, then none.
+            # The deadline moves by whole frames, to keep its distance from the slot. Otherwise
+            # frames could be due just before one tick and just after the next: two frames at
+            # once, then none.
             self._deadline += math.ceil((now - self._deadline) / _FRAME_S) * _FRAME_S
 
     def _wake(self) -> None:
-        """Start playing, if there is something to play and nothing forbids it."""
+        """Start playing, if a frame is available and the playout is not paused."""
         if self.paused or self.slot is not None or self._background is not None:
             return
         now = time.monotonic()
-        # While the frame before is still being heard (a voice that ran dry for a moment, a new
-        # answer right after a flush), the next one is due at its end.
+        # If the last frame is still being heard (TTS was late for a moment, or a new answer
+        # follows a flush at once), the next frame is due at the end of the last frame.
         if self._deadline <= now:
             self._deadline = now
             if not self._play_one():
@@ -332,9 +337,8 @@ class Playout:
 class PlayoutClock:
     """The one 20 ms clock of the process: a wheel of slots, turned once every 20 ms.
 
-    Wakes only for slots in which somebody plays; without speech, and without a continuous playout,
-    it does not run at all.
-    Belongs to the running event loop.
+    The clock wakes only for slots that contain a playout. Without speech and without a continuous
+    playout, the clock does not run. Belongs to the running event loop.
     """
 
     def __init__(self) -> None:
@@ -355,7 +359,7 @@ class PlayoutClock:
             self._wait_for(number)
 
     def leave(self, playout: Playout) -> None:
-        """Serve it no more; harmless if it was not served."""
+        """Stop serving `playout`, if it is served."""
         if playout.slot is not None:
             del self._slots[playout.slot][playout]
             playout.slot = None
@@ -375,7 +379,7 @@ class PlayoutClock:
     def _turn(self) -> None:
         now = time.monotonic()
         current = math.floor(now / _SLOT_S + 0.5)
-        # One turn of the wheel serves everybody, however late; each playout catches up itself.
+        # At most one turn of the wheel, however late: each playout catches up by itself.
         first = max(self._turned + 1, current - SLOTS + 1)
         for number in range(first, current + 1):
             for playout in tuple(self._slots[number % SLOTS]):

@@ -1,12 +1,12 @@
-"""Resampling of a live stream with a real low-pass: polyphase FIR, nothing held back.
+"""Resampling of a live stream: a polyphase FIR low-pass without block delay.
 
 Dropping or repeating samples folds everything above the new Nyquist frequency into speech, where
-it is heard as a metallic whisper. The filter here is a Kaiser-windowed sinc; its whole delay is
-half its length (2 ms at 8 kHz), and every input sample counts in the output at once: libraries
-that work in large blocks give live audio out in bursts, which a telephone turns into gaps.
+the aliases are heard as a metallic whisper. The filter is a Kaiser-windowed sinc. Its only delay is
+half its length (2 ms at 8 kHz). Libraries that work in large blocks return live audio in bursts,
+which a telephone turns into gaps.
 
-State is kept across chunks, so the cuts of a stream are not heard. One `Resampler` serves one
-stream; `flush` gives the filter's tail, so that the last consonant is not cut.
+State is kept across chunks, so the borders of chunks are not heard. One `Resampler` serves one
+stream. `flush` returns the filter's tail, so that the last consonant is not cut.
 """
 
 from functools import lru_cache
@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 
 TAPS_PER_PHASE = 32
 KAISER_BETA = 8.0
-# Of the lower Nyquist frequency: speech up to 3.6 kHz passes, the telephone's band ends at 3.4.
+# Fraction of the lower Nyquist frequency: 3.6 kHz pass; the telephone band ends at 3.4 kHz.
 PASSBAND = 0.94
 
-# Outputs are computed in blocks of at least so many, each block one row of a matrix product: a
-# product of a few small matrices is ten times as fast as a dot product for each sample.
+# Smallest number of outputs per block. Each block is one row of a matrix product, which is ten
+# times as fast as a dot product for each sample.
 _BLOCK = 32
 
 
 @lru_cache(maxsize=16)
 def _filter(up: int, down: int) -> tuple[NDArray[np.float32], int, int]:
-    """The low-pass for the ratio up/down, laid out for blocks.
+    """Make the low-pass for the ratio up/down, arranged for blocks.
 
-    Returns the matrix that turns a row of input samples into a row of output samples, how many
-    input samples apart the rows begin, and the number of taps a single output sample sees.
+    Returns the matrix that turns a row of input samples into a row of output samples, the distance
+    between the beginnings of two rows (input samples), and the number of taps per output sample.
     """
     taps = TAPS_PER_PHASE * -(-down // up)
     length = up * taps
@@ -48,9 +48,12 @@ def _filter(up: int, down: int) -> tuple[NDArray[np.float32], int, int]:
 
 
 class Resampler:
-    """Change the rate of one s16le mono stream.
+    """Changes the rate of one s16le mono stream.
 
-    source, target: Hz. The output's length is within one sample of input x target / source.
+    source: rate of the input (Hz).
+    target: rate of the output (Hz).
+
+    The length of the output is within one sample of input x target / source.
     """
 
     def __init__(self, source: int, target: int) -> None:
@@ -60,13 +63,13 @@ class Resampler:
         self._up, self._down = target // divisor, source // divisor
         self._identity = source == target
         self._matrix, self._step, self._taps = _filter(self._up, self._down)
-        # Input samples that are still needed, from a point where input and output coincide, and
-        # how many outputs after that point have been given already.
+        # Input samples that are still needed, from a point at which input and output coincide, and
+        # the number of outputs after that point that were returned already.
         self._past = np.zeros(self._taps - 1, dtype=np.float32)
         self._given = 0
 
     def feed(self, pcm: bytes) -> bytes:
-        """Take s16le samples (any number), return what they make of the output (s16le)."""
+        """Add s16le samples, any whole number; returns the output that is complete now (s16le)."""
         if self._identity or not pcm:
             return pcm
         samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32)
@@ -77,7 +80,7 @@ class Resampler:
             self._past = signal
             return b""
         out = self._blocks(signal, outputs)[self._given : outputs]
-        # The stream is remembered from the last point where input and output coincide.
+        # Keep the stream from the last point at which input and output coincide.
         periods = outputs // self._up
         self._past = signal[periods * self._down :]
         self._given = outputs - periods * self._up
@@ -87,7 +90,7 @@ class Resampler:
         return pcm16
 
     def flush(self) -> bytes:
-        """The rest of the stream, still in the filter; the resampler is then as new."""
+        """Return the rest of the stream, which is in the filter, and reset the resampler."""
         if self._identity:
             return b""
         tail = self.feed(bytes(2 * (self._taps // 2)))
@@ -96,13 +99,13 @@ class Resampler:
         return tail
 
     def _blocks(self, signal: NDArray[np.float32], outputs: int) -> NDArray[np.float32]:
-        """At least `outputs` samples, block by block; those beyond are of no meaning."""
+        """Compute whole blocks of at least `outputs` samples. Samples beyond are meaningless."""
         width, per_block = self._matrix.shape
         blocks = -(-outputs // per_block)
         padded = np.zeros((blocks - 1) * self._step + width, dtype=np.float32)
         used = min(len(signal), len(padded))
         padded[:used] = signal[:used]
-        # Rows that overlap, not copied; numpy's own helpers for this cost more than the product.
+        # Overlapping rows without a copy. numpy's helpers for this take longer than the product.
         stride = padded.itemsize
         rows: NDArray[np.float32] = np.ndarray(
             (blocks, width), np.float32, padded, 0, (self._step * stride, stride)

@@ -1,11 +1,11 @@
-"""Sound files: a caller's line read from disk, a whole call written to it.
+"""Sound files: reading speech for a call, writing the recording of a call.
 
-`read_speech` brings whatever a person has at hand (16-bit PCM WAV of any usual rate, mono
-or stereo, or headerless samples as Asterisk keeps them) to the one form a call is made of:
-s16le mono at 8 kHz. It works on whole files, with a long filter and no state: speech that
-arrives in pieces during a call is not its business.
+`read_speech` converts usual files (16-bit PCM WAV of any usual rate, mono or stereo, or headerless
+samples as Asterisk keeps them) to the format of a call: s16le mono at 8 kHz. It works on whole
+files, with a long filter and no state. Live audio is resampled by `resample.Resampler`.
 
-Compressed files, 8- and 24-bit samples are refused with the command that converts them.
+Compressed files, and files with 8- or 24-bit samples, are rejected; the error contains the command
+that converts the file.
 """
 
 import math
@@ -16,16 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 RATE = 8000
-"""Samples per second on the telephone line."""
+"""Sample rate of a call (Hz)."""
 
 RAW_SUFFIXES = {".raw", ".sln", ".pcm"}
-"""Names under which headerless s16le samples at 8 kHz are kept."""
+"""File name suffixes of headerless s16le samples at 8 kHz."""
 
-# Zero crossings of the sinc on each side: with the Kaiser window below, everything above
-# 4.0 kHz is down by more than 70 dB and everything below 3.4 kHz, the telephone band, untouched.
+# Zero crossings of the sinc on each side. With the Kaiser window below, frequencies above 4.0 kHz
+# are attenuated by more than 70 dB, and the telephone band below 3.4 kHz is unchanged.
 _CROSSINGS = 48
 _KAISER_BETA = 7.5
-# Of the lower Nyquist frequency: the middle of the transition band, which ends just at 1.
+# Middle of the transition band, as a fraction of the lower Nyquist frequency; the band ends at 1.
 _CUTOFF = 0.95
 _BLOCK = 4096
 
@@ -33,14 +33,14 @@ Samples = npt.NDArray[np.float64]
 
 
 class AudioFileError(Exception):
-    """A sound file cannot be used; the text is one sentence for the person who named it."""
+    """A sound file cannot be used. The text is one sentence for the person who named the file."""
 
 
 def read_speech(path: Path) -> bytes:
     """Read a file as s16le mono PCM at 8 kHz.
 
-    Two channels are averaged. Raises AudioFileError when the file is missing, empty,
-    or of a kind this module does not read.
+    Two channels are averaged. Raises AudioFileError if the file is missing, empty or of an
+    unsupported format.
     """
     try:
         pcm = _read_raw(path) if path.suffix.lower() in RAW_SUFFIXES else _read_wav(path)
@@ -52,9 +52,13 @@ def read_speech(path: Path) -> bytes:
 
 
 def write_stereo(path: Path, left: bytes, right: bytes) -> None:
-    """Write two s16le 8 kHz tracks as one stereo WAV; the shorter one is filled with silence.
+    """Write two tracks as one stereo WAV. The shorter track is filled with silence.
 
-    Raises AudioFileError when the file cannot be written.
+    path: the file to write.
+    left: s16le mono at 8 kHz.
+    right: s16le mono at 8 kHz.
+
+    Raises AudioFileError if the file cannot be written.
     """
     samples = np.zeros((max(len(left), len(right)) // 2, 2), dtype="<i2")
     for channel, track in enumerate((left, right)):
@@ -72,14 +76,18 @@ def write_stereo(path: Path, left: bytes, right: bytes) -> None:
 def resample(samples: Samples, rate: int, to_rate: int) -> Samples:
     """Change the rate of a whole recording, without aliases and without delay.
 
-    A windowed sinc evaluated at the exact time of each output sample. The ratio of the rates
-    is a fraction, so only `to_rate / gcd` different sets of weights exist; they are made once.
+    samples: the recording.
+    rate: rate of the recording (Hz).
+    to_rate: rate of the result (Hz).
+
+    A windowed sinc is evaluated at the exact time of each output sample. The ratio of the rates is
+    a fraction, so only `to_rate / gcd` different sets of weights exist, which are computed once.
     """
     if rate == to_rate or not samples.size:
         return samples
     divisor = math.gcd(rate, to_rate)
     phases, step = to_rate // divisor, rate // divisor
-    # Bandwidth to keep, in cycles per input sample, and so how far the filter reaches.
+    # The bandwidth to keep (cycles per input sample) determines how far the filter reaches.
     cutoff = _CUTOFF * min(rate, to_rate) / rate
     reach = math.ceil(_CROSSINGS / cutoff)
     offsets = np.arange(-reach + 1, reach + 1)
@@ -91,7 +99,7 @@ def resample(samples: Samples, rate: int, to_rate: int) -> Samples:
     padded = np.pad(samples, (reach, reach + step))
     count = -(-samples.size * phases // step)
     out = np.empty(count)
-    # In blocks: the table of neighbours of a long recording would not fit into memory.
+    # In blocks: the neighbours of all samples of a long recording would not fit into memory.
     for begin in range(0, count, _BLOCK):
         position = np.arange(begin, min(begin + _BLOCK, count)) * step
         neighbours = padded[(position // phases)[:, np.newaxis] + reach + offsets]
@@ -123,8 +131,8 @@ def _read_wav(path: Path) -> bytes:
         raise AudioFileError(f"{path}: not a 16-bit PCM WAV file; {convert}") from error
     if width != 2 or channels not in (1, 2) or rate < 4000:
         raise AudioFileError(
-            f"{path}: {channels} channel(s) of {8 * width}-bit samples at {rate} Hz, where "
-            f"1 or 2 channels of 16-bit samples are read; {convert}"
+            f"{path}: {channels} channel(s) of {8 * width}-bit samples at {rate} Hz; only files "
+            f"with 1 or 2 channels of 16-bit samples can be read; {convert}"
         )
     # A truncated file may end in the middle of a sample.
     pcm = pcm[: len(pcm) - len(pcm) % (2 * channels)]

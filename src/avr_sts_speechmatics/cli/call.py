@@ -28,7 +28,7 @@ from avr_sts_speechmatics.speech.kept_phrases import speech_of
 from avr_sts_speechmatics.values import Secret
 
 ANSWERED, NOT_ANSWERED, NOT_POSSIBLE, INTERRUPTED = 0, 1, 2, 130
-"""The exit statuses of a call."""
+"""Exit statuses of the command."""
 
 _CTRL_C = "interrupted by Ctrl-C"
 
@@ -36,7 +36,7 @@ _CTRL_C = "interrupted by Ctrl-C"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command to `parser`."""
     parser.description = (
-        "Call a running service as avr-core would: speak recordings or sentences to it in real "
+        "Call a running service as avr-core would: send recordings or spoken sentences in real "
         "time, and show what both sides said and how fast each turn was answered."
     )
     parser.epilog = 'Example: avr-sts-speechmatics call --say "What are your opening hours?"'
@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         type=Path,
         metavar="FILE",
-        help="say a recording: a 16-bit WAV of any rate, or headerless 8 kHz samples (.raw). "
-        "Repeat it, and mix it with --say, for several turns; they are said in the order given",
+        help="play a recording: a 16-bit WAV of any rate, or headerless 8 kHz samples (.raw). "
+        "May be repeated and mixed with --say for several turns, which are sent in order",
     )
     parser.add_argument(
         "--say",
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--script",
         type=Path,
         metavar="FILE",
-        help="play a script instead: a list, in YAML, of what to say, press and expect; "
+        help="play a script instead: a YAML list of things to say, press and expect; "
         "examples are in examples/scripts",
     )
     parser.add_argument(
@@ -84,8 +84,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url",
         default="ws://localhost:6040",
-        help="where the service answers: ws://host:port as avr-core uses it, query parameters "
-        "included, or http://host:port/speech-to-speech-stream for the older streaming POST "
+        help="address of the service: ws://host:port as avr-core uses it, with query parameters, "
+        "or http://host:port/speech-to-speech-stream for the older streaming POST "
         "(default: %(default)s)",
     )
     parser.add_argument(
@@ -97,26 +97,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_wait,
         default=1.5,
         metavar="SECONDS",
-        help="how long the agent has to begin a welcome before the caller speaks; "
-        "a welcome is always heard out (default: %(default)s)",
+        help="how long the caller waits for a welcome to begin before speaking; "
+        "a welcome is always heard to its end (default: %(default)s)",
     )
     parser.add_argument(
         "--answer-timeout",
         type=_wait,
         default=15.0,
         metavar="SECONDS",
-        help="how long the agent has to begin an answer (default: %(default)s)",
+        help="how long the caller waits for an answer to begin (default: %(default)s)",
     )
 
 
 async def run_call(args: argparse.Namespace, say: Callable[[str], Awaitable[bytes]]) -> int:
-    """Make the call that `args` describes and report it; returns the exit status.
+    """Make a call, report it, and return the exit status.
 
-    say: makes words into speech, s16le at 8 kHz; what it raises is let through.
+    args: the parsed command line.
+    say: turns text into speech, s16le mono at 8 kHz. Exceptions of `say` are passed on.
 
-    0 when a turn was answered, 1 when none was, 2 when the call was not possible (one
-    sentence on stderr says why), 130 after Ctrl-C; with a script 0 when all its steps passed,
-    1 when one failed. The recording and the report are made whenever the call had begun.
+    The exit status is 0 if a turn was answered, 1 if none was, 2 if the call was not possible (one
+    sentence on stderr says why), and 130 after Ctrl-C. With a script it is 0 if all steps passed
+    and 1 if a step failed. If the call had begun, the recording and the report are made.
     """
     call = Conversation(tell=_nothing if args.json else _tell)
     call_uuid = args.uuid or str(uuid.uuid4())
@@ -148,11 +149,11 @@ async def run_call(args: argparse.Namespace, say: Callable[[str], Awaitable[byte
         return NOT_POSSIBLE
     outcomes = performance.outcomes
     if args.json:
-        told = document(call, args.url, call_uuid)
+        report = document(call, args.url, call_uuid)
         if script:
-            told["script"] = str(script.path)
-            told["steps"] = [outcome.document() for outcome in outcomes]
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+            report["script"] = str(script.path)
+            report["steps"] = [outcome.document() for outcome in outcomes]
+        print(json.dumps(report, ensure_ascii=False, indent=2))
     else:
         print(table(call))
     if call.ended == _CTRL_C:
@@ -169,7 +170,7 @@ def _script(args: argparse.Namespace) -> Script:
         raise CallError("--script: give it without --say, --play and --digits.")
     if not is_websocket(args.url):
         raise CallError(
-            "--script: the http:// connection tells no words and has no keys; "
+            "--script: the http:// connection has no transcripts and no keys; "
             "give a ws:// address in --url."
         )
     return read_script(args.script)
@@ -183,7 +184,7 @@ async def _line(spoken: str | Path, say: Callable[[str], Awaitable[bytes]]) -> L
 
 @contextlib.contextmanager
 def _ctrl_c(hang_up: Callable[[], None]) -> Iterator[None]:
-    """Turn Ctrl-C into a hang-up, where the platform lets an event loop see it."""
+    """Make Ctrl-C hang up, on platforms whose event loop can handle signals."""
     loop = asyncio.get_running_loop()
     try:
         loop.add_signal_handler(signal.SIGINT, hang_up)
@@ -201,7 +202,7 @@ def _tell(line: str) -> None:
 
 
 def _nothing(line: str) -> None:
-    """Keep quiet: stdout belongs to the document."""
+    """Print nothing: stdout is kept for the JSON document."""
 
 
 def _keys(text: str) -> str:
@@ -244,7 +245,7 @@ async def _call_service(given: argparse.Namespace, chosen: settings.Settings) ->
 
 
 async def _callers_voice(chosen: settings.Settings, stack: contextlib.AsyncExitStack) -> Tts:
-    """A voice for the caller's sentences: Speechmatics' with a key, the sandbox's without."""
+    """Open a TTS voice for the caller: of Speechmatics with a key, of the sandbox without."""
     url, key = chosen.tts_url, chosen.speechmatics_api_key
     if url is None:
         progress = Progress(sys.stderr)

@@ -1,4 +1,4 @@
-"""What the commands share: the event loop and the log."""
+"""Functions that the commands share: running on uvloop and setting up the log."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,7 +10,7 @@ _Result = TypeVar("_Result")
 
 
 def run_on_uvloop(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a command's coroutine to its end; returns its result."""
+    """Run a command's coroutine to its end and return its result."""
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -18,7 +18,7 @@ def run_on_uvloop(work: Coroutine[Any, Any, _Result]) -> _Result:
 
 
 def set_up_log(chosen: Settings) -> None:
-    """Log as these settings say: to stderr, without secrets, each line with its call."""
+    """Set up logging to stderr by the settings: secrets are masked, lines name their call."""
     from avr_sts_speechmatics.call.call import current_call
     from avr_sts_speechmatics.telemetry import log
 

@@ -1,7 +1,7 @@
-"""The command `avr-sts-speechmatics`: its subcommands are modules of this package.
+"""The command `avr-sts-speechmatics`, whose subcommands are modules of this package.
 
-A subcommand prints what a newcomer needs next. Whatever goes wrong is one sentence that names the
-setting to change, never a traceback. Exit status 2: the command cannot do what was asked for.
+A subcommand prints what a new user needs next. A wrong setting is reported in one sentence that
+names the setting, never as a traceback, and gives exit status 2.
 """
 
 import argparse
@@ -16,22 +16,22 @@ from avr_sts_speechmatics.errors import SettingsError
 COMMANDS = {
     "serve": "answer calls",
     "sandbox": "run only the local stand-ins for the clouds",
-    "call": "play the part of a caller",
+    "call": "call the service as a test caller",
     "tools": "list the agent's tools, or run one by hand",
-    "doctor": "find out what is wrong, and what to do",
+    "doctor": "check that calls will work, and say what to do if not",
 }
 """Each subcommand and its line in `--help`.
 
-The module `cli.<name>` has the functions `add_arguments` and `run`.
+The module `cli.<name>` of a subcommand has the functions `add_arguments` and `run`.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit status.
+    """Run a command and return its exit status.
 
-    arguments: the words after the program's name; default: those of this process.
+    arguments: the words after the program's name; None for the words of this process.
     """
-    # One core is one event loop's: threads of numpy's linear algebra would only spin beside it.
+    # The event loop uses one core; threads of numpy's linear algebra would only compete with it.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         words = sys.argv[1:] if arguments is None else arguments
@@ -46,15 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser for a command line of these words.
+    """Make the parser for a command line.
 
-    Only the modules of subcommands among `words` are imported: each takes up to a second.
+    words: the command line. Only the modules of subcommands among the words are imported, because
+        each import takes up to a second.
     """
     parser = argparse.ArgumentParser(
         prog="avr-sts-speechmatics",
         description="A speech-to-speech service for Agent Voice Response (AVR) and for Asterisk "
-        "itself: takes a caller's audio, answers with an agent's. Hears and speaks with "
-        "Speechmatics, thinks with an OpenAI model; without keys it does all three offline.",
+        "itself: takes a caller's audio and answers with an agent's audio. Uses Speechmatics for "
+        "STT and TTS and an OpenAI model as LLM; without keys all three run offline.",
         epilog="Settings are environment variables, also read from a file .env; "
         "docs/settings.md has the table.",
     )

@@ -1,4 +1,4 @@
-"""A line that moves while something loads, for a person who waits at a terminal."""
+"""A progress line at a terminal, shown while models and services load."""
 
 import asyncio
 from typing import TextIO
@@ -9,9 +9,11 @@ _WHEEL = "|/-\\"
 
 
 class Progress:
-    """Shown only on a terminal: in a log, a moving line is noise.
+    """A progress line. Nothing is shown if the stream is not a terminal.
 
-    stream: where to. Belongs to the running event loop, which turns the wheel.
+    stream: where the line is written.
+
+    Belongs to the running event loop, which redraws the line every STEP_S seconds.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -21,7 +23,12 @@ class Progress:
         self._timer: asyncio.TimerHandle | None = None
 
     def show(self, part: str, done: int, of: int) -> None:
-        """Say what is being loaded, and how many of how many parts are there."""
+        """Show what is being loaded.
+
+        part: name of the part that is loading.
+        done: number of parts that are loaded.
+        of: number of parts in all.
+        """
         if self._stream is None:
             return
         filled = WIDTH * done // of if of else 0
@@ -30,7 +37,7 @@ class Progress:
             self._turn()
 
     def close(self) -> None:
-        """Take the line away. Harmless if there is none."""
+        """Remove the line, if there is one."""
         if self._timer is not None and self._stream is not None:
             self._timer.cancel()
             self._timer = None

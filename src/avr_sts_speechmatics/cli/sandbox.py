@@ -1,4 +1,4 @@
-"""The `sandbox` command: only the local stand-ins for the clouds."""
+"""The `sandbox` command: run only the local stand-ins for the clouds."""
 
 import argparse
 from pathlib import Path
@@ -10,8 +10,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command to `parser`."""
     parser.description = (
         "Run local servers that speak the protocols of Speechmatics (STT, TTS) and OpenAI (LLM), "
-        "with small models of their own. For trying and testing, for one or two calls; no key and "
-        "no network is needed."
+        "with small local models. For trying and testing with one or two calls; no key and no "
+        "network is needed."
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--port", type=int, default=6080, help="port to listen on (default: %(default)s)"
     )
     parser.add_argument(
-        "--max-calls", type=int, default=2, help="calls heard at once (default: %(default)s)"
+        "--max-calls", type=int, default=2, help="STT sessions at once (default: %(default)s)"
     )
-    parser.add_argument("--faq-file", type=Path, help="FAQ of the receptionist that answers (YAML)")
+    parser.add_argument("--faq-file", type=Path, help="FAQ of the scripted receptionist (YAML)")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
 
 

@@ -1,4 +1,4 @@
-"""The `serve` command: run the service until it is told to end."""
+"""The `serve` command: run the service until SIGTERM or Ctrl-C."""
 
 import argparse
 import asyncio
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from avr_sts_speechmatics import __version__, settings
 from avr_sts_speechmatics.cli.common import run_on_uvloop, set_up_log
 
-# Imported where it is used: it takes a second, in which Ctrl-C must be as clean as at any other
-# time.
+# Imported where it is used: the import takes a second, and Ctrl-C must end the program cleanly
+# during that second too.
 if TYPE_CHECKING:
     from avr_sts_speechmatics.server import Server
 
@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command to `parser`."""
     parser.description = (
         "Run the service: wait for calls from avr-core or straight from Asterisk, and answer them. "
-        "With SPEECHMATICS_API_KEY and OPENAI_API_KEY set it uses the clouds; without them it "
-        "works offline, for one or two calls, to try it."
+        "With SPEECHMATICS_API_KEY and OPENAI_API_KEY the service uses the clouds; without them it "
+        "works offline, for trying with one or two calls."
     )
 
 
@@ -41,16 +41,16 @@ async def _serve_calls(chosen: settings.Settings) -> int:
     from avr_sts_speechmatics.server import Server
 
     loop = asyncio.get_running_loop()
-    told_to_end = asyncio.Event()
-    told_twice = asyncio.Event()
+    end_requested = asyncio.Event()
+    end_at_once = asyncio.Event()
     drain_s = chosen.drain_s
 
     def end(drains: bool) -> None:
         nonlocal drain_s
-        if told_to_end.is_set() or not drains:
+        if end_requested.is_set() or not drains:
             drain_s = 0.0
-            told_twice.set()
-        told_to_end.set()
+            end_at_once.set()
+        end_requested.set()
 
     loop.add_signal_handler(signal.SIGTERM, end, True)
     loop.add_signal_handler(signal.SIGINT, end, False)
@@ -60,7 +60,7 @@ async def _serve_calls(chosen: settings.Settings) -> int:
     try:
         await server.listen()
         starting = asyncio.create_task(server.make_ready())
-        ending = asyncio.create_task(told_to_end.wait())
+        ending = asyncio.create_task(end_requested.wait())
         progress.show("starting", 0, 1)
         await asyncio.wait((starting, ending), return_when=asyncio.FIRST_COMPLETED)
         progress.close()
@@ -68,7 +68,7 @@ async def _serve_calls(chosen: settings.Settings) -> int:
             starting.result()
             _introduce(server)
             _spare_the_collector()
-            # The model's library is still being loaded, beside calls that may have come.
+            # The LLM's library is still loading, possibly during the first calls.
             server.when_warm(_spare_the_collector)
         await ending
         if not starting.done():
@@ -77,8 +77,8 @@ async def _serve_calls(chosen: settings.Settings) -> int:
     finally:
         progress.close()
         stopping = asyncio.create_task(server.stop(drain_s))
-        # Asked a second time, nothing is waited for any more.
-        hurry = asyncio.create_task(told_twice.wait())
+        # After Ctrl-C or a second signal, calls are not waited for.
+        hurry = asyncio.create_task(end_at_once.wait())
         await asyncio.wait((stopping, hurry), return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
             stopping.cancel()
@@ -89,18 +89,18 @@ async def _serve_calls(chosen: settings.Settings) -> int:
 
 
 def _spare_the_collector() -> None:
-    """Keep Python's cycle collector from stopping all calls for a long look at what never changes.
+    """Exclude all present objects from Python's cycle collector, which would delay all calls.
 
-    What is there now (the libraries, half a million objects) stays for good and is not looked at;
-    looking through it takes some 80 ms, four frames of every caller. Without a collection before
-    it, which would take as long.
+    The libraries make half a million objects that stay until the end. A collection that visits
+    them takes about 80 ms, which is four frames of every call. No collection is done before the
+    freeze, because it would take as long.
     """
     gc.freeze()
     gc.set_threshold(5_000, 20, 50)
 
 
 def _introduce(server: "Server") -> None:
-    """Say where the service is, what it uses, and what to do next."""
+    """Log and print the addresses of the service, its warnings, and what to do next."""
     host, port = server.ports["PORT"]
     everywhere = ", ".join(f"{h}:{p}" for h, p in server.addresses)
     _log.info("ready; listening on %s", everywhere)
@@ -111,7 +111,7 @@ def _introduce(server: "Server") -> None:
     reach = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host  # noqa: S104
     url = f"ws://{reach}:{port}"
     option = "" if port == 6040 else f" --url {url}"
-    # In a virtual environment that is not activated the command has no short name.
+    # In a virtual environment that is not activated, the command is not in PATH.
     tools = "avr-sts-speechmatics"
     if shutil.which(tools) is None:
         tools = str(Path(sys.executable).with_name(tools))

@@ -1,7 +1,8 @@
-"""The `tools` command: what the agent could use, and one of them run by hand.
+"""The `tools` command: list the agent's tools, or run one tool by hand.
 
-What is printed is what the model would be told, of a tool and of its result, so that a tool can be
-made without a phone. Arguments and texts of errors are shown here: they are the operator's own.
+The command prints the descriptions and results that the model would see, so that a tool can be
+developed without a phone. Arguments and error texts are printed too, because they contain no words
+of callers here.
 """
 
 import argparse
@@ -20,31 +21,32 @@ from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.tools.toolbox import Toolbox, open_toolbox
 
 PATIENCE_S = 25.0
-"""How long servers are waited for (s): a person at a prompt has more patience than a caller."""
+"""Longest wait for MCP servers (s): an operator at a prompt has more patience than a caller."""
 
 STALL_S = 0.1
-"""How long a tool may keep the event loop busy (s): five frames that no caller hears in time."""
+"""How long a tool may block the event loop without a warning (s). 0.1 s delays five frames of
+every call."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command to `parser`."""
     parser.description = (
-        "Load the tools of TOOLS_DIR and MCP_SERVERS as the service would, and show what the model "
-        "is told of them."
+        "Load the tools of TOOLS_DIR and MCP_SERVERS as the service would, and show them as the "
+        "model sees them."
     )
     parser.epilog = (
-        "Exit status: 0 when all are there, 1 when tools of a server are not, 2 when a setting or "
-        "a file is wrong."
+        "Exit status: 0 if all tools are available, 1 if tools of a server are missing, 2 if a "
+        "setting or a file is wrong."
     )
-    # The bare command lists; `required` would ask for a word where there is nothing to say.
+    # The command without a subcommand lists the tools, so the subcommand is not `required`.
     words = parser.add_subparsers(metavar="run")
     run = words.add_parser(
         "run",
-        help="run one tool and show what the model would be told",
-        description="Run one tool once, as in a call. It does its real work.",
+        help="run one tool and show the result as the model would see it",
+        description="Run one tool once, as in a call. The tool does its real work.",
         epilog="""Example: avr-sts-speechmatics tools run find_booking '{"code": "KX41"}'""",
     )
-    run.add_argument("name", help="the tool")
+    run.add_argument("name", help="name of the tool")
     run.add_argument(
         "arguments", nargs="?", default="{}", help="JSON object (default: %(default)s)"
     )
@@ -59,14 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Run the command; returns the exit status. Raises SettingsError."""
+    """Run the command and return its exit status. Raises SettingsError."""
     chosen = settings.load()
     set_up_log(replace(chosen, log_level="warning"))
     return run_on_uvloop(list_or_run(given, chosen))
 
 
 async def list_or_run(given: argparse.Namespace, chosen: Settings) -> int:
-    """List the tools, or run one; returns the exit status. Raises SettingsError."""
+    """List the tools or run one tool; returns the exit status. Raises SettingsError."""
     facts = _facts(given.fact) if given.name is not None else {}
     toolbox = await open_toolbox(
         chosen.tools_dir,
@@ -105,17 +107,17 @@ def _list(toolbox: Toolbox) -> int:
         print()
     missing = sorted(toolbox.names() - there)
     if missing:
-        print(f"Allowed, but not there now: {', '.join(missing)}.")
+        print(f"Allowed, but not available now: {', '.join(missing)}.")
     elif not there:
         print(
             "No tools. Set TOOLS_DIR to a directory of Python files, or MCP_SERVERS; docs/tools.md "
-            "tells how."
+            "says how."
         )
     return 1 if missing else 0
 
 
 def _parameters(spec: ToolSpec) -> list[str]:
-    """A line for each parameter: name, type, whether it may be left out, description."""
+    """Return a line for each parameter: name, type, "optional" if it is, description."""
     required = spec.parameters.get("required", ())
     lines = []
     for name, schema in spec.parameters.get("properties", {}).items():
@@ -148,15 +150,15 @@ async def _run(toolbox: Toolbox, name: str, arguments: str, facts: Mapping[str, 
     print(f"took {took * 1000:.0f} ms", file=sys.stderr)
     if stall > STALL_S:
         print(
-            f"It kept the service from everything else for {stall * 1000:.0f} ms at a time, which "
-            "all callers would hear: await what takes long, or put it into asyncio.to_thread(...).",
+            f"The tool blocked the service for {stall * 1000:.0f} ms at a time, which all callers "
+            "would hear: await slow work, or move it into asyncio.to_thread(...).",
             file=sys.stderr,
         )
     return 0
 
 
 class _Watch:
-    """Sees for how long at a time the event loop could do nothing else."""
+    """Measures the longest time for which the event loop was blocked."""
 
     _TICK_S = 0.01
 
@@ -173,6 +175,6 @@ class _Watch:
         self._wait()
 
     def stop(self) -> float:
-        """The longest time (s)."""
+        """End the measurement; returns the longest time (s)."""
         self._timer.cancel()
         return max(self._longest, time.monotonic() - self._due)

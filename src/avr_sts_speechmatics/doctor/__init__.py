@@ -1,4 +1,4 @@
-"""The doctor: is everything there that a call needs, and if not, what to do."""
+"""The doctor: checks everything that a call needs, and says what to do about problems."""
 
 from avr_sts_speechmatics.doctor.check import Check
 from avr_sts_speechmatics.doctor.examination import examine

@@ -1,4 +1,4 @@
-"""One thing the doctor looked at, and what was found."""
+"""The result of one check of the doctor."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,21 +12,21 @@ SLOW_MS = {
     "llm": 1500,
     "instructions": 1000,
 }
-"""Latencies from which callers wonder whether anybody is there (ms)."""
+"""Latencies above which a check is a warning (ms): callers begin to doubt that anybody is there."""
 
-_SLOW = "Run this again; if it stays: a nearer region, a quicker model, a better network."
+_SLOW = "Run this again; if it stays slow: use a nearer region, a quicker model, a better network."
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was looked at, and what was found.
+    """The result of one check.
 
-    what: the part that was looked at, such as "stt" or "port 6040".
-    state: "failed" if calls would not go as they are set up; "warning" if something is missing
-    that calls can do without, or is replaced by something else; "skipped" if it is not set up.
-    detail: what was found.
-    advice: what to do; empty if there is nothing to do.
-    latency_ms: from asking a service to the beginning of its answer; None if none was asked.
+    what: name of the part that was checked, such as "stt" or "port 6040".
+    state: "failed" if calls would not work as configured; "warning" if calls work without the
+        part, or with a substitute; "skipped" if the part is not configured.
+    detail: the finding.
+    advice: what the operator has to do; empty if there is nothing to do.
+    latency_ms: time from the request to the beginning of the answer (ms); None without a request.
     """
 
     what: str
@@ -37,9 +37,11 @@ class Check:
 
 
 def answered(what: str, detail: str, took_s: float) -> Check:
-    """Make a check of a service that did what it was asked; a warning if it is slow for callers.
+    """Make the check of a service that answered: "ok", or "warning" if the service is slow.
 
-    took_s: from the request to the beginning of the answer (s).
+    what: name of the part that was checked.
+    detail: the finding.
+    took_s: time from the request to the beginning of the answer (s).
     """
     took = round(took_s * 1000)
     slow = took > SLOW_MS.get(what, took)
@@ -47,9 +49,12 @@ def answered(what: str, detail: str, took_s: float) -> Check:
 
 
 def check_from(what: str, state: State, sentence: str, separator: str, otherwise: str) -> Check:
-    """Make a check of a sentence that says what is wrong and then what to do.
+    """Make a check from a sentence that says what is wrong and then what to do.
 
-    separator: stands between the two parts of the sentence.
+    what: name of the part that was checked.
+    state: state of the check.
+    sentence: the finding, the separator and the advice.
+    separator: text between the two parts of the sentence.
     otherwise: the advice if the sentence has no second part.
     """
     detail, _, advice = sentence.partition(separator)

@@ -1,6 +1,6 @@
-"""What is on this machine: agents, tools, background noise, ports, the sandbox's packages.
+"""Checks of this machine: agents, tools, background noise, ports, the sandbox's packages.
 
-Read, loaded and bound as the service does it when it starts.
+Files are read, tools loaded and ports bound as by the service at its start.
 """
 
 import asyncio
@@ -25,18 +25,21 @@ from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.toolbox import Toolbox
 
 TOOLS_S = 5.5
-"""Longest wait for MCP servers (s). Parting from one that hangs takes eight more."""
+"""Longest wait for MCP servers (s). Closing the connection to a hanging server takes 8 s more."""
 
 SANDBOX_PACKAGES = ("ctranslate2", "onnxruntime")
 
-_NO_START = "Correct it: the service does not start with it."
+_NO_START = "Correct this setting: the service does not start with it."
 
 
 # --- agents ---------------------------------------------------------------------------------------
 
 
 def agents(chosen: Settings) -> tuple[Agents, list[Check]]:
-    """The agents, and what is to be said of them; where they are wrong, the settings' own."""
+    """Load the agents. Returns the agents and their checks.
+
+    If an agent file is wrong, the returned agents contain only the default agent of the settings.
+    """
     try:
         loaded = Agents.load(chosen)
     except SettingsError as error:
@@ -51,7 +54,7 @@ def agents(chosen: Settings) -> tuple[Agents, list[Check]]:
 
 
 def _source(chosen: Settings) -> str:
-    """Where the instructions of an agent without its own come from."""
+    """Return the source of the instructions of agents that have none in their file."""
     names = ("instructions", "url_instructions", "file_instructions")
     for name in (f"speechmatics_{name}" for name in names):
         if getattr(chosen, name) is not None:
@@ -63,20 +66,21 @@ def _source(chosen: Settings) -> str:
 
 
 def has_tools(chosen: Settings, loaded: Agents) -> bool:
-    """Whether there are tools, or an agent asks for some."""
+    """Whether tools are configured, or an agent names tools."""
     named = any(agent.tools for agent in loaded.all)
     return named or chosen.tools_dir is not None or chosen.mcp_servers is not None
 
 
 async def tools(chosen: Settings, loaded: Agents) -> list[Check]:
-    """Whether the operator's tools load, MCP servers have theirs, and agents only ask for such."""
+    """Check that the operator's tools load, MCP servers have the allowed tools, and agents name
+    only tools that exist."""
     begun = time.monotonic()
     try:
         toolbox = await assembly.toolbox_of(chosen)
     except SettingsError as error:
         return [Check("tools", "failed", str(error), _NO_START)]
     try:
-        # Whoever has not answered by then is found to have no tools.
+        # A server that has not answered by then is reported as having no tools.
         with suppress(TimeoutError):
             async with asyncio.timeout(TOOLS_S - (time.monotonic() - begun)):
                 await toolbox.tried()
@@ -98,7 +102,7 @@ def _tools_of(chosen: Settings, toolbox: Toolbox, loaded: Agents) -> Iterator[Ch
 
 
 def _allowed(key: str, mcp_server: McpServer) -> list[str]:
-    """The tools of an MCP server that may be offered, by the names they have then."""
+    """Return the names under which an MCP server's allowed tools are offered to the model."""
     return sorted(offered_name(key, tool) for tool in mcp_server.allow or ())
 
 
@@ -111,14 +115,14 @@ def _own_tools(folder: Path, names: list[str]) -> Check:
 def _mcp_server(key: str, allowed: list[str], there: set[str]) -> Check:
     what = f"MCP {key}"
     if not allowed:
-        detail = 'offers nothing, for lack of a list "allow"'
+        detail = 'offers no tool, because its list "allow" is missing or empty'
         return Check(what, "warning", detail, "Name the tools in MCP_SERVERS that callers may use.")
     missing = [name for name in allowed if name not in there]
     if missing == allowed:
         detail = f"cannot be used, or has none of {', '.join(missing)}"
         advice = (
-            "Check that it runs, and MCP_SERVERS; `avr-sts-speechmatics tools` says what it "
-            "answers. Until then agents go without."
+            "Check that the server runs, and MCP_SERVERS; `avr-sts-speechmatics tools` shows the "
+            "server's answer. Until then agents do without these tools."
         )
         return Check(what, "failed", detail, advice)
     if missing:
@@ -139,10 +143,10 @@ def noise(chosen: Settings, path: Path) -> Check:
 
 def sandbox() -> Check:
     if missing := [name for name in SANDBOX_PACKAGES if find_spec(name) is None]:
-        detail = f"wanted, as there is no key, but {' and '.join(missing)} is not installed"
+        detail = f"needed without a key, but {' and '.join(missing)} is not installed"
         advice = "Set SPEECHMATICS_API_KEY, or: pip install 'avr-sts-speechmatics[sandbox]'"
         return Check("sandbox", "failed", detail, advice)
-    return Check("sandbox", "ok", "installed: works offline for one or two calls, asks no cloud")
+    return Check("sandbox", "ok", "installed: works offline for one or two calls, without clouds")
 
 
 # --- ports ----------------------------------------------------------------------------------------
@@ -150,10 +154,13 @@ def sandbox() -> Check:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A port the service would listen on.
+    """A port that the service would listen on.
 
-    needed: whether it does not start without. advice: what to do if it cannot be had.
-    taken_by: the setting that has the port already.
+    setting: name of the setting.
+    port: number of the port.
+    needed: True if the service does not start without the port.
+    advice: what the operator has to do if the port is not free.
+    taken_by: name of another setting that has the same port, or None.
     """
 
     setting: str
@@ -164,11 +171,11 @@ class Listener:
 
 
 def listeners(chosen: Settings) -> list[Listener]:
-    """All of them, in the order in which the service takes them."""
-    or_else = "end what has it, or correct HOST."
-    core = f"Set PORT to another one (and avr-core's STS_URL), {or_else}"
+    """Return all ports of the service, in the order in which the service opens them."""
+    or_else = "end the program that has the port, or correct HOST."
+    core = f"Set PORT to another port (and avr-core's STS_URL), {or_else}"
     wanted = [Listener("PORT", chosen.port, True, core)]
-    extra = "Take it out of EXTRA_PORTS; only an avr-core that calls this port would miss it."
+    extra = "Take the port out of EXTRA_PORTS, unless an avr-core calls this port."
     for port in chosen.extra_ports:
         if port != chosen.port:
             wanted.append(Listener("EXTRA_PORTS", port, False, extra))
@@ -176,19 +183,19 @@ def listeners(chosen: Settings) -> list[Listener]:
         ("AUDIOSOCKET_PORT", chosen.audiosocket_port, DEFAULTS.audiosocket_port),
         ("HTTP_PORT", chosen.http_port, DEFAULTS.http_port),
     ):
-        advice = f"Set {setting} to another one (and in the dialplan) or to 0 for none, {or_else}"
+        advice = f"Set {setting} to another port (and in the dialplan) or to 0 for none, {or_else}"
         if given is not None:
-            # As the service has it: the default may be another program's, and nobody miss it.
+            # As in the service: a default port that another program has is no reason not to start.
             wanted.append(Listener(setting, given, given != usual, advice))
     first: dict[int, str] = {}
-    for place, one in enumerate(wanted):
-        if (owner := first.setdefault(one.port, one.setting)) != one.setting:
-            wanted[place] = replace(one, taken_by=owner)
+    for place, listener in enumerate(wanted):
+        if (owner := first.setdefault(listener.port, listener.setting)) != listener.setting:
+            wanted[place] = replace(listener, taken_by=owner)
     return wanted
 
 
 class _Health(msgspec.Struct):
-    """A part of our own `/health` that no other program has."""
+    """Fields of the service's `/health`, which another program's answer would not have."""
 
     engine: str
     version: str
@@ -198,7 +205,7 @@ class _Health(msgspec.Struct):
 
 
 async def port(chosen: Settings, wanted: Listener) -> Check:
-    """Whether the port is free, or a running service of ours has it."""
+    """Check that a port is free, or in use by a running instance of this service."""
     what, host, loop = f"port {wanted.port}", chosen.host, asyncio.get_running_loop()
     bad = Check(what, "failed" if wanted.needed else "warning", "", wanted.advice)
     if wanted.taken_by is not None:
@@ -216,10 +223,11 @@ async def port(chosen: Settings, wanted: Listener) -> Check:
 
 
 async def _owner(chosen: Settings, wanted: Listener) -> _Health | None:
-    """The running service of ours that has this port; None if it is somebody else's."""
+    """Return the running instance of this service that has the port; None for other programs."""
     if wanted.setting in ("PORT", "EXTRA_PORTS"):
         return await _running(chosen.host, wanted.port)
-    # These doors do not say whose they are; the service does, for what it could not have.
+    # AudioSocket and HTTP ports do not identify their program. But `/health` of a running instance
+    # lists the ports that it could not open.
     ours = await _running(chosen.host, chosen.port)
     if ours is None or any(text.startswith(f"{wanted.setting}:") for text in ours.warnings):
         return None
@@ -227,7 +235,7 @@ async def _owner(chosen: Settings, wanted: Listener) -> _Health | None:
 
 
 async def _running(host: str, port: int) -> _Health | None:
-    """What a service of ours says about itself; None if the port is somebody else's."""
+    """Return the health of an instance of this service on a port; None for other programs."""
     reach = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     url = f"http://{f'[{reach}]' if ':' in reach else reach}:{port}/health"
     wait = aiohttp.ClientTimeout(total=2)

@@ -1,6 +1,6 @@
-"""The operator's own programs around the service: exchange, webhook, instructions.
+"""Checks of the operator's programs around the service: PBX, webhook, web service of instructions.
 
-Each is asked something that does nothing: no call is touched, no event posted.
+Each check is a request without effect: no call is touched and no event is posted.
 """
 
 import asyncio
@@ -15,13 +15,16 @@ from avr_sts_speechmatics.pbx.protocol import Pbx, PbxError
 from avr_sts_speechmatics.settings import Settings
 
 WEBHOOK_S = 5.0
-"""Longest wait for the webhook's server to take a connection (s)."""
+"""Longest wait for the webhook's server to accept a connection (s)."""
 
 _SETTING = "Set AMI_HOST, or AMI_URL for avr-ami; or take the other setting out."
 
 
 async def pbx(chosen: Settings, there: Pbx | None) -> list[Check]:
-    """Whether calls can be hung up and transferred."""
+    """Check whether calls can be hung up and transferred.
+
+    there: the PBX client, or None. The client is closed.
+    """
     found = list(_without_effect(chosen, has_pbx=there is not None))
     if there is None:
         nothing = (
@@ -53,7 +56,7 @@ def _without_effect(chosen: Settings, *, has_pbx: bool) -> Iterator[Check]:
 
 
 async def webhook(url: str) -> Check:
-    """Whether the webhook's server takes a connection; nothing is posted to it."""
+    """Check that the webhook's server accepts a connection. No event is posted."""
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
@@ -64,17 +67,17 @@ async def webhook(url: str) -> Check:
     except (TimeoutError, OSError) as error:
         why = str(error) or f"no connection within {WEBHOOK_S:.0f} s"
         advice = (
-            "Check WEBHOOK_URL, and that its server runs: events are lost until then, calls go on."
+            "Check WEBHOOK_URL, and that its server runs. Until then events are lost; calls work."
         )
         return Check("webhook", "warning", why, advice)
     took = time.monotonic() - begun
-    # No goodbye: a server that is slow at TLS must not be waited for.
+    # Aborted, not closed: closing TLS would wait for a slow server.
     writer.transport.abort()
     return answered("webhook", "takes a connection; no event was sent", took)
 
 
 async def instructions(chosen: Settings, url: str) -> Check:
-    """Whether the web service has instructions for a call."""
+    """Check that the web service returns instructions for a call."""
     service = InstructionsService(url)
     begun = time.monotonic()
     try:
@@ -82,7 +85,7 @@ async def instructions(chosen: Settings, url: str) -> Check:
     except NotInstructed as error:
         has_file = chosen.speechmatics_file_instructions is not None
         advice = (
-            "Correct SPEECHMATICS_URL_INSTRUCTIONS or what answers there; until then calls have "
+            "Correct SPEECHMATICS_URL_INSTRUCTIONS or the web service; until then calls use "
             f"{'SPEECHMATICS_FILE_INSTRUCTIONS' if has_file else 'the default text'}."
         )
         return Check("instructions", "warning", str(error), advice)

@@ -1,4 +1,4 @@
-"""What an examination found, as text for a person: a line for each check, then what to do."""
+"""The results of an examination as text: a line for each check, then the advice."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,9 @@ from avr_sts_speechmatics.doctor.check import Check
 
 
 def summary(checks: Sequence[Check]) -> str:
-    """A line for each check, the advice, and whether calls can be taken.
+    """Return a line for each check, the advice, and whether the service can take calls.
 
-    checks: at least one.
+    checks: the results, at least one.
     """
     width = max(len(check.what) for check in checks)
     lines = []

@@ -1,1 +1,1 @@
-"""The telephone exchange (PBX): hang up and transfer the phone call itself."""
+"""The PBX: hang up and transfer the phone call itself."""

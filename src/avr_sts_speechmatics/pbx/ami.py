@@ -1,15 +1,17 @@
-"""Asterisk's manager interface (AMI): hangs up and transfers without any service between.
+"""Asterisk's manager interface (AMI): hangs up and transfers calls without another service.
 
-A deed is one short connection: log in, ask for all channels, find the caller's (`channels`), act
-on it, wait for the answer. Nothing is kept: no connection to watch, no events to remember, so a
-restart on either side loses nothing, and a wrong password or a missing right shows at the deed that
-meets it. It costs little: logging in takes half a millisecond, the list 0.1 ms for a few channels.
+Each hang-up or transfer uses one short connection: log in, list all channels, find the caller's
+channel (`channels`), act on that channel, wait for the answer. No connection or event is kept
+between two actions, so a restart of Asterisk or of this service loses nothing, and a wrong
+password or a missing permission is reported by the action that meets it. The cost is small:
+logging in takes half a millisecond, listing a few channels 0.1 ms.
 
-The wire: lines `Key: value` ended by CR LF, a message ended by an empty line; the answer to a
-request carries its ActionID, and so do the events of a list, the last one with
-`EventList: Complete`. [Asterisk documentation, AMI v2 specification; measured, Asterisk 22]
+The protocol: lines `Key: value` end with CR LF, and an empty line ends a message. The answer to a
+request carries the request's ActionID. The events of a list carry the ActionID too, and the last
+event has `EventList: Complete`. [Asterisk documentation, AMI v2 specification; measured,
+Asterisk 22]
 
-The user needs `write = call` in manager.conf and nothing else, no `read`.
+The AMI user needs `write = call` in manager.conf; `read` is not needed.
 """
 
 import asyncio
@@ -24,10 +26,10 @@ from avr_sts_speechmatics.pbx.protocol import PbxError, check_destination
 from avr_sts_speechmatics.values import Secret
 
 DEED_S = 3.0
-"""Longest time for a deed, from connecting to Asterisk's answer (s)."""
+"""Longest time for one hang-up or transfer, from connecting to Asterisk's answer (s)."""
 
 NORMAL_CLEARING = "16"
-"""Why the call ends, as the phone network counts causes (Q.850)."""
+"""Hang-up cause sent to the phone network. [ITU-T Q.850]"""
 
 _NEEDED = ("Status", "Getvar", "Hangup", "Redirect")
 
@@ -35,19 +37,19 @@ _log = logging.getLogger(__name__)
 
 
 class _Fault(Exception):
-    """AMI cannot be used. The text tells the operator what to do."""
+    """AMI cannot be used. The text says what the operator has to do."""
 
 
 class _Silence(_Fault):
-    """The connection was lost with a request under way, which may have been done."""
+    """The connection was lost during a request. Asterisk may have carried out the request."""
 
 
 class _Refused(Exception):
-    """Asterisk answered with an error; the text is its own."""
+    """Asterisk answered with an error. The text is Asterisk's."""
 
 
 class _Session:
-    """One connection. One request at a time."""
+    """One AMI connection. Only one request may be under way at a time."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -58,13 +60,13 @@ class _Session:
         return (await self._reader.readuntil(b"\r\n")).decode("utf-8", "replace")
 
     async def ask(self, action: str, **fields: str) -> dict[str, str]:
-        """Send a request; give the answer. Raises _Refused."""
+        """Send a request and return the answer. Raises _Refused."""
         self._asked += 1
         asked = {"Action": action, "ActionID": str(self._asked), **fields}
         for name, value in asked.items():
-            # A line too many would be a request too many.
+            # A line break in a value could start another request.
             if re.search(r"[\0\r\n]", value):
-                raise ValueError(f"{name} of {action} holds the end of a line")
+                raise ValueError(f"{name} of {action} contains a line break")
         lines = "".join(f"{name}: {value}\r\n" for name, value in asked.items())
         self._writer.write(f"{lines}\r\n".encode("utf-8", "surrogateescape"))
         answer = await self._answer()
@@ -73,7 +75,7 @@ class _Session:
         return answer
 
     async def ask_list(self, action: str, **fields: str) -> list[dict[str, str]]:
-        """Send a request that is answered by a list; give its events. Raises _Refused."""
+        """Send a request that is answered by a list, and return the events. Raises _Refused."""
         await self.ask(action, **fields)
         events = []
         while (event := await self._answer()).get("EventList") != "Complete":
@@ -81,7 +83,7 @@ class _Session:
         return events
 
     async def _answer(self) -> dict[str, str]:
-        """The next message that belongs to the request."""
+        """Return the next message that carries the request's ActionID."""
         while True:
             text = (await self._reader.readuntil(b"\r\n\r\n")).decode("utf-8", "surrogateescape")
             pairs = (line.partition(":") for line in text.split("\r\n"))
@@ -91,7 +93,13 @@ class _Session:
 
 
 class Ami:
-    """Implements `exchange.Exchange`. username, password: a section of manager.conf."""
+    """Asterisk, controlled over AMI. Implements `pbx.protocol.Pbx`.
+
+    host: host name or address of Asterisk.
+    port: AMI's TCP port.
+    username: name of a section of manager.conf.
+    password: the `secret` of that section.
+    """
 
     def __init__(self, host: str, port: int, username: str, password: Secret) -> None:
         self._host = host
@@ -108,8 +116,9 @@ class Ami:
         check_destination(extension, context, priority)
         async with self._deed("transferred") as session:
             channel = await _find(session, caller)
-            # Redirect succeeds for a place that does not exist, and the caller is thrown out.
-            # Where the function is not loaded the value is empty: then nobody knows.
+            # Redirect to an extension that does not exist succeeds and disconnects the caller, so
+            # the extension is looked up first. The value is empty if func_dialplan is not loaded;
+            # then the transfer is tried.
             place = f"DIALPLAN_EXISTS({context},{extension},{priority})"
             there = await session.ask("Getvar", Channel=channel, Variable=place)
             if there.get("Value") == "0":
@@ -143,7 +152,7 @@ class Ami:
         return found
 
     async def close(self) -> None:
-        """Nothing to close: no connection outlives its deed."""
+        """Do nothing: each connection is closed after one action."""
 
     @property
     def _where(self) -> str:
@@ -151,9 +160,11 @@ class Ami:
 
     @asynccontextmanager
     async def _deed(self, done: str) -> AsyncGenerator[_Session, None]:
-        """A session to do something to a call; what goes wrong is logged, and told to the model.
+        """Open a session for one action on a call. A failure is logged for the operator.
 
-        done: "hung up" or "transferred".
+        done: the action in the past tense, "hung up" or "transferred".
+
+        Raises PbxError, whose text is for the model.
         """
         try:
             async with self._session() as session:
@@ -164,24 +175,24 @@ class Ami:
         except _Silence as error:
             _log.warning("it is not known whether the call was %s: %s", done, error)
             raise PbxError(
-                "the telephone exchange did not answer in time; "
+                "the phone system did not answer in time; "
                 f"it is not known whether the call was {done}"
             ) from error
         except _Fault as error:
             _log.warning("the call was not %s: %s", done, error)
             raise PbxError(
-                f"the call was not {done}: the telephone exchange cannot be used; the call goes on"
+                f"the call was not {done}: the phone system cannot be used; the call goes on"
             ) from error
 
     @asynccontextmanager
     async def _session(self) -> AsyncGenerator[_Session, None]:
-        """A connection that is logged in, for no longer than DEED_S. Raises _Fault."""
+        """Open a logged-in connection for at most DEED_S. Raises _Fault."""
         lost: type[_Fault] = _Fault
         try:
             async with asyncio.timeout(DEED_S):
                 try:
                     reader, writer = await asyncio.open_connection(self._host, self._port)
-                except (OSError, UnicodeError) as error:  # the latter for a host that is no name
+                except (OSError, UnicodeError) as error:  # UnicodeError: not a host name
                     raise _Fault(
                         f"{self._where} cannot be reached: check AMI_HOST and AMI_PORT; Asterisk "
                         f"must run with enabled = yes and bindaddr in manager.conf ({error})"
@@ -192,7 +203,7 @@ class Ami:
                     lost = _Silence
                     yield session
                 finally:
-                    # Not waited for: all that was asked is answered, or will not be.
+                    # wait_closed is not needed: no answer is expected any more.
                     writer.close()
         except TimeoutError as error:
             raise lost(
@@ -221,5 +232,5 @@ class Ami:
 
 
 async def _find(session: _Session, caller: Caller) -> str:
-    """Name of the caller's channel. Raises NotFoundError."""
+    """Return the name of the caller's channel. Raises NotFoundError."""
     return channel_of(caller, [Channel.of(event) for event in await session.ask_list("Status")])

@@ -1,8 +1,9 @@
-"""The service avr-ami, which hangs up and transfers for AVR's connectors over HTTP.
+"""Hang-up and transfer over HTTP by avr-ami, the service that AVR's connectors use.
 
-It knows only calls whose dialplan ran `AudioSocket()` while it was running, and 200 from it means
-that it passed the request on, not that Asterisk did it. `ami.Ami` has neither limit; this is for
-installations that have avr-ami already. [AVR protocol, 5]
+avr-ami knows only calls whose dialplan ran `AudioSocket()` while avr-ami was running. Its status
+200 means that the request was passed on to Asterisk, not that Asterisk carried out the request.
+`ami.Ami` has neither limit; this module is for installations that have avr-ami already.
+[AVR protocol, 5]
 """
 
 import asyncio
@@ -15,15 +16,15 @@ from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.pbx.protocol import PbxError, check_destination
 
 DEED_S = 2.5
-"""Longest time for a deed, a second try included (s)."""
+"""Longest time for one hang-up or transfer, including a second try (s)."""
 
 CONNECT_S = 0.9
-"""Longest wait for a connection (s): two of them and the pause between fit into DEED_S."""
+"""Longest wait for a connection (s). Two such waits and RETRY_AFTER_S fit into DEED_S."""
 
 RETRY_AFTER_S = 0.5
-"""How long after it could not be reached it is tried again, once (s)."""
+"""Pause before the one retry, after avr-ami could not be reached (s)."""
 
-# Nothing can have been asked yet.
+# Errors after which avr-ami cannot have received the request.
 _UNREACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 _NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -36,7 +37,11 @@ class _Reply(msgspec.Struct):
 
 
 class AvrAmi:
-    """Implements `exchange.Exchange`. url: the service's address; a path before its own is kept."""
+    """Asterisk, controlled through avr-ami. Implements `pbx.protocol.Pbx`.
+
+    url: avr-ami's base address. A path in the address is kept; `/hangup` or `/transfer` is
+        appended.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
@@ -55,7 +60,7 @@ class AvrAmi:
         await self._do("transferred", "/transfer", body)
 
     async def check(self) -> str:
-        """It has nothing made for this: it is asked to hang up a call that cannot be."""
+        """Ask avr-ami to hang up a call that cannot exist: avr-ami has no health check."""
         try:
             status, body = await self._post("/hangup", {"uuid": _NOBODY})
         except (TimeoutError, aiohttp.ClientError) as error:
@@ -80,42 +85,48 @@ class AvrAmi:
         )
 
     async def close(self) -> None:
-        """Nothing to close: no connection outlives its deed."""
+        """Do nothing: each connection is closed after one action."""
 
     async def _do(self, done: str, path: str, body: dict[str, str | int]) -> None:
-        """Ask for a deed. done: "hung up" or "transferred". Raises PbxError."""
+        """Ask avr-ami for one action.
+
+        done: the action in the past tense, "hung up" or "transferred".
+        path: path of the request, below the base address.
+        body: the JSON body of the request.
+
+        Raises PbxError, whose text is for the model.
+        """
         try:
             status, reply = await self._post(path, body)
         except _UNREACHED as error:
             _log.warning("avr-ami cannot be reached at %s: %s", self._url, _reason(error))
             raise PbxError(
-                f"the call was not {done}: the telephone exchange cannot be reached; "
-                "the call goes on"
+                f"the call was not {done}: the phone system cannot be reached; the call goes on"
             ) from error
         except (TimeoutError, aiohttp.ClientError) as error:
             _log.warning("avr-ami at %s gives no answer: %s", self._url, _reason(error))
             raise PbxError(
-                "the telephone exchange did not answer; "
-                f"it is not known whether the call was {done}"
+                f"the phone system did not answer; it is not known whether the call was {done}"
             ) from error
         if status == 404:
             _log.warning(
-                "avr-ami does not know this call: it sees only those that run AudioSocket() in the "
-                "dialplan, not Dial(AudioSocket/...), and forgets all when it is restarted"
+                "avr-ami does not know this call: avr-ami sees only calls that run AudioSocket() "
+                "in the dialplan, not Dial(AudioSocket/...), and forgets all calls in a restart"
             )
             raise PbxError(
-                f"the call was not {done}: the telephone exchange does not know this call, so it "
+                f"the call was not {done}: the phone system does not know this call, so the call "
                 "can be neither transferred nor hung up; the call goes on"
             )
         if status != 200:
             _log.warning("avr-ami answers %s with status %d: %r", path, status, reply[:200])
-            raise PbxError(
-                f"the call was not {done}: the telephone exchange failed; the call goes on"
-            )
+            raise PbxError(f"the call was not {done}: the phone system failed; the call goes on")
 
     async def _post(self, path: str, body: dict[str, str | int]) -> tuple[int, bytes]:
-        """Status and beginning of the body. Tried again only where nothing was asked yet: a
-        transfer done twice begins the other extension anew."""
+        """Post a request; returns the status and the first 1000 bytes of the body.
+
+        Retried only if avr-ami cannot have received the request: a transfer done twice would
+        start the target extension a second time.
+        """
         connecting = aiohttp.ClientTimeout(sock_connect=CONNECT_S)
         async with asyncio.timeout(DEED_S), aiohttp.ClientSession(timeout=connecting) as http:
             try:

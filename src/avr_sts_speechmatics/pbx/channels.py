@@ -1,18 +1,19 @@
-"""Which of the exchange's channels is the caller's.
+"""Find the caller's channel among all channels of Asterisk.
 
-A call comes to this service, or to avr-core before it, in one of two ways, and both say which call
-it is where `Status` shows it [measured, Asterisk 22]:
+A call reaches this service, or avr-core in front of this service, in one of two ways. In both, the
+event `Status` shows the call's uuid [measured, Asterisk 22]:
 
-    AudioSocket()    the caller's own channel runs it; the call's uuid is in its arguments
+    AudioSocket()    the caller's channel runs the application; the uuid is in its arguments
     Dial(AudioSocket/… or WebSocket/…)
-                     our leg is a channel of its own, in a bridge with the caller's; the uuid is in
-                     the arguments of Dial, and in the name of an AudioSocket leg
+                     our leg is a separate channel, bridged with the caller's channel; the uuid is
+                     in the arguments of Dial, and in the name of an AudioSocket leg
 
-Between the caller and either there may be Local channels (ring groups, queues, FreePBX): two halves
-`;1` and `;2`, each in the bridge of its own side. They are followed to the phone.
+Between the caller and our leg there may be Local channels (ring groups, queues, FreePBX). A Local
+channel has two halves, `;1` and `;2`, each in the bridge of one side. The halves are followed to
+the caller's phone.
 
-So one list of all channels, asked for when it is needed, tells it all: nothing is remembered, and a
-call is found by a service that was started after it. This module only reads the list.
+So one list of all channels, fetched when needed, is enough: no state is kept, and the service
+finds calls that are older than its own process. This module only reads the list.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,13 +27,18 @@ _APPLICATIONS = ("audiosocket", "dial")
 
 
 class NotFoundError(Exception):
-    """There is no one channel that is this caller's. The text says why."""
+    """No channel, or more than one, matches this caller. The text says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel, as far as finding a caller goes. data: arguments of the application it runs;
-    bridge: "" outside of any."""
+    """The fields of a channel that are needed to find a caller.
+
+    name: the channel's name, such as "PJSIP/alice-00000001".
+    application: the dialplan application that the channel runs.
+    data: arguments of that application.
+    bridge: id of the bridge that the channel is in; empty if there is none.
+    """
 
     name: str
     application: str
@@ -41,16 +47,16 @@ class Channel:
 
     @classmethod
     def of(cls, event: Mapping[str, str]) -> "Channel":
-        """From an event `Status`."""
+        """Read a channel from an event `Status`."""
         wanted = ("Channel", "Application", "Data", "BridgeID")
         return cls(*(event.get(name, "") for name in wanted))
 
 
 def channel_of(caller: Caller, channels: Sequence[Channel]) -> str:
-    """Name of the caller's channel. Raises NotFoundError.
+    """Return the name of the caller's channel. Raises NotFoundError.
 
-    The fact `channel` names our own leg where Asterisk itself told us, and decides between calls
-    of one uuid. Alone it is no evidence: whoever connects to this service could write any.
+    The fact `channel`, if Asterisk sent one, names our own leg and decides between several calls
+    with one uuid. The fact alone is not trusted, because any client of this service can set it.
     """
     uuid, named = _uuid(caller.uuid), caller.facts.get("channel", "")
     found: set[str] = set()
@@ -64,14 +70,14 @@ def channel_of(caller: Caller, channels: Sequence[Channel]) -> str:
     if named in found:
         return named
     if not found:
-        raise NotFoundError("the exchange has no such call; the caller may have hung up")
+        raise NotFoundError("the phone system has no such call; the caller may have hung up")
     if len(found) > 1:
-        raise NotFoundError("the exchange has several calls with the id of this one")
+        raise NotFoundError("the phone system has several calls with the id of this call")
     return found.pop()
 
 
 def _uuid(text: str) -> str:
-    """The canonical form; "" for other names, which could stand anywhere in an argument."""
+    """Return the canonical form of a UUID; "" for other text, which could match any argument."""
     try:
         return str(UUID(text))
     except ValueError:
@@ -83,7 +89,10 @@ def _peers(channel: Channel, channels: Sequence[Channel]) -> list[Channel]:
 
 
 def _beyond_local(name: str, channels: Sequence[Channel]) -> str:
-    """The phone behind a Local channel; the name itself where it is a phone or none is seen."""
+    """Return the channel of the phone behind a Local channel.
+
+    Returns `name` unchanged if it is not a Local channel or no phone is found behind it.
+    """
     halves = {c.name: c for c in channels if c.name.startswith("Local/")}
     while (half := halves.pop(name, None)) is not None:
         other = halves.get(half.name[:-1] + ("2" if half.name.endswith(";1") else "1"))

@@ -1,9 +1,8 @@
 """The tools that end the agent's part of a phone call: hang up, transfer.
 
-They are offered as other AVR connectors offer them, by the same names. When they run is the
-dialogue's affair: after the farewell was heard. Where a call may be sent is the operator's: the
-model chooses among the extensions that were allowed, and nothing else of the dialplan.
-[AVR protocol, 5, 8]
+The tools have the names that other AVR connectors use. The dialogue decides when a tool runs:
+after the caller has heard the farewell. The operator decides where calls may be transferred: the
+model can choose only among the allowed extensions. [AVR protocol, 5, 8]
 """
 
 import logging
@@ -23,10 +22,12 @@ _log = logging.getLogger(__name__)
 
 
 class Departures:
-    """For all calls of the process.
+    """Hang-up and transfer for all calls of the process.
 
-    pbx: None where there is none; then only lines that can hang up themselves do.
-    allow: where a call may be sent. context, priority: of the dialplan, for every transfer.
+    pbx: the PBX, or None. Without a PBX only transports that can hang up themselves do so.
+    allow: the extensions that calls may be transferred to.
+    context: dialplan context of every transfer.
+    priority: dialplan priority of every transfer.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Departures:
         self._priority = priority
 
     def specs(self, line: Line) -> list[ToolSpec]:
-        """What can be offered to the model for a call on this line."""
+        """Return the tools that can be offered to the model for a call on this line."""
         offered = []
         if self._pbx is not None or line.can_hang_up:
             offered.append(
@@ -77,9 +78,10 @@ class Departures:
         return offered
 
     def request(self, call: ToolCall, *, allowed: Collection[str] | None = None) -> ToolRequest:
-        """What is asked for, and whether it can be: any tool, also those that are not ours.
+        """Classify a tool call: a hang-up, a transfer, a refusal, or a tool of another module.
 
-        allowed: names of an agent's tools; None: all. A model may ask for what it was not offered.
+        allowed: names of the agent's tools; None allows every tool. The names are checked because
+            a model may call a tool that was not offered.
         """
         if call.name not in (HANG_UP, TRANSFER):
             return ToolRequest(call)
@@ -95,11 +97,14 @@ class Departures:
             refused = f"Not done: calls may not be transferred to that extension, only to: {where}."
         else:
             return ToolRequest(call, leaves="transfer")
-        _log.warning("a transfer the model asked for is refused (TRANSFER_ALLOW)")
+        _log.warning("the model asked for a transfer that TRANSFER_ALLOW does not allow; refused")
         return ToolRequest(call, refused=refused)
 
     async def run(self, call: ToolCall, caller: Caller, line: Line) -> str:
-        """Hang up or transfer. Returns what to tell the model; raises PbxError with it."""
+        """Hang up or transfer. Returns a text for the model.
+
+        Raises PbxError, whose text is for the model too.
+        """
         if call.name == TRANSFER:
             await self.transfer(_extension(call.arguments) or "", caller, line)
             return "The call has been transferred."
@@ -107,19 +112,19 @@ class Departures:
         return "The call has been ended."
 
     async def hang_up(self, caller: Caller, line: Line) -> None:
-        """End the phone call, if there is a way. Raises PbxError."""
+        """End the phone call, if the line or a PBX can do so. Raises PbxError."""
         if line.can_hang_up or line.rehearsed:
             line.hang_up()
         elif self._pbx is not None:
             await self._pbx.hang_up(caller)
 
     async def transfer(self, extension: str, caller: Caller, line: Line) -> None:
-        """Send the call to an extension. Raises PbxError."""
+        """Transfer the call to an extension. Raises PbxError."""
         if line.rehearsed:
             line.hang_up()
             return
         if self._pbx is None:
-            raise PbxError("There is no telephone exchange that could transfer the call.")
+            raise PbxError("There is no phone system that could transfer the call.")
         await self._pbx.transfer(caller, extension, self._context, self._priority)
 
 

@@ -1,59 +1,64 @@
-"""Where a call may be sent: extensions and patterns as a dialplan writes them.
+"""The extensions that calls may be transferred to, in the syntax of Asterisk's dialplan.
 
     700        that extension            _7XX       7 and two digits
     _[2-4]XXX  2, 3 or 4, three digits   _9011.     9011 and at least one character more
 
-After `_`: X is 0-9, Z is 1-9, N is 2-9 (small letters the same), [...] one of these characters or
-ranges, `.` one character or more and `!` any number at the end, `-` nothing: it is there for the
-eye. All else stands for itself. [Asterisk documentation, pattern matching]
+After `_`: X is 0-9, Z is 1-9, N is 2-9 (small letters mean the same); [...] is one of the
+characters or ranges in the brackets; at the end `.` is one character or more and `!` any number of
+characters; `-` is ignored and only makes the pattern readable. All other characters stand for
+themselves. [Asterisk documentation, pattern matching]
 
-An extension to be judged comes from a model. It is never taken apart or mended: it matches whole,
-as it will be dialled, or it is not allowed.
+An extension is proposed by a model. The extension is never parsed or corrected: the whole text, as
+it would be dialled, has to match a pattern.
 """
 
 import re
 from dataclasses import dataclass
 
 EXTENSION_MAX = 79
-"""Longest name Asterisk keeps, of an extension or a context (characters)."""
+"""Longest name of an extension or a context in Asterisk (characters)."""
 
 _EXTENSION = re.compile(rf"[0-9A-Za-z*#+_-]{{1,{EXTENSION_MAX}}}")
 _CONTEXT = re.compile(rf"[0-9A-Za-z_.-]{{1,{EXTENSION_MAX}}}")
 _WILD = {"X": "[0-9]", "Z": "[1-9]", "N": "[2-9]"}
 _REST = {".": "+", "!": "*"}
-# Where a set begins, its body is looked for as a whole: single characters and ranges.
+# The body of a set: single characters and ranges.
 _SET = re.compile(r"\[((?:[0-9A-Za-z*#+_](?:-[0-9A-Za-z*#+_])?)+)\]")
 _RANGE = re.compile(r"(.)-(.)")
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Extensions that are allowed. text: as the operator wrote it."""
+    """One pattern of allowed extensions.
+
+    text: the pattern as the operator wrote it.
+    expression: the regular expression that an allowed extension matches as a whole.
+    """
 
     text: str
     expression: re.Pattern[str]
 
 
 def is_extension(text: str) -> bool:
-    """Whether this can be an extension: bounded, and nothing in it that ends a line or argument."""
+    """Whether a text can be an extension: short, and free of line and argument separators."""
     return _EXTENSION.fullmatch(text) is not None
 
 
 def is_context(text: str) -> bool:
-    """Whether this can be a context's name; nothing in it ends a line or argument either."""
+    """Whether a text can be a context: short, and free of line and argument separators."""
     return _CONTEXT.fullmatch(text) is not None
 
 
 def parse(text: str) -> tuple[Pattern, ...]:
-    """Patterns from a comma-separated list; none from an empty one.
+    """Parse a comma-separated list of patterns. An empty list gives no pattern.
 
-    Raises ValueError: a sentence that names the pattern and what is wrong with it.
+    Raises ValueError with a sentence that names the pattern and its mistake.
     """
     return tuple(_pattern(item) for part in text.split(",") if (item := part.strip()))
 
 
 def allowed(patterns: tuple[Pattern, ...], extension: str) -> bool:
-    """Whether a call may be sent to this extension. Untrusted text is welcome."""
+    """Whether a call may be transferred to this extension. The text may be untrusted."""
     return is_extension(extension) and any(p.expression.fullmatch(extension) for p in patterns)
 
 
@@ -70,7 +75,7 @@ def _pattern(text: str) -> Pattern:
 
 
 def _expression(text: str) -> str:
-    """The regular expression of a pattern that begins with `_`."""
+    """Return the regular expression of a pattern that begins with `_`."""
     made, at = "", 1
     while at < len(text):
         sign = text[at]

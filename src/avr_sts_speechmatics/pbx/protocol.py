@@ -1,7 +1,8 @@
-"""What can be done to the phone call itself, at the telephone exchange.
+"""The interface of a PBX client: hang up, transfer, check.
 
-A deed is done by `ami.Ami` (Asterisk's manager interface) or by `avr_ami.AvrAmi` (the service of
-that name, which stands before one). What comes from a model is checked here, before either sees it.
+The clients are `ami.Ami` (Asterisk's manager interface) and `avr_ami.AvrAmi` (the service avr-ami,
+in front of that interface). Transfer destinations, which come from a model, are checked here
+before a client uses them.
 """
 
 from typing import Protocol
@@ -11,34 +12,42 @@ from avr_sts_speechmatics.pbx.dial_patterns import is_context, is_extension
 
 
 class PbxError(Exception):
-    """The exchange did not do it, or cannot be asked. The text is a sentence.
+    """The PBX refused a request, failed, or cannot be reached. The text is a sentence.
 
-    From a deed it is for the model: what became of the call; the operator's side of it is logged.
-    From `check` it is for the operator: what to do.
+    From `hang_up` and `transfer` the text is for the model and says what happened to the call;
+    the cause is logged for the operator. From `check` the text says what the operator has to do.
     """
 
 
 class Pbx(Protocol):
-    """Hangs up and transfers. Every method ends within a few seconds, well or not."""
+    """A PBX that can hang up and transfer calls.
+
+    Every method returns or raises within a few seconds.
+    """
 
     async def hang_up(self, caller: Caller) -> None:
         """End the caller's phone call. Raises PbxError."""
 
     async def transfer(self, caller: Caller, extension: str, context: str, priority: int) -> None:
-        """Send the caller's call to an extension of the dialplan. Raises PbxError."""
+        """Transfer the caller to an extension of the dialplan. Raises PbxError."""
 
     async def check(self) -> str:
-        """For the operator: say what is there. Raises PbxError saying what to do."""
+        """Check that the PBX can be used, without effect on any call.
+
+        Returns a sentence for the operator. Raises PbxError with what the operator has to do.
+        """
 
     async def close(self) -> None: ...
 
 
 def check_destination(extension: str, context: str, priority: int) -> None:
-    """Refuse what can be no place in a dialplan, and so whatever could pass for more than one line
-    or argument further on. Raises PbxError."""
+    """Reject anything that is not a plain extension and context.
+
+    The check also blocks injection of extra lines or arguments. Raises PbxError.
+    """
     if not is_extension(extension):
         raise PbxError(
-            "the call was not transferred: that is no extension; give its digits alone, as 700"
+            "the call was not transferred: that is no extension; give digits alone, such as 700"
         )
     if not is_context(context) or priority < 1:
-        raise PbxError("the call was not transferred: there can be no such place to go to")
+        raise PbxError("the call was not transferred: the context or the priority is invalid")

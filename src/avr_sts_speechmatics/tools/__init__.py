@@ -1,7 +1,8 @@
-"""What the agent can do to the call and to the world.
+"""The agent's tools. An operator's own tools import `CallFacts` and `tool` from this package.
 
-From here an operator's own tools import what they need, `from avr_sts_speechmatics.tools import
-CallFacts, tool`; `docs/tools.md` tells them how. Nothing else is loaded with it.
+    from avr_sts_speechmatics.tools import CallFacts, tool
+
+`docs/tools.md` describes how to write a tool. Importing this package loads no other library.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,11 +17,12 @@ MARK = "__avr_tool__"
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
-    """The call a tool is run for. A parameter of this type is filled in by the service.
+    """The call that a tool is run for. The service fills in a parameter of this type.
 
-    uuid: names the call in logs; not a key, two calls may carry the same.
-    transport: how the call came in, such as "avr-websocket".
-    facts: whatever else came with the call, such as `from`; text of others, never to be trusted.
+    uuid: identifier of the call in logs. Not unique: two calls may have the same uuid.
+    transport: the transport that the call arrived by, such as "avr-websocket".
+    facts: everything else that arrived with the call, such as `from`. The texts come from outside
+        and must not be trusted.
     """
 
     uuid: str
@@ -31,8 +33,9 @@ class CallFacts:
 def tool(function: _Function) -> _Function:
     """Offer an async function to the model as a tool.
 
-    Its name, docstring and parameters are what the model is told. The function stays as it is, so
-    that it can be called and tested without the service; it is checked when the service starts.
+    The model sees the function's name, docstring and parameters. The function is returned
+    unchanged, so that it can be called and tested without the service. The service checks the
+    function when the service starts.
     """
     setattr(function, MARK, True)
     return function

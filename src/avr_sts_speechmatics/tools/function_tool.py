@@ -1,9 +1,9 @@
-"""A tool made of an operator's function: what the model is told comes from its signature.
+"""A tool made from an operator's function and its signature.
 
-Name, docstring and typed parameters become the tool's name, description and JSON Schema; the same
-types check what the model asks. A parameter is described in the docstring's `Args:` or by
-`Annotated[..., Field(description=...)]`. One of type `CallFacts` is not the model's business: it
-is given the facts of the call.
+Name, docstring and typed parameters become the tool's name, description and JSON Schema. The same
+types check the arguments that the model sends. A parameter is described in the docstring's `Args:`
+or by `Annotated[..., Field(description=...)]`. A parameter of type `CallFacts` is hidden from the
+model; the service passes the facts of the call to it.
 
 `python_files` finds the functions.
 """
@@ -24,40 +24,48 @@ from avr_sts_speechmatics.tools import CallFacts
 from avr_sts_speechmatics.tools.protocol import RESERVED, ToolError
 
 TOLD_MAX = 5
-"""How many mistakes in its arguments the model is told at once."""
+"""How many mistakes in the arguments are reported to the model at once."""
 
-# What OpenAI takes as the name of a function.
+# Function names that OpenAI accepts.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _ARGS = ("Args:", "Arguments:", "Parameters:")
 _ARG = re.compile(r"(\w+)(?:[ \t]*\([^)]*\))?[ \t]*:[ \t]*(.*)")
 
 
 class NoTool(Exception):
-    """A function cannot be a tool; the text is a sentence that says why and what to do."""
+    """A function cannot be a tool. The text is a sentence that says why and what to do."""
 
 
 class FunctionTool:
-    """Implements `protocol.Tool`. source: `file:line`. Raises NoTool."""
+    """An operator's function as a tool. Implements `tools.protocol.Tool`.
+
+    function: the async function.
+    source: where the function is defined, `file:line`.
+
+    Raises NoTool.
+    """
 
     def __init__(self, function: Callable[..., Coroutine[Any, Any, object]], source: str) -> None:
         self.source = source
         self._function = function
         name = getattr(function, "__name__", "")
         if not inspect.isfunction(function) or not inspect.iscoroutinefunction(function):
-            raise NoTool(f"{name or 'this'} is no async function; write `async def` under @tool.")
+            raise NoTool(
+                f"{name or 'this'} is not an async function; write `async def` under @tool."
+            )
         if name in RESERVED:
-            raise NoTool(f"the name {name} is taken by the service itself; choose another.")
+            raise NoTool(f"the name {name} is used by a tool of the service; choose another name.")
         if not _NAME.fullmatch(name):
             raise NoTool(f"{name} is no name for a tool; use up to 64 of a-z, A-Z, 0-9 and _.")
-        description, told = _read(inspect.getdoc(function) or "")
+        description, described = _read(inspect.getdoc(function) or "")
         if not description:
             raise NoTool(
-                f"{name} has no docstring; say in one what it does and when to use it, as the "
-                "model knows nothing else of it."
+                f"{name} has no docstring; write in it what the tool does and when to use it, as "
+                "the model sees nothing else of the tool."
             )
         self._facts: list[str] = []
         self._names: dict[str, str] = {}
-        self._model = self._model_of(name, told)
+        self._model = self._model_of(name, described)
         try:
             schema = self._model.model_json_schema(schema_generator=_Schema)
         except PydanticInvalidForJsonSchema as error:
@@ -67,7 +75,7 @@ class FunctionTool:
         del schema["title"]
         self.spec = ToolSpec(name, description, schema)
 
-    def _model_of(self, name: str, told: dict[str, str]) -> type[BaseModel]:
+    def _model_of(self, name: str, described: dict[str, str]) -> type[BaseModel]:
         try:
             hints = get_type_hints(self._function, include_extras=True)
         except Exception as error:  # whatever evaluating an annotation may raise
@@ -82,21 +90,21 @@ class FunctionTool:
             if hints[parameter.name] is CallFacts:
                 self._facts.append(parameter.name)
                 continue
-            # Fields have names of our own: an operator's parameter may be called `schema` or
-            # `copy`, which pydantic's models keep for themselves.
+            # Fields get generated names: an operator's parameter may be called `schema` or `copy`,
+            # which are names of pydantic's own methods.
             own_name = f"p{len(fields)}"
             self._names[own_name] = parameter.name
             kind, default = hints[parameter.name], parameter.default
             if isinstance(default, FieldInfo):
                 kind, default = Annotated[kind, default], inspect.Parameter.empty
             extra: dict[str, Any] = {"alias": parameter.name}
-            if parameter.name in told:
-                extra["description"] = told.pop(parameter.name)
+            if parameter.name in described:
+                extra["description"] = described.pop(parameter.name)
             if default is not inspect.Parameter.empty:
                 extra["default"] = default
             fields[own_name] = (kind, Field(**extra))
-        if told:
-            raise NoTool(f"{name} describes {', '.join(told)}, but has no such parameter.")
+        if described:
+            raise NoTool(f"{name} describes {', '.join(described)}, but has no such parameter.")
         try:
             return create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
         except PydanticUserError as error:
@@ -108,11 +116,11 @@ class FunctionTool:
         try:
             checked = self._model.model_validate(arguments)
         except ValidationError as error:
-            raise ToolError(_told(error)) from None
+            raise ToolError(_mistakes(error)) from None
         given = {name: getattr(checked, own) for own, name in self._names.items()}
         try:
             result = await self._function(**given, **dict.fromkeys(self._facts, call))
-        except SystemExit as error:  # it would end the service, with everybody's calls
+        except SystemExit as error:  # would end the service and all its calls
             raise RuntimeError("the tool called exit") from error
         if result is None:
             return "Done."
@@ -120,38 +128,38 @@ class FunctionTool:
 
 
 class _Schema(GenerateJsonSchema):
-    """JSON Schema without titles: they repeat the names, and every call pays for them in tokens."""
+    """JSON Schema without titles, which would repeat the names and cost tokens in every call."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
 
 def _read(docstring: str) -> tuple[str, dict[str, str]]:
-    """The description without its `Args:`, and what that says of each parameter."""
+    """Split a docstring into the tool's description and the description of each parameter."""
     lines = docstring.splitlines()
     begin = next((n for n, line in enumerate(lines) if line.rstrip() in _ARGS), len(lines))
     rest = enumerate(lines[begin + 1 :], begin + 1)
     end = next((n for n, line in rest if line.strip() and not _indent(line)), len(lines))
     block = [line for line in lines[begin + 1 : end] if line.strip()]
     margin = min(map(_indent, block), default=0)
-    told: dict[str, str] = {}
+    described: dict[str, str] = {}
     name = ""
     for line in block:
         entry = _ARG.fullmatch(line.strip())
         if entry and _indent(line) == margin:
             name = entry[1]
-            told[name] = entry[2]
+            described[name] = entry[2]
         elif name:
-            told[name] = f"{told[name]} {line.strip()}".strip()
-    return "\n".join(lines[:begin] + lines[end:]).strip(), told
+            described[name] = f"{described[name]} {line.strip()}".strip()
+    return "\n".join(lines[:begin] + lines[end:]).strip(), described
 
 
 def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _told(error: ValidationError) -> str:
-    """For the model: which arguments are wrong, and how."""
+def _mistakes(error: ValidationError) -> str:
+    """Return a sentence for the model that says which arguments are wrong, and why."""
     wrong = error.errors(include_url=False, include_input=False, include_context=False)
     mistakes = [
         f"{'.'.join(map(str, one['loc'])) or 'all'}: {one['msg']}" for one in wrong[:TOLD_MAX]

@@ -1,6 +1,7 @@
-"""Which MCP servers there are, how they are reached, and which of their tools may be used.
+"""The setting MCP_SERVERS: addresses or commands of MCP servers, and the tools that are allowed.
 
-Checked whole when the settings are read; nothing is contacted, and the MCP SDK is not loaded.
+The setting is checked completely when the settings are read. No server is contacted, and the MCP
+SDK is not loaded.
 """
 
 import re
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 NAME_MAX = 64
-"""Longest name of a tool that models take. [OpenAI: function names]"""
+"""Longest name of a tool that models accept (characters). [OpenAI: function names]"""
 
 _FORM = (
     'give {"weather": {"url": "http://weather:8000/mcp", "allow": ["forecast"]}}, '
@@ -22,7 +23,14 @@ _FORM = (
 
 
 class McpServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One server: `url` and `headers`, or `command` and `env`. allow: None if there is no list."""
+    """One MCP server, reached by `url` and `headers` or started by `command` and `env`.
+
+    url: address of a streamable HTTP server, or None.
+    headers: HTTP headers of every request, such as a key.
+    command: program and arguments of a server on stdin and stdout, or None.
+    env: environment variables of the program.
+    allow: the server's tools that agents may use; None if the operator wrote no list.
+    """
 
     url: str | None = None
     headers: dict[str, str] = msgspec.field(default_factory=dict)
@@ -33,24 +41,32 @@ class McpServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class McpServers:
-    """Servers by name. Its repr shows no address, header or environment: they may hold keys."""
+    """MCP servers by name.
+
+    The repr leaves out addresses, headers and environments, because they may contain keys.
+    """
 
     servers: Mapping[str, McpServer] = field(repr=False)
 
     def secrets(self) -> Iterator[str]:
-        """Texts that should not be seen in a log."""
+        """Yield the texts that must not appear in a log: headers and environment values."""
         for server in self.servers.values():
             yield from server.headers.values()
             yield from server.env.values()
 
 
 def offered_name(server: str, tool: str) -> str:
-    """A server's tool as the model knows it: two servers may both have a `search`."""
+    """Return the name under which a server's tool is offered to the model.
+
+    The name includes the server, because two servers may both have a tool `search`.
+    """
     return re.sub(r"[^A-Za-z0-9_-]", "_", f"{server}_{tool}")
 
 
 def parse_mcp_servers(text: str) -> McpServers:
-    """Read MCP_SERVERS: JSON, or the path of a JSON or YAML file.
+    """Read the value of MCP_SERVERS.
+
+    text: JSON, or the path of a JSON or YAML file.
 
     Raises ValueError with a sentence that says what is allowed.
     """
@@ -85,7 +101,7 @@ def _raw(text: str) -> Any:
         except (OSError, RuntimeError, ValueError):
             raise ValueError(f"there is no such file to be read; {_FORM}") from None
     try:
-        return yaml.safe_load(text)  # every JSON is YAML
+        return yaml.safe_load(text)  # JSON is a subset of YAML
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""

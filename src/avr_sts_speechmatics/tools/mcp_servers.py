@@ -1,12 +1,12 @@
-"""Tools of MCP servers: a connection to each, kept open for as long as the service runs.
+"""Tools of MCP servers, over one connection per server that stays open while the service runs.
 
-A server may be down, restart, or change its tools at any time. So each connection has a task that
-opens it, looks every LOOK_S seconds and after every failed call whether it still stands, and opens
-it anew with growing pauses; the SDK's task groups are entered and left in that one task. What the
-model is offered is what the server has at the moment, and only what the operator allows: a server
-that comes by a new tool overnight does not give it to callers.
+A server may be down, restart, or change its tools at any time. So each connection has a task. The
+task opens the connection, fetches the server's tools every LOOK_S seconds and after every failed
+call, and reconnects with growing pauses. The SDK's task groups are entered and left in this one
+task. The model is offered the tools that the server has now and the operator allows: a tool that
+is added to a server overnight does not reach callers.
 
-Arguments are checked here, against the server's own schema, before it is asked.
+Arguments are checked here, against the server's schema, before the server is called.
 """
 
 import asyncio
@@ -38,26 +38,27 @@ from avr_sts_speechmatics.tools.protocol import ToolError
 _log = logging.getLogger(__name__)
 
 CONNECT_S = 20.0
-"""Longest time to start a server, shake hands and get its list of tools (s)."""
+"""Longest time to start or reach a server, do the handshake and get its list of tools (s)."""
 
 LOOK_S = 60.0
-"""How often a server that stands is asked for its tools again (s)."""
+"""Interval at which the list of tools of a connected server is fetched again (s)."""
 
 RETRY_FIRST_S = 1.0
 RETRY_LAST_S = 60.0
-"""Pause before a server is tried again (s); doubled each time."""
+"""Pauses before a server is tried again (s): the first and the longest. Each pause is doubled."""
 
 READ_S = 300.0
-"""Longest silence of a server while it works (s); a tool's time limit ends sooner."""
+"""Longest silence of a server while a tool runs (s); the tool's own time limit is shorter."""
 
 PARTING_S = 7.0
-"""Longest goodbye (s): the SDK gives a program 2 s to end, then 2 more after SIGTERM."""
+"""Longest time to close a connection (s). The SDK waits 2 s for a program to end, then 2 s more
+after SIGTERM."""
 
 PAGES_MAX = 20
-"""Pages of tools that are read; a server without end must not hold us."""
+"""How many pages of a server's list of tools are read: a server could send pages for ever."""
 
 TOLD_MAX = 5
-"""How many mistakes in its arguments the model is told at once."""
+"""How many mistakes in the arguments are reported to the model at once."""
 
 
 class _Caller(Protocol):
@@ -65,7 +66,14 @@ class _Caller(Protocol):
 
 
 class McpTool:
-    """Implements `protocol.Tool`. Raises jsonschema.SchemaError for a schema that is none."""
+    """One tool of an MCP server. Implements `tools.protocol.Tool`.
+
+    server: name of the server in MCP_SERVERS.
+    tool: the tool as the server lists it.
+    connection: runs the tool.
+
+    Raises jsonschema.SchemaError if the tool's schema is invalid.
+    """
 
     def __init__(self, server: str, tool: types.Tool, connection: _Caller) -> None:
         self.source = f"MCP server {server}"
@@ -76,16 +84,16 @@ class McpTool:
         self._connection = connection
         kind = validator_for(tool.input_schema, default=jsonschema.Draft202012Validator)
         kind.check_schema(tool.input_schema)
-        # The registry knows no place to look for a schema: none is fetched because another says so.
+        # The empty registry has no retriever: a `$ref` in a schema cannot make us fetch an address.
         self._fits: Validator = kind(tool.input_schema, registry=Registry())
 
     async def run(self, arguments: dict[str, object], call: CallFacts) -> str:
-        """Ask the server once, if the arguments fit. Raises ToolError."""
+        """Call the server once, if the arguments fit. Raises ToolError."""
         if wrong := list(self._fits.iter_errors(arguments)):
-            told = "; ".join(
+            mistakes = "; ".join(
                 f"{e.json_path.removeprefix('$.')}: {e.message}" for e in wrong[:TOLD_MAX]
             )
-            raise ToolError(f"The tool was not run: its arguments do not fit. {told}.")
+            raise ToolError(f"The tool was not run: its arguments do not fit. {mistakes}.")
         result = await self._connection.call(self._name, arguments)
         if result.is_error:
             raise ToolError(f"The tool says that it failed: {_text(result)}")
@@ -93,10 +101,14 @@ class McpTool:
 
 
 class McpConnection:
-    """One server. Implements `protocol.ToolServer`. Made in a running loop; close it.
+    """The connection to one MCP server. Implements `tools.protocol.ToolServer`.
 
-    own_output: whether what a program writes to standard error may be seen in ours. It may hold
-    what callers said.
+    Create the connection in a running event loop, and close it.
+
+    name: name of the server in MCP_SERVERS.
+    server: how to reach the server, and its allowed tools.
+    own_output: True to pass a program's standard error on to the service's standard error. The
+        output may contain words of callers.
     """
 
     def __init__(self, name: str, server: McpServer, *, own_output: bool) -> None:
@@ -114,7 +126,7 @@ class McpConnection:
         self._life = asyncio.create_task(self._live(), name=f"MCP server {name}")
 
     def tools(self) -> Iterable[McpTool]:
-        """Those that are allowed and there; none while the server is down."""
+        """Return the tools that are allowed and available; none while the server is down."""
         return self._tools.values()
 
     async def tried(self) -> None:
@@ -126,11 +138,11 @@ class McpConnection:
         try:
             return await self._client.call_tool(tool, arguments)
         except Exception:
-            self._look.set()  # perhaps the server is gone; nobody else would tell
+            self._look.set()  # the server may be gone; only a new look finds out
             raise
 
     async def close(self) -> None:
-        """Part from the server; a program that was started for it is ended."""
+        """Close the connection and end the program that was started for it."""
         self._life.cancel()
         await asyncio.wait((self._life,), timeout=PARTING_S)
         if not self._life.done():
@@ -152,15 +164,15 @@ class McpConnection:
                     try:
                         await self._watch(client)
                     finally:
-                        # Not after the goodbye, which may take its time.
+                        # Before the connection is closed, because closing may take seconds.
                         self._client, self._tools = None, {}
-                        # One that falls over as soon as it stands is not started every second.
+                        # A server that fails soon after its start is not started every second.
                         if time.monotonic() - since > RETRY_LAST_S:
                             pause = RETRY_FIRST_S
-            except Exception as error:  # the server's: an operator's program may do anything
+            except Exception as error:  # an operator's server may raise anything through the SDK
                 reason = f"HTTP {self._status}" if self._status else _reason(error)
                 _log.warning(
-                    "MCP server %s cannot be used: %s; it is tried again in %g s",
+                    "MCP server %s cannot be used: %s; the next try is in %g s",
                     self._name,
                     reason,
                     pause,
@@ -188,11 +200,11 @@ class McpConnection:
         return await stack.enter_async_context(Client(transport, cache=None))
 
     async def _answered(self, response: httpx2.Response) -> None:
-        """Remember a refusal: the SDK does not tell which it was."""
+        """Remember the status of a refusal, because the SDK's error does not contain the status."""
         self._status = response.status_code if response.status_code in (401, 403) else None
 
     async def _watch(self, client: Client) -> None:
-        """Look at the tools now and then; leaves only by the error that ends the connection."""
+        """Fetch the tools at intervals. Ends only by the error that ends the connection."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
@@ -220,7 +232,7 @@ class McpConnection:
                 self._tools[tool.name] = McpTool(self._name, tool, self)
             except jsonschema.SchemaError as error:
                 _log.warning(
-                    "MCP server %s: %s is not offered, its schema is none: %s",
+                    "MCP server %s: %s is not offered, because its schema is invalid: %s",
                     self._name,
                     tool.name,
                     error.message,
@@ -232,7 +244,8 @@ class McpConnection:
         has = f"it has {', '.join(sorted(there)) or 'none'}"
         if not self._allowed:
             _log.warning(
-                'MCP server %s: none of its tools is offered, for lack of a list "allow"; %s',
+                "MCP server %s: none of its tools is offered: name the tools that agents may use "
+                'in its list "allow"; %s',
                 self._name,
                 has,
             )
@@ -247,16 +260,20 @@ class McpConnection:
 def connect(
     servers: McpServers, taken: Mapping[str, str], *, own_output: bool
 ) -> list[McpConnection]:
-    """Begin to connect to every server. taken: names of other tools, and where those are from.
+    """Begin to connect to every server.
 
-    Raises SettingsError if two tools would have one name.
+    servers: the servers of MCP_SERVERS.
+    taken: names of all other tools, each with the source of the tool.
+    own_output: see `McpConnection`.
+
+    Raises SettingsError if two tools would have the same name.
     """
     for name, server in servers.servers.items():
         for tool in server.allow or ():
             if (offered := offered_name(name, tool)) in taken:
                 raise SettingsError(
-                    f"MCP_SERVERS: {name}: {tool} would be offered as {offered}, which is a tool "
-                    f"already ({taken[offered]}); rename the server."
+                    f"MCP_SERVERS: {name}: {tool} would be offered as {offered}, which is the "
+                    f"name of another tool ({taken[offered]}); rename the server."
                 )
     return [
         McpConnection(name, server, own_output=own_output)
@@ -265,7 +282,7 @@ def connect(
 
 
 def _text(result: types.CallToolResult) -> str:
-    """What the model can read of a result: its texts, and that there was more."""
+    """Return the texts of a result for the model; other content is named and left out."""
     parts = []
     for piece in result.content:
         if isinstance(piece, types.TextContent):
@@ -282,7 +299,7 @@ def _text(result: types.CallToolResult) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """The first real error in the groups that task groups make."""
+    """Return the text of the first error inside nested exception groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, TimeoutError):

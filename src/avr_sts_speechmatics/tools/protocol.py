@@ -1,7 +1,7 @@
-"""What a source of tools implements, and what the toolbox may rely on.
+"""The interfaces of tools and tool servers, which the toolbox uses.
 
-A source is a module beside this one, such as `python_files`; the toolbox opens the sources, and no
-source knows the toolbox. This module is light: no source's libraries are loaded with it.
+A source of tools is a module of this package, such as `python_files`. The toolbox opens the
+sources; no source imports the toolbox. Importing this module loads none of the sources' libraries.
 """
 
 from collections.abc import Collection, Iterable
@@ -15,14 +15,14 @@ RESERVED = (HANG_UP, TRANSFER)
 
 
 class ToolError(Exception):
-    """A tool was not run, or reports a failure. The text is for the model."""
+    """A tool was not run, or the tool reported a failure. The text is for the model."""
 
 
 class Tool(Protocol):
     """One tool.
 
     spec: the tool as it is offered to the model.
-    source: where the tool comes from, for people.
+    source: where the tool comes from, for the operator.
     """
 
     @property

@@ -1,10 +1,10 @@
 """The operator's own tools: Python files in TOOLS_DIR, each with one or more functions.
 
-Files whose name begins with `_` are helpers that tools may import; whatever is no Python is left
-alone, except tools for other AVR connectors, which are JavaScript: an operator who mounts them
-here expects them to work, and is told how they can.
+A file whose name begins with `_` is a helper that tools may import. Other files that are not
+Python are ignored, except JavaScript files. Those are tools for other AVR connectors: an operator
+who mounts such a tool expects it to work, so the error says how to rewrite the tool in Python.
 
-Nothing is checked later than here: what loads can be offered and run.
+All checks are done at loading: every tool that loads can be offered and run.
 """
 
 import importlib.util
@@ -25,16 +25,16 @@ _JAVASCRIPT = (".js", ".cjs", ".mjs", ".ts")
 
 
 def load(tools_dir: Path) -> list[FunctionTool]:
-    """Import every file of the directory, in the order of names, and make tools of what is marked.
+    """Import every file of the directory, in the order of names, and return the tools.
 
-    Raises SettingsError for the first mistake: file, line, and what to do.
+    Raises SettingsError for the first mistake, with file, line and what to do.
     """
     try:
         files = sorted(path for path in tools_dir.iterdir() if path.is_file())
     except OSError as error:
         raise SettingsError(f"TOOLS_DIR={tools_dir}: cannot be read: {error.strerror}.") from error
     tools: dict[str, FunctionTool] = {}
-    # Last in the path: a tool called calendar.py must not become everybody's `calendar`.
+    # Last in the path: a tool calendar.py must not replace Python's module `calendar`.
     if (place := str(tools_dir.resolve())) not in sys.path:
         sys.path.append(place)
     for file in files:
@@ -71,7 +71,7 @@ def _tools_of(file: Path) -> list[FunctionTool]:
 
 
 def _is_marked(thing: object) -> bool:
-    """Whether it stands under @tool itself; an instance of a marked class does not."""
+    """Whether the object itself is under @tool. An instance of a marked class is not."""
     return MARK in getattr(thing, "__dict__", {})
 
 
@@ -81,7 +81,8 @@ def _source(function: Callable[..., Any], file: Path) -> str:
 
 
 def _imported(file: Path) -> ModuleType:
-    # A name no other module has; the module must be found under it for its types to be read.
+    # A name that no other module has. The module is registered under the name, because reading
+    # type hints looks the module up.
     name = "avr_tool_" + re.sub(r"\W", "_", file.stem)
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None, "a .py file has a loader"
@@ -90,19 +91,22 @@ def _imported(file: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # whatever a file may do while it is imported
+    except (Exception, SystemExit) as error:  # an operator's file may raise anything
         del sys.modules[name]
         line = _line(error, file)
         said = error.msg if isinstance(error, SyntaxError) else str(error)
         raise SettingsError(
             f"{file}{line and f':{line}'}: cannot be imported: {type(error).__name__}: {said}. "
-            "Mend it, or take the file out of TOOLS_DIR."
+            "Correct the file, or take it out of TOOLS_DIR."
         ) from error
     return module
 
 
 def _line(error: BaseException, file: Path) -> int | None:
-    """Where in this file it went wrong, also if that was deep in what it imports."""
+    """Return the last line of `file` in the traceback of an error, or None.
+
+    For an error inside a module that the file imports, this is the line of the import.
+    """
     if isinstance(error, SyntaxError) and error.filename == str(file):
         return error.lineno
     frames = traceback.extract_tb(error.__traceback__)

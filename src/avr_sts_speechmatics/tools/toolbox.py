@@ -1,12 +1,12 @@
-"""All tools the model may be offered, and the one place where they are run.
+"""The toolbox: all tools that the model may be offered, and the one place where tools are run.
 
-A tool may be an operator's function or a server's on another continent; the model and the call
-need not know. Whatever happens, a tool is run at most once, it is given a bounded time, and the
-model gets a bounded text that says what is known: not the innards of a failure, but whether the
-tool may have done its work.
+A tool may be an operator's function or belong to a remote MCP server; the model and the call see
+no difference. In every case a tool is run at most once, for a limited time, and the model gets a
+text of limited length. After a failure the text contains no internals, but says whether the tool
+may have done its work.
 
-When a call may be answered by tools, and what is done with the answer, is the call's business; so
-is hanging up and transferring, whose names are taken.
+The call decides when tools are run and how their results are used. Hang-up and transfer belong to
+the call too, so no tool may have their names.
 """
 
 import asyncio
@@ -32,20 +32,23 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 RESULT_MAX = 4000
-"""Longest text the model is given (characters): some thousand tokens, a page read to nobody."""
+"""Longest result that the model is given (characters): about a thousand tokens."""
 
 GRACE_S = 0.3
-"""How long a tool that was told to stop is waited for (s); a caller waits meanwhile."""
+"""Longest wait for a tool to end after it was cancelled (s); the caller waits meanwhile."""
 
 FIRST_TRY_S = 3.0
-"""How long the first try to reach tool servers may hold up a start (s)."""
+"""How long the first try to reach tool servers may delay the start of the service (s)."""
 
 
 class Toolbox:
     """The tools of all calls.
 
-    timeout_s: how long a tool may take. log_arguments: whether what a tool is asked, and texts of
-    its failures, which may hold it, may stand in the log.
+    tools: tools that are always available.
+    timeout_s: longest time that a tool may take (s).
+    servers: MCP servers whose tools are available while the server is.
+    log_arguments: True to log the arguments of tools and the texts of their errors, which may
+        quote arguments.
     """
 
     def __init__(
@@ -63,17 +66,20 @@ class Toolbox:
         self._running: set[asyncio.Task[str]] = set()
 
     def tools(self) -> Iterator[Tool]:
-        """Those there are now; a server's come with it."""
+        """Yield the tools that are available now. Tools of a server that is down are missing."""
         yield from self._tools.values()
         for server in self._servers:
             yield from server.tools()
 
     def names(self) -> frozenset[str]:
-        """Every name there may be, those of servers that are down included."""
+        """Return the names of all tools, including the tools of servers that are down."""
         return frozenset(self._tools).union(*(server.names for server in self._servers))
 
     def specs(self, allowed: Collection[str] | None) -> tuple[ToolSpec, ...]:
-        """What can be offered to the model now. allowed: names of an agent's tools; None: all."""
+        """Return the tools that can be offered to the model now.
+
+        allowed: names of the agent's tools; None allows every tool.
+        """
         return tuple(
             tool.spec for tool in self.tools() if allowed is None or tool.spec.name in allowed
         )
@@ -81,11 +87,15 @@ class Toolbox:
     async def run(
         self, call: ToolCall, caller: "Caller", *, allowed: Collection[str] | None = None
     ) -> str:
-        """Run a tool once; returns what the model shall be told, RESULT_MAX characters at most.
+        """Run a tool once; returns a text for the model, at most RESULT_MAX characters.
 
-        A tool that is not allowed does not exist. Returns at the latest GRACE_S after the time
-        limit, even if the tool cannot be stopped. Raises nothing but CancelledError, which stops
-        the tool.
+        call: the tool call as the model wrote it.
+        caller: the call that the tool is run for.
+        allowed: names of the agent's tools; None allows every tool. A tool that is not allowed is
+            answered like a tool that does not exist.
+
+        Returns at the latest GRACE_S after the time limit, even if the tool cannot be stopped.
+        Raises only CancelledError, which stops the tool.
         """
         tool = next((t for t in self.tools() if t.spec.name == call.name), None)
         if tool is None or (allowed is not None and call.name not in allowed):
@@ -98,7 +108,7 @@ class Toolbox:
         except ToolError as error:
             return _bounded(str(error))
         if self._log_arguments:
-            _log.info("tool %s is asked %s", call.name, call.arguments)
+            _log.info("tool %s is called with %s", call.name, call.arguments)
         facts = CallFacts(caller.uuid, caller.transport, caller.facts)
         begun = time.monotonic()
         result = await self._within_time(call.name, tool.run(arguments, facts))
@@ -106,7 +116,7 @@ class Toolbox:
         return _bounded(result)
 
     async def _within_time(self, name: str, work: Coroutine[Any, Any, str]) -> str:
-        # A task of its own: whoever waits can leave, also where the tool does not.
+        # A separate task, so that the wait can end even if the tool does not.
         task = asyncio.create_task(work, name=f"tool {name}")
         self._running.add(task)
         task.add_done_callback(self._ended)
@@ -118,8 +128,8 @@ class Toolbox:
                 await asyncio.wait((task,), timeout=GRACE_S)
         if not task.done():
             _log.error(
-                "tool %s took longer than %g s and goes on although it was told to stop; it must "
-                "let asyncio.CancelledError through",
+                "tool %s took longer than %g s and did not stop when it was cancelled; the tool "
+                "must let asyncio.CancelledError through",
                 name,
                 self._timeout_s,
             )
@@ -142,16 +152,18 @@ class Toolbox:
     def _ended(self, task: asyncio.Task[str]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            task.exception()  # told to whoever waited; of one given up, nobody asks
+            # Retrieve the exception so that asyncio does not log it: an abandoned task has no
+            # waiter.
+            task.exception()
 
     async def tried(self) -> None:
-        """Return when every server was reached, or its first try failed."""
+        """Return when every server has been reached or its first try has failed."""
         async with asyncio.TaskGroup() as tries:
             for server in self._servers:
                 tries.create_task(server.tried())
 
     async def close(self) -> None:
-        """Stop what still runs and part from the servers."""
+        """Stop the tools that still run and close the connections to servers."""
         for task in self._running:
             task.cancel()
         if self._running:
@@ -169,13 +181,18 @@ async def open_toolbox(
     log_arguments: bool = False,
     first_try_s: float = FIRST_TRY_S,
 ) -> Toolbox:
-    """Load the operator's tools and turn to their MCP servers. Close the result.
+    """Load the operator's tools and begin to connect to MCP servers. Close the result.
 
-    A server that is down is tried again for as long as the toolbox is open. first_try_s: how long
-    the first try is waited for, so that the first call has the tools.
+    tools_dir: directory of the operator's Python tools, or None.
+    mcp: the MCP servers, or None. A server that is down is tried again while the toolbox is open.
+    timeout_s: see `Toolbox`.
+    log_arguments: see `Toolbox`.
+    first_try_s: longest wait for the first try of all servers (s), so that the first call has the
+        tools.
+
     Raises SettingsError, which names the file, the line and what to do.
     """
-    # Each brings libraries that take a second to import; who has no tools need not wait for them.
+    # Both imports load libraries that take a second; a service without tools does not need them.
     tools: list[Tool] = []
     servers: list[ToolServer] = []
     if tools_dir is not None:
@@ -198,7 +215,7 @@ async def open_toolbox(
         async with asyncio.timeout(first_try_s):
             await toolbox.tried()
     except TimeoutError:
-        _log.warning("an MCP server takes long to answer; its tools are offered when it does")
+        _log.warning("an MCP server has not answered yet; its tools are offered once it answers")
     except asyncio.CancelledError:
         await toolbox.close()
         raise
@@ -207,7 +224,7 @@ async def open_toolbox(
 
 def _object(arguments: str) -> dict[str, object]:
     if not arguments.strip():
-        return {}  # some models say nothing where there is nothing to say
+        return {}  # some models send an empty text for a tool without arguments
     try:
         return msgspec.json.decode(arguments, type=dict[str, object])
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
@@ -217,7 +234,7 @@ def _object(arguments: str) -> dict[str, object]:
 
 
 def _bounded(text: str) -> str:
-    """The text, cut with a mark if it is too long, and with no half of a character."""
+    """Return the text as valid Unicode, cut to RESULT_MAX with a mark if it is longer."""
     text = text.encode("utf-8", "replace").decode()
     if len(text) <= RESULT_MAX:
         return text
@@ -230,7 +247,7 @@ def _with_words(error: BaseException) -> str:
 
 
 def _without_words(error: BaseException) -> str:
-    """A traceback with the types of errors, but none of their texts: they may quote arguments."""
+    """Return a traceback with the types of errors but no texts, which may quote arguments."""
     parts: list[str] = []
     cause: BaseException | None = error
     while cause is not None and len(parts) < 8:

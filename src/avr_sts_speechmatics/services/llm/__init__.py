@@ -1,1 +1,1 @@
-"""The language model (LLM) that finds the answers."""
+"""Clients of the language model (LLM)."""

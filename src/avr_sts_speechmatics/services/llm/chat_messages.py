@@ -1,4 +1,4 @@
-"""A conversation in the form of Chat Completions. [OpenAI reference, 3]"""
+"""A conversation as messages and tools of Chat Completions. [OpenAI reference, 3]"""
 
 import re
 from collections.abc import Sequence
@@ -12,9 +12,12 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def chat_messages(instructions: str, history: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Messages, oldest first: the instructions, if any, then the conversation.
+    """Return the messages of a request: the instructions, if any, then the conversation.
 
-    Tools asked for together, with the text before them, are one message of the assistant.
+    instructions: the system message; empty for none.
+    history: the conversation, oldest entry first.
+
+    Tool calls that follow each other, with the text before them, become one assistant message.
     """
     messages: list[dict[str, Any]] = []
     if instructions:
@@ -26,7 +29,7 @@ def chat_messages(instructions: str, history: Sequence[Entry]) -> list[dict[str,
             case ToolCall(id, name, arguments):
                 if not messages or messages[-1]["role"] != "assistant":
                     messages.append({"role": "assistant", "content": None})
-                # Servers check old calls too: one they cannot read fails every request to come.
+                # Servers check old tool calls too: an invalid call would fail every later request.
                 function = {"name": _function_name(name), "arguments": _object(arguments)}
                 call = {"id": id, "type": "function", "function": function}
                 messages[-1].setdefault("tool_calls", []).append(call)
@@ -37,7 +40,7 @@ def chat_messages(instructions: str, history: Sequence[Entry]) -> list[dict[str,
 
 
 def is_object(text: str) -> bool:
-    """Whether it is a JSON object, from its beginning to its end."""
+    """Whether a text is one complete JSON object."""
     try:
         return isinstance(msgspec.json.decode(text), dict)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -49,11 +52,12 @@ def _object(arguments: str) -> str:
 
 
 def _function_name(name: str) -> str:
-    """A name as functions may have it; a model may make up any. [OpenAI: function names]"""
+    """Return an allowed function name: a model may invent any name. [OpenAI: function names]"""
     return _NOT_IN_NAMES.sub("_", name)[:64] or "unknown"
 
 
 def chat_tools(tools: Sequence[ToolSpec]) -> list[dict[str, Any]]:
+    """Return the tools of a request."""
     return [
         {
             "type": "function",

@@ -1,12 +1,13 @@
-"""Thinking by a chat model: OpenAI's, or any server that speaks Chat Completions.
+"""The LLM client for OpenAI and every other server of the Chat Completions API.
 
 Chat Completions is the common denominator of OpenAI, vLLM, Ollama and llama.cpp. Servers differ in
-the parameters they take, so few are sent to a server that is not OpenAI's, and one that is refused
-(a 400 that names it) is left out from then on, for the process.
+the parameters they accept. So other servers than OpenAI's are sent few parameters, and a parameter
+that a server refuses (status 400 with the name of the parameter) is not sent again by this process.
 
-A caller waits: connecting may take CONNECT_S, the first words FIRST_S, a gap GAP_S, the whole
-answer ANSWER_S. A request is tried once more only before its stream has begun; what was spoken
-cannot be unsaid. [OpenAI reference, 1, 3, 4, 5, 7, 8]
+All times are limited, because a caller waits: CONNECT_S for connecting, FIRST_S for the first
+words, GAP_S between two pieces, ANSWER_S for the whole answer. A request is retried once, and only
+before its stream has begun: the text of a stream may have been spoken already.
+[OpenAI reference, 1, 3, 4, 5, 7, 8]
 """
 
 import asyncio
@@ -37,7 +38,7 @@ ANSWER_S = 30.0
 TRIES = 2
 RETRY_WAIT_S = 0.3
 RETRY_AFTER_MAX_S = 2.0
-"""A server that asks for a longer wait than this is not asked again for this answer (s)."""
+"""Longest `Retry-After` that is waited for (s). For a longer one the answer fails at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -67,17 +68,21 @@ class _Choice(msgspec.Struct):
 
 
 class _Chunk(msgspec.Struct):
-    """What is read of a chunk; servers add fields of their own."""
+    """The fields that are read from a chunk. Servers may add other fields."""
 
     choices: list[_Choice] | None = None
 
 
 class OpenAiLlm:
-    """One client for the process. Implements `thinking.Thinking`.
+    """The LLM client of the process. Implements `services.llm.protocol.Llm`.
 
-    base_url: None for OpenAI. key: may be None only with a base_url.
-    effort: reasoning effort; None for `none` at OpenAI, where small models would otherwise
-    reason for seconds, and for not sending it elsewhere.
+    model: name of the model, unless a `Brief` names another model.
+    key: the API key; may be None only with a base_url.
+    base_url: base address of the API; None for OpenAI.
+    temperature: sampling temperature; None for the server's default.
+    max_tokens: longest answer (tokens).
+    effort: reasoning effort. None sends `none` to OpenAI, where small models would otherwise
+        reason for seconds, and sends no effort to other servers.
     """
 
     def __init__(
@@ -102,7 +107,7 @@ class OpenAiLlm:
             self._parameters["temperature"] = temperature
 
     async def warm_up(self) -> None:
-        """Load the SDK, beside the event loop: it takes a second, and no call should."""
+        """Load the SDK in a thread. Loading takes a second, which no call should wait for."""
         await asyncio.to_thread(importlib.import_module, "openai")
         self._connect()
 
@@ -131,7 +136,13 @@ class OpenAiLlm:
             self._client = None
 
     async def _stream(self, body: dict[str, Any], calls: "_Calls") -> AsyncGenerator[str, None]:
-        """The answer's text as it comes; what it asks for besides is collected in `calls`."""
+        """Yield the text of an answer as it arrives, and collect the answer's tool calls.
+
+        body: the request, without the parameters that every request has.
+        calls: receives the fragments of tool calls.
+
+        Raises ServiceError.
+        """
         asked = time.monotonic()
         stream = await self._begin(body)
         first: float | None = None
@@ -155,7 +166,7 @@ class OpenAiLlm:
                         first = time.monotonic() - asked
                         _log.debug("llm: first token after %.0f ms", first * 1000)
                     calls.add(delta.tool_calls or ())
-                    # Half a character (JSON can hold one) can be neither spoken nor sent on.
+                    # A lone surrogate, which JSON allows, can be neither spoken nor encoded.
                     if text := (delta.content or "").encode("utf-8", "ignore").decode():
                         text_so_far = text_so_far[-40:] + text
                         yield text
@@ -164,11 +175,11 @@ class OpenAiLlm:
             except TimeoutError:
                 raise _failed("the answer stalled", retryable=True) from None
             except Exception as error:
-                # A server may send anything, and the SDK lets through what its JSON parser, its
-                # models and the transport below it raise: whatever it is, the answer is at an end.
+                # A server may send anything, and the SDK passes on the exceptions of its JSON
+                # parser, its models and the HTTP transport. Each of them ends the answer.
                 raise _failed(f"the answer was cut: {_short(error)}", retryable=True) from error
-        # Some servers never say why they finished; a whole sentence, or a whole tool call, is proof
-        # enough.
+        # Some servers send no finish_reason. Then a complete sentence or a complete tool call
+        # counts as the end.
         if (
             finish is None
             and not calls.are_whole
@@ -177,7 +188,7 @@ class OpenAiLlm:
             raise _failed("the answer was cut", retryable=True)
 
     async def _begin(self, body: dict[str, Any]) -> "openai.AsyncStream[object]":
-        """The stream, once its headers are there; tried TRIES times."""
+        """Send the request, at most TRIES times. Returns the stream when its headers arrived."""
         import openai
 
         client = self._connect()
@@ -186,9 +197,9 @@ class OpenAiLlm:
             tries += 1
             try:
                 async with asyncio.timeout(FIRST_S):
-                    # The SDK's own road for requests it does not model: the modelled one walks
-                    # through the whole history with `typing` (5 ms of CPU for each answer) and
-                    # makes a pydantic model of each word.
+                    # The SDK's method for untyped requests. The typed method walks through the
+                    # whole history with `typing` (5 ms of CPU per answer) and builds a pydantic
+                    # model of each word.
                     return await client.post(
                         "/chat/completions",
                         cast_to=object,
@@ -218,7 +229,7 @@ class OpenAiLlm:
             import openai
 
             self._client = openai.AsyncOpenAI(
-                # Servers of one's own want no key, but the SDK wants one that is not empty.
+                # A self-hosted server may need no key, but the SDK requires a non-empty key.
                 api_key=self._key.reveal() if self._key else "none",
                 base_url=self._base_url or "https://api.openai.com/v1",
                 max_retries=0,
@@ -228,7 +239,10 @@ class OpenAiLlm:
         return self._client
 
     def _leave_out(self, error: "openai.BadRequestError") -> bool:
-        """Change the parameter a server refused; False if it named none that can be changed."""
+        """Remove or rename the parameter that a server refused.
+
+        Returns False if the error names no parameter that can be left out.
+        """
         text = str(error)
         named = error.param or ""
         for name in ("max_completion_tokens", "max_tokens", "reasoning_effort", "temperature"):
@@ -238,16 +252,17 @@ class OpenAiLlm:
                     self._parameters["max_tokens"] = value
                 elif name == "max_tokens" and "max_completion_tokens" in text:
                     self._parameters["max_completion_tokens"] = value
-                _log.warning("llm: the server refuses %s; it is not sent any more", name)
+                _log.warning("llm: the server refuses %s; the parameter is not sent again", name)
                 return True
         return False
 
 
 class _Calls:
-    """Tool calls, put together from their fragments.
+    """Joins fragments into tool calls.
 
-    Fragments belong together by index. Servers that send a call in one piece may leave out the
-    index, or the id, or give an id twice; one is made up then, for the result to refer to.
+    Fragments with the same index form one tool call. Servers that send a tool call in one piece
+    may leave out the index or the id, or use an id twice. Then a new id is made, so that the
+    result can refer to its tool call.
     """
 
     def __init__(self) -> None:
@@ -269,7 +284,7 @@ class _Calls:
 
     @property
     def are_whole(self) -> bool:
-        """There are some, and their arguments are whole objects."""
+        """Whether there are tool calls and the arguments of each are a complete JSON object."""
         return bool(self._calls) and all(is_object(parts[2] or "{}") for _, parts in self._calls)
 
     def whole(self) -> list[ToolCall]:
@@ -281,7 +296,7 @@ def _made_up_id() -> str:
 
 
 class _Visible:
-    """Drops the <think> part local models put before their answer; tags may be cut anywhere."""
+    """Drops the <think> part of local models' answers. The stream may be cut inside a tag."""
 
     OPEN, CLOSE = "<think>", "</think>"
 
@@ -301,7 +316,7 @@ class _Visible:
                 shown += self._held[:at]
             self._held = self._held[at + len(tag) :]
             self._hidden = not self._hidden
-        # The end of what is held may be the beginning of a tag.
+        # The end of the held text may be the beginning of a tag.
         keep = next(
             (
                 n

@@ -1,4 +1,4 @@
-"""What a call asks of whoever finds the answers: a model in a cloud, or a script."""
+"""The interface of an LLM client: a cloud model, or the scripted receptionist."""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,11 @@ from avr_sts_speechmatics.conversation import Entry, ToolCall, ToolSpec
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What whoever thinks is told besides the conversation.
+    """The part of a request that is not the conversation.
 
-    model: None for the one of the settings. tools: what may be asked for.
+    instructions: the system prompt.
+    tools: the tools that the model may call.
+    model: name of the model; None for the model of the settings.
     """
 
     instructions: str
@@ -20,17 +22,20 @@ class Brief:
 
 
 class Llm(Protocol):
-    """Finds what the agent says next."""
+    """Generates what the agent says next."""
 
     def reply(self, brief: Brief, history: Sequence[Entry]) -> AsyncGenerator[str | ToolCall, None]:
-        """Stream the answer: text in pieces, cut anywhere, then the tools it asks for, each whole.
+        """Stream an answer: pieces of text, cut anywhere, then complete tool calls.
 
-        history: each ToolCall in it is followed by its ToolResult, before any Message.
-        Closing the generator (or cancelling its task) stops the work at once.
-        Raises ServiceError; once text has come, an answer is never begun anew.
+        brief: instructions, tools and model.
+        history: the conversation. Each ToolCall is followed by its ToolResult before the next
+            Message.
+
+        Closing the generator, or cancelling its task, ends the request at once.
+        Raises ServiceError. A request is not repeated after its first text has been yielded.
         """
 
     async def warm_up(self) -> None:
-        """Load what the first answer would wait for, beside the event loop."""
+        """Load libraries in a thread, so that the first answer does not wait for them."""
 
     async def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""Thinking without a model: the receptionist, behind the same interface as a cloud."""
+"""The scripted receptionist behind the interface of an LLM client, for use without a model."""
 
 import uuid
 from collections.abc import AsyncGenerator, Sequence
@@ -12,7 +12,10 @@ __all__ = ["FaqError", "Receptionist", "ScriptedLlm", "load_faq"]
 
 
 class ScriptedLlm:
-    """Implements `thinking.Thinking`."""
+    """The receptionist as an LLM client. Implements `services.llm.protocol.Llm`.
+
+    receptionist: answers from its FAQ file.
+    """
 
     def __init__(self, receptionist: Receptionist) -> None:
         self._receptionist = receptionist
@@ -27,7 +30,7 @@ class ScriptedLlm:
             yield ToolCall(f"call_{uuid.uuid4()}", reply.tool.name, reply.tool.arguments_json())
 
     async def warm_up(self) -> None:
-        """There is nothing to load."""
+        """Do nothing: there is nothing to load."""
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no connection is open."""

@@ -1,1 +1,1 @@
-"""Text to speech (TTS)."""
+"""Clients of text-to-speech services (TTS)."""

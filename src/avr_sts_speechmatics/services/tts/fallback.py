@@ -1,16 +1,16 @@
-"""Two voices as one: what the first cannot say, the second says.
+"""Two TTS voices as one: the second voice says the sentences that the first voice cannot say.
 
-    a sentence        | the leading voice …     | then
-    ------------------+-------------------------+---------------------------------------------------
-    before its audio  | fails, or is too late   | the other says it, and leads from now on
-    in mid-sentence   | breaks off (the first)  | it stays cut; the second says the next
-    any               | both fail               | ServiceError that names both
+    a sentence         | the leading voice …      | then
+    -------------------+--------------------------+-------------------------------------------------
+    before its audio   | fails, or is too late    | the other voice says it, and leads from now on
+    in mid-sentence    | breaks off (the first)   | it stays cut; the second voice says the next
+    at any time        | both voices fail         | ServiceError that names both
 
-The voice that leads is the call's own matter: once it has changed it does not change back, which
-would sound broken, unless the second fails too. That the first is out is the process's matter:
-for REST_S seconds no call waits for it; then one sentence of a call that has not changed asks it
-again. Kept phrases stay in the voice that made them: a welcome in another voice than the answers is
-better than a welcome that must be waited for.
+The leading voice is a state of the call: after a change the call does not change back, which would
+sound broken, unless the second voice fails too. The outage of the first voice is a state of the
+process: for REST_S seconds no call tries the first voice; then one sentence of a call that has not
+changed tries it again. Kept phrases stay in the voice that made them, because a welcome in another
+voice than the answers is better than a late welcome.
 """
 
 import asyncio
@@ -24,20 +24,24 @@ from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.services.tts.protocol import Tts
 
 FIRST_AUDIO_S = 2.0
-"""A voice's own tries go on for longer (s), but a caller hears silence meanwhile."""
+"""Longest wait for a voice's first audio before the other voice is tried (s). A voice's own
+retries would take longer, and the caller would hear silence."""
 
 REST_S = 30.0
-"""How long a first voice that failed is left alone (s)."""
+"""How long the first voice is not tried after a failure (s)."""
 
 _log = logging.getLogger(__name__)
 
 
 class FallbackTts:
-    """Both voices, for the process. Implements `voice.Voice`; calls take theirs by `for_call`.
+    """Both voices, for the process. Implements `services.tts.protocol.Tts`.
 
-    rate: the first voice's; the second is resampled to it.
-    patience: longest wait for a voice's first audio while another is left to ask (s).
-    clock: monotonic seconds.
+    A call takes its voice by `for_call`.
+
+    first: the voice that is preferred.
+    second: the voice that stands in; its audio is resampled to the rate of the first voice.
+    patience: longest wait for a voice's first audio while the other voice can still be tried (s).
+    clock: returns monotonic seconds.
     """
 
     def __init__(
@@ -57,11 +61,11 @@ class FallbackTts:
         self._rests_until = 0.0
 
     def for_call(self) -> "CallTts":
-        """The voice of one call. Nothing of it needs to be closed."""
+        """Return the voice of one call. The voice of a call need not be closed."""
         return CallTts(self)
 
     def speak(self, text: str) -> AsyncGenerator[bytes, None]:
-        """A sentence that belongs to no call, by whichever voice works."""
+        """Stream a sentence that belongs to no call, in the voice that works."""
         return self.for_call().speak(text)
 
     async def close(self) -> None:
@@ -71,7 +75,10 @@ class FallbackTts:
             await self._second.close()
 
     def order(self, *, changed: bool) -> tuple[Tts, Tts]:
-        """Whom to ask for a sentence, and whom then. changed: the call has the second voice."""
+        """Return the voice to try first for a sentence, and the voice to try after a failure.
+
+        changed: True if the call has changed to the second voice.
+        """
         if changed or not self._may_ask_first():
             return self._second, self._first
         return self._first, self._second
@@ -80,7 +87,7 @@ class FallbackTts:
         return voice is self._second
 
     def failed(self, voice: Tts, error: ServiceError) -> None:
-        """A voice did not say a sentence, or not to its end."""
+        """Record that a voice failed, before or within a sentence."""
         if voice is not self._first:
             return
         self._rests_until = self._clock() + REST_S
@@ -89,7 +96,7 @@ class FallbackTts:
             _log.warning("%s; the second voice speaks instead", error)
 
     def spoke(self, voice: Tts) -> None:
-        """A voice has begun to speak."""
+        """Record that a voice has delivered its first audio of a sentence."""
         if voice is self._first and self._first_is_out:
             self._first_is_out = False
             _log.info("tts: the first voice speaks again")
@@ -99,13 +106,13 @@ class FallbackTts:
             return True
         if self._clock() < self._rests_until:
             return False
-        # One sentence asks; the others do not wait for what it finds.
+        # This sentence tries the first voice; other sentences do not wait for the outcome.
         self._rests_until = self._clock() + REST_S
         return True
 
 
 class CallTts:
-    """What one call hears of two voices. Implements `voice.Voice`."""
+    """The voice of one call, of two. Implements `services.tts.protocol.Tts`."""
 
     def __init__(self, voices: FallbackTts) -> None:
         self.rate = voices.rate
@@ -114,8 +121,8 @@ class CallTts:
         self._beginning = asyncio.Lock()
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
-        # A sentence is asked for when the one before it has a voice; otherwise two that are
-        # fetched side by side could come from different voices in the wrong order.
+        # A sentence is requested only after the sentence before it has a voice. Otherwise two
+        # sentences fetched side by side could change the voice in the wrong order.
         async with self._beginning:
             voice, audio, piece = await self._begin(text)
         async with aclosing(audio):
@@ -129,10 +136,10 @@ class CallTts:
                 raise
 
     async def close(self) -> None:
-        """Both voices are the process's."""
+        """Do nothing: both voices belong to the process."""
 
     async def _begin(self, text: str) -> tuple[Tts, AsyncGenerator[bytes, None], bytes]:
-        """The voice that says a sentence, its audio and the first piece of that."""
+        """Find a voice for a sentence; returns the voice, the audio and its first piece."""
         leading, other = self._voices.order(changed=self._changed)
         try:
             return await self._ask(leading, text, within=self._voices.patience)
@@ -160,7 +167,7 @@ class CallTts:
 
 
 class _Resampled:
-    """A voice at another rate (Hz)."""
+    """A voice whose audio is resampled to another rate (Hz)."""
 
     def __init__(self, voice: Tts, rate: int) -> None:
         self.rate = rate

@@ -1,15 +1,15 @@
-"""Speaking by OpenAI's speech endpoint, or any server that has one: many languages, 24 kHz.
+"""TTS by OpenAI's speech endpoint, or another server of that endpoint: many languages, 24 kHz.
 
     POST <base>/audio/speech   {"model", "voice", "input", "response_format": "pcm"}
 
-The answer is streamed as s16le mono without a header. A sentence may have 4096 characters. Only
-what every such server takes is sent: `instructions` and `speed` are not known to all.
+The answer is streamed as s16le mono without a header. A sentence may have 4096 characters. The
+fields `instructions` and `speed` are not sent, because not every server knows them.
 [OpenAI API reference, Create speech; guide Text to speech, Supported output formats]
 
-OpenAI has announced the end of all its models for this endpoint: 6 January 2027, after which it
-answers 404. Other servers of the same request go on. [openai 3, audio/speech_create_params.py]
+OpenAI has announced to shut down all its models for this endpoint on 6 January 2027; then the
+endpoint answers 404. Other servers are not affected. [openai 3, audio/speech_create_params.py]
 
-How the audio is fetched is `pcm_over_http`'s business.
+`pcm_over_http` sends the requests and reads the audio.
 """
 
 from collections.abc import AsyncGenerator
@@ -20,8 +20,8 @@ from avr_sts_speechmatics.values import Secret
 BASE_URL = "https://api.openai.com/v1"
 
 PATIENCE_S = 3.0
-"""Longest wait for the first byte, and for each that follows (s). Its models need about a second
-for the first, now and then two."""
+"""Longest wait for the first byte, and between two reads of the body (s). OpenAI's models need
+about one second to the first byte, occasionally two."""
 
 _REFUSALS = {
     400: "the request was refused (400); check OPENAI_TTS_VOICE and OPENAI_TTS_MODEL",
@@ -34,9 +34,13 @@ _REFUSALS = {
 
 
 class OpenAiTts:
-    """One voice of the process. Implements `voice.Voice`.
+    """One voice for the process. Implements `services.tts.protocol.Tts`.
 
-    key: None for a server that wants none. url: base address; `/audio/speech` is appended.
+    key: the API key; None for a server without keys.
+    model: name of the TTS model.
+    voice: name of the voice.
+    url: base address; `/audio/speech` is appended.
+    patience: longest wait for the first byte, and between two reads of the body (s).
     """
 
     rate = 24000

@@ -1,10 +1,12 @@
-"""Speech as an HTTP body: what voices that answer a request with raw samples have in common.
+"""The HTTP client of TTS services that answer a request with raw PCM samples.
 
-One request for each sentence, over one pool of connections. The body comes faster than it is heard
-and is cut anywhere; samples are aligned here. A request is tried again only before its first
-audio, and not for long: a caller waits. After its first audio a sentence that breaks off stays cut.
+Each sentence is one request; all requests share one pool of connections. The body arrives faster
+than real time and is cut anywhere; this module aligns the pieces to whole samples. A request is
+retried only before its first audio, and only for a short time, because a caller waits. A sentence
+that breaks off after its first audio stays cut.
 
-What is asked of which address, and what a refusal means, is the voice's business.
+The clients `openai` and `speechmatics` supply the address, the request and the meaning of
+refusals.
 """
 
 import asyncio
@@ -26,7 +28,7 @@ CONNECT_S = 2.0
 
 TRIES = 3
 TRY_FOR_S = 2.5
-"""No further try is begun later than this after the first (s)."""
+"""Latest begin of a retry after the begin of the first try (s)."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,9 +36,10 @@ _log = logging.getLogger(__name__)
 class PcmOverHttp:
     """The client of one address, for the process.
 
-    url: where sentences are posted. key: sent as a bearer; None for a server that wants none.
-    refusals: what a status means there, and which setting to check.
-    patience: longest wait for the first byte, and for each that follows (s).
+    url: address that sentences are posted to.
+    key: sent as a bearer token; None for a server without keys.
+    refusals: the error message for an HTTP status, naming the setting to check.
+    patience: longest wait for the first byte, and between two reads of the body (s).
     """
 
     def __init__(
@@ -51,7 +54,9 @@ class PcmOverHttp:
         self._pool: aiohttp.ClientSession | None = None
 
     async def speak(self, request: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
-        """Post a request as JSON, stream its answer: s16le, whole samples in every piece.
+        """Post a request as JSON and stream the answer: s16le, whole samples in every piece.
+
+        request: the JSON body.
 
         Closing the generator ends the request at once. Raises ServiceError.
         """
@@ -89,14 +94,17 @@ class PcmOverHttp:
                         empty = False
                         yield pcm
         finally:
-            # Of an answer nobody wants any more the rest is not read; one read to its end has
-            # given its connection back to the pool already.
+            # Closes the connection of an abandoned answer without reading the rest. An answer
+            # that was read to its end has returned its connection to the pool already.
             response.close()
         if empty:
             raise _failed("a sentence came back without audio", retryable=True)
 
     async def _request(self, body: bytes) -> aiohttp.ClientResponse:
-        """The response, checked by its head; its body has not been read."""
+        """Post a request; returns the response if its status and type promise audio.
+
+        Raises ServiceError.
+        """
         if self._pool is None:
             self._pool = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
@@ -127,7 +135,7 @@ class PcmOverHttp:
 
 
 def below(base: str, path: str, query: str = "") -> str:
-    """An address below a base address, behind whatever path and query that one has."""
+    """Append a path and a query to a base address, which may have a path and a query."""
     parts = urlsplit(base)
     return parts._replace(
         path=parts.path.rstrip("/") + path, query="&".join(filter(None, (parts.query, query)))
@@ -135,7 +143,7 @@ def below(base: str, path: str, query: str = "") -> str:
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    """The body as it comes. A failure after the first chunk is not to be tried again."""
+    """Yield the body as it arrives. Only a failure before the first chunk is retryable."""
     first = True
     while True:
         try:
@@ -151,7 +159,7 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, Non
 
 
 def _is_text(content_type: str) -> bool:
-    # Some gateways tell of their failure with a 200: read as samples it would be a loud noise.
+    # Some gateways report errors with status 200. Played as samples, the text would be loud noise.
     return content_type.startswith("text/") or content_type.endswith("json")
 
 

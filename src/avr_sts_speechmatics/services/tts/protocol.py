@@ -1,22 +1,24 @@
-"""What a call asks of a voice."""
+"""The interface of a TTS client."""
 
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
 
 class Tts(Protocol):
-    """Speaks one sentence at a time.
+    """Turns sentences into speech.
 
-    rate: of the samples it gives (Hz).
+    rate: sample rate of the audio (Hz).
     """
 
     rate: int
 
     def speak(self, text: str) -> AsyncGenerator[bytes, None]:
-        """Stream a sentence as s16le mono at `rate`, whole samples in every piece.
+        """Stream a sentence as s16le mono at `rate` Hz, whole samples in every piece.
 
-        Closing the generator stops the request at once. Raises ServiceError: before the first
-        piece the request may be tried elsewhere, after it the sentence is cut short.
+        text: one sentence, as it is to be spoken.
+
+        Closing the generator ends the request at once. Raises ServiceError. Before the first
+        piece, another voice may say the sentence; after the first piece, the sentence stays cut.
         """
 
     async def close(self) -> None: ...

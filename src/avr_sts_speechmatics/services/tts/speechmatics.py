@@ -1,6 +1,6 @@
-"""Speaking by Speechmatics text-to-speech: English, 16 kHz, no word marks.
+"""TTS by Speechmatics: English, 16 kHz, no word timings.
 
-How its audio is fetched is `pcm_over_http`'s business. [TTS reference, 1 to 5]
+`pcm_over_http` sends the requests and reads the audio. [TTS reference, 1 to 5]
 """
 
 from collections.abc import AsyncGenerator
@@ -12,8 +12,8 @@ LANGUAGES_SPOKEN = frozenset({"en"})
 """Languages that Speechmatics' voices speak. [TTS reference: English only]"""
 
 PATIENCE_S = 2.0
-"""Longest wait for the first byte, and for each that follows (s). First bytes are promised within
-0.2 s, the rest faster than real time."""
+"""Longest wait for the first byte, and between two reads of the body (s). Speechmatics promises
+the first byte within 0.2 s and the rest faster than real time."""
 
 _REFUSALS = {
     401: "the key is not accepted (401); check SPEECHMATICS_API_KEY",
@@ -24,9 +24,12 @@ _REFUSALS = {
 
 
 class SpeechmaticsTts:
-    """One voice of the process. Implements `voice.Voice`.
+    """One voice for the process. Implements `services.tts.protocol.Tts`.
 
-    url: base address; `/generate/<voice>` is appended. key: None for a server that wants none.
+    url: base address; `/generate/<voice>` is appended.
+    key: the API key; None for a server without keys.
+    voice: name of the voice.
+    patience: longest wait for the first byte, and between two reads of the body (s).
     """
 
     rate = 16000
