@@ -22,7 +22,7 @@ async def test_what_makes_no_sense_is_told_and_does_not_cost_the_call(
     async with answering(Agent(answers=[ANSWER], tells=tells)) as url:
         status, told = await report(printed, "--url", url, "--say", "Hello?")
     assert (status, told["turns"][0]["answers"]) == (0, [])
-    assert told["errors"][0].startswith("the service sent a message nobody understands")
+    assert told["errors"][0].startswith("the service sent a message that is not valid")
 
 
 async def test_the_older_door_carries_a_call_too(printed: Printed) -> None:

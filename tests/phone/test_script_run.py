@@ -283,7 +283,7 @@ async def test_a_tool_of_another_name_may_run(rehearse: Rehearsal) -> None:
 async def test_of_a_service_that_does_not_tell_no_tool_is_believed(rehearse: Rehearsal) -> None:
     for asked, missed in (
         ("tool: any", "no tool"),
-        ("no_tool: any", "no tool, and no word of the service that the answer has ended"),
+        ("no_tool: any", "no tool, and the service did not report the end of its answer"),
     ):
         agent = Agent(answers=[("Done.",)], tells=False, tools={0: ("book_table",)})
         status, told = await rehearse(agent, f"- say: Hi\n- expect: {{{asked}, within: 1.2}}")
