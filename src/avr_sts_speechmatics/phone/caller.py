@@ -261,7 +261,7 @@ class Conversation:
     async def silence_until(
         self, happened: Callable[[], bool], connection: Connection, at_most: float
     ) -> bool:
-        """Send silence until `happened()` is true. Returns False if `at_most` seconds pass first."""
+        """Send silence until `happened()` is true; return False if `at_most` s pass first."""
         give_up = self.now() + at_most
         while not happened():
             if self.now() >= give_up:
