@@ -7,7 +7,7 @@ Time is the position in the session's audio.
     while        | when                          | then                     | because
     -------------+-------------------------------+--------------------------+-----------------------
     no speech    | ONSET_FRAMES of speech        | SpeechStarted            | one frame is a click
-    speech       | PARTIAL_EVERY_S, decoder free | decode the segment       | for partials; the first
+    speech       | PARTIAL_EVERY_S, decoder free | decode the segment       | partials; the first
                  |                               |                          | word opens the turn
     speech       | SETTLE_S of silence           | decode, maybe finally    | the text is ready when
                  |                               |                          | the turn ends
@@ -15,8 +15,8 @@ Time is the position in the session's audio.
     speech       | SPEECH_END_S of silence       | AddSegment, SpeechEnded  | a pause, maybe the end
     a pause      | ONSET_FRAMES of speech        | SpeechStarted            | the turn goes on
     a pause      | TURN_END_S of silence         | EndOfTurn                | the caller waits
-    long speech  | SETTLE_S of silence           | AddSegment, SpeechEnded  | the recogniser takes 28 s
-    long speech  | LONGEST_S                     | AddSegment, and go on    | of speech at most
+    long speech  | SETTLE_S of silence           | AddSegment, SpeechEnded  | the recogniser takes
+    long speech  | LONGEST_S                     | AddSegment, and go on    | 28 s of speech at most
 
 A sound without words ends with SpeechEnded; without StartOfTurn there is no EndOfTurn.
 In `external` mode there are no speech messages, and only ForceEndOfUtterance ends a turn.
@@ -35,7 +35,7 @@ FRAME_S = 0.032
 ONSET = 0.5
 """Probability of speech in a frame from which speech starts."""
 STAYS = 0.35
-"""Probability of speech in a frame from which speech continues; lower, as speech has weak moments."""
+"""Probability of speech in a frame from which speech goes on: lower, as speech has weak moments."""
 ONSET_FRAMES = 3
 """Speech frames in a row that start speech."""
 REVIVE_FRAMES = 2
