@@ -92,7 +92,7 @@ def test_an_answer_to_half_a_question_must_not_reach_the_voice() -> None:
     ledger = answered_call()
     text = answer(None)[0]
     ledger.speaking += [Request(None, text, 5.0, 5.1), Request(None, "Welcome.", 0.1, 0.2)]
-    assert faults(ledger) == [f"an answer to half a question was given to the voice: {text}"]
+    assert faults(ledger) == [f"an answer to half a question was sent to the TTS: {text}"]
 
 
 def test_of_the_requests_for_a_turn_the_last_is_kept_and_half_questions_never_are() -> None:
@@ -126,7 +126,7 @@ def test_a_gap_is_counted_once_and_starts_a_new_grid() -> None:
 def test_a_lost_caller_frame_is_a_fault_also_at_the_end() -> None:
     ledger = answered_call()
     ledger.calls[0].sent = 7
-    assert faults(ledger) == ["call 0: frames to the recogniser: 2 never came"]
+    assert faults(ledger) == ["call 0: frames to the recogniser: 2 did not arrive"]
 
 
 def test_a_lost_agent_frame_is_a_fault() -> None:
