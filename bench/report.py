@@ -144,8 +144,7 @@ class Report:
             ),
             *(f"  {fault}" for fault in heard.faults[:_FAULTS_SHOWN]),
             f"load: {busy:.0f} % of its core, {self._lag().p99:.1f} ms late (p99)",
-            f"waited for a core in use by other programs: service {waited[0]:.1f} %, "
-            f"load {waited[1]:.1f} %",
+            f"waited for a core in use: service {waited[0]:.1f} %, load {waited[1]:.1f} %",
             f"timings NOT VALID: {self.doubt}; take fewer calls, or stop other programs"
             if self.doubt
             else "timings valid",

@@ -122,7 +122,7 @@ async def reference(ports: tuple[int, int], deaf_to: int = 0) -> AsyncIterator[s
             server.close()
 
 
-async def test_a_whole_call_is_found_whole_and_a_lossy_one_is_found_out(
+async def test_a_complete_call_has_no_faults_and_a_lost_frame_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(voiceprint, "SECONDS_PER_CHARACTER", 0.01)

@@ -21,7 +21,7 @@ def asked(text: str) -> dict[str, object]:
     return {"messages": messages, "stream": True}
 
 
-async def test_a_whole_answer_is_counted_with_all_that_was_read() -> None:
+async def test_a_complete_answer_is_counted_with_its_whole_prompt() -> None:
     ledger = Ledger()
     async with cloud(ledger, DELAYS) as (_, port), aiohttp.ClientSession() as http:
         url = f"http://127.0.0.1:{port}/v1/chat/completions"
@@ -33,7 +33,7 @@ async def test_a_whole_answer_is_counted_with_all_that_was_read() -> None:
     assert usage.wrote == len(" ".join(answer(TURN))) + 1
 
 
-async def test_an_answer_nobody_waited_for_costs_what_was_read_and_nothing_more() -> None:
+async def test_an_abandoned_answer_costs_only_its_prompt() -> None:
     ledger = Ledger()
     async with cloud(ledger, DELAYS) as (_, port), aiohttp.ClientSession() as http:
         url = f"http://127.0.0.1:{port}/v1/chat/completions"

@@ -54,7 +54,9 @@ class Heard:
             await listener.finish()
 
 
-async def test_a_clip_is_one_turn(worker: Executor, clips: list[Clip]) -> None:
+async def test_a_recorded_clip_is_recognised_as_one_turn(
+    worker: Executor, clips: list[Clip]
+) -> None:
     heard = Heard(worker)
     clip = clips[1]
     await heard.listen_to(clip.pcm + bytes(16_000), start())
@@ -70,7 +72,7 @@ async def test_a_clip_is_one_turn(worker: Executor, clips: list[Clip]) -> None:
     assert max(heard.seconds) == pytest.approx(length - 0.7, abs=0.6)
 
 
-async def test_frames_of_any_size_are_heard_alike(worker: Executor, clips: list[Clip]) -> None:
+async def test_frames_of_any_size_give_equal_results(worker: Executor, clips: list[Clip]) -> None:
     times = set()
     for frame in (2, 320, 4096, 1 << 20):
         heard = Heard(worker)
@@ -81,7 +83,7 @@ async def test_frames_of_any_size_are_heard_alike(worker: Executor, clips: list[
 
 
 @pytest.mark.parametrize("encoding", ["pcm_s16le", "pcm_f32le"])
-async def test_both_encodings_and_rates_are_heard(
+async def test_both_encodings_and_rates_are_recognised(
     worker: Executor, clips: list[Clip], encoding: str
 ) -> None:
     from avr_sts_speechmatics.sandbox.clip_rate import resample
@@ -96,7 +98,7 @@ async def test_both_encodings_and_rates_are_heard(
     assert heard.messages[-1]["message"] == "EndOfTurn"
 
 
-async def test_silence_and_hum_are_not_even_decoded(worker: Executor) -> None:
+async def test_silence_and_hum_are_not_decoded(worker: Executor) -> None:
     heard = Heard(worker)
     hum = (2000 * np.sin(2 * np.pi * 50 * np.arange(16_000) / 8_000)).astype("<i2")
     await heard.listen_to(bytes(32_000) + hum.tobytes(), start())
@@ -104,7 +106,7 @@ async def test_silence_and_hum_are_not_even_decoded(worker: Executor) -> None:
     assert heard.seconds == []
 
 
-async def test_external_turns_end_when_the_client_says_so(
+async def test_external_turns_end_on_the_clients_request(
     worker: Executor, clips: list[Clip]
 ) -> None:
     heard = Heard(worker)
