@@ -1,4 +1,4 @@
-"""Calls and turns in words: found again, whatever a service does to a text's looks."""
+"""Calls and turns in words: they are found in a text with any case and punctuation."""
 
 from bench.codewords import LIMIT, Turn, answer, find, letters, question, so_far
 from hypothesis import given

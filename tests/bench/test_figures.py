@@ -1,4 +1,4 @@
-"""The judge of a run: what counts as late, uneven, lost, foreign or talked over."""
+"""The evaluation of a run: latency, jitter, gaps, faults and tokens."""
 
 import base64
 import json
@@ -34,7 +34,7 @@ def test_percentiles_match_the_usual_definition() -> None:
 
 
 def frames_of(turn: Turn) -> list[bytes]:
-    """The voice of an answer, as a service with an ideal filter sends it."""
+    """The audio of an answer, as a service with an ideal filter sends it."""
     frames: list[bytes] = []
     for text in answer(turn):
         line = pcm(text, 8000)
@@ -47,7 +47,7 @@ def message(kind: str, pcm: bytes = b"") -> bytes:
 
 
 def answered_call(number: int = 0, ended_at: float = 10.0, added: float = 0.004) -> Ledger:
-    """One call with one turn, answered as it should be: 300 ms of thinking, 200 ms of voice."""
+    """One call with one turn, answered correctly: 300 ms for the LLM, 200 ms for the TTS."""
     turn = Turn(number, 0)
     session = Session(started_at=1.03, turn_ended={0: ended_at}, speech_began={0: 9.0})
     for frame in range(5):
@@ -149,7 +149,7 @@ def test_a_call_that_was_dropped_is_a_fault() -> None:
 
 
 def interrupted_call(interrupted_after: int | None, stopped_after: int) -> Ledger:
-    """The caller speaks as the 40th frame arrives, and asks a second question with that."""
+    """The caller interrupts at the 40th frame with a second question."""
     ledger = answered_call()
     call, (session,) = ledger.calls[0], ledger.sessions
     began = call.arrived[39][0] + 0.001

@@ -1,4 +1,4 @@
-"""Frames that say whose they are, and the count of those that went wrong."""
+"""Frames with signatures, and the count of lost, repeated, foreign and damaged frames."""
 
 import numpy as np
 from bench.codewords import Turn

@@ -1,4 +1,4 @@
-"""The synthetic recogniser: what it says, at which of the caller's frames, by its own wire."""
+"""The synthetic STT over its own socket: its messages, and the caller's frame of each."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ SETTLED, SILENCE = 7, 15
 
 
 class Listener(WSListener):
-    """Keeps what is told, each with the number of the frame acknowledged just before."""
+    """Records each message with the number of the last acknowledged frame."""
 
     def __init__(self) -> None:
         self.told: list[tuple[int, str, str]] = []
@@ -38,7 +38,7 @@ class Listener(WSListener):
 async def told_of(
     pattern: list[tuple[int, bool]], delays: Delays = DELAYS
 ) -> list[tuple[int, str, str]]:
-    """What is told of so many frames of sound or silence: number of the frame, message, words."""
+    """The STT's messages for the given frames: number of the frame, name, words."""
     sounds = [speaking for count, speaking in pattern for _ in range(count)]
     listener = Listener()
     async with cloud(Ledger(), delays) as (port, _), asyncio.timeout(10):

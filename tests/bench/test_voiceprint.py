@@ -1,4 +1,4 @@
-"""The agent's voice: known again after proper resampling, and every cut in it noticed."""
+"""The agent's synthetic voice: recognised after resampling, with every cut detected."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ TEXTS = answer(Turn(17, 3))
 
 
 def as_heard(texts: list[str], taps: int = 64, gain: float = 1.0) -> list[bytes]:
-    """What a service makes of each sentence: low-pass, 16 to 8 kHz, whole frames."""
+    """The sentences after a service's processing: low-pass, 16 to 8 kHz, whole frames."""
     at = np.arange(taps) - (taps - 1) / 2
     low_pass = 0.47 * np.sinc(0.47 * at) * np.kaiser(taps, 8)
     sentences = []
@@ -46,8 +46,8 @@ def test_a_pause_between_sentences_is_not_a_fault() -> None:
 
 WHOLE = b"".join(as_heard(TEXTS))
 FRAMES = len(WHOLE) // 320
-# Where a sentence begins and ends, the filter bends it and silence fills its last frame: what is
-# cut out there may be nothing.
+# At both ends of a sentence the filter changes the sound, and silence fills the last frame: a cut
+# there may remove nothing.
 EDGES = {
     edge + near
     for edge in np.cumsum([0, *(len(sentence) // 320 for sentence in as_heard(TEXTS))])

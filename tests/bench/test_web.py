@@ -1,4 +1,4 @@
-"""The synthetic model's bill: what it read, and what it wrote before the service hung up."""
+"""The synthetic LLM's usage: characters read, and characters written before a disconnect."""
 
 import asyncio
 
@@ -40,7 +40,7 @@ async def test_an_abandoned_answer_costs_only_its_prompt() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await http.post(url, json=asked("This is call"))
-        # It would have been written by the time a later one is.
+        # The abandoned answer would have been written before a later answer.
         async with http.post(url, json=asked(question(TURN))) as reply:
             await reply.read()
     dropped, kept = ledger.usage

@@ -1,4 +1,4 @@
-"""A patient caller: hears out, speaks in time, and knows when it was answered."""
+"""The patient caller: lets the agent finish, sends frames on time, and measures the latency."""
 
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from avr_sts_speechmatics.phone.tape import FRAME
 async def test_the_latency_runs_from_the_callers_last_sound_to_the_agents_first(
     printed: Printed,
 ) -> None:
-    # The agent notices the end 2 frames later, thinks 150 ms, and its voice begins after 100 ms.
+    # The agent detects the end 2 frames later and waits 150 ms; its answer begins with 100 ms of
+    # silence.
     async with answering(Agent(answers=[silence(100) + ANSWER])) as url:
         _, told = await report(printed, "--url", url, "--say", "Hello?")
     assert 285 <= told["turns"][0]["latency_ms"] <= 350

@@ -1,4 +1,4 @@
-"""Both connections of a service, against real sockets: what arrives, and how a call ends."""
+"""Both connections of a service over real sockets: messages, and the end of a call."""
 
 import pytest
 from tests.cli.commands import free_port

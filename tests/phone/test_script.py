@@ -1,4 +1,4 @@
-"""What a script expects: words, tools, and how the result is told."""
+"""The expectations of a script: words and tools."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Reading scripts: what is written is read, or one sentence says what is wrong."""
+"""Reading scripts: a script is read completely, or rejected with one sentence."""
 
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ STEPS = st.one_of(
 
 
 def written(step: Step) -> dict[str, Any]:
-    """A step as a person would have it in a file."""
+    """A step as a person would write it in a file."""
     match step:
         case Speak(words, interrupt):
             found: dict[str, Any] = {"say": str(words), "interrupt": interrupt}

@@ -1,4 +1,4 @@
-"""Scripts performed on a real socket, and the examples offline."""
+"""Scripts played over a real socket, and the examples with the offline service."""
 
 import argparse
 import asyncio
@@ -51,7 +51,7 @@ async def call(*arguments: str | Path) -> int:
 
 @dataclass
 class Rehearsal:
-    """Plays a script to an agent, and keeps what `--json` says of it."""
+    """Plays a script to an agent and keeps the output of `--json`."""
 
     folder: Path
     printed: Callable[[], str]
@@ -153,7 +153,7 @@ async def test_an_interruption_comes_on_time_and_only_words_after_it_count(
     assert (status, results(told)) == (0, ["passed"] * 3)
     assert told[2]["heard"] == "Five"
     assert rehearse.report["interruptions"] == 1
-    # Its voice begins 290 ms after the question; the caller speaks 600 ms later.
+    # The agent's voice begins 290 ms after the question; the caller speaks 600 ms later.
     first, second = told[0], told[1]
     spoken_at = second["at"] + second["seconds"] - 0.3
     assert 0.8 < spoken_at - (first["at"] + first["seconds"] - 0.1) < 1.15
@@ -199,7 +199,7 @@ async def test_an_answer_too_short_to_interrupt_fails(rehearse: Rehearsal) -> No
     ("code", "ended", "others"),
     [(WSCloseCode.OK, "agent", "error"), (WSCloseCode.INTERNAL_ERROR, "error", "agent")],
 )
-async def test_the_way_a_call_ends_shows_which_side_ended_it(
+async def test_the_close_code_decides_between_agent_and_error(
     rehearse: Rehearsal, code: WSCloseCode, ended: str, others: str
 ) -> None:
     for asked, expected in ((ended, 0), (others, 1), ("caller", 1)):
@@ -372,7 +372,7 @@ def free_port() -> int:
 
 @contextmanager
 def serving(cwd: Path, **env: str) -> Iterator[str]:
-    """The real service, offline, in a process of its own."""
+    """The real service in offline mode, in its own process."""
     port = free_port()
     process = subprocess.Popen(
         [*COMMAND, "serve"],

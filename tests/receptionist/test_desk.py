@@ -1,4 +1,4 @@
-"""What the receptionist answers to what callers say."""
+"""The receptionist's answers to callers."""
 
 import datetime
 import re
@@ -18,7 +18,7 @@ QUEUE = "Your call is now first in line and will be answered by the next availab
 
 
 class Call:
-    """A call with the receptionist, everything heard to the end."""
+    """A call with the receptionist in which all answers are played to the end."""
 
     def __init__(self, tools: frozenset[str] = TOOLS) -> None:
         self.tools = tools

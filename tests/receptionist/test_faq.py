@@ -1,4 +1,4 @@
-"""The FAQ file: what is in it, and what is wrong with it."""
+"""The FAQ file: its content and its errors."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ entries:
 
 
 def load(tmp_path: Path, text: str) -> str:
-    """The error for such a file, after the file's name."""
+    """The error for a file with this text, without the name of the file."""
     path = tmp_path / "faq.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(FaqError) as caught:

@@ -1,4 +1,4 @@
-"""Which FAQ entry fits."""
+"""The search for the FAQ entry that fits."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the messages of a call say about where the conversation stands."""
+"""The state of a conversation, derived from its messages."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The receptionist's patterns take what callers say, and its sentences can be spoken."""
+"""The receptionist's patterns match the words of callers, and its sentences can be spoken."""
 
 import re
 
@@ -48,7 +48,7 @@ SENTENCES = [
 ]
 
 
-def test_the_list_of_sentences_is_not_empty() -> None:
+def test_the_tested_sentences_include_greeting_question_and_confirmation() -> None:
     assert {wording.GREETING, wording.ASK_DAY, wording.MESSAGE_NOTED} <= set(SENTENCES)
 
 
@@ -61,7 +61,7 @@ def test_a_sentence_can_be_spoken_by_any_tts(sentence: str) -> None:
 
 
 @pytest.mark.parametrize("tool", ["avr_transfer", "avr_hangup", "find_booking"])
-def test_the_sentences_for_failed_and_successful_tools_differ(tool: str) -> None:
+def test_only_the_sentence_for_a_failed_tool_apologises(tool: str) -> None:
     failed = wording.tool_result(tool, failed=True)
     assert failed.startswith("I am sorry")
     assert "sorry" not in wording.tool_result(tool, failed=False)

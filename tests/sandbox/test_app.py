@@ -1,4 +1,4 @@
-"""The fault desk, and what all three servers share: one port."""
+"""Requests for faults over HTTP."""
 
 import aiohttp
 

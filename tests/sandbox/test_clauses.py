@@ -1,4 +1,4 @@
-"""Text as a voice needs it."""
+"""Text for the TTS engine: numbers as words, cut into clauses."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Another sample rate for a whole piece."""
+"""Resampling of whole clips."""
 
 import numpy as np
 import pytest

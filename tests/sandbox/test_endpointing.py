@@ -1,4 +1,4 @@
-"""When speech starts, when a turn is over, and what is said in between."""
+"""Endpointing: when speech starts, when a turn is over, and the messages in between."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -13,7 +13,10 @@ VOICE, SILENCE = 0.95, 0.02
 
 
 class Line:
-    """A caller's line: turns, with a recogniser that answers at once or when told to."""
+    """A caller's line with a recogniser.
+
+    recogniser: returns the text of an order at once; None answers only through `answer`.
+    """
 
     def __init__(self, recogniser: Callable[[Decode], str] = lambda _: "Hello.", **options: Any):
         self.turns = Turns(**options)
@@ -37,7 +40,7 @@ class Line:
             self.answer(self.recogniser(self.unanswered[0]))
 
     def answer(self, text: str) -> None:
-        """The oldest decode is done."""
+        """Give the text of the oldest pending order."""
         self.take(self.turns.heard(self.unanswered.pop(0).number, text))
 
     @property
@@ -126,7 +129,7 @@ def test_a_longer_pause_makes_a_second_segment_of_the_same_turn() -> None:
 
 
 def test_the_final_text_is_ready_when_the_turn_ends() -> None:
-    """What was decoded early in the silence is not decoded again."""
+    """Audio decoded early in the silence is not decoded again."""
     line = a_turn()
     finals = [decode for decode in line.decodes if decode.final]
     assert len(finals) == 1

@@ -1,4 +1,4 @@
-"""The engines the sandbox has are what its servers may have behind them."""
+"""The local engines match the engine interfaces of the servers."""
 
 import inspect
 from typing import get_type_hints
@@ -24,7 +24,7 @@ def test_the_local_engines_match_the_interfaces_of_their_servers() -> None:
         assert list(parameters) == list(inspect.signature(server_gives).parameters)
 
 
-def test_engines_are_available_under_their_names() -> None:
+def test_there_is_one_engine_for_each_service() -> None:
     hints = get_type_hints(Engines, vars(engines))
     assert set(hints.values()) == {SttEngine, TtsEngine, LlmEngine}
 

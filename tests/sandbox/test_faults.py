@@ -1,4 +1,4 @@
-"""Faults as values: asked for, waiting in line, used up."""
+"""Faults as values: decoded, queued, used up."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Chat Completions on the wire, with scripted thoughts."""
+"""Chat Completions over HTTP, with a scripted LLM."""
 
 import asyncio
 import json

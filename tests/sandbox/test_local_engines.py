@@ -1,4 +1,4 @@
-"""The real engines: the receptionist streams like a model; without its models it says so."""
+"""The local engines: the receptionist streams like a model, and missing packages are reported."""
 
 import sys
 from collections.abc import Mapping, Sequence

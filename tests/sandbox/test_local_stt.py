@@ -1,4 +1,4 @@
-"""Ears with a real voice detector and a pretended recogniser."""
+"""The local STT engine with a real voice activity detector and a fake recogniser."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ def start(**changes: Any) -> StartRecognition:
 
 
 class Heard:
-    """What the ears say, and how long the pieces were that they had recognised."""
+    """The messages of a session, and the lengths of the recognised pieces."""
 
     def __init__(self, worker: Executor, text: str = "Hello.") -> None:
         from avr_sts_speechmatics.sandbox.local_stt import LocalStt
@@ -61,10 +61,10 @@ async def test_a_recorded_clip_is_recognised_as_one_turn(
     clip = clips[1]
     await heard.listen_to(clip.pcm + bytes(16_000), start())
     assert heard.names[0] == "SpeechStarted"
-    # The silence may be known before the words, where a recogniser is slow.
+    # With a slow recogniser, the end of the speech may be known before the words.
     assert sorted(heard.names[-3:-1]) == ["AddSegment", "SpeechEnded"]
     assert heard.names[-1] == "EndOfTurn"
-    # The clips have 0.2 s of silence before and 0.5 s after.
+    # The clips have 0.2 s of silence before the speech and 0.5 s after.
     length = len(clip.pcm) / 16_000
     assert heard.messages[0]["metadata"]["start_time"] == pytest.approx(0.2, abs=0.3)
     ended = heard.messages[heard.names.index("SpeechEnded")]

@@ -1,4 +1,4 @@
-"""The sandbox as a process: how it starts, what it says, how it ends."""
+"""The sandbox as a process: start, output, end."""
 
 import json
 import os
@@ -22,7 +22,10 @@ END_WITHIN_S = 1.0
 
 @contextmanager
 def sandbox(*, before: str = "", **arguments: Any) -> Iterator[subprocess.Popen[str]]:
-    """A sandbox process. before: code that runs first."""
+    """A sandbox process.
+
+    before: Python code that runs first.
+    """
     code = f"import sys\n{before}\nfrom avr_sts_speechmatics.sandbox.main import run\n"
     code += f"sys.exit(run(**{arguments!r}))"
     pipe = subprocess.PIPE
@@ -36,7 +39,7 @@ def sandbox(*, before: str = "", **arguments: Any) -> Iterator[subprocess.Popen[
 
 
 def processor_seconds() -> float:
-    """Spent by child processes: unlike the clock, it does not count what else is running."""
+    """CPU time of child processes: unlike the clock, it does not depend on other processes."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

@@ -1,4 +1,4 @@
-"""The features Whisper was trained on."""
+"""Log-mel features for Whisper."""
 
 import numpy as np
 

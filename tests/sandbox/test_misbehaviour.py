@@ -1,4 +1,4 @@
-"""Every fault, as a client meets it on the wire."""
+"""Every fault, as a client sees it."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ def chat(**more: Any) -> dict[str, Any]:
 
 
 async def events(response: aiohttp.ClientResponse) -> list[str]:
-    """What stands in the stream's data lines."""
+    """The contents of the stream's data lines."""
     return [
         line[6:].decode().strip() async for line in response.content if line.startswith(b"data: ")
     ]

@@ -1,4 +1,4 @@
-"""OpenAI's speech request and its audio, apart from the wire."""
+"""OpenAI's speech request and its audio format, without HTTP."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The voice: what it says can be understood."""
+"""The Piper voice: its speech can be understood."""
 
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING

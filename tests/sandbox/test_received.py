@@ -1,4 +1,4 @@
-"""Waiting for what a test expects to come."""
+"""Waiting for requests in a test."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Engines whose every word a test decides."""
+"""Scripted engines."""
 
 import pytest
 from tests.sandbox.agent_wire import FRAME, Connect

@@ -1,4 +1,4 @@
-"""Who gets an Agent STT session."""
+"""Acceptance and refusal of Agent STT sessions."""
 
 import aiohttp
 import pytest

@@ -1,4 +1,4 @@
-"""One Agent STT session on the wire, with scripted ears."""
+"""One Agent STT session over a real socket, with a scripted STT engine."""
 
 import asyncio
 from collections.abc import AsyncIterator

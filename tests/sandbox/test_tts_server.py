@@ -1,4 +1,4 @@
-"""Text-to-speech on the wire, with scripted voices."""
+"""Text-to-speech over HTTP, with a scripted TTS engine."""
 
 import asyncio
 import io

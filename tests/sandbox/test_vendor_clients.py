@@ -1,4 +1,4 @@
-"""The vendors' own clients talk to the sandbox and notice nothing."""
+"""The vendors' own clients work with the sandbox."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -208,7 +208,7 @@ async def test_the_openai_client_receives_speech() -> None:
 async def test_a_caller_is_recognised_answered_and_spoken_to_by_the_real_engines(
     real_cloud: RunningSandbox, clips: list[Clip]
 ) -> None:
-    """What a caller says is heard, answered and spoken."""
+    """A caller's question is recognised, answered and spoken."""
     clip = next(clip for clip in clips if "operator" in clip.text)
     client = stt_client(real_cloud)
     async with client:

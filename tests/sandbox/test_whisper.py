@@ -1,4 +1,4 @@
-"""The recogniser: what it understands, and what it keeps quiet about."""
+"""The recogniser: telephone speech gives text, noise gives none."""
 
 import re
 from typing import TYPE_CHECKING
@@ -22,13 +22,13 @@ NUMBERS = {
 
 
 def words(text: str) -> list[str]:
-    """For comparing: lower case, no punctuation, digits one by one."""
+    """The text for a comparison: lower case, no punctuation, digits one by one."""
     found = re.findall(r"[a-z']+|\d", text.lower())
     return [NUMBERS.get(word, word) for word in found]
 
 
 def errors(said: list[str], heard: list[str]) -> int:
-    """Words wrong, missing or too many (edit distance)."""
+    """Number of wrong, missing or extra words (edit distance)."""
     row = list(range(len(heard) + 1))
     for i, word in enumerate(said, 1):
         previous, row[0] = row[0], i
