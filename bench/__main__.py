@@ -1,7 +1,7 @@
-"""`python -m bench`: arguments in, a table or a document out.
+"""The command line of the benchmark, `python -m bench`. It prints a table or a JSON document.
 
-Unless told otherwise the same load is played twice: without answering ahead, for all figures and
-their budgets, and with it, for what that saves and costs.
+By default the same load runs twice: with PREEMPTIVE=off, for all figures and their budgets, and
+with PREEMPTIVE=on, for what answering ahead saves and costs.
 """
 
 import argparse
@@ -22,93 +22,97 @@ from bench.service import BenchError
 
 
 def main() -> int:
-    """0 when all audio was whole, 1 when it was not, 2 when there was no run. Not for timings:
-    they depend on the machine."""
+    """Run the benchmark. Returns 0 if all audio was complete, 1 if not, 2 if the run failed.
+
+    Missed budgets do not change the exit code, because timings depend on the machine.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Hold many calls with the service in real time, against synthetic services "
-        "that take no time of their own, and tell what the service itself costs.",
+        description="Hold many calls with the service in real time, against synthetic STT, LLM and "
+        "TTS services with fixed delays, and measure latency, CPU and memory of the service.",
     )
     cores = sorted(os.sched_getaffinity(0))
     add = parser.add_argument
-    add("--calls", type=int, default=100, help="calls at the same time (default: %(default)s)")
+    add("--calls", type=int, default=100, help="simultaneous calls (default: %(default)s)")
     add(
         "--seconds",
         type=float,
         default=20.0,
-        help="how long to measure while all calls are up (default: %(default)g)",
+        help="time to measure while all calls are up, s (default: %(default)g)",
     )
     add(
         "--barge-in",
         type=float,
         default=0.0,
         metavar="PART",
-        help="which part of the answers callers interrupt, 0 to 1 (default: %(default)g)",
+        help="part of the answers that callers interrupt, 0 to 1 (default: %(default)g)",
     )
     add(
         "--preemptive",
         choices=("off", "on", "both"),
         default="both",
-        help="whether the service answers ahead: its setting PREEMPTIVE. both: one run after the "
-        "other; the figures are those of off, because an answer begun before the end of its turn "
-        "has no added latency, and what on saves and costs stands below (default: %(default)s)",
+        help="the service's setting PREEMPTIVE (answering ahead). both: one run after the other. "
+        "The figures are those of off, because the added latency of an answer that begins before "
+        "the end of its turn is not defined; a second table compares on with off "
+        "(default: %(default)s)",
     )
     add(
         "--goes-on",
         type=float,
         default=0.1,
         metavar="PART",
-        help="in which part of the questions callers pause, long enough for their words to be "
-        "settled, and then go on, 0 to 1 (default: %(default)g)",
+        help="part of the questions in which callers pause and then go on, 0 to 1; the pause is "
+        "long enough for the words to be settled (default: %(default)g)",
     )
     add(
         "--json", metavar="FILE", help="write the figures as JSON; - is stdout instead of the table"
     )
     add(
-        "--hearing-ms",
+        "--stt-ms",
         type=int,
         default=300,
-        help="silence after which the recogniser sends the final segment and directly after it "
-        "the end of the turn (default: %(default)s)",
+        help="silence after which the STT sends the final segment and directly after it the end "
+        "of the turn, ms (default: %(default)s)",
     )
     add(
         "--settled-ms",
         type=int,
-        help="silence after which its guess at the words comes for the second time unchanged: a "
-        "service may begin to answer then; the first time is at half of that (default: half of "
-        "--hearing-ms, as real services need 0.6 to 0.9 s to end a turn, and guess every 0.3 s)",
+        help="silence after which the STT repeats its last partial unchanged, ms: the words are "
+        "settled, and a service may begin to answer. The first of the two partials comes at half "
+        "of this time (default: half of --stt-ms, as real services need 0.6 to 0.9 s to end a "
+        "turn and send a partial every 0.3 s)",
     )
     add(
         "--speech-end-ms",
         type=int,
-        help="silence after which the recogniser says that the sound is over (default: "
-        "--hearing-ms, between final segment and end of turn, which is the documented order; how "
-        "long a real service takes is not documented, and what answering ahead costs depends on "
-        "it: with less than half of --settled-ms it comes while the last word is half known)",
+        help="silence after which the STT sends SpeechEnded, ms (default: --stt-ms, between the "
+        "final segment and the end of the turn, which is the documented order). The time of a real "
+        "service is not documented, and the cost of answering ahead depends on it: with less than "
+        "half of --settled-ms, SpeechEnded comes while the last word is still incomplete",
     )
     add(
-        "--thinking-ms",
+        "--llm-ms",
         type=int,
         default=250,
-        help="what the model takes to its first words (default: %(default)s)",
+        help="time to the first words of the model, ms (default: %(default)s)",
     )
     add(
-        "--voice-ms",
+        "--tts-ms",
         type=int,
         default=150,
-        help="what the voice takes to its first sound (default: %(default)s)",
+        help="time to the first audio of the TTS, ms (default: %(default)s)",
     )
-    add("--core", type=int, default=cores[0], help="the service's core (default: %(default)s)")
+    add("--core", type=int, default=cores[0], help="core of the service (default: %(default)s)")
     add(
         "--load-core",
         type=int,
         default=cores[-1],
-        help="the core of callers and synthetic services (default: %(default)s)",
+        help="core of the callers and the synthetic services (default: %(default)s)",
     )
     add(
         "--command",
-        help="start this instead of the project's service, in an empty folder, with its settings "
-        "in the environment; only the process itself is measured, not its children",
+        help="command to start instead of the project's service. The command runs in an empty "
+        "folder with the settings in its environment; its child processes are not measured",
     )
     args = parser.parse_args()
     if not 1 <= args.calls <= MOST_CALLS:
@@ -116,14 +120,14 @@ def main() -> int:
     if args.seconds <= 0:
         parser.error("--seconds: give more than 0")
     if not {args.core, args.load_core} <= set(cores):
-        parser.error(f"--core, --load-core: this machine lets us use {cores}")
+        parser.error(f"--core, --load-core: give one of the available cores: {cores}")
 
     speech_end_ms = args.stt_ms if args.speech_end_ms is None else args.speech_end_ms
     silence = round(args.stt_ms / 1000 / FRAME_SECONDS)
     settled_ms = args.stt_ms / 2 if args.settled_ms is None else args.settled_ms
     settled = max(2, round(settled_ms / 1000 / FRAME_SECONDS))
     if args.settled_ms is not None and settled >= silence:
-        parser.error("--settled-ms: give less than --hearing-ms")
+        parser.error("--settled-ms: give less than --stt-ms")
 
     plan = Plan(
         calls=args.calls,
@@ -132,8 +136,8 @@ def main() -> int:
             settled * FRAME_SECONDS,
             speech_end_ms / 1000,
             args.stt_ms / 1000,
-            args.thinking_ms / 1000,
-            args.voice_ms / 1000,
+            args.llm_ms / 1000,
+            args.tts_ms / 1000,
         ),
         barge_in=args.barge_in,
         goes_on=args.goes_on,

@@ -1,8 +1,8 @@
-"""The callers: they speak, hear the answer out, pause, and speak again, as avr-core would send it.
+"""The synthetic callers: each speaks, listens to the answer, pauses and speaks again.
 
-One metronome drives them all against absolute deadlines, their frames spread over the 20 ms so
-that the load is even. A caller only writes down what arrives; understanding it is left for
-after the run.
+The callers use avr-core's WebSocket messages. One metronome drives all of them against absolute
+deadlines; their frames are spread over the 20 ms, so that the load is even. During the run a caller
+only records the messages that arrive; `figures` decodes them afterwards.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ _TICK_SECONDS = 0.001
 _SLOTS = round(FRAME_SECONDS / _TICK_SECONDS)
 
 _PAUSE_FRAMES = 25
-# An answer that has been quiet for so long is over; one that has not been said in full is waited
-# for: talking into the pauses of a service that is too slow would only hide that it is.
+# After this much silence (s) a complete answer is over. For the rest of an incomplete answer the
+# caller waits longer: speaking into the pauses of a slow service would hide that it is slow.
 _ANSWER_OVER_SECONDS = 0.4
 _ANSWER_LOST_SECONDS = 3.0
 _BARGE_IN_AFTER_SECONDS = 0.8
-# Of audio in base64, with no more JSON around it than there must be.
+# Audio at 16000 bytes/s in base64; the JSON around the audio is not counted.
 _MESSAGE_BYTES_PER_SECOND = 16000 * 4 / 3
-# What is on its way to the recogniser when the last frame is sent arrives within this time; a
-# service that fills a silent line with frames of its own does not begin so soon.
+# Within this time (s) the last frame reaches the recogniser. A service that fills a silent line
+# with frames of its own starts to do so later.
 _LAST_FRAME_SECONDS = 0.25
 
 
@@ -39,10 +39,10 @@ _LAST_FRAME_SECONDS = 0.25
 class Manners:
     """How callers behave.
 
-    barge_in: which part of the answers they do not hear out, 0 to 1.
-    patience: how long they wait for an answer before they ask the next question (s).
-    goes_on: which part of the questions they pause in, and then go on, 0 to 1.
-    pause: for how long (s).
+    barge_in: part of the answers that callers interrupt, 0 to 1.
+    patience: how long callers wait for an answer before they ask the next question, s.
+    goes_on: part of the questions in which callers pause and then go on, 0 to 1.
+    pause: length of that pause, s.
     """
 
     barge_in: float
@@ -58,14 +58,14 @@ class _Phase(Enum):
 
 
 class Caller(WSListener):
-    """One caller on one AVR WebSocket. `tick` is due every 20 ms."""
+    """One caller on one AVR WebSocket. `tick` must be called every 20 ms."""
 
     def __init__(self, call: Call, manners: Manners) -> None:
         self._call = call
         self._manners = manners
         self._turn = -1
         self._phase = _Phase.QUIET
-        # Not all at once, or every call would be in the same place of its turn for ever.
+        # Callers start at different times, or all calls would stay in step.
         self._frames_left = _PAUSE_FRAMES + call.number * 7 % 50
         self._breath_frames = 0
         self._asked_at = 0.0
@@ -76,21 +76,21 @@ class Caller(WSListener):
         self._silent = False
         self._transport: WSTransport | None = None
         self.done = asyncio.Event()
-        """Set when this caller has nothing more to ask, or nobody to ask."""
+        """Set when the caller has asked its last question, or the connection has ended."""
 
     async def dial(self, url: str) -> None:
-        """Connect and introduce the call; raises OSError or WSError when nobody answers."""
+        """Connect and send the `init` message. Raises OSError or WSError if that fails."""
         transport, _ = await ws_connect(lambda: self, url)
         self._call.init_at = time.perf_counter()
         transport.send(WSMsgType.TEXT, b'{"type":"init","uuid":"bench-%d"}' % self._call.number)
         self._transport = transport
 
     def leave(self) -> None:
-        """The turn this caller is in, or has not begun yet, is its last."""
+        """Make the current turn the caller's last, or the first turn if none has begun."""
         self._leaving = True
 
     async def hang_up(self) -> None:
-        """End the call, after what was sent has had time to arrive."""
+        """End the call, after a pause in which the last frames arrive."""
         self._silent = True
         await asyncio.sleep(_LAST_FRAME_SECONDS)
         if self._transport and not self._transport.is_disconnected:
@@ -100,7 +100,7 @@ class Caller(WSListener):
     def tick(self) -> None:
         if self._transport is None or self._silent:
             return
-        # A line carries frames until it is hung up, whether or not there is more to ask.
+        # A line carries frames until it is hung up, even after the last question.
         speaking = not self.done.is_set() and self._decide(time.perf_counter())
         mark = Mark(Turn(self._call.number, max(0, self._turn)), self._call.sent, speaking)
         audio = binascii.b2a_base64(encode(mark), newline=False)
@@ -114,7 +114,7 @@ class Caller(WSListener):
         now = time.perf_counter()
         message = frame.get_payload_as_bytes()
         self._call.arrived.append((now, message))
-        # Enough to know that the agent speaks: a full look at each message comes later.
+        # Enough to know that the agent speaks: the messages are decoded after the run.
         if b'audio"' in message[:32]:
             self._answer_last = now
             self._answer_left -= len(message) / _MESSAGE_BYTES_PER_SECOND
@@ -127,7 +127,7 @@ class Caller(WSListener):
             self.done.set()
 
     def _decide(self, now: float) -> bool:
-        """Go on to the next phase if it is time; True when the next frame is speech."""
+        """Go on to the next phase if it is due. Returns True if the next frame is speech."""
         self._frames_left -= 1
         if self._phase is _Phase.QUIET:
             if self._leaving and self._turn >= 0:
@@ -177,7 +177,7 @@ class Caller(WSListener):
         self._frames_left = _PAUSE_FRAMES + self._call.number * 7 % 20
 
     def _barges_in(self) -> bool:
-        # Spread over calls and turns, and the same in every run.
+        # Spread over calls and turns, and equal in every run.
         dice = (self._call.number * 31 + self._turn * 17) % 100
         return not self._leaving and dice < 100 * self._manners.barge_in
 
@@ -187,18 +187,21 @@ class Caller(WSListener):
 
 
 class Metronome:
-    """The one clock of all callers. lags: how late each of its ticks was, in seconds."""
+    """The clock of all callers.
+
+    lags: list to which the lateness of each tick is appended, s.
+    """
 
     def __init__(self, lags: list[float]) -> None:
         self._lags = lags
         self._slots: list[list[Callable[[], None]]] = [[] for _ in range(_SLOTS)]
 
     def add(self, tick: Callable[[], None]) -> None:
-        """Call `tick` every 20 ms from now on, in the emptiest of the slots."""
+        """Call `tick` every 20 ms from now on, in the slot with the fewest callers."""
         min(self._slots, key=len).append(tick)
 
     async def run(self) -> None:
-        """Tick until cancelled. A late tick is made up for: a phone line leaves no frame out."""
+        """Tick until cancelled. Late ticks are made up for: a phone line skips no frame."""
         began = time.perf_counter()
         count = 0
         while True:

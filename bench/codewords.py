@@ -1,6 +1,6 @@
-"""Calls and turns spelt in words, so that they survive a recogniser's text, a model and a voice.
+"""Calls and turns spelt in words, so that STT, LLM and TTS pass them on unchanged.
 
-Digits would not: a voice agent may turn "17" into "seventeen", or "1.7" into two sentences.
+Digits would be changed: a voice agent may turn "17" into "seventeen", or "1.7" into two sentences.
 """
 
 import re
@@ -17,14 +17,18 @@ _NUMBER = {word: number for number, word in enumerate(_WORDS)}
 _SPELT = re.compile(r"call (\w+) (\w+) turn (\w+) (\w+)")
 
 LIMIT = len(_WORDS) ** 2
-"""Calls, and turns of a call, are numbered below this."""
+"""Upper limit (exclusive) of the numbers of calls and turns."""
 
 _PARTS = ("first", "second", "third")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Turn:
-    """A turn of a call; both counted from 0."""
+    """A turn of a call.
+
+    call: number of the call, from 0.
+    number: of the turn, from 0.
+    """
 
     call: int
     number: int
@@ -34,15 +38,15 @@ class Turn:
 
 
 def question(turn: Turn) -> str:
-    """What the recogniser understands of the caller."""
+    """The text that the recogniser returns for the caller's turn."""
     return f"This is {turn}."
 
 
 def so_far(turn: Turn, share: float, *, settled: bool) -> str:
-    """What the recogniser understands when `share` (0 to 1) of the question has been said.
+    """The recogniser's text when only part of the question has been spoken.
 
-    Less than all of it names no turn. settled: whole words only; otherwise the last word is what
-    there is of it, and will change.
+    share: spoken part of the question, 0 to 1. Below 1 the text does not name the turn.
+    settled: whole words only; otherwise the last word may be incomplete and will change.
     """
     text = question(turn)
     if share >= 1:
@@ -52,15 +56,15 @@ def so_far(turn: Turn, share: float, *, settled: bool) -> str:
 
 
 def answer(turn: Turn | None) -> list[str]:
-    """What the model says: sentences that cannot be mistaken for those of another turn.
+    """The model's answer: sentences that differ from those of every other turn.
 
-    None: to half a question. As long as other answers, and never to be heard.
+    turn: None for half a question. That answer is as long as the others and must not be played.
     """
     return [f"Here is the {part} part for {turn or 'a question cut in half'}." for part in _PARTS]
 
 
 def find(text: str) -> Turn | None:
-    """The last turn that a text names."""
+    """The last turn that a text names; None if the text names none."""
     found = _SPELT.findall(letters(text))
     if not found or any(word not in _NUMBER for word in found[-1]):
         return None
@@ -69,7 +73,7 @@ def find(text: str) -> Turn | None:
 
 
 def letters(text: str) -> str:
-    """The words of a text alone: punctuation, case and spacing are the service's own business."""
+    """The text in lower case, without punctuation and extra spaces, which services may change."""
     return " ".join(re.findall(r"[a-z]+", text.lower()))
 
 

@@ -1,10 +1,10 @@
-"""Answering ahead: what it saves and what it costs, by the same load with the setting off and on.
+"""Answering ahead: savings and costs, from two runs of the same load with PREEMPTIVE off and on.
 
-Voice to voice is what the caller measures, from the last word to the agent's first frame; how
-much of it can be saved is the time between settled words and the end of the turn. The cost is in
-answers that are dropped because the caller went on speaking. It is told as the share of the
-tokens of the same run that were kept: two runs never have quite the same number of turns, and a
-longer call has longer prompts.
+The savings are in the voice-to-voice latency, which the caller experiences from the last word to
+the agent's first frame. At most the time between settled words and the end of the turn can be
+saved. The costs are tokens for answers that are dropped because the caller went on speaking. They
+are given as a percentage of the tokens of kept answers in the same run, because two runs never have
+the same number of turns, and a longer call has longer prompts.
 """
 
 from dataclasses import asdict, dataclass
@@ -14,15 +14,18 @@ from bench.figures import Spending, Spread
 from bench.ledger import Delays
 from bench.report import Report
 
-# What the service may take beyond the clouds' own times (s), at p95.
+# Budget of the service beyond the delays of STT, LLM and TTS (s), at p95.
 _MARGIN = 0.03
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two runs that differ in nothing but PREEMPTIVE.
+    """Two runs that differ only in PREEMPTIVE.
 
-    goes_on: which part of the questions went on after a pause, 0 to 1.
+    delays: of the synthetic services.
+    goes_on: part of the questions in which callers paused and then went on, 0 to 1.
+    off: the run with PREEMPTIVE=off.
+    on: the run with PREEMPTIVE=on.
     """
 
     delays: Delays
@@ -31,7 +34,7 @@ class Comparison:
     on: Report
 
     def document(self) -> dict[str, Any]:
-        """Everything for a machine. Times in ms; tokens for each turn."""
+        """The comparison for a machine. Times are in ms, token counts for the whole run."""
         off, on = _voice_to_voice(self.off), _voice_to_voice(self.on)
         return {
             "valid": self._is_valid,
@@ -48,7 +51,7 @@ class Comparison:
         }
 
     def table(self) -> str:
-        """Everything for a person."""
+        """The comparison for a person."""
         before = 1000 * (self.delays.stt - self.delays.settled)
         off, on = _voice_to_voice(self.off), _voice_to_voice(self.on)
         budget = self._budget_ms()
@@ -65,7 +68,7 @@ class Comparison:
         ]
         rows = [
             f"answering ahead: words are settled {before:.0f} ms before the turn is over, {part};",
-            f"the end of the sound is told {max(0.0, sound):.0f} ms before the end of the turn",
+            f"SpeechEnded is sent {max(0.0, sound):.0f} ms before the end of the turn",
             "",
             f"{'PREEMPTIVE':34}{'off':>9}{'on':>9}{'on/off':>9}",
             *(
@@ -78,7 +81,7 @@ class Comparison:
                 *((kept.requests + dropped.requests) / turns for kept, dropped, turns in costs),
             ),
             _row(
-                "  of them dropped unheard",
+                "  of these, dropped unheard",
                 *(dropped.requests / turns for _, dropped, turns in costs),
             ),
         ]
@@ -120,7 +123,10 @@ def _run(report: Report) -> dict[str, Any]:
 
 
 def _extra(spending: Spending, part: str) -> float:
-    """What the dropped answers cost, in percent of what the kept ones did."""
+    """Tokens of the dropped answers, in percent of the tokens of the kept answers.
+
+    part: "prompt" or "completion".
+    """
     kept, dropped = getattr(spending.kept, part), getattr(spending.dropped, part)
     return 100 * dropped / kept if kept else 0.0
 

@@ -1,10 +1,10 @@
-"""A run's ledger, judged: how late, how even, how whole, how dear.
+"""The figures of a run, from its ledger: latency, jitter, integrity of the audio, and tokens.
 
-An answer belongs to the turn whose end came last before it. What the model and the voice took
-for it, as they measured themselves, is not the service's doing and is taken away; what this
-process was late by remains in the figures, and is reported beside them. An answer that the model
-began before the turn's end has no added latency: part of what the clouds took lies before the end,
-and taking all of it away would leave less than nothing.
+An answer belongs to the last turn that ended before the answer began. The added latency excludes
+the times that the synthetic LLM and TTS took, as they measured themselves; it includes the lateness
+of this process, which is reported beside the figures. If the model began an answer before the turn
+ended, the answer has no added latency: part of the time of LLM and TTS lies before the end of the
+turn, so excluding all of it would give a negative latency.
 """
 
 import base64
@@ -21,15 +21,15 @@ from bench.frames import FRAME_BYTES, FRAME_SECONDS
 from bench.ledger import Call, Ledger, Request, Session, Usage
 from bench.voiceprint import compare
 
-# A phone's jitter buffer hides less than this; more is a hole in a word.
+# A phone's jitter buffer hides shorter gaps (s); a longer gap is audible.
 _GAP_SECONDS = 0.04
-# The rule of thumb for English; what counts is the ratio of two such figures.
+# The usual estimate for English; only ratios of such estimates are used.
 _CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How values are spread; zeros when there are none."""
+    """Percentiles and maximum of a list of values; zeros for an empty list."""
 
     count: int
     p50: float
@@ -39,7 +39,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float], scale: float = 1.0) -> "Spread":
-        """Of values, each multiplied by `scale`."""
+        """The spread of `values`, each multiplied by `scale`."""
         numbers = scale * np.fromiter(values, dtype=np.float64)
         if not numbers.size:
             return cls(0, 0.0, 0.0, 0.0, 0.0)
@@ -49,7 +49,13 @@ class Spread:
 
 @dataclass(slots=True)
 class Integrity:
-    """Whether everybody heard exactly what was meant for them. faults: in words."""
+    """Whether callers and recognisers received exactly the audio that was sent to them.
+
+    answers: number of answers checked.
+    caller_frames: number of caller frames that reached the recogniser intact.
+    interruptions: number of interrupted answers.
+    faults: descriptions of the errors.
+    """
 
     answers: int = 0
     caller_frames: int = 0
@@ -59,7 +65,15 @@ class Integrity:
 
 @dataclass(slots=True)
 class Timings:
-    """Every time that was measured, in seconds."""
+    """All measured times, in seconds.
+
+    added: latency that the service added to a turn.
+    voice_to_voice: from the caller's last word to the first frame of the answer.
+    jitter: distance of each frame from the 20 ms grid.
+    gaps: number of gaps in the agent's voice above 40 ms.
+    barge_in: from the caller's speech to the last frame of the interrupted answer.
+    session_open: from the start of the call to the start of the STT session.
+    """
 
     added: list[float] = field(default_factory=list)
     voice_to_voice: list[float] = field(default_factory=list)
@@ -71,7 +85,7 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What requests to the model cost, in tokens, estimated from characters."""
+    """Tokens of requests to the model, estimated from characters."""
 
     requests: int
     prompt: float
@@ -88,8 +102,12 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What was spent on the model in the whole run: on the last request of each turn, and on
-    requests before it, whose answers were dropped."""
+    """Tokens spent on the model in the whole run.
+
+    turns: number of turns.
+    kept: the last request of each turn.
+    dropped: earlier requests, whose answers were dropped.
+    """
 
     turns: int
     kept: Tokens
@@ -108,7 +126,12 @@ class Spending:
 
 @dataclass(slots=True)
 class _Heard:
-    """What a caller got: audio with its times, and the times of `interruption`."""
+    """The decoded messages that a caller received.
+
+    audio: arrival time and samples of each message.
+    interruptions: arrival times.
+    errors: texts.
+    """
 
     audio: list[tuple[float, bytes]] = field(default_factory=list)
     interruptions: list[float] = field(default_factory=list)
@@ -119,7 +142,13 @@ class _Heard:
 
 
 def judge(ledger: Ledger, begin: float, end: float) -> tuple[Timings, Integrity]:
-    """Judge a run: its timings where a turn ended from `begin` to `end`, its integrity always."""
+    """Evaluate a run.
+
+    begin: start of the measurement, on the ledger's clock.
+    end: end of the measurement, on the ledger's clock.
+
+    Timings cover the turns that ended from `begin` to `end`, integrity covers the whole run.
+    """
     timings, integrity = Timings(), Integrity(faults=list(ledger.protocol_errors))
     integrity.faults += _spoken_too_soon(ledger.speaking)
     sessions: dict[int | None, list[Session]] = defaultdict(list)
@@ -156,7 +185,8 @@ def judge(ledger: Ledger, begin: float, end: float) -> tuple[Timings, Integrity]
                 ]
             if frames and asked and voiced and begin <= ended <= end:
                 first = frames[0][0]
-                # Of several requests, made before the turn was sure to be over, the last was used.
+                # If the service asked several times before the turn was confirmed, the last
+                # request was used.
                 thought = max((r for r in asked if r.came_at < first), key=lambda r: r.came_at)
                 if thought.came_at >= ended:
                     timings.added.append(first - ended - thought.took - voiced[0].took)
@@ -168,11 +198,11 @@ def judge(ledger: Ledger, begin: float, end: float) -> tuple[Timings, Integrity]
 
 
 def _spoken_too_soon(speaking: list[Request]) -> list[str]:
-    """An answer to half a question must be dropped without costing a voice."""
+    """Faults for answers to half a question that reached the TTS; they must be dropped before."""
     dropped = f" {letters(' '.join(answer(None)))} "
     texts = [request.text for request in speaking if request.turn is None]
     return [
-        f"an answer to half a question was given to the voice: {text}"
+        f"an answer to half a question was sent to the TTS: {text}"
         for text in texts
         if letters(text) and f" {letters(text)} " in dropped
     ]
@@ -205,25 +235,25 @@ def _line_faults(call: Call, sessions: list[Session], heard: _Heard) -> list[str
     if call.unanswered:
         faults.append(f"{call.unanswered} questions were not answered")
     if len(sessions) != 1:
-        faults.append(f"{len(sessions)} recogniser sessions heard it")
+        faults.append(f"the call had {len(sessions)} recogniser sessions instead of one")
     for session in sessions:
         if session.received.damage:
             faults.append(f"frames to the recogniser: {session.received.damage}")
         elif session.received.whole != call.sent and not call.complaint:
             never = call.sent - session.received.whole
-            faults.append(f"frames to the recogniser: {never} never came")
+            faults.append(f"frames to the recogniser: {never} did not arrive")
     return faults
 
 
 def _answer_faults(
     turn: Turn, frames: list[tuple[float, bytes]], voiced: list[Request], interrupted: bool
 ) -> list[str]:
-    # A sentence may be asked for twice (a retry), or before another that comes first (both are
-    # asked for at once, and overtake each other on the way): it must be heard once, in its place.
+    # A sentence may be requested twice (a retry), or before an earlier sentence (parallel requests
+    # overtake each other): the caller must hear it once, in its place.
     whole = letters(" ".join(answer(turn)))
     texts = sorted({request.text for request in voiced}, key=lambda text: whole.find(letters(text)))
     if not interrupted and letters(" ".join(texts)) != whole:
-        return [f"the voice was asked for {texts}"]
+        return [f"the TTS got {texts}"]
     return compare(b"".join(pcm for _, pcm in frames), texts, interrupted=interrupted)
 
 
@@ -235,9 +265,9 @@ def _interruption_faults(stopped: list[float], frames: list[tuple[float, bytes]]
 
 
 def _even(frames: list[tuple[float, bytes]], timings: Timings) -> None:
-    """Compare the frames' arrival with the 20 ms grid that the first one sets.
+    """Compare the frames' arrival with a 20 ms grid that starts with the first frame.
 
-    After a gap a new grid begins: one hole is one fault, not a whole answer that is late.
+    After a gap a new grid starts, so that a gap counts once and the frames after it are not late.
     """
     due = previous = frames[0][0]
     for at, pcm in frames:

@@ -1,9 +1,9 @@
-"""The caller's frames: 20 ms that say whose they are, and the ledger of those that arrived.
+"""The caller's frames, each with a signature, and the record of the frames that arrived.
 
-A frame is a square wave whose signs spell 80 bits, two samples for each: call, turn, number of
-the frame in its call, checksum. Signs survive gain, and noise below the wave; its level says
-whether the caller is speaking. Encoding and decoding cost about 2 us each: they happen a
-hundred times a second for each call, in the process that also measures.
+A frame of 20 ms is a square wave whose signs encode 80 bits, two samples a bit: call, turn, number
+of the frame in the call, checksum. The signs survive gain, and noise below the level of the wave.
+The level says whether the caller is speaking. Encoding and decoding take about 2 us each, because
+they happen a hundred times a second for each call, in the process that also measures.
 """
 
 import struct
@@ -15,7 +15,7 @@ from bench.codewords import Turn
 FRAME_BYTES = 320
 FRAME_SECONDS = 0.02
 SPEECH_FRAMES = 30
-"""A question takes so many of them."""
+"""Number of frames in a question."""
 
 _LOUD, _QUIET = 8000, 300
 _LOUD_FROM = 2000
@@ -29,13 +29,18 @@ def _patterns(level: int) -> list[bytes]:
 
 
 _SPEECH, _SILENCE = _patterns(_LOUD), _patterns(_QUIET)
-# The high byte of a sample tells its sign: 0-127 is a one, the rest a nought.
+# The high byte of a sample gives the sign: 0-127 is a one, 128-255 a zero.
 _SIGN = bytes(ord("1") if byte < 128 else ord("0") for byte in range(256))
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a frame says of itself. number: counted from 0 over the whole call."""
+    """The signature of a frame.
+
+    turn: the turn to which the frame belongs.
+    number: of the frame, counted from 0 over the whole call.
+    speaking: the frame is speech, not silence.
+    """
 
     turn: Turn
     number: int
@@ -51,7 +56,7 @@ def encode(mark: Mark) -> bytes:
 
 
 def decode(frame: bytes) -> Mark | None:
-    """What a frame says of itself; None when it is damaged, or nothing of ours."""
+    """The signature of a frame; None if the frame is damaged or not from this benchmark."""
     if len(frame) != FRAME_BYTES:
         return None
     spelt = int(frame[1::4].translate(_SIGN), 2).to_bytes(_CHECKED.size, "big")
@@ -64,9 +69,16 @@ def decode(frame: bytes) -> Mark | None:
 
 @dataclass(slots=True)
 class Received:
-    """What one recogniser session got of the call it serves.
+    """Record of the frames that one recogniser session received. All counts are frames.
 
-    All counts are of frames. A frame is lost when a later one of the call came in its place.
+    call: number of the call; None before the first frame.
+    whole: new frames of the call.
+    lost: frames of the call that were missing when a later frame arrived.
+    repeated: frames of the call that had arrived before.
+    foreign: frames of another call.
+    damaged: frames without a valid signature.
+    invented: frames of digital silence, which no caller sends.
+    next_number: expected number of the next frame.
     """
 
     call: int | None = None
@@ -80,7 +92,10 @@ class Received:
     _rest: bytes = field(default=b"", repr=False)
 
     def take(self, audio: bytes) -> list[Mark]:
-        """Take the next piece of the stream, cut anywhere; give the call's own new frames."""
+        """Check the next piece of the stream. Returns the signatures of the call's new frames.
+
+        audio: s16le at 8 kHz, cut anywhere.
+        """
         if self._rest or len(audio) != FRAME_BYTES:
             audio = self._rest + audio
         whole = len(audio) - len(audio) % FRAME_BYTES
@@ -90,7 +105,7 @@ class Received:
 
     @property
     def damage(self) -> str:
-        """What went wrong, in words; empty when nothing did."""
+        """Description of the errors; empty if there are none."""
         wrong = {
             "lost": self.lost,
             "repeated": self.repeated,

@@ -1,7 +1,7 @@
-"""What happened in a run, written down by everybody who took part; judged afterwards.
+"""The ledger: the raw record of a run, written by callers and synthetic services.
 
-All times are `time.perf_counter()` of this one process, so they may be subtracted freely.
-Nothing is computed while calls are up: whoever measures must not be what is slow.
+All times are `time.perf_counter()` of this process, so they can be subtracted from each other.
+`figures` evaluates the ledger after the run, so that the measuring process stays fast during it.
 """
 
 from dataclasses import dataclass, field
@@ -12,9 +12,14 @@ from bench.frames import Received
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """What the synthetic services take, in seconds: the recogniser to be sure of the words, that
-    the sound is over, and that the turn is; the model to its first words, the voice to its first
-    sound."""
+    """Delays of the synthetic services, s.
+
+    settled: silence after which the STT repeats its last partial unchanged.
+    speech_end: silence after which the STT sends SpeechEnded.
+    stt: silence after which the STT ends the turn.
+    llm: time to the first words of the model.
+    voice: time to the first audio of the TTS.
+    """
 
     settled: float
     speech_end: float
@@ -25,9 +30,12 @@ class Delays:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to a synthetic service: what was asked, when, and when the answer began.
+    """One request to the synthetic LLM or TTS.
 
-    turn: None for a request that names none, such as a warm-up.
+    turn: the turn that the request names; None if it names none, such as a warm-up.
+    text: the caller's question for the LLM, the text to speak for the TTS.
+    came_at: arrival of the request.
+    answered_at: start of the answer.
     """
 
     turn: Turn | None
@@ -37,16 +45,17 @@ class Request:
 
     @property
     def took(self) -> float:
-        """What the service itself took: the time that is not the caller's to pay."""
+        """Time that the synthetic service took (s). It is not part of the added latency."""
         return self.answered_at - self.came_at
 
 
 @dataclass(slots=True)
 class Usage:
-    """What one request to the model cost, in characters: what it read, and what it wrote until the
-    service hung up or it was done.
+    """The size of one request to the model and of its answer, in characters.
 
-    turn: None when the question was half a question.
+    turn: the turn that the request names; None for half a question.
+    read: length of the prompt, tools included.
+    wrote: length of the answer until it was complete or the service disconnected.
     """
 
     turn: Turn | None
@@ -58,7 +67,10 @@ class Usage:
 class Session:
     """One session of the recogniser.
 
-    speech_began, turn_ended: when the event was sent, by number of the turn.
+    started_at: time of StartRecognition.
+    received: record of the caller's frames.
+    speech_began: for each turn's number, arrival of the first speech frame.
+    turn_ended: for each turn's number, when EndOfTurn was sent.
     """
 
     started_at: float
@@ -69,11 +81,16 @@ class Session:
 
 @dataclass(slots=True)
 class Call:
-    """One call as its caller lived it.
+    """The caller's record of one call.
 
-    arrived: every message of the service as it came: time and JSON text.
-    barged: the turns in which this caller spoke into the answer before.
-    complaint: why the call could not go on; empty when it could.
+    number: of the call, from 0.
+    init_at: time of the `init` message.
+    sent: number of frames sent.
+    speech_ended: for each turn's number, time of the last speech frame.
+    barged: numbers of the turns with which the caller interrupted the answer before.
+    unanswered: number of questions without an answer.
+    arrived: the service's messages: arrival time and JSON text.
+    complaint: why the call failed; empty if it did not.
     """
 
     number: int
@@ -88,7 +105,16 @@ class Call:
 
 @dataclass(slots=True)
 class Ledger:
-    """A run. lags: how late each tick of the callers' clock was, in seconds."""
+    """The record of a run.
+
+    sessions: of the STT.
+    llm: requests to the LLM that were answered.
+    speaking: requests to the TTS that were answered.
+    usage: all requests to the LLM.
+    calls: of the callers.
+    lags: lateness of each tick of the callers' clock, s.
+    protocol_errors: violations of the vendors' protocols.
+    """
 
     sessions: list[Session] = field(default_factory=list)
     llm: list[Request] = field(default_factory=list)

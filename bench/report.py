@@ -1,23 +1,36 @@
-"""The figures of a run beside their budgets: a table to read, a document to compare."""
+"""The report on a run: the figures beside their budgets, as a table or as a JSON document."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.figures import Integrity, Spending, Spread, Timings
 
-# A load that is later than this, or busier, measures itself and not the service.
+# A load generator that is later (ms), or busier (part of a core), measures itself, not the service.
 _LAG_MS = 5.0
 _LOAD_CPU = 0.9
-# A service that waits longer for its core is measured together with other programs.
+# If the service waits longer for its core (part of the time), other programs distort the timings.
 _WAITED = 0.05
 _FAULTS_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """How a run was made. Times in seconds; CPU of service and load while all calls were up, and
-    how long each waited for its core meanwhile; memory in bytes, after a warm-up call and with all
-    calls; lags of the load. preemptive: the service's setting, "on" or "off"."""
+    """The conditions of a run. Times are in seconds, for the measurement with all calls up.
+
+    preemptive: the service's setting PREEMPTIVE, "on" or "off".
+    calls: number of calls.
+    seconds: length of the measurement.
+    core: number of the service's core.
+    load_core: number of the core of callers and synthetic services.
+    ready: time from the start of the service until it was ready.
+    service_cpu: CPU time of the service.
+    load_cpu: CPU time of callers and synthetic services.
+    service_waited: time in which the service waited for its core.
+    load_waited: time in which callers and synthetic services waited for their core.
+    idle_memory: of the service after the warm-up call, bytes.
+    busy_memory: of the service with all calls, bytes.
+    lags: lateness of each tick of the callers' clock.
+    """
 
     preemptive: str
     calls: int
@@ -36,7 +49,7 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run that has been judged."""
+    """An evaluated run."""
 
     conditions: Conditions
     timings: Timings
@@ -45,12 +58,12 @@ class Report:
 
     @property
     def whole(self) -> bool:
-        """Whether all audio went where it should, and there was some."""
+        """Whether the audio of all calls was complete and correct, with at least one answer."""
         return not self.integrity.faults and self.integrity.answers > 0
 
     @property
     def doubt(self) -> str:
-        """Why the timings cannot be trusted; empty when they can."""
+        """Why the timings are not valid; empty if they are."""
         made, lag, busy = self.conditions, self._lag().p99, self._load_share()
         waited = 100 * made.service_waited / made.seconds
         if lag > _LAG_MS:
@@ -58,11 +71,11 @@ class Report:
         if busy > _LOAD_CPU:
             return f"the load needed {100 * busy:.0f} % of its core"
         if made.service_waited > _WAITED * made.seconds:
-            return f"the service waited {waited:.0f} % of the time for a core that others used"
+            return f"the service waited {waited:.0f} % of the time for a core in use by others"
         return ""
 
     def document(self) -> dict[str, Any]:
-        """Everything for a machine. Times in ms, spreads as count, p50, p95, p99, worst."""
+        """The report for a machine. Times are in ms, spreads have count, p50, p95, p99, worst."""
         made = self.conditions
         return {
             "preemptive": made.preemptive,
@@ -93,7 +106,7 @@ class Report:
         }
 
     def table(self) -> str:
-        """Everything for a person."""
+        """The report for a person."""
         made, timings = self.conditions, self.timings
         rows = [
             f"{made.calls} calls, measured for {made.seconds:.0f} s, PREEMPTIVE={made.preemptive}; "
@@ -105,7 +118,7 @@ class Report:
             f"{'':34}{'p50':>9}{'p95':>9}{'p99':>9}{'worst':>9}   budget",
             _row("added latency of a turn, ms", self._ms(timings.added), p50=5, p99=20),
             _row("barge-in to last frame, ms", self._ms(timings.barge_in), p99=20),
-            _row("hearing session open, ms", self._ms(timings.session_open), p99=50),
+            _row("STT session open, ms", self._ms(timings.session_open), p99=50),
             _row("frame jitter, ms", self._ms(timings.jitter)),
             _row("voice to voice, ms", self._ms(timings.voice_to_voice)),
             "",
@@ -119,7 +132,7 @@ class Report:
         return "\n".join(rows)
 
     def trust(self) -> list[str]:
-        """For a person: whether the audio was whole, and whether the timings can be believed."""
+        """Lines for a person: whether the audio was complete and whether the timings are valid."""
         made, heard = self.conditions, self.integrity
         busy = 100 * self._load_share()
         waited = [100 * each / made.seconds for each in (made.service_waited, made.load_waited)]
@@ -131,7 +144,7 @@ class Report:
             ),
             *(f"  {fault}" for fault in heard.faults[:_FAULTS_SHOWN]),
             f"load: {busy:.0f} % of its core, {self._lag().p99:.1f} ms late (p99)",
-            f"waiting for a core others used: service {waited[0]:.1f} %, load {waited[1]:.1f} %",
+            f"waited for a core in use: service {waited[0]:.1f} %, load {waited[1]:.1f} %",
             f"timings NOT VALID: {self.doubt}; take fewer calls, or stop other programs"
             if self.doubt
             else "timings valid",

@@ -1,4 +1,4 @@
-"""One run: synthetic services up, the service started, calls made, measured, and ended."""
+"""One run of the benchmark: start the synthetic services and the service, make calls, measure."""
 
 import asyncio
 import contextlib
@@ -25,22 +25,29 @@ from bench.web import Web
 DEFAULT_COMMAND = (sys.executable, "-m", "avr_sts_speechmatics", "serve")
 
 MOST_CALLS = LIMIT - 1
-"""One number is kept for the warm-up call."""
+"""Largest number of calls; one number is reserved for the warm-up call."""
 
-# A turn takes about this long: callers who dial evenly over it keep the load even.
+# A turn takes about this long (s): callers who dial evenly over a turn keep the load even.
 _DIALLING_SECONDS = 7.0
 _SETTLING_SECONDS = 1.0
 _PATIENCE_SECONDS = 5.0
-# The longest a caller needs to end the turn it is in, beyond its patience.
+# The longest time a caller needs to end its turn, beyond its patience (s).
 _LEAVING_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run.
+    """The parameters of a run.
 
-    barge_in, goes_on: which part of the answers is interrupted, and of the questions goes on after
-    a pause, 0 to 1. preemptive: the service's setting, "on" or "off".
+    calls: number of simultaneous calls.
+    seconds: time to measure while all calls are up.
+    delays: of the synthetic services.
+    barge_in: part of the answers that callers interrupt, 0 to 1.
+    goes_on: part of the questions in which callers pause and then go on, 0 to 1.
+    preemptive: the service's setting PREEMPTIVE, "on" or "off".
+    core: number of the service's core.
+    load_core: number of the core of callers and synthetic services.
+    command: starts the service.
     """
 
     calls: int
@@ -56,7 +63,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """What the clocks show, in seconds: the wall's, CPU of both processes, waiting of both."""
+    """Readings of the clocks, s.
+
+    time: wall clock.
+    service: CPU time of the service.
+    load: CPU time of this process.
+    service_waited: time in which the service waited for its core.
+    load_waited: time in which this process waited for its core.
+    """
 
     time: float
     service: float
@@ -80,10 +94,10 @@ class Clocks:
 
 
 async def run(plan: Plan) -> Report:
-    """Make one run. Raises BenchError when it cannot be made.
+    """Make one run. Raises BenchError if the service cannot be started or ends too early.
 
-    Takes the warm-up call, dialling, `plan.seconds` and the last turns: about 25 s more than
-    those seconds. The child process is always ended.
+    A run takes about 25 s longer than `plan.seconds`, for the warm-up call, for dialling and for
+    the last turns. The service's process is always stopped.
     """
     os.sched_setaffinity(0, {plan.load_core})
     ledger = Ledger()
@@ -100,7 +114,7 @@ async def run(plan: Plan) -> Report:
 
 @contextlib.asynccontextmanager
 async def cloud(ledger: Ledger, delays: Delays) -> AsyncIterator[tuple[int, int]]:
-    """The synthetic services, up: gives the recogniser's port, and that of model and voice."""
+    """Run the synthetic services. Yields the port of the STT, and the port of LLM and TTS."""
     stt = await ws_create_server(
         lambda request: SttStream.answer(request, ledger, delays), "127.0.0.1", 0
     )
@@ -115,11 +129,11 @@ async def cloud(ledger: Ledger, delays: Delays) -> AsyncIterator[tuple[int, int]
 
 async def _measure(plan: Plan, ledger: Ledger, service: Service, url: str) -> Report:
     patience = _PATIENCE_SECONDS + plan.delays.stt + plan.delays.llm + plan.delays.voice
-    # The longest pause that does not end a turn: words are settled in it, and then there are more.
+    # The longest pause that does not end a turn: the words settle, then the caller goes on.
     pause = plan.delays.stt - FRAME_SECONDS
     manners = Manners(plan.barge_in, patience, plan.goes_on, pause)
     metronome = Metronome(ledger.lags)
-    # What is written down is never garbage; looking for garbage in it would make this process late.
+    # The ledger is never garbage; collecting garbage would make this process late.
     gc.collect()
     gc.disable()
     try:
@@ -143,7 +157,7 @@ async def _measure(plan: Plan, ledger: Ledger, service: Service, url: str) -> Re
             await _take_leave(callers, patience)
             ticking.cancel()
     except ExceptionGroup as group:
-        # Of the metronome and the run, one failed and the other was stopped for it.
+        # Either the metronome or the run failed, and the other was cancelled.
         raise group.exceptions[0] from group
     finally:
         gc.enable()
@@ -178,13 +192,13 @@ async def _dial(
         await caller.dial(url)
         metronome.add(caller.tick)
     except (OSError, WSError) as error:
-        call.complaint = f"the service did not take it: {error}"
+        call.complaint = f"the service did not take the call: {error}"
         caller.done.set()
     return caller
 
 
 async def _take_leave(callers: list[Caller], patience: float) -> None:
-    """Let each caller end its turn, its first if it had none yet, and hang up; within a bound."""
+    """Let each caller finish its current (or first) turn and hang up, within a time limit."""
     for caller in callers:
         caller.leave()
     try:
@@ -192,7 +206,7 @@ async def _take_leave(callers: list[Caller], patience: float) -> None:
             for caller in callers:
                 await caller.done.wait()
     except TimeoutError:
-        # They hang up in the middle of a turn: the ledger will tell.
+        # These callers hang up within a turn, which the evaluation reports as a fault.
         pass
     await asyncio.gather(*(caller.hang_up() for caller in callers))
 
@@ -211,7 +225,7 @@ def _environment(plan: Plan, port: int, stt_port: int, web_port: int) -> dict[st
         "OPENAI_API_KEY": "bench-key",
         "OPENAI_BASE_URL": f"http://127.0.0.1:{web_port}/v1",
         "SPEECHMATICS_WELCOME_MESSAGE": "",
-        # Whatever is heard shall be an answer.
+        # No prompts and fillers: all audio must be answers.
         "NO_INPUT_S": "0",
         "FILLER_AFTER_MS": "0",
         "LOG_LEVEL": "warning",

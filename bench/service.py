@@ -1,4 +1,4 @@
-"""The service under test: a child process on a core of its own, watched through /proc."""
+"""The service under test: a child process on its own core, measured through /proc."""
 
 import asyncio
 import contextlib
@@ -13,18 +13,20 @@ from pathlib import Path
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 10.0
-# What may change how the service behaves comes from the benchmark alone.
+# Prefixes of settings: the service gets them only from the benchmark, not from the environment.
 _OWN_PREFIXES = ("SPEECHMATICS_", "OPENAI_", "AVR_", "AMI_", "WEBHOOK_")
 
 
 class BenchError(Exception):
-    """The run cannot be made; the text is one sentence for the person who started it."""
+    """The run failed; the text is one sentence for the person who started the benchmark."""
 
 
 def waited_seconds(process: int) -> float:
-    """How long a process's main thread was ready to run while others had its core, so far.
+    """Time (s) in which a process's main thread was ready to run but waited for its core.
 
-    0 where the kernel does not keep count.
+    process: process id.
+
+    Returns 0 if the kernel does not count this time.
     """
     try:
         fields = Path(f"/proc/{process}/schedstat").read_text().split()
@@ -34,15 +36,20 @@ def waited_seconds(process: int) -> float:
 
 
 class Service:
-    """A running service.
+    """The running service.
 
-    ready_seconds: from its start to its first sign of being ready.
+    ready_seconds: time from the start until the service was ready; 0 before.
     """
 
     def __init__(self, command: list[str], environment: dict[str, str], core: int) -> None:
-        """Start it. Raises BenchError when the command cannot be run."""
+        """Start the service. Raises BenchError if the command cannot be run.
+
+        command: program and arguments.
+        environment: the service's settings, added to the inherited environment.
+        core: number of the core on which the service runs.
+        """
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(_OWN_PREFIXES)}
-        # An empty folder to live in: no .env file of a developer is found there.
+        # An empty working folder, so that the service does not find a developer's .env file.
         self._home = tempfile.TemporaryDirectory(prefix="bench-")
         self._port = int(environment["PORT"])
         self._started = time.perf_counter()
@@ -53,7 +60,7 @@ class Service:
                 env=inherited | environment,
                 cwd=self._home.name,
                 stdin=subprocess.DEVNULL,
-                # Our own stdout is for the figures alone.
+                # The benchmark's own stdout is reserved for the figures.
                 stdout=sys.stderr,
             )
         except OSError as error:
@@ -62,9 +69,10 @@ class Service:
         os.sched_setaffinity(self._process.pid, {core})
 
     async def wait_until_ready(self) -> None:
-        """Return when GET /ready is answered by anything but 503: others have no such page.
+        """Wait until GET /ready is answered with any status but 503.
 
-        Raises BenchError when it takes too long, or the process ends.
+        Other implementations have no /ready and answer 404. Raises BenchError if the service is
+        not ready in time, or if its process ends.
         """
         while time.perf_counter() - self._started < _READY_SECONDS:
             if self._process.poll() is not None:
@@ -76,21 +84,20 @@ class Service:
         raise BenchError(f"The service was not ready within {_READY_SECONDS:.0f} s.")
 
     def cpu_seconds(self) -> float:
-        """CPU time of the process so far, its own and the kernel's on its behalf."""
+        """CPU time of the process so far (s), user and system time."""
         stat = self._read("stat")
-        # The name in parentheses may hold spaces: count from behind it.
+        # The process name in parentheses may contain spaces: count the fields after it.
         fields = stat.rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
     def waited_seconds(self) -> float:
-        """How long it has waited for its core."""
+        """Time in which the service has waited for its core so far (s)."""
         return waited_seconds(self._process.pid)
 
     def memory_bytes(self) -> int:
-        """Memory the process has filled itself, also where it was swapped out.
+        """Anonymous memory of the process, including swapped memory (bytes).
 
-        Not that of files it has mapped: how much of those is resident, and whose share it is,
-        depends on other programs.
+        Memory of mapped files does not count, because its resident part depends on other programs.
         """
         own = 0
         for line in self._read("smaps_rollup").splitlines():
@@ -99,7 +106,7 @@ class Service:
         return own
 
     def stop(self) -> None:
-        """End the process, kindly, then not."""
+        """Stop the process with SIGTERM, and with SIGKILL after _STOP_SECONDS."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:

@@ -1,14 +1,14 @@
-"""The synthetic recogniser: Agent STT's wire protocol, with ears that know each caller.
+"""The synthetic STT: Agent STT's wire protocol, with results from the signatures of the frames.
 
-It reads every frame's signature, hears from its level when the caller speaks, and reports a
-turn at the very frame at which it is due, so that the time of the report is the time it was sent.
-Sound is reported at once, words a moment later, as a real recogniser does: a service that stops
-only for words is seen to be slower, not wrong.
+The STT decodes the signature of every frame, sees from its level whether the caller speaks, and
+sends each event at the frame at which the event is due. SpeechStarted is sent at the first sound,
+StartOfTurn a moment later, as a real recogniser does: so a service that stops for words only is
+measured as slower, not as wrong.
 
-While the caller speaks, guesses at the words come every 0.3 s, the last word of each still in the
-making. In silence all words said are guessed, then guessed the same again: they are settled. The
-final segment comes with the end of the turn, and not before; the end of the sound is told between
-the two, as documented, or earlier if asked to. [Agent STT page, 4]
+While the caller speaks, a partial is sent every 0.3 s; its last word may be incomplete. In silence
+a partial with all words is sent twice, unchanged: the words are settled. The final segment is sent
+only with the end of the turn. SpeechEnded is sent between the two, as documented, or earlier if
+`Delays.speech_end` says so. [Agent STT page, 4]
 """
 
 import json
@@ -20,7 +20,7 @@ from bench.codewords import question, so_far
 from bench.frames import FRAME_SECONDS, SPEECH_FRAMES, Mark
 from bench.ledger import Delays, Ledger, Session
 
-# A word is known this long after its sound began.
+# The first word is recognised this long after its sound began.
 _WORDS_AFTER_FRAMES = 5
 _GUESS_EVERY_FRAMES = 15
 
@@ -28,8 +28,10 @@ _GUESS_EVERY_FRAMES = 15
 class SttStream(WSListener):
     """One session of one call.
 
-    Silence after which the words are settled, the sound is over, and the turn is: settled_frames,
-    speech_end_frames, silence_frames.
+    ledger: record of the run.
+    settled_frames: silence after which the words are settled, frames.
+    speech_end_frames: silence after which SpeechEnded is sent, frames.
+    silence_frames: silence after which the turn ends, frames.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class SttStream(WSListener):
     def answer(
         cls, request: WSUpgradeRequest, ledger: Ledger, delays: Delays
     ) -> "SttStream | None":
-        """Take a connection, or refuse one that is not for the recogniser."""
+        """Accept a connection to /v2/agent; return None to refuse any other."""
         if not request.path.startswith(b"/v2/agent"):
             ledger.protocol_errors.append(f"the recogniser was asked for {request.path!r}")
             return None

@@ -1,10 +1,10 @@
-"""The agent's voice: a sound made from the text alone, and the ear that knows it again.
+"""The agent's synthetic voice: a sound computed from the text, and the check of the sound heard.
 
-Each sentence is three sweeping tones whose pitches, sweeps and phases come from its words.
-Because the phase runs on through the whole sentence, every missing, repeated or foreign
-sample shows: whatever follows it no longer fits. The tones stay below 3 kHz, so a service
-may (and must) resample them properly; how long its filter is, and whether it pads a sentence
-to whole frames, does not matter here.
+Each sentence is three sweeping tones; pitches, sweeps and phases are derived from its words. The
+phase is continuous through the whole sentence, so every missing, repeated or foreign sample is
+detected: the samples after it no longer match. The tones stay below 3 kHz, so a service can
+resample them without loss. The check tolerates filters of any length and sentences that are padded
+to whole frames.
 """
 
 import random
@@ -17,23 +17,23 @@ import numpy.typing as npt
 from bench.codewords import letters
 
 LINE_RATE = 8000
-"""What the caller hears: samples per second."""
+"""Sample rate of the caller's line, Hz."""
 
 SECONDS_PER_CHARACTER = 0.065
-"""About as fast as people speak, so that turns are as far apart as on a real line."""
+"""About the speed of human speech, so that turns are as far apart as on a real line."""
 
 _TONES = 3
 _AMPLITUDE = 3000
 _LOWEST, _HIGHEST, _SWEEP = 500.0, 2500.0, 350.0
 
-# At its ends a sentence is bent by the service's filter; what is compared lies between.
+# Samples at both ends of a sentence that the service's filter changes; they are not compared.
 _EDGE = 80
 _WINDOW = 160
 _ANCHOR = 640
-# How many samples after the sentence before it (or the beginning) a sentence may start: first
-# looked for where a filter's delay and the rest of a padded frame put it, then after a breath.
+# Latest start of a sentence, in samples after the sentence before. The first value covers the
+# delay of a filter and a padded frame, the second a pause.
 _LATEST = (400, 3200)
-# A filter's delay may be a fraction of a sample: looked for in quarters.
+# A filter's delay may be a fraction of a sample: the search has steps of a quarter.
 _SHIFTS = np.arange(4) / 4
 _FITS = 0.9
 _SILENT = 600
@@ -42,7 +42,11 @@ Samples = npt.NDArray[np.float64]
 
 
 def sound(text: str, rate: int, shift: float = 0.0) -> Samples:
-    """The sound of a text: its samples at `rate`, `shift` samples late."""
+    """The sound of a text.
+
+    rate: sample rate, Hz.
+    shift: delay of the sound, samples.
+    """
     dice = random.Random(zlib.crc32(letters(text).encode()))
     count = round(len(text) * SECONDS_PER_CHARACTER * rate)
     at = (np.arange(count) - shift) / rate
@@ -51,42 +55,52 @@ def sound(text: str, rate: int, shift: float = 0.0) -> Samples:
         pitch = dice.uniform(_LOWEST, _HIGHEST)
         sweep = dice.choice((-1, 1)) * dice.uniform(_SWEEP / 2, _SWEEP) / (count / rate)
         phase = dice.uniform(0, 2 * np.pi)
-        # A phase needs all its digits, its sine does not, and is ten times as fast without.
+        # The phase needs double precision; the sine in single precision is ten times as fast.
         phases = ((np.pi * sweep) * at + 2 * np.pi * pitch) * at + phase
         total += np.sin(phases.astype(np.float32))
     return (_AMPLITUDE * total).astype(np.float64)
 
 
 def length(texts: list[str]) -> float:
-    """How long it takes to say them (s)."""
+    """Length of the sound of the texts (s)."""
     return SECONDS_PER_CHARACTER * sum(map(len, texts))
 
 
 def pcm(text: str, rate: int) -> bytes:
-    """The sound of a text as s16le."""
+    """The sound of a text as s16le mono.
+
+    rate: sample rate, Hz.
+    """
     return np.rint(sound(text, rate)).astype("<i2").tobytes()
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """Where a sentence was found: its first sample, and what of it does not fit, in words."""
+    """A sentence found in the audio.
+
+    start: its first sample.
+    fault: description of the error; empty if the sentence is complete.
+    """
 
     start: int
     fault: str
 
 
 def compare(heard: bytes, texts: list[str], *, interrupted: bool) -> list[str]:
-    """What is wrong with an answer, in words: empty when the caller heard `texts` and nothing else.
+    """Check an answer.
 
-    heard: s16le at 8 kHz. interrupted: the answer may break off anywhere, but not be wrong
-    before that.
+    heard: the audio that the caller received, s16le at 8 kHz.
+    texts: the sentences that the answer must consist of.
+    interrupted: the answer may end anywhere, but must be correct up to its end.
+
+    Returns descriptions of the errors; none if the caller heard `texts` and nothing else.
     """
     samples = np.frombuffer(heard, dtype="<i2").astype(np.float64)
     faults: list[str] = []
     position = 0
     for number, text in enumerate(texts, start=1):
         if interrupted and samples.size - position < _EDGE + _ANCHOR + _LATEST[0]:
-            # Broken off before enough of this sentence was heard to know it.
+            # The rest is too short to recognise this sentence.
             return faults
         found = _find(samples, text, position, interrupted)
         if found.fault:
@@ -94,7 +108,7 @@ def compare(heard: bytes, texts: list[str], *, interrupted: bool) -> list[str]:
         faults += _intruder(samples[position + _EDGE : max(0, found.start - _EDGE)], position)
         position = found.start + len(sound(text, LINE_RATE))
     rest = samples[position + _EDGE :]
-    # The last frame is filled up, and the filter rings a little.
+    # The last frame is padded, and the filter rings a little.
     if rest.size > 2 * _WINDOW:
         faults.append(f"{rest.size / LINE_RATE:.2f} s too long")
     return faults + _intruder(rest, position)
@@ -108,7 +122,7 @@ def _intruder(samples: Samples, position: int) -> list[str]:
 def _find(samples: Samples, text: str, position: int, interrupted: bool) -> Sentence:
     references = [sound(text, LINE_RATE, shift) for shift in _SHIFTS]
     start, reference, fit = 0, references[0], -1.0
-    # Two samples of grace, for the fraction of one that delays are rounded to.
+    # Two samples of tolerance, because delays are rounded to whole samples.
     begin = max(0, position - 2)
     for latest in _LATEST:
         stretch = samples[begin + _EDGE : begin + _EDGE + latest + _ANCHOR]
@@ -119,14 +133,14 @@ def _find(samples: Samples, text: str, position: int, interrupted: bool) -> Sent
         if fit >= _FITS:
             break
     if fit < _FITS:
-        return Sentence(start, f"not heard at {position / LINE_RATE:.2f} s (likeness {fit:.2f})")
+        return Sentence(start, f"not heard at {position / LINE_RATE:.2f} s (similarity {fit:.2f})")
     available = min(samples.size - start, reference.size)
     if available < reference.size - _EDGE and not interrupted:
         missing = (reference.size - available) / LINE_RATE
         return Sentence(start, f"its last {missing:.2f} s are missing")
     windows = (available - 2 * _EDGE) // _WINDOW
     inner = slice(_EDGE, _EDGE + windows * _WINDOW)
-    scores = _likeness(
+    scores = _similarity(
         samples[start:][inner].reshape(-1, _WINDOW), reference[inner].reshape(-1, _WINDOW)
     )
     wrong = np.flatnonzero(scores < _FITS)
@@ -137,7 +151,7 @@ def _find(samples: Samples, text: str, position: int, interrupted: bool) -> Sent
 
 
 def _best_fit(stretch: Samples, anchor: Samples) -> tuple[int, float]:
-    """Where in a stretch the anchor lies, and how well it fits there (at most 1)."""
+    """Position of the anchor in a stretch of samples, and its similarity there (at most 1)."""
     if stretch.size < anchor.size:
         return 0, 0.0
     energy = np.concatenate(([0.0], np.cumsum(stretch**2)))
@@ -148,7 +162,7 @@ def _best_fit(stretch: Samples, anchor: Samples) -> tuple[int, float]:
     return best, float(scores[best])
 
 
-def _likeness(heard: Samples, expected: Samples) -> Samples:
+def _similarity(heard: Samples, expected: Samples) -> Samples:
     norms = np.sqrt((heard**2).sum(axis=1) * (expected**2).sum(axis=1))
-    likeness: Samples = (heard * expected).sum(axis=1) / np.maximum(norms, 1.0)
-    return likeness
+    similarity: Samples = (heard * expected).sum(axis=1) / np.maximum(norms, 1.0)
+    return similarity

@@ -1,10 +1,11 @@
-"""The synthetic model and the synthetic voice: just enough HTTP/1.1, and clocks of their own.
+"""The synthetic LLM and the synthetic TTS, over a minimal HTTP/1.1.
 
-Both measure how long they really took, from the last byte of a request to the first byte of
-the answer, and the ledger keeps it: when this process is late, that is not held against the
-service. Neither thinks: the model answers with the sentences of the turn it is asked about, the
-voice with their sound, faster than real time and in pieces cut through the middle of samples.
-What the model reads is counted as it comes, what it writes as it leaves: nothing after a hang-up.
+Both record in the ledger the time that they really took, from the last byte of a request to the
+first byte of the answer, so that the lateness of this process is not counted as latency of the
+service. The LLM answers with the sentences of the turn that the request names. The TTS answers with
+their sound, faster than real time and in pieces that end within a sample. The characters that the
+LLM reads are counted when the request arrives, those that it writes when they are sent: none after
+a disconnect.
 """
 
 import asyncio
@@ -19,19 +20,19 @@ from bench.ledger import Delays, Ledger, Request, Usage
 from bench.voiceprint import pcm
 
 _VOICE_RATE = 16000
-# 104 ms of sound every 20 ms: five times as fast as it is heard. Odd, as HTTP may cut anywhere.
+# 104 ms of sound every 20 ms: five times real time. Odd, as HTTP may cut the audio anywhere.
 _PIECE_BYTES = 3333
 _PIECE_SECONDS = 0.02
-# The model is ahead of the voice too: a later sentence is written while the first is spoken.
+# The model is faster than the TTS too: later sentences are written while the first is spoken.
 _SENTENCE_SECONDS = 0.06
 
 _LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
 
 
 class Web(asyncio.Protocol):
-    """One connection: requests one after another, each answered in pieces, by timers.
+    """One connection. Requests are served one after another, each answer in timed pieces.
 
-    Closing the connection stops the answer, as it does with the real services.
+    Closing the connection stops the answer, as with the real services.
     """
 
     def __init__(self, ledger: Ledger, delays: Delays) -> None:
@@ -41,7 +42,7 @@ class Web(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # By duck type: uvloop's transports are no subclasses.
+        # A cast, because uvloop's transports are not subclasses of asyncio.Transport.
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -66,15 +67,15 @@ class Web(asyncio.Protocol):
         if target.startswith("/generate/") and "output_format=pcm_16000" in target:
             self._speak(json.loads(body)["text"], came_at)
         elif target.endswith("/chat/completions"):
-            self._think(json.loads(body), came_at)
+            self._complete(json.loads(body), came_at)
         elif target.endswith("/models"):
             # A service may open its connections before the first call.
             self._transport.write(_head("200 OK", "application/json", length=2) + b"{}")
         else:
-            self._ledger.protocol_errors.append(f"nobody serves {target}")
+            self._ledger.protocol_errors.append(f"unknown request target {target}")
             self._transport.write(_head("404 Not Found", "text/plain", length=0))
 
-    def _think(self, request: dict[str, Any], came_at: float) -> None:
+    def _complete(self, request: dict[str, Any], came_at: float) -> None:
         messages = request["messages"]
         asked = next((str(m["content"]) for m in reversed(messages) if m["role"] == "user"), "")
         turn = find(asked)
@@ -83,8 +84,8 @@ class Web(asyncio.Protocol):
             read += len(json.dumps(tools))
         usage = Usage(turn, read)
         self._ledger.usage.append(usage)
-        # Each burst ends with the first word of the next sentence: only then can anybody know
-        # that the sentence is over. The wait for that word is the model's, not the service's.
+        # Each burst ends with the first word of the next sentence, because only that word shows
+        # that the sentence is over. The wait for that word must not count as added latency.
         words = [f"{sentence} " for sentence in answer(turn)]
         bursts = []
         for number, sentence in enumerate(words):
@@ -124,7 +125,10 @@ class Web(asyncio.Protocol):
         self._after(self._delays.voice - (time.perf_counter() - came_at), begin)
 
     def _send(self, pieces: Iterator[bytes], every: float) -> None:
-        """Send a piece now and the others after it; each is made when its time has come."""
+        """Send a piece now and the others later; each piece is made when it is due.
+
+        every: time between two pieces, s.
+        """
         piece = next(pieces, None)
         if piece is not None:
             self._transport.write(piece)

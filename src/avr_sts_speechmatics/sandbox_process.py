@@ -1,8 +1,9 @@
-"""The sandbox as a child process: started, watched, started again, ended.
+"""The sandbox as a child process: started, monitored, restarted, stopped.
 
-The service and its offline stand-in meet only on the wire; even here nothing of it is imported.
-The child prints one JSON object a line (`loading`, `ready`), ends when its standard input does, and
-so never outlives the service, however that ends.
+The service and the sandbox communicate only through sockets; this module does not import the
+sandbox either. The child prints one JSON object a line (`loading`, `ready`, `failed`). The child
+ends when its standard input is closed, so it never outlives the service, even if the service
+crashes.
 """
 
 import asyncio
@@ -17,16 +18,27 @@ import msgspec
 from avr_sts_speechmatics.errors import SettingsError
 
 READY_S = 60.0
-"""A sandbox that is not ready by then never will be (s). It needs below 5 s."""
+"""Limit for the start of the sandbox (s). A start takes less than 5 s."""
 
 RESTART_S = 1.0
+"""Pause before a sandbox that has ended is restarted (s)."""
+
 STOP_S = 2.0
+"""Time in which the sandbox must end before it is killed (s)."""
 
 _log = logging.getLogger(__name__)
 
 
 class SandboxNews(msgspec.Struct):
-    """A line of the child. event: "loading", "ready" or "failed" (with a reason)."""
+    """One line of the child's output.
+
+    event: "loading", "ready" or "failed".
+    part: "loading" only: name of the part that has been loaded.
+    done: "loading" only: number of parts loaded so far.
+    of: "loading" only: number of parts in all.
+    url: "ready" only: base address of the sandbox.
+    reason: "failed" only: why the sandbox cannot start.
+    """
 
     event: str
     part: str = ""
@@ -37,9 +49,11 @@ class SandboxNews(msgspec.Struct):
 
 
 class SandboxProcess:
-    """The child. news: told what it has loaded: the part, how many are done, of how many.
+    """The sandbox's child process.
 
-    faq_file, max_calls: passed on to it.
+    faq_file: the receptionist's FAQ file; None for the packaged file.
+    max_calls: number of simultaneous calls; None for the sandbox's default.
+    news: called after each part is loaded, with its name, the number loaded and the number in all.
     """
 
     def __init__(
@@ -58,12 +72,12 @@ class SandboxProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._port = 0
         self.ready = False
-        """Whether it takes calls now."""
+        """Whether the sandbox accepts calls now."""
 
     async def start(self) -> str:
-        """Start the child; return its base address (`http://127.0.0.1:port`) when it is ready.
+        """Start the child and return its base address (`http://127.0.0.1:port`) once it is ready.
 
-        Raises SettingsError with the child's own reason when it cannot run.
+        Raises SettingsError with the child's reason when the sandbox cannot run.
         """
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -77,7 +91,8 @@ class SandboxProcess:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=_environment(),
-            # Ctrl-C is for the service, which then ends its sandbox when no call needs it.
+            # A session of its own: Ctrl-C reaches only the service, which stops the sandbox when
+            # no call needs it any more.
             start_new_session=True,
         )
         try:
@@ -97,7 +112,7 @@ class SandboxProcess:
         return url
 
     async def keep_running(self) -> None:
-        """Start it again, on the same port, whenever it ends; until cancelled."""
+        """Restart the child on the same port whenever it ends. Runs until cancelled."""
         while True:
             if self._process is not None:
                 status = await self._process.wait()
@@ -110,7 +125,7 @@ class SandboxProcess:
                 _log.error("%s", error)
 
     async def stop(self) -> None:
-        """End it; returns when it has ended."""
+        """Stop the child. Returns when the process has ended."""
         process, self._process = self._process, None
         self.ready = False
         if process is None:
@@ -141,9 +156,11 @@ class SandboxProcess:
                     f"The sandbox cannot start: {news.reason}. "
                     "Set SPEECHMATICS_API_KEY to do without it."
                 )
-        raise SettingsError("The sandbox ended before it was ready; its own message stands above.")
+        raise SettingsError(
+            "The sandbox ended before it was ready; its error message is printed above."
+        )
 
 
 def _environment() -> dict[str, str]:
-    """The service's own, without the keys: the sandbox has no use for them."""
+    """The service's environment without the API keys, which the sandbox does not need."""
     return {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}

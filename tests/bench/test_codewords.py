@@ -1,4 +1,4 @@
-"""Calls and turns in words: found again, whatever a service does to a text's looks."""
+"""Calls and turns in words: they are found in a text with any case and punctuation."""
 
 from bench.codewords import LIMIT, Turn, answer, find, letters, question, so_far
 from hypothesis import given
@@ -14,14 +14,14 @@ def test_a_turn_is_found_in_its_question_and_in_each_sentence_of_its_answer(turn
 
 
 @given(turns)
-def test_looks_do_not_matter(turn: Turn) -> None:
+def test_case_spacing_and_punctuation_do_not_matter(turn: Turn) -> None:
     sentence = answer(turn)[0]
     assert find(f"  {sentence.upper().replace(' ', '  ')}!") == turn
     assert letters(sentence) == letters(sentence.lower().rstrip("."))
 
 
 @given(turns, turns)
-def test_of_two_turns_the_last_one_is_meant(before: Turn, now: Turn) -> None:
+def test_the_last_turn_named_in_a_text_counts(before: Turn, now: Turn) -> None:
     assert find(f"{question(before)} {question(now)}") == now
 
 
@@ -42,9 +42,9 @@ def test_half_a_question_names_no_turn_and_its_whole_words_begin_the_question(
 
 
 @given(turns, st.booleans())
-def test_a_question_that_was_said_is_understood(turn: Turn, settled: bool) -> None:
+def test_a_complete_question_names_its_turn(turn: Turn, settled: bool) -> None:
     assert so_far(turn, 1.0, settled=settled) == question(turn)
 
 
-def test_an_answer_to_half_a_question_is_nobodys() -> None:
+def test_an_answer_to_half_a_question_names_no_turn() -> None:
     assert [find(sentence) for sentence in answer(None)] == [None] * 3

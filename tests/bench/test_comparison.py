@@ -1,4 +1,4 @@
-"""Answering ahead, told: both figures, what it saved, and what the dropped answers cost."""
+"""The comparison of runs with and without answering ahead: latency, savings, and costs."""
 
 from dataclasses import replace
 
@@ -41,7 +41,7 @@ def compared(off: float, on: float) -> Comparison:
     )
 
 
-def test_both_figures_are_told_with_their_budgets() -> None:
+def test_both_figures_are_printed_with_their_budgets() -> None:
     table = compared(off=0.705, on=0.550).table()
     assert "voice to voice p95, ms               705.00   550.00     0.78" in table
     assert "off < 730: met, on < off: met" in table
@@ -55,11 +55,11 @@ def test_both_figures_are_told_with_their_budgets() -> None:
         (0.705, 0.705, "off < 730: met, on < off: MISSED"),
     ],
 )
-def test_a_missed_budget_is_said(off: float, on: float, verdict: str) -> None:
+def test_a_missed_budget_is_reported(off: float, on: float, verdict: str) -> None:
     assert verdict in compared(off, on).table()
 
 
-def test_the_cost_is_what_was_dropped_against_what_was_kept() -> None:
+def test_the_cost_is_the_ratio_of_dropped_to_kept_tokens() -> None:
     comparison = compared(off=0.705, on=0.550)
     told = comparison.document()
     assert told["extra_prompt_percent"] == pytest.approx(9.0)
@@ -71,7 +71,7 @@ def test_the_cost_is_what_was_dropped_against_what_was_kept() -> None:
     assert "for dropped answers: +5.0 %" in table
 
 
-def test_a_run_that_cannot_be_trusted_says_so_also_when_it_is_the_second() -> None:
+def test_a_comparison_is_not_judged_if_the_second_run_is_not_valid() -> None:
     comparison = compared(off=0.705, on=0.550)
     late = replace(comparison.on, conditions=replace(comparison.on.conditions, lags=[0.02]))
     table = replace(comparison, on=late).table()

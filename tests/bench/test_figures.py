@@ -1,4 +1,4 @@
-"""The judge of a run: what counts as late, uneven, lost, foreign or talked over."""
+"""The evaluation of a run: latency, jitter, gaps, faults and tokens."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ FRAME = 0.02
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1))
-def test_a_spread_is_in_order_and_within_the_values(values: list[float]) -> None:
+def test_percentiles_are_ordered_and_within_the_values(values: list[float]) -> None:
     spread = Spread.of(values)
     slack = 1e-6
     assert min(values) <= spread.p50 + slack
@@ -27,14 +27,14 @@ def test_a_spread_is_in_order_and_within_the_values(values: list[float]) -> None
     assert spread.worst == max(values)
 
 
-def test_percentiles_are_the_usual_ones() -> None:
+def test_percentiles_match_the_usual_definition() -> None:
     spread = Spread.of(range(101), scale=2)
     assert (spread.count, spread.p50, spread.p95, spread.p99) == (101, 100, 190, 198)
     assert Spread.of([]) == Spread(0, 0, 0, 0, 0)
 
 
 def frames_of(turn: Turn) -> list[bytes]:
-    """The voice of an answer, as a service with an ideal filter sends it."""
+    """The audio of an answer, as a service with an ideal filter sends it."""
     frames: list[bytes] = []
     for text in answer(turn):
         line = pcm(text, 8000)
@@ -47,7 +47,7 @@ def message(kind: str, pcm: bytes = b"") -> bytes:
 
 
 def answered_call(number: int = 0, ended_at: float = 10.0, added: float = 0.004) -> Ledger:
-    """One call with one turn, answered as it should be: 300 ms of thinking, 200 ms of voice."""
+    """One call with one turn, answered correctly: 300 ms for the LLM, 200 ms for the TTS."""
     turn = Turn(number, 0)
     session = Session(started_at=1.03, turn_ended={0: ended_at}, speech_began={0: 9.0})
     for frame in range(5):
@@ -69,7 +69,7 @@ def faults(ledger: Ledger) -> list[str]:
     return judge(ledger, 0, 100)[1].faults
 
 
-def test_what_the_clouds_took_is_not_held_against_the_service() -> None:
+def test_the_added_latency_excludes_the_time_of_llm_and_tts() -> None:
     timings, integrity = judge(answered_call(added=0.004), 0, 100)
     assert timings.added == [pytest.approx(0.004)]
     assert timings.voice_to_voice == [pytest.approx(0.804)]
@@ -88,14 +88,14 @@ def test_an_answer_begun_before_the_end_of_its_turn_has_no_added_latency() -> No
     assert timings.voice_to_voice == [pytest.approx(0.804)]
 
 
-def test_an_answer_to_half_a_question_must_not_reach_the_voice() -> None:
+def test_an_answer_to_half_a_question_must_not_reach_the_tts() -> None:
     ledger = answered_call()
     text = answer(None)[0]
     ledger.speaking += [Request(None, text, 5.0, 5.1), Request(None, "Welcome.", 0.1, 0.2)]
-    assert faults(ledger) == [f"an answer to half a question was given to the voice: {text}"]
+    assert faults(ledger) == [f"an answer to half a question was sent to the TTS: {text}"]
 
 
-def test_of_the_requests_for_a_turn_the_last_is_kept_and_half_questions_never_are() -> None:
+def test_the_last_request_of_a_turn_is_kept_and_half_questions_are_dropped() -> None:
     ledger = answered_call()
     turn = Turn(0, 0)
     ledger.usage = [Usage(None, 400, 0), Usage(turn, 404, 40), Usage(turn, 404, 80)]
@@ -123,10 +123,10 @@ def test_a_gap_is_counted_once_and_starts_a_new_grid() -> None:
     assert integrity.faults == []
 
 
-def test_a_lost_caller_frame_is_a_fault_also_at_the_end() -> None:
+def test_a_lost_caller_frame_is_a_fault_even_at_the_end() -> None:
     ledger = answered_call()
     ledger.calls[0].sent = 7
-    assert faults(ledger) == ["call 0: frames to the recogniser: 2 never came"]
+    assert faults(ledger) == ["call 0: frames to the recogniser: 2 did not arrive"]
 
 
 def test_a_lost_agent_frame_is_a_fault() -> None:
@@ -136,7 +136,7 @@ def test_a_lost_agent_frame_is_a_fault() -> None:
     assert fault.startswith("call 0, turn 0: sentence 1: gap, repeat or foreign sound at 0.")
 
 
-def test_an_answer_to_somebody_else_is_a_fault() -> None:
+def test_an_answer_to_another_call_is_a_fault() -> None:
     ledger = answered_call()
     ledger.calls[0].arrived = answered_call(number=1).calls[0].arrived
     assert faults(ledger)[0].startswith("call 0, turn 0: sentence 1: not heard")
@@ -149,7 +149,7 @@ def test_a_call_that_was_dropped_is_a_fault() -> None:
 
 
 def interrupted_call(interrupted_after: int | None, stopped_after: int) -> Ledger:
-    """The caller speaks as the 40th frame arrives, and asks a second question with that."""
+    """The caller interrupts at the 40th frame with a second question."""
     ledger = answered_call()
     call, (session,) = ledger.calls[0], ledger.sessions
     began = call.arrived[39][0] + 0.001
@@ -175,7 +175,7 @@ def interrupted_call(interrupted_after: int | None, stopped_after: int) -> Ledge
     return ledger
 
 
-def test_a_prompt_interruption_is_timed_and_no_fault() -> None:
+def test_a_prompt_interruption_is_timed_without_a_fault() -> None:
     timings, integrity = judge(interrupted_call(interrupted_after=42, stopped_after=41), 0, 100)
     assert timings.barge_in == [pytest.approx(0.019)]
     assert (integrity.interruptions, integrity.faults) == (1, [])
@@ -226,7 +226,7 @@ def test_the_report_has_each_figure_beside_its_budget() -> None:
     assert "whole" in table
 
 
-def test_a_missed_budget_is_said_and_a_fault_is_shown() -> None:
+def test_a_missed_budget_and_a_fault_are_reported() -> None:
     ledger = answered_call(added=0.03)
     ledger.calls[0].unanswered = 2
     table = report(ledger, service_cpu=6.0).table()
@@ -238,7 +238,7 @@ def test_a_missed_budget_is_said_and_a_fault_is_shown() -> None:
 @pytest.mark.parametrize(
     "trouble", [{"load_cpu": 19.0}, {"lags": [0.001, 0.02]}, {"service_waited": 2.0}]
 )
-def test_a_load_that_was_late_itself_does_not_judge_others(
+def test_a_late_load_makes_the_timings_invalid(
     trouble: dict[str, float | list[float]],
 ) -> None:
     made = report(answered_call(), **trouble)

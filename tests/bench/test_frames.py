@@ -1,4 +1,4 @@
-"""Frames that say whose they are, and the count of those that went wrong."""
+"""Frames with signatures, and the count of lost, repeated, foreign and damaged frames."""
 
 import numpy as np
 from bench.codewords import Turn
@@ -33,27 +33,25 @@ def test_a_frame_is_read_as_it_was_written(mark: Mark) -> None:
 
 
 @given(marks, st.floats(0.5, 2.0), st.integers(0, 2**32 - 1))
-def test_a_change_of_level_and_some_noise_do_not_hide_it(
-    mark: Mark, gain: float, seed: int
-) -> None:
+def test_a_frame_is_read_despite_gain_and_noise(mark: Mark, gain: float, seed: int) -> None:
     noise = np.random.default_rng(seed).normal(0, 20, FRAME_BYTES // 2)
     samples = np.frombuffer(encode(mark), dtype="<i2") * gain + noise
     assert decode(samples.astype("<i2").tobytes()) == mark
 
 
 @given(marks, st.integers(0, 79))
-def test_a_damaged_frame_is_not_believed(mark: Mark, bit: int) -> None:
+def test_a_damaged_frame_is_rejected(mark: Mark, bit: int) -> None:
     samples = np.frombuffer(encode(mark), dtype="<i2").copy()
     samples[2 * bit : 2 * bit + 2] *= -1
     assert decode(samples.tobytes()) is None
 
 
-def test_silence_is_not_a_frame_of_ours() -> None:
+def test_silence_is_not_a_signed_frame() -> None:
     assert decode(bytes(FRAME_BYTES)) is None
 
 
 @given(st.lists(st.integers(1, 1000), max_size=5))
-def test_frames_are_understood_however_the_stream_is_cut(cuts: list[int]) -> None:
+def test_frames_are_read_wherever_the_stream_is_cut(cuts: list[int]) -> None:
     stream = b"".join(frames(3, range(5)))
     received = Received()
     for size in cuts:
@@ -67,7 +65,7 @@ def test_a_lost_frame_is_counted_even_the_very_first() -> None:
     assert heard(*frames(3, [1, 2, 5])).damage == "3 lost"
 
 
-def test_a_repeated_frame_is_counted_and_not_heard_twice() -> None:
+def test_a_repeated_frame_is_counted_and_skipped() -> None:
     received = heard(*frames(3, [0, 1, 1, 2, 0]))
     assert (received.whole, received.damage) == (3, "2 repeated")
 
@@ -76,7 +74,7 @@ def test_a_frame_of_another_call_is_counted() -> None:
     assert heard(*frames(3, [0, 1]), *frames(4, [2]), *frames(3, [2])).damage == "1 of another call"
 
 
-def test_silence_put_in_and_torn_frames_are_counted() -> None:
+def test_inserted_silence_and_torn_frames_are_counted() -> None:
     (frame,) = frames(3, [0])
     torn = frame[:100] + bytes(100) + frame[200:]
     damage = heard(bytes(FRAME_BYTES), frame, torn, b"\x01").damage

@@ -1,4 +1,4 @@
-"""The benchmark's callers and clouds, with a tiny service between them: whole, and found out."""
+"""The benchmark's callers and synthetic services, with a minimal service between them."""
 
 import asyncio
 import base64
@@ -21,9 +21,9 @@ DELAYS = Delays(settled=0.04, speech_end=0.1, stt=0.1, llm=0.05, voice=0.05)
 
 
 class Reference(WSListener):
-    """One call of the smallest service there is; not made for telephones.
+    """One call of a minimal service.
 
-    deaf_to: the frame of the caller that it loses.
+    deaf_to: number of the caller's frame that the service loses.
     """
 
     def __init__(self, ports: tuple[int, int], tasks: asyncio.TaskGroup, deaf_to: int) -> None:
@@ -122,7 +122,7 @@ async def reference(ports: tuple[int, int], deaf_to: int = 0) -> AsyncIterator[s
             server.close()
 
 
-async def test_a_whole_call_is_found_whole_and_a_lossy_one_is_found_out(
+async def test_a_complete_call_has_no_faults_and_a_lost_frame_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(voiceprint, "SECONDS_PER_CHARACTER", 0.01)
@@ -146,6 +146,6 @@ async def test_a_whole_call_is_found_whole_and_a_lossy_one_is_found_out(
     assert integrity.faults == ["call 1: frames to the recogniser: 1 lost"]
     assert integrity.answers == 2
     assert len(timings.added) == 2
-    # This service speaks only when it has everything: that is what it adds.
+    # This service sends an answer only when it is complete, which adds latency.
     assert all(0.1 < added < 2 for added in timings.added)
     assert timings.gaps == 0

@@ -1,4 +1,4 @@
-"""The synthetic recogniser: what it says, at which of the caller's frames, by its own wire."""
+"""The synthetic STT over its own socket: its messages, and the caller's frame of each."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ SETTLED, SILENCE = 7, 15
 
 
 class Listener(WSListener):
-    """Keeps what is told, each with the number of the frame acknowledged just before."""
+    """Records each message with the number of the last acknowledged frame."""
 
     def __init__(self) -> None:
         self.told: list[tuple[int, str, str]] = []
@@ -38,7 +38,7 @@ class Listener(WSListener):
 async def told_of(
     pattern: list[tuple[int, bool]], delays: Delays = DELAYS
 ) -> list[tuple[int, str, str]]:
-    """What is told of so many frames of sound or silence: number of the frame, message, words."""
+    """The STT's messages for the given frames: number of the frame, name, words."""
     sounds = [speaking for count, speaking in pattern for _ in range(count)]
     listener = Listener()
     async with cloud(Ledger(), delays) as (port, _), asyncio.timeout(10):
@@ -59,7 +59,7 @@ def at(told: list[tuple[int, str, str]], kind: str) -> list[tuple[int, str]]:
     return [(number, words) for number, message, words in told if message == kind]
 
 
-async def test_words_change_while_they_are_said_and_settle_before_the_turn_ends() -> None:
+async def test_partials_change_during_speech_and_settle_before_the_turn_ends() -> None:
     told = await told_of([(SPEECH_FRAMES, True), (SILENCE, False)])
     guesses = at(told, "AddPartialSegment")
     ends = SPEECH_FRAMES + SILENCE
@@ -89,7 +89,7 @@ async def test_a_pause_settles_the_words_so_far_and_ends_no_turn() -> None:
     assert [words for _, words in at(told, "AddSegment")] == [question(TURN)]
 
 
-async def test_an_early_end_of_sound_comes_once_for_each_sound() -> None:
+async def test_an_early_speech_ended_is_sent_once_for_each_sound() -> None:
     half, pause = SPEECH_FRAMES // 2, SILENCE - 1
     early = replace(DELAYS, speech_end=0.02)
     told = await told_of([(half, True), (pause, False), (half, True), (SILENCE, False)], early)

@@ -1,4 +1,4 @@
-"""The agent's voice: known again after proper resampling, and every cut in it noticed."""
+"""The agent's synthetic voice: recognised after resampling, with every cut detected."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ TEXTS = answer(Turn(17, 3))
 
 
 def as_heard(texts: list[str], taps: int = 64, gain: float = 1.0) -> list[bytes]:
-    """What a service makes of each sentence: low-pass, 16 to 8 kHz, whole frames."""
+    """The sentences after a service's processing: low-pass, 16 to 8 kHz, whole frames."""
     at = np.arange(taps) - (taps - 1) / 2
     low_pass = 0.47 * np.sinc(0.47 * at) * np.kaiser(taps, 8)
     sentences = []
@@ -29,25 +29,25 @@ def faults(heard: bytes, *, interrupted: bool = False) -> list[str]:
 
 @pytest.mark.parametrize("taps", [31, 64, 101])
 @pytest.mark.parametrize("gain", [0.3, 1.5])
-def test_an_answer_is_known_again_whatever_the_filter_and_the_level(taps: int, gain: float) -> None:
+def test_an_answer_is_recognised_after_any_filter_and_gain(taps: int, gain: float) -> None:
     assert faults(b"".join(as_heard(TEXTS, taps, gain))) == []
 
 
 @given(st.integers(0, 675), st.integers(0, 675))
 @settings(max_examples=25, deadline=None)
-def test_so_is_every_answer(call: int, turn: int) -> None:
+def test_the_answer_of_every_turn_is_recognised(call: int, turn: int) -> None:
     texts = answer(Turn(call, turn))
     assert compare(b"".join(as_heard(texts)), texts, interrupted=False) == []
 
 
-def test_a_breath_between_sentences_is_no_fault() -> None:
+def test_a_pause_between_sentences_is_not_a_fault() -> None:
     assert faults(bytes(2 * 1600).join(as_heard(TEXTS))) == []
 
 
 WHOLE = b"".join(as_heard(TEXTS))
 FRAMES = len(WHOLE) // 320
-# Where a sentence begins and ends, the filter bends it and silence fills its last frame: what is
-# cut out there may be nothing.
+# At both ends of a sentence the filter changes the sound, and silence fills the last frame: a cut
+# there may remove nothing.
 EDGES = {
     edge + near
     for edge in np.cumsum([0, *(len(sentence) // 320 for sentence in as_heard(TEXTS))])
@@ -58,42 +58,42 @@ inner_frames = st.sampled_from(sorted(set(range(FRAMES)) - EDGES))
 
 @given(inner_frames)
 @settings(max_examples=40, deadline=None)
-def test_a_missing_frame_is_noticed_wherever_it_is(frame: int) -> None:
+def test_a_missing_frame_is_detected_anywhere(frame: int) -> None:
     assert faults(WHOLE[: 320 * frame] + WHOLE[320 * (frame + 1) :])
 
 
 @given(inner_frames)
 @settings(max_examples=40, deadline=None)
-def test_a_repeated_frame_is_noticed_wherever_it_is(frame: int) -> None:
+def test_a_repeated_frame_is_detected_anywhere(frame: int) -> None:
     assert faults(WHOLE[: 320 * (frame + 1)] + WHOLE[320 * frame :])
 
 
 @given(inner_frames, st.integers(1, 159))
 @settings(max_examples=40, deadline=None)
-def test_even_a_slip_of_single_samples_is_noticed(frame: int, slip: int) -> None:
+def test_a_slip_of_single_samples_is_detected(frame: int, slip: int) -> None:
     at = 320 * frame
     assert faults(WHOLE[:at] + WHOLE[at + 2 * slip :])
 
 
 @given(inner_frames)
 @settings(max_examples=40, deadline=None)
-def test_a_frame_of_another_answer_is_noticed(frame: int) -> None:
+def test_a_frame_of_another_answer_is_detected(frame: int) -> None:
     other = b"".join(as_heard(answer(Turn(18, 3))))
     at = 320 * frame
     assert faults(WHOLE[:at] + other[at : at + 320] + WHOLE[at + 320 :])
 
 
-def test_the_last_frame_of_a_sentence_is_missed() -> None:
+def test_a_missing_last_frame_of_a_sentence_is_detected() -> None:
     first, second, third = as_heard(TEXTS)
     assert faults(first[:-320] + second + third)
 
 
-def test_sentences_in_the_wrong_order_are_noticed() -> None:
+def test_sentences_in_the_wrong_order_are_detected() -> None:
     first, second, third = as_heard(TEXTS)
     assert faults(first + third + second)[0].startswith("sentence 2: not heard at")
 
 
-def test_an_answer_cut_short_is_noticed_unless_it_was_interrupted() -> None:
+def test_a_truncated_answer_is_detected_unless_interrupted() -> None:
     cut = WHOLE[: 320 * (FRAMES // 2)]
     assert faults(cut)[0].startswith("sentence 2: its last")
     assert faults(cut, interrupted=True) == []
@@ -101,20 +101,20 @@ def test_an_answer_cut_short_is_noticed_unless_it_was_interrupted() -> None:
 
 @given(st.integers(0, FRAMES))
 @settings(max_examples=40, deadline=None)
-def test_an_interruption_is_no_fault_wherever_it_comes(frame: int) -> None:
+def test_an_interruption_is_not_a_fault_anywhere(frame: int) -> None:
     assert faults(WHOLE[: 320 * frame], interrupted=True) == []
 
 
-def test_an_interrupted_answer_must_still_be_right_as_far_as_it_went() -> None:
+def test_an_interrupted_answer_must_be_correct_up_to_its_end() -> None:
     cut = WHOLE[: 320 * (FRAMES // 2)]
     assert faults(cut[:3200] + cut[3520:], interrupted=True)
 
 
-def test_sound_after_the_end_is_noticed() -> None:
+def test_sound_after_the_end_is_detected() -> None:
     assert any("too long" in fault for fault in faults(WHOLE + WHOLE[:6400]))
 
 
-def test_the_tones_stay_where_a_telephone_carries_them() -> None:
+def test_the_tones_stay_within_the_telephone_band() -> None:
     spectrum: Samples = np.abs(np.fft.rfft(sound(TEXTS[0], 16000)))
     above = spectrum[np.fft.rfftfreq(2 * (spectrum.size - 1), 1 / 16000) > 3200]
     assert (above**2).sum() < 1e-3 * (spectrum**2).sum()

@@ -1,4 +1,4 @@
-"""The synthetic model's bill: what it read, and what it wrote before the service hung up."""
+"""The synthetic LLM's usage: characters read, and characters written before a disconnect."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ def asked(text: str) -> dict[str, object]:
     return {"messages": messages, "stream": True}
 
 
-async def test_a_whole_answer_is_counted_with_all_that_was_read() -> None:
+async def test_a_complete_answer_is_counted_with_its_whole_prompt() -> None:
     ledger = Ledger()
     async with cloud(ledger, DELAYS) as (_, port), aiohttp.ClientSession() as http:
         url = f"http://127.0.0.1:{port}/v1/chat/completions"
@@ -33,14 +33,14 @@ async def test_a_whole_answer_is_counted_with_all_that_was_read() -> None:
     assert usage.wrote == len(" ".join(answer(TURN))) + 1
 
 
-async def test_an_answer_nobody_waited_for_costs_what_was_read_and_nothing_more() -> None:
+async def test_an_abandoned_answer_costs_only_its_prompt() -> None:
     ledger = Ledger()
     async with cloud(ledger, DELAYS) as (_, port), aiohttp.ClientSession() as http:
         url = f"http://127.0.0.1:{port}/v1/chat/completions"
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await http.post(url, json=asked("This is call"))
-        # It would have been written by the time a later one is.
+        # The abandoned answer would have been written before a later answer.
         async with http.post(url, json=asked(question(TURN))) as reply:
             await reply.read()
     dropped, kept = ledger.usage

@@ -1,4 +1,4 @@
-"""The `call` command in this process, with a voice that always asks the same."""
+"""The `call` command in this process, with a voice that always speaks one question."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from tests.phone.simple_agent import QUESTION
 from avr_sts_speechmatics.cli.call import add_arguments, run_call
 
 Printed = Callable[[], tuple[str, str]]
-"""What the command has printed since the last time: stdout, stderr."""
+"""Returns the command's output since the last call: stdout, stderr."""
 
 
 async def say(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Fixtures for the caller that the `call` command plays."""
+"""Fixtures for the simulated caller of the `call` command."""
 
 import pytest
 from tests.phone.calling import Printed
@@ -8,11 +8,11 @@ from avr_sts_speechmatics.phone import caller
 
 @pytest.fixture(autouse=True)
 def _brisk_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Longer than the gap within an utterance; a person's second is not needed here.
+    # Longer than a gap within an utterance, shorter than the real value to save time.
     monkeypatch.setattr(caller, "_ANSWER_OVER_SECONDS", 0.4)
 
 
 @pytest.fixture
 def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
-    """What the command has printed: stdout, stderr."""
+    """The command's output: stdout, stderr."""
     return lambda: tuple(capsys.readouterr())  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""A scripted agent that paces its speech, stops when it is spoken to, and tells its tools."""
+"""A scripted agent that paces its speech, stops when interrupted, and reports its tools."""
 
 import asyncio
 import base64
@@ -31,13 +31,17 @@ QUESTION = sound(200) + bytes(2 * RATE // 10)
 
 @dataclass
 class Agent:
-    """A scripted agent that paces its speech and stops when it is spoken to.
+    """A scripted agent that paces its speech.
 
-    answers: for each turn what it says, clause by clause; None does not answer. A clause sounds
-    for 400 ms, and its transcript comes when it has been heard.
-    polite: stops at the caller's sound, and says so. ends_after: the answer (0 is the first) after
-    which it hangs up, with `code`. tools: run at the end of an answer, a word apart, by its number.
-    tells: that, and when an answer has ended.
+    welcome: clauses of the welcome.
+    answers: for each turn the clauses of the answer; None does not answer. A clause sounds for
+        400 ms, and its transcript is sent when the clause has been played.
+    polite: stops at the caller's sound and sends `interruption`.
+    ends_after: number of the answer (from 0) after which the agent hangs up; None stays.
+    code: close code of that hang-up.
+    tools: for each number of an answer, the tools that run at its end, 400 ms apart.
+    tells: reports tools and the end of answers.
+    digits: keys that the caller has pressed.
     """
 
     welcome: tuple[str, ...] = ()

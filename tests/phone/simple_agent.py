@@ -1,4 +1,4 @@
-"""A scripted service that answers whenever the caller has spoken, over both connections."""
+"""A scripted service that answers after each turn of the caller, over both connections."""
 
 import asyncio
 import base64
@@ -37,11 +37,14 @@ ANSWER = sound(300, hertz=700)
 
 @dataclass
 class Agent:
-    """What the scripted agent does, and what it saw.
+    """The behaviour of the scripted agent, and its record of the call.
 
-    welcome: said at once. answers: one for each time the caller speaks and stops, sent after
-    `llm` seconds; None is an agent that has no answer. After the last it says nothing.
-    tells: a message sent before each.
+    welcome: audio sent at the start.
+    answers: audio for each turn of the caller; None, and any turn after the last, sends an error.
+    llm: delay of each answer, s.
+    tells: message sent before each answer.
+    hangs_up_after_answer: the agent closes the connection with an error code after an answer.
+    barge_in: the agent sends `interruption` after the audio of an answer.
     """
 
     welcome: bytes = b""
@@ -59,7 +62,7 @@ class Agent:
     quiet_frames: int = 0
 
     def hears(self, pcm: bytes) -> bool:
-        """Take the caller's audio; True when a stretch of speech has just ended."""
+        """Process caller audio. Returns True if the caller has just stopped speaking."""
         self.audio += pcm
         if np.abs(np.frombuffer(pcm, dtype="<i2")).max(initial=0) > 1000:
             self.loud, self.quiet_frames = True, 0
@@ -116,7 +119,7 @@ class WebSocketAgent(WSListener):
             self.transport.disconnect()
 
     def speak(self, pcm: bytes) -> None:
-        # All at once: a service that does not pace must sound the same to a phone.
+        # All at once: a service that does not pace must sound alike on a phone.
         for start in range(0, len(pcm), 320):
             self.send(type="audio", audio=base64.b64encode(pcm[start : start + 320]).decode())
 
@@ -148,7 +151,7 @@ async def answering_posts(agent: Agent, status: int = 200) -> AsyncIterator[str]
             if agent.hears(chunk) and agent.answers:
                 await asyncio.sleep(agent.llm)
                 answer = agent.answers.pop(0) or b""
-                # Cut in the middle of a sample, as HTTP may.
+                # Cut within a sample, as HTTP may do.
                 await response.write(answer[:333])
                 await asyncio.sleep(0.01)
                 await response.write(answer[333:])
@@ -156,7 +159,7 @@ async def answering_posts(agent: Agent, status: int = 200) -> AsyncIterator[str]
 
     app = web.Application()
     app.router.add_post("/speech-to-speech-stream", stream)
-    # A refused caller is not listened to any longer.
+    # Do not read the body of a refused request.
     runner = web.AppRunner(app, lingering_time=0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

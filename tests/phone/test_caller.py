@@ -1,4 +1,4 @@
-"""A patient caller: hears out, speaks in time, and knows when it was answered."""
+"""The patient caller: lets the agent finish, sends frames on time, and measures the latency."""
 
 from pathlib import Path
 
@@ -11,16 +11,17 @@ from avr_sts_speechmatics.phone.connection import AnswerTimes
 from avr_sts_speechmatics.phone.tape import FRAME
 
 
-async def test_the_latency_is_from_the_last_sound_of_the_caller_to_the_first_of_the_agent(
+async def test_the_latency_runs_from_the_callers_last_sound_to_the_agents_first(
     printed: Printed,
 ) -> None:
-    # The agent notices the end 2 frames later, thinks 150 ms, and its voice begins after 100 ms.
+    # The agent detects the end 2 frames later and waits 150 ms; its answer begins with 100 ms of
+    # silence.
     async with answering(Agent(answers=[silence(100) + ANSWER])) as url:
         _, told = await report(printed, "--url", url, "--say", "Hello?")
     assert 285 <= told["turns"][0]["latency_ms"] <= 350
 
 
-async def test_turns_are_said_in_the_order_given_and_each_waits_for_the_answer_before(
+async def test_lines_are_said_in_order_and_each_waits_for_the_answer_before(
     printed: Printed, tmp_path: Path
 ) -> None:
     (tmp_path / "second.raw").write_bytes(QUESTION)
@@ -41,7 +42,7 @@ async def test_turns_are_said_in_the_order_given_and_each_waits_for_the_answer_b
     assert told["answered"] is True
 
 
-async def test_a_welcome_is_heard_out_before_the_caller_speaks(printed: Printed) -> None:
+async def test_the_caller_speaks_after_the_welcome(printed: Printed) -> None:
     agent = Agent(welcome=sound(600), answers=[ANSWER])
     async with answering(agent) as url:
         status, told = await report(printed, "--url", url, "--say", "Hello?")
@@ -60,7 +61,7 @@ async def test_the_line_is_never_without_frames_and_carries_the_speech_unchanged
     assert bytes(agent.audio).strip(b"\0") == QUESTION.strip(b"\0")
 
 
-async def test_keys_are_pressed_after_the_last_line_and_are_a_turn(printed: Printed) -> None:
+async def test_keys_are_pressed_after_the_last_line_as_a_turn(printed: Printed) -> None:
     agent = Agent(answers=[ANSWER, ANSWER])
     async with answering(agent) as url:
         _, told = await report(printed, "--url", url, "--say", "Hello?", "--digits", "12#")
@@ -69,7 +70,7 @@ async def test_keys_are_pressed_after_the_last_line_and_are_a_turn(printed: Prin
     assert 100 <= told["turns"][1]["latency_ms"] <= 250
 
 
-async def test_an_interruption_silences_what_was_queued(printed: Printed) -> None:
+async def test_an_interruption_drops_queued_audio(printed: Printed) -> None:
     async with answering(Agent(answers=[sound(3000)], barge_in=True)) as url:
         _, told = await report(printed, "--url", url, "--say", "Stop!")
     assert told["interruptions"] == 1

@@ -1,4 +1,4 @@
-"""Both connections of a service, against real sockets: what arrives, and how a call ends."""
+"""Both connections of a service over real sockets: messages, and the end of a call."""
 
 import asyncio
 
@@ -26,16 +26,16 @@ async def test_an_agent_that_hangs_up_ends_the_call_but_not_the_report(printed: 
 
 
 @pytest.mark.parametrize("tells", [{"type": "turn", "requests": "many"}, {"type": ["turn"]}])
-async def test_what_makes_no_sense_is_told_and_does_not_cost_the_call(
+async def test_an_invalid_message_is_reported_and_the_call_goes_on(
     printed: Printed, tells: dict[str, object]
 ) -> None:
     async with answering(Agent(answers=[ANSWER], tells=tells)) as url:
         status, told = await report(printed, "--url", url, "--say", "Hello?")
     assert (status, told["turns"][0]["answers"]) == (0, [])
-    assert told["errors"][0].startswith("the service sent a message nobody understands")
+    assert told["errors"][0].startswith("the service sent a message that is not valid")
 
 
-async def test_the_older_door_carries_a_call_too(printed: Printed) -> None:
+async def test_the_older_http_connection_carries_a_call(printed: Printed) -> None:
     agent = Agent(answers=[ANSWER])
     async with answering_posts(agent) as url:
         status, told = await report(printed, "--url", url, "--say", "Hello?", "--uuid", "call-8")
@@ -45,7 +45,7 @@ async def test_the_older_door_carries_a_call_too(printed: Printed) -> None:
     assert bytes(agent.audio).strip(b"\0") == QUESTION.strip(b"\0")
 
 
-async def test_a_refusal_at_the_older_door_is_told(printed: Printed) -> None:
+async def test_a_refused_http_connection_is_reported(printed: Printed) -> None:
     async with answering_posts(Agent(), status=503) as url:
         status, told = await report(printed, "--url", url, "--say", "Hello?")
     assert status == 1
@@ -53,7 +53,7 @@ async def test_a_refusal_at_the_older_door_is_told(printed: Printed) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["ws", "http"])
-async def test_a_service_that_is_not_there_is_one_sentence(printed: Printed, scheme: str) -> None:
+async def test_a_missing_service_is_reported_in_one_sentence(printed: Printed, scheme: str) -> None:
     url = f"{scheme}://127.0.0.1:{free_port()}"
     assert await call("--url", url, "--say", "Hello?") == 2
     out, err = printed()
@@ -64,7 +64,7 @@ async def test_a_service_that_is_not_there_is_one_sentence(printed: Printed, sch
     )
 
 
-async def test_somebody_else_at_the_address_is_one_sentence(printed: Printed) -> None:
+async def test_another_service_at_the_address_is_reported_in_one_sentence(printed: Printed) -> None:
     async with answering_posts(Agent()) as url:
         assert await call("--url", url.replace("http", "ws"), "--say", "Hello?") == 2
     out, err = printed()

@@ -10,7 +10,7 @@ from avr_sts_speechmatics.phone.connection import AnswerTimes
 from avr_sts_speechmatics.phone.report import answered, document, table
 
 
-async def test_an_answered_call_is_told_live_and_in_a_table(printed: Printed) -> None:
+async def test_an_answered_call_is_printed_live_and_as_a_table(printed: Printed) -> None:
     async with answering(Agent(answers=[ANSWER])) as url:
         assert await call("--url", url, "--say", "What are your opening hours?") == 0
     out, err = printed()
@@ -30,7 +30,7 @@ async def test_a_call_without_any_answer_fails(printed: Printed) -> None:
     assert "no answer\n0 of 1 turns answered" in out
 
 
-async def test_a_service_that_tells_nothing_more_has_a_table_of_what_was_heard(
+async def test_the_table_shows_only_what_was_heard_if_the_service_reports_no_timing(
     printed: Printed,
 ) -> None:
     tells: dict[str, object] = {"type": "of_another_service", "frame_ms": 5}

@@ -1,4 +1,4 @@
-"""What a script expects: words, tools, and how the result is told."""
+"""The expectations of a script: words and tools."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ TOOL = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True).filter(lambda name:
 
 
 @given(st.text(alphabet="abc d", min_size=1), TEXT, st.text(alphabet="abc d"))
-def test_words_are_found_wherever_they_stand_and_however_they_are_written(
+def test_words_are_found_anywhere_in_the_text_and_in_any_notation(
     before: str, text: str, after: str
 ) -> None:
     heard = f"{before} {text} {after}"
@@ -32,7 +32,7 @@ def test_words_are_found_wherever_they_stand_and_however_they_are_written(
     assert not Expect(says=(text + "x" * len(heard),)).found_in(heard)
 
 
-def test_every_kind_of_words_that_is_given_must_be_found() -> None:
+def test_says_and_matches_must_both_hold() -> None:
     both = Expect(says=("nine", "ten"), matches=(r"\bopen\b", "shut"))
     assert both.found_in("We’re OPEN from Nine")
     assert not both.found_in("We are opening at nine")
@@ -41,7 +41,7 @@ def test_every_kind_of_words_that_is_given_must_be_found() -> None:
 
 
 @given(tools=st.sets(TOOL, min_size=1), others=st.sets(TOOL))
-def test_a_tool_that_is_asked_for_must_have_run_and_one_that_is_not_must_not(
+def test_an_expected_tool_must_run_and_an_excluded_tool_must_not(
     tools: set[str], others: set[str]
 ) -> None:
     others -= tools

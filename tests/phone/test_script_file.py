@@ -1,4 +1,4 @@
-"""Reading scripts: what is written is read, or one sentence says what is wrong."""
+"""Reading scripts: a script is read completely, or rejected with one sentence."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ def steps(text: str) -> tuple[Step, ...]:
     return parse(text, Path("calls/script.yaml")).steps
 
 
-def test_a_script_has_what_was_written() -> None:
+def test_a_script_is_read_with_all_its_steps() -> None:
     text = """
 - expect: how can I help
 - say: What do you
@@ -77,7 +77,7 @@ def test_a_script_has_what_was_written() -> None:
         ("- expect: {ended: agent}\n- say: a", ", step 1: expect.ended: steps follow; give it in"),
     ],
 )
-def test_what_is_wrong_is_one_sentence_with_file_step_and_key(text: str, complaint: str) -> None:
+def test_an_error_is_one_sentence_with_file_step_and_key(text: str, complaint: str) -> None:
     with pytest.raises(ScriptError) as error:
         steps(text)
     assert str(error.value).startswith(f"calls/script.yaml{complaint}")
@@ -85,7 +85,7 @@ def test_what_is_wrong_is_one_sentence_with_file_step_and_key(text: str, complai
 
 
 @given(st.text() | st.text(alphabet="-: sayexpctinrulk[]{}#*&!'\"\n012", max_size=60))
-def test_any_text_is_a_script_or_one_sentence(text: str) -> None:
+def test_any_text_is_a_script_or_an_error_of_one_sentence(text: str) -> None:
     try:
         assert steps(text)
     except ScriptError as error:
@@ -115,7 +115,7 @@ STEPS = st.one_of(
 
 
 def written(step: Step) -> dict[str, Any]:
-    """A step as a person would have it in a file."""
+    """A step as a person would write it in a file."""
     match step:
         case Speak(words, interrupt):
             found: dict[str, Any] = {"say": str(words), "interrupt": interrupt}
@@ -136,6 +136,6 @@ def written(step: Step) -> dict[str, Any]:
 
 
 @given(st.lists(STEPS, min_size=1))
-def test_what_is_written_is_read(wanted: list[Step]) -> None:
+def test_a_written_script_is_read_back_unchanged(wanted: list[Step]) -> None:
     text = yaml.safe_dump([written(step) for step in wanted], allow_unicode=True, sort_keys=False)
     assert steps(text) == tuple(wanted)

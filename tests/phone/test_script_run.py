@@ -1,4 +1,4 @@
-"""Scripts performed on a real socket, and the examples offline."""
+"""Scripts played over a real socket, and the examples with the offline service."""
 
 import argparse
 import asyncio
@@ -51,7 +51,7 @@ async def call(*arguments: str | Path) -> int:
 
 @dataclass
 class Rehearsal:
-    """Plays a script to an agent, and keeps what `--json` says of it."""
+    """Plays a script to an agent and keeps the output of `--json`."""
 
     folder: Path
     printed: Callable[[], str]
@@ -111,7 +111,7 @@ async def test_a_call_as_expected_passes_every_step(rehearse: Rehearsal) -> None
     assert 0.8 < third["seconds"] < 1.5
 
 
-async def test_a_failed_expectation_says_step_expected_and_heard_and_ends_the_call(
+async def test_a_failed_expectation_is_reported_and_ends_the_call(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = tmp_path / "script.yaml"
@@ -127,7 +127,7 @@ async def test_a_failed_expectation_says_step_expected_and_heard_and_ends_the_ca
     assert "Bye" not in out
 
 
-async def test_a_script_that_passes_says_so(
+async def test_a_script_that_passes_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = tmp_path / "script.yaml"
@@ -137,7 +137,7 @@ async def test_a_script_that_passes_says_so(
     assert capsys.readouterr().out.splitlines()[-1] == f"{script}: all 2 steps passed"
 
 
-async def test_an_interruption_comes_when_it_should_and_only_new_words_count(
+async def test_an_interruption_comes_on_time_and_only_words_after_it_count(
     rehearse: Rehearsal,
 ) -> None:
     agent = Agent(answers=[("One", "two", "three", "four"), ("Five",)])
@@ -153,7 +153,7 @@ async def test_an_interruption_comes_when_it_should_and_only_new_words_count(
     assert (status, results(told)) == (0, ["passed"] * 3)
     assert told[2]["heard"] == "Five"
     assert rehearse.report["interruptions"] == 1
-    # Its voice begins 290 ms after the question; the caller speaks 600 ms later.
+    # The agent's voice begins 290 ms after the question; the caller speaks 600 ms later.
     first, second = told[0], told[1]
     spoken_at = second["at"] + second["seconds"] - 0.3
     assert 0.8 < spoken_at - (first["at"] + first["seconds"] - 0.1) < 1.15
@@ -199,7 +199,7 @@ async def test_an_answer_too_short_to_interrupt_fails(rehearse: Rehearsal) -> No
     ("code", "ended", "others"),
     [(WSCloseCode.OK, "agent", "error"), (WSCloseCode.INTERNAL_ERROR, "error", "agent")],
 )
-async def test_who_ended_the_call_is_told_from_the_way_it_ended(
+async def test_the_close_code_decides_between_agent_and_error(
     rehearse: Rehearsal, code: WSCloseCode, ended: str, others: str
 ) -> None:
     for asked, expected in ((ended, 0), (others, 1), ("caller", 1)):
@@ -225,7 +225,7 @@ async def test_an_agent_that_stays_on_the_line_did_not_end_the_call(rehearse: Re
     )
 
 
-async def test_a_tool_that_was_to_run_is_waited_for(rehearse: Rehearsal) -> None:
+async def test_an_expectation_waits_for_its_tool(rehearse: Rehearsal) -> None:
     agent = Agent(answers=[("One moment.",)], tools={0: ("find_booking", "book_table")})
     status, told = await rehearse(
         agent,
@@ -236,7 +236,7 @@ async def test_a_tool_that_was_to_run_is_waited_for(rehearse: Rehearsal) -> None
     assert [run["name"] for run in rehearse.report["turns"][0]["tools"]] == told[1]["tools"]
 
 
-async def test_a_tool_that_did_not_run_fails_with_what_ran_instead(rehearse: Rehearsal) -> None:
+async def test_a_missing_tool_fails_with_the_tools_that_ran(rehearse: Rehearsal) -> None:
     agent = Agent(
         answers=[("Done.",), ("Done.",)], tools={0: ("book_table",), 1: ("find_booking",)}
     )
@@ -256,7 +256,7 @@ async def test_a_tool_that_did_not_run_fails_with_what_ran_instead(rehearse: Reh
     )
 
 
-async def test_that_no_tool_runs_is_known_when_the_answer_has_ended(rehearse: Rehearsal) -> None:
+async def test_no_tool_is_decided_at_the_end_of_the_answer(rehearse: Rehearsal) -> None:
     answer = ("I will", "see", "to it.")
     for tools, expected in ({}, 0), ({0: ("book_table",)}, 1):
         agent = Agent(answers=[answer], tools=tools)
@@ -272,7 +272,7 @@ async def test_that_no_tool_runs_is_known_when_the_answer_has_ended(rehearse: Re
     )
 
 
-async def test_a_tool_of_another_name_may_run(rehearse: Rehearsal) -> None:
+async def test_no_tool_allows_tools_of_other_names(rehearse: Rehearsal) -> None:
     agent = Agent(answers=[("Done.",)], tools={0: ("book_table",)})
     status, told = await rehearse(
         agent, "- say: Hello\n- expect: {no_tool: avr_transfer, ended: caller}"
@@ -280,10 +280,12 @@ async def test_a_tool_of_another_name_may_run(rehearse: Rehearsal) -> None:
     assert (status, told[1]["tools"]) == (0, ["book_table"])
 
 
-async def test_of_a_service_that_does_not_tell_no_tool_is_believed(rehearse: Rehearsal) -> None:
+async def test_tool_conditions_fail_for_a_service_that_does_not_report_tools(
+    rehearse: Rehearsal,
+) -> None:
     for asked, missed in (
         ("tool: any", "no tool"),
-        ("no_tool: any", "no tool, and no word of the service that the answer has ended"),
+        ("no_tool: any", "no tool, and the service did not report the end of its answer"),
     ):
         agent = Agent(answers=[("Done.",)], tells=False, tools={0: ("book_table",)})
         status, told = await rehearse(agent, f"- say: Hi\n- expect: {{{asked}, within: 1.2}}")
@@ -314,7 +316,7 @@ async def test_a_line_after_the_end_of_the_call_fails(rehearse: Rehearsal) -> No
     assert told[1]["problem"].startswith("expected the call to go on; heard its end: the service")
 
 
-async def test_ctrl_c_ends_a_script_as_any_call(rehearse: Rehearsal) -> None:
+async def test_ctrl_c_ends_a_script_like_any_call(rehearse: Rehearsal) -> None:
     asyncio.get_running_loop().call_later(0.5, os.kill, os.getpid(), signal.SIGINT)
     status, told = await rehearse(Agent(), "- say: Hi\n- pause: 5\n- expect: never")
     assert (status, results(told)) == (130, ["passed", "passed", "failed"])
@@ -337,7 +339,7 @@ async def test_ctrl_c_ends_a_script_as_any_call(rehearse: Rehearsal) -> None:
         (("--script", "right.yaml", "--url", "ws://127.0.0.1:9"), "Nobody answers at"),
     ],
 )
-async def test_a_script_that_cannot_be_played_is_one_sentence(
+async def test_a_script_that_cannot_be_played_is_reported_in_one_sentence(
     arguments: tuple[str, ...],
     complaint: str,
     tmp_path: Path,
@@ -370,7 +372,7 @@ def free_port() -> int:
 
 @contextmanager
 def serving(cwd: Path, **env: str) -> Iterator[str]:
-    """The real service, offline, in a process of its own."""
+    """The real service in offline mode, in its own process."""
     port = free_port()
     process = subprocess.Popen(
         [*COMMAND, "serve"],
@@ -395,13 +397,13 @@ def serving(cwd: Path, **env: str) -> Iterator[str]:
         process.wait(5)
 
 
-def test_there_are_examples() -> None:
+def test_the_list_of_examples_is_not_empty() -> None:
     assert len(EXAMPLES) >= 3
     for example in EXAMPLES:
         assert parse(example.read_text(), example).steps
 
 
-def test_the_script_in_the_documentation_can_be_used() -> None:
+def test_the_script_in_the_documentation_is_valid() -> None:
     page = (ROOT / "docs" / "testing.md").read_text()
     shown = page.partition("## Scripts")[2].partition("```yaml")[2].partition("```")[0]
     assert len(steps(shown)) == 4
@@ -410,7 +412,7 @@ def test_the_script_in_the_documentation_can_be_used() -> None:
 @pytest.mark.models
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-async def test_offline_the_examples_pass(example: Path, tmp_path: Path) -> None:
+async def test_the_examples_pass_with_the_offline_service(example: Path, tmp_path: Path) -> None:
     pbx = FakeAmi(
         channels=[Channel(PHONE, "AudioSocket", f"{UUID},10.0.0.1:5001", "")],
         places={("demo", "1001", 1)},

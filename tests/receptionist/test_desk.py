@@ -1,4 +1,4 @@
-"""What the receptionist answers to what callers say."""
+"""The receptionist's answers to callers."""
 
 import datetime
 import re
@@ -18,7 +18,7 @@ QUEUE = "Your call is now first in line and will be answered by the next availab
 
 
 class Call:
-    """A call with the receptionist, everything heard to the end."""
+    """A call with the receptionist in which all answers are played to the end."""
 
     def __init__(self, tools: frozenset[str] = TOOLS) -> None:
         self.tools = tools
@@ -83,7 +83,7 @@ class Call:
         ("What's the weather like?", "opening hours"),
     ],
 )  # fmt: skip
-def test_the_answer_fits(said: str, in_the_answer: str) -> None:
+def test_the_answer_fits_the_question(said: str, in_the_answer: str) -> None:
     reply = Call().says(said)
     assert in_the_answer in reply.text
     assert reply.tool is None
@@ -104,7 +104,7 @@ def test_the_answer_fits(said: str, in_the_answer: str) -> None:
         ("No, I want to speak to a real person!", "1000"),
     ],
 )
-def test_a_transfer_says_goodbye_and_names_the_extension(said: str, extension: str) -> None:
+def test_a_transfer_has_a_farewell_and_the_extension(said: str, extension: str) -> None:
     reply = Call().says(said)
     assert reply.tool == ToolRequest("avr_transfer", {"transfer_extension": extension})
     assert reply.text.startswith("I am putting you through to")
@@ -122,7 +122,7 @@ def test_a_line_that_cannot_transfer_says_so_and_takes_a_message() -> None:
 @pytest.mark.parametrize(
     "said", ["That's all, thank you. Goodbye.", "That's all. Thank you. Goodbye.", "Bye!"]
 )
-def test_goodbye_hangs_up_where_that_can_be_done(said: str) -> None:
+def test_goodbye_hangs_up_if_the_tool_is_offered(said: str) -> None:
     assert Call().says(said) == Reply(
         "Thank you for calling. Goodbye.", ToolRequest("avr_hangup", {})
     )
@@ -155,7 +155,7 @@ def test_an_appointment_is_asked_for_bit_by_bit() -> None:
     assert "Wednesday at half past three is noted" in call.answer("Yes please")
 
 
-def test_repeating_says_the_same_again() -> None:
+def test_repeat_gives_the_last_answer_again() -> None:
     call = Call()
     first = call.answer("Where are you?")
     assert call.answer("Could you repeat that, please?") == first
@@ -175,13 +175,13 @@ def test_a_follow_up_question_about_another_day() -> None:
     assert "closed on Sunday" in call.answer("And on Sunday?")
 
 
-def test_what_it_does_not_know_it_never_says_the_same_way_twice_in_a_row() -> None:
+def test_replies_to_unknown_questions_differ_from_one_to_the_next() -> None:
     call = Call()
     answers = [call.answer("Blah blah blah.") for _ in range(6)]
     assert all(a != b for a, b in pairwise(answers))
 
 
-def test_what_the_caller_did_not_hear_was_not_asked() -> None:
+def test_a_question_that_the_caller_did_not_hear_counts_as_not_asked() -> None:
     messages = [
         {"role": "user", "content": "553882"},
         {"role": "assistant", "content": "I heard five five"},
@@ -215,7 +215,7 @@ def test_a_tool_result_is_acknowledged(tool: str, result: str, said: str) -> Non
     assert reply.tool is None
 
 
-def test_text_may_come_in_parts() -> None:
+def test_message_content_may_be_a_list_of_parts() -> None:
     parts = [{"type": "text", "text": "Where"}, {"type": "text", "text": "are you?"}]
     assert "River Street" in DESK.reply([{"role": "user", "content": parts}]).text
 

@@ -23,17 +23,17 @@ from avr_sts_speechmatics.receptionist import entities
         ("it was £25.50", ""),
     ],
 )
-def test_digits_however_they_are_written(text: str, digits: str) -> None:
+def test_digits_are_found_in_any_notation(text: str, digits: str) -> None:
     assert entities.digits(text) == digits
 
 
 @given(st.text("0123456789", min_size=1, max_size=12))
-def test_what_is_said_back_is_heard_as_the_same_number(digits: str) -> None:
+def test_a_number_read_back_is_recognised_as_that_number(digits: str) -> None:
     assert entities.digits(entities.spoken(digits)) == digits
     assert entities.only_digits(entities.spoken(digits))
 
 
-def test_keys_are_said_by_name() -> None:
+def test_keys_are_spoken_by_name() -> None:
     assert entities.keys("[keys: 1 2 #]") == "12#"
     assert entities.spoken("1*#") == "one star hash"
     assert entities.keys("one two") is None
@@ -50,7 +50,7 @@ def test_keys_are_said_by_name() -> None:
         ("My name is not important.", None),
     ],
 )
-def test_names(text: str, name: str | None) -> None:
+def test_the_callers_name_is_found(text: str, name: str | None) -> None:
     assert entities.name(text) == name
 
 
@@ -66,13 +66,13 @@ def test_names(text: str, name: str | None) -> None:
         ("I may come", None, None),
     ],
 )
-def test_days_and_times(text: str, day: str | None, time: str | None) -> None:
+def test_days_and_times_are_found(text: str, day: str | None, time: str | None) -> None:
     assert entities.day(text) == day
     assert entities.time_of_day(text) == time
 
 
 @given(st.text())
-def test_no_text_is_too_odd(text: str) -> None:
+def test_any_text_is_parsed_without_an_error(text: str) -> None:
     entities.plain(text)
     entities.keys(text)
     entities.digits(text)

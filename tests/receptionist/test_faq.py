@@ -1,4 +1,4 @@
-"""The FAQ file: what is in it, and what is wrong with it."""
+"""The FAQ file: its content and its errors."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ entries:
 
 
 def load(tmp_path: Path, text: str) -> str:
-    """The error for such a file, after the file's name."""
+    """The error for a file with this text, without the name of the file."""
     path = tmp_path / "faq.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(FaqError) as caught:
@@ -35,13 +35,13 @@ def load(tmp_path: Path, text: str) -> str:
     return message.removeprefix(f"{path}: ")
 
 
-def test_the_packaged_one_is_right() -> None:
+def test_the_packaged_faq_is_valid() -> None:
     faq = load_faq(None)
     assert faq.entries
     assert faq.hours["sunday"] is None
 
 
-def test_a_file_of_ones_own(tmp_path: Path) -> None:
+def test_an_operators_faq_file_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "faq.yaml"
     path.write_text(GOOD, encoding="utf-8")
     faq = load_faq(path)
@@ -65,10 +65,12 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         ("company: Test", "company: [", "not YAML"),
     ],
 )
-def test_a_mistake_is_named_with_its_place(tmp_path: Path, old: str, new: str, error: str) -> None:
+def test_an_error_names_its_place_in_the_file(
+    tmp_path: Path, old: str, new: str, error: str
+) -> None:
     assert error in load(tmp_path, GOOD.replace(old, new))
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_faq_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FaqError, match="cannot be read"):
         load_faq(tmp_path / "none.yaml")

@@ -1,4 +1,4 @@
-"""Which FAQ entry fits."""
+"""The search for the FAQ entry that fits."""
 
 import pytest
 
@@ -22,11 +22,11 @@ PRICES = Entry("Ninety pounds.", ("prices", "how much"), ("What does it cost?",)
         ("", None),
     ],
 )
-def test_the_best_entry(said: str, entry: Entry | None) -> None:
+def test_the_best_entry_is_found(said: str, entry: Entry | None) -> None:
     assert best_entry(plain(said), [PARKING, PRICES]) is entry
 
 
-def test_short_words_must_be_right() -> None:
+def test_short_words_must_match_exactly() -> None:
     assert mentions("sales please", ["sales"])
     assert not mentions("safes please", ["sales"])
     assert mentions("technicel support", ["technical"])

@@ -1,4 +1,4 @@
-"""What the messages of a call say about where the conversation stands."""
+"""The state of a conversation, derived from its messages."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ def so_far(*messages: dict[str, Any]) -> Conversation:
     return Conversation.of(messages, frozenset())
 
 
-def test_what_was_said_since_the_last_answer_is_one_text() -> None:
+def test_sentences_since_the_last_answer_are_joined() -> None:
     call = so_far(
         {"role": "system", "content": "Be brief."},
         user("Hello?"),
@@ -37,7 +37,7 @@ def test_what_was_said_since_the_last_answer_is_one_text() -> None:
     assert (call.turns, len(call.earlier)) == (1, 3)
 
 
-def test_an_answer_the_caller_never_heard_was_never_given() -> None:
+def test_an_answer_that_the_caller_did_not_hear_does_not_count() -> None:
     call = so_far(user("Hello?"), agent(None), agent(""), user("Are you there?"))
     assert (call.turns, call.last_answer) == (0, "")
     assert not call.asked("Good morning")
@@ -55,7 +55,9 @@ MESSAGES = st.lists(st.fixed_dictionaries({"role": ROLES, "content": CONTENT}), 
 
 
 @given(MESSAGES)
-def test_any_messages_are_a_conversation_and_the_same_ones_the_same(messages: Messages) -> None:
+def test_any_messages_are_a_conversation_and_equal_messages_give_equal_ones(
+    messages: Messages,
+) -> None:
     call = Conversation.of(messages, frozenset())
     assert call == Conversation.of(messages, frozenset())
     assert call.turns <= sum(message["role"] == "assistant" for message in messages)
@@ -101,7 +103,9 @@ def test_an_appointment_is_gathered_from_several_turns() -> None:
         (json.dumps([1, 2]), False),
     ],
 )
-def test_a_tools_result_has_its_name_and_whether_it_failed(text: str, failed: bool) -> None:
+def test_a_tool_result_has_the_tools_name_and_whether_the_tool_failed(
+    text: str, failed: bool
+) -> None:
     function = {"name": "avr_transfer", "arguments": "{}"}
     call = so_far(
         user("Sales, please."),
@@ -112,7 +116,7 @@ def test_a_tools_result_has_its_name_and_whether_it_failed(text: str, failed: bo
     assert so_far(user("Hello?")).result is None
 
 
-def test_a_cancellation_is_remembered_while_its_number_is_asked_for() -> None:
+def test_a_cancellation_is_remembered_until_the_caller_gives_the_number() -> None:
     asked = [user("I want to cancel my order."), agent("Which number?"), user("553 882")]
     assert so_far(*asked).cancelling
     assert not so_far(*asked, *(user("Something else.") for _ in range(6))).cancelling

@@ -1,4 +1,4 @@
-"""The receptionist's patterns take what callers say, and its sentences can be spoken."""
+"""The receptionist's patterns match the words of callers, and its sentences can be spoken."""
 
 import re
 
@@ -29,7 +29,7 @@ from avr_sts_speechmatics.receptionist.entities import plain
         (wording.HOURS, ["When do you close?"], ["Can I close account 5?"]),
     ],
 )
-def test_a_pattern_takes_what_callers_say(
+def test_a_pattern_matches_the_words_of_callers(
     pattern: re.Pattern[str], said: list[str], not_said: list[str]
 ) -> None:
     for text in said:
@@ -48,12 +48,12 @@ SENTENCES = [
 ]
 
 
-def test_sentences_are_found() -> None:
+def test_the_tested_sentences_include_greeting_question_and_confirmation() -> None:
     assert {wording.GREETING, wording.ASK_DAY, wording.MESSAGE_NOTED} <= set(SENTENCES)
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
-def test_a_sentence_can_be_spoken_by_any_voice(sentence: str) -> None:
+def test_a_sentence_can_be_spoken_by_any_tts(sentence: str) -> None:
     assert sentence[0].isupper()
     assert sentence[-1] in ".?"
     assert not re.search(r"\d|\b(e\.g|etc|Mr|Dr)\b|[;:()/]", sentence)
@@ -61,14 +61,14 @@ def test_a_sentence_can_be_spoken_by_any_voice(sentence: str) -> None:
 
 
 @pytest.mark.parametrize("tool", ["avr_transfer", "avr_hangup", "find_booking"])
-def test_a_failed_tool_is_told_from_one_that_ran(tool: str) -> None:
+def test_only_the_sentence_for_a_failed_tool_apologises(tool: str) -> None:
     failed = wording.tool_result(tool, failed=True)
     assert failed.startswith("I am sorry")
     assert "sorry" not in wording.tool_result(tool, failed=False)
 
 
 @given(st.lists(st.text(min_size=30), min_size=2, unique_by=lambda text: text[:20]), st.integers(0))
-def test_no_answer_is_given_twice_in_a_row(options: list[str], turns: int) -> None:
+def test_pick_gives_no_answer_twice_in_a_row(options: list[str], turns: int) -> None:
     first = wording.pick(options, "", turns)
     assert first in options
     again = wording.pick(options, first, turns)

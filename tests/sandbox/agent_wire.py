@@ -1,4 +1,4 @@
-"""Agent STT by hand: a bare client, so that nothing stands between a test and the wire."""
+"""A minimal client of Agent STT, which sends and returns raw messages."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,12 @@ START: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Clip:
-    """A telephone recording. pcm: s16le at 8 kHz."""
+    """A telephone recording.
+
+    file: name of the file.
+    text: the spoken words.
+    pcm: s16le at 8 kHz.
+    """
 
     file: str
     text: str
@@ -38,7 +43,7 @@ class AgentClient:
         await self.socket.send_str(message if isinstance(message, str) else json.dumps(message))
 
     async def audio(self, pcm: bytes, *, frame: int = 320) -> int:
-        """Send audio in frames; how many there were."""
+        """Send audio in frames of `frame` bytes. Returns the number of frames."""
         pieces = [pcm[start : start + frame] for start in range(0, len(pcm), frame)]
         for piece in pieces:
             await self.socket.send_bytes(piece)
@@ -52,24 +57,24 @@ class AgentClient:
                 return dict(message)
 
     async def until(self, name: str) -> list[dict[str, Any]]:
-        """All messages up to the first of that name, AudioAdded left out."""
+        """All messages up to the first of that name, without AudioAdded."""
         messages = [await self.next()]
         while messages[-1]["message"] != name:
             messages.append(await self.next())
         return messages
 
     async def started(self, **changes: Any) -> dict[str, Any]:
-        """Start a session; the server's answer."""
+        """Start a session. Returns the server's answer."""
         await self.send(START | changes)
         return await self.next()
 
     async def finish(self, frames: int) -> list[dict[str, Any]]:
-        """End the stream; all that was still to come, the end included."""
+        """End the stream. Returns all remaining messages, EndOfTranscript included."""
         await self.send({"message": "EndOfStream", "last_seq_no": frames})
         return await self.until("EndOfTranscript")
 
     async def close_code(self) -> int | None:
-        """Read to the end; the code it ended with, None if it just broke."""
+        """Read to the end. Returns the close code; None if the connection broke."""
         async for _ in self.socket:
             pass
         return self.socket.close_code

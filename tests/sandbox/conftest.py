@@ -1,4 +1,4 @@
-"""Fixtures for the sandbox: a bare client of its wire, and the real engines, loaded once."""
+"""Fixtures for the sandbox: a minimal client, and the real engines, loaded once."""
 
 import json
 import wave
@@ -39,7 +39,7 @@ async def connect(http: aiohttp.ClientSession) -> Connect:
 
 @pytest.fixture(scope="session")
 def clips() -> list[Clip]:
-    """The recordings, with what they say."""
+    """The recordings with their words."""
     found = []
     for entry in json.loads((CLIPS / "manifest.json").read_text(encoding="utf-8")):
         with wave.open(str(CLIPS / entry["file"])) as file:
@@ -71,7 +71,7 @@ def worker() -> Iterator[ThreadPoolExecutor]:
 async def real_cloud(
     whisper: "Whisper", piper: "Piper", worker: ThreadPoolExecutor
 ) -> AsyncIterator[RunningSandbox]:
-    """The sandbox as it is in earnest, in this process."""
+    """The sandbox with its real engines, in this process."""
     from avr_sts_speechmatics.sandbox.local_stt import LocalStt
     from avr_sts_speechmatics.sandbox.piper import LocalTts
 

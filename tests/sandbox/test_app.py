@@ -1,11 +1,11 @@
-"""The fault desk, and what all three servers share: one port."""
+"""Requests for faults over HTTP."""
 
 import aiohttp
 
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox
 
 
-async def test_faults_are_asked_for_shown_and_cleared_over_http(
+async def test_faults_are_added_listed_and_cleared_over_http(
     http: aiohttp.ClientSession,
 ) -> None:
     async with running_sandbox() as cloud:
@@ -20,7 +20,7 @@ async def test_faults_are_asked_for_shown_and_cleared_over_http(
         assert cloud.faults.peek("stt") is None
 
 
-async def test_a_wrong_fault_is_answered_with_what_is_wrong(http: aiohttp.ClientSession) -> None:
+async def test_an_invalid_fault_is_answered_with_the_reason(http: aiohttp.ClientSession) -> None:
     async with running_sandbox() as cloud:
         body = {"fault": "drop", "when": 2}
         async with http.post(f"{cloud.tts_url}/sandbox/faults", json=body) as response:

@@ -19,7 +19,7 @@ def body(**more: Any) -> dict[str, Any]:
     return {"model": "gpt-6-luna", "messages": [USER], **more}
 
 
-def test_a_request_with_everything_a_telephone_agent_sends() -> None:
+def test_a_request_with_all_fields_of_a_telephone_agent_is_accepted() -> None:
     request = parse(
         body(
             stream=True,
@@ -37,7 +37,7 @@ def test_a_request_with_everything_a_telephone_agent_sends() -> None:
     assert request.include_usage
 
 
-def test_tools_that_must_not_be_called_are_not_offered() -> None:
+def test_tool_choice_none_offers_no_tools() -> None:
     tools = [{"type": "function", "function": {"name": "find"}}]
     assert parse(body(tools=tools, tool_choice="none")).tools == frozenset()
 
@@ -59,7 +59,7 @@ def test_tools_that_must_not_be_called_are_not_offered() -> None:
         (body(tools=[{"name": "find"}]), "tools[0].function.name"),
     ],
 )
-def test_a_wrong_request_is_refused_and_the_field_named(
+def test_an_invalid_request_is_refused_with_the_name_of_the_field(
     request_body: object, param: str | None
 ) -> None:
     with pytest.raises(BadRequest) as caught:
@@ -67,7 +67,7 @@ def test_a_wrong_request_is_refused_and_the_field_named(
     assert caught.value.param == param
 
 
-def test_an_answered_tool_call_is_in_order() -> None:
+def test_a_tool_call_with_its_result_is_accepted() -> None:
     assert parse(body(messages=[USER, CALLED, RESULT])).messages[2] == RESULT
 
 

@@ -1,4 +1,4 @@
-"""Text as a voice needs it."""
+"""Text for the TTS engine: numbers as words, cut into clauses."""
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,7 @@ from avr_sts_speechmatics.sandbox.clauses import LONG_CLAUSE, clauses, readable
         ("日本", ""),
     ],
 )
-def test_everything_becomes_words(text: str, spoken: str) -> None:
+def test_times_numbers_prices_and_addresses_become_words(text: str, spoken: str) -> None:
     assert readable(text) == spoken
 
 
@@ -44,7 +44,7 @@ def test_a_long_sentence_is_cut_at_a_comma_and_a_short_one_is_not() -> None:
 
 
 @given(st.text())
-def test_clauses_are_never_empty_never_long_and_lose_no_word(text: str) -> None:
+def test_clauses_are_never_empty_or_too_long_and_no_word_is_lost(text: str) -> None:
     pieces = list(clauses(text))
     assert all(piece.strip() and len(piece) <= LONG_CLAUSE for piece in pieces)
     said = "".join("".join(pieces).split())

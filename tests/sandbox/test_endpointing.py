@@ -1,4 +1,4 @@
-"""When speech starts, when a turn is over, and what is said in between."""
+"""Endpointing: when speech starts, when a turn is over, and the messages in between."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -13,7 +13,10 @@ VOICE, SILENCE = 0.95, 0.02
 
 
 class Line:
-    """A caller's line: turns, with a recogniser that answers at once or when told to."""
+    """A caller's line with a recogniser.
+
+    recogniser: returns the text of an order at once; None answers only through `answer`.
+    """
 
     def __init__(self, recogniser: Callable[[Decode], str] = lambda _: "Hello.", **options: Any):
         self.turns = Turns(**options)
@@ -37,7 +40,7 @@ class Line:
             self.answer(self.recogniser(self.unanswered[0]))
 
     def answer(self, text: str) -> None:
-        """The oldest decode is done."""
+        """Give the text of the oldest pending order."""
         self.take(self.turns.heard(self.unanswered.pop(0).number, text))
 
     @property
@@ -64,7 +67,7 @@ def test_a_turn_is_reported_in_the_documented_order() -> None:
     ]
 
 
-def test_times_are_those_of_the_audio() -> None:
+def test_event_times_are_positions_in_the_audio() -> None:
     line = a_turn()
     started, _, segment, ended, over = line.messages
     assert abs(started["metadata"]["start_time"] - 0.5) < 0.05
@@ -83,12 +86,12 @@ def test_a_cough_starts_no_turn() -> None:
     assert line.names == ["SpeechStarted", "SpeechEnded"]
 
 
-def test_words_that_turn_out_to_be_none_end_their_turn_without_a_segment() -> None:
+def test_a_partial_without_final_words_ends_its_turn_without_a_segment() -> None:
     line = a_turn(recogniser=lambda decode: "" if decode.final else "Oh")
     assert line.names == ["SpeechStarted", "StartOfTurn", "SpeechEnded", "EndOfTurn"]
 
 
-def test_a_click_is_no_speech() -> None:
+def test_a_click_is_not_speech() -> None:
     line = Line()
     line.goes_on(2 * FRAME_S, VOICE)
     line.goes_on(1.0, SILENCE)
@@ -125,15 +128,15 @@ def test_a_longer_pause_makes_a_second_segment_of_the_same_turn() -> None:
     ]
 
 
-def test_the_text_is_ready_when_the_turn_ends() -> None:
-    """What was decoded early in the silence is not decoded again."""
+def test_the_final_text_is_ready_when_the_turn_ends() -> None:
+    """Audio decoded early in the silence is not decoded again."""
     line = a_turn()
     finals = [decode for decode in line.decodes if decode.final]
     assert len(finals) == 1
     assert finals[0].end < 1.8
 
 
-def test_partials_come_while_speech_goes_on_and_only_when_the_decoder_is_free() -> None:
+def test_partials_are_decoded_during_speech_only_while_the_decoder_is_idle() -> None:
     line = Line(partials=True)
     line.goes_on(2.0, VOICE)
     assert 4 <= len(line.decodes) <= 5
@@ -148,7 +151,7 @@ def test_an_unchanged_partial_is_not_sent_again() -> None:
     assert line.names.count("AddPartialSegment") == 1
 
 
-def test_a_slow_decoder_holds_the_end_of_the_turn_back() -> None:
+def test_a_slow_decoder_delays_the_end_of_the_turn() -> None:
     line = Line(recogniser=lambda _: "")
     line.recogniser = None
     line.goes_on(0.3, VOICE)
@@ -160,7 +163,7 @@ def test_a_slow_decoder_holds_the_end_of_the_turn_back() -> None:
     assert not line.turns.waiting
 
 
-def test_a_text_of_speech_that_went_on_is_only_a_partial() -> None:
+def test_the_text_of_speech_that_goes_on_is_only_a_partial() -> None:
     line = Line(partials=True)
     line.recogniser = None
     line.goes_on(0.3, VOICE)
@@ -174,14 +177,14 @@ def test_a_text_of_speech_that_went_on_is_only_a_partial() -> None:
     assert line.messages[-2]["segment"]["transcript"] == "Half a sentence."
 
 
-def test_the_end_of_the_stream_settles_what_is_pending() -> None:
+def test_the_end_of_the_stream_sends_the_pending_messages() -> None:
     line = Line()
     line.goes_on(0.6, VOICE)
     line.take(line.turns.finish())
     assert line.names[-3:] == ["SpeechEnded", "AddSegment", "EndOfTurn"]
 
 
-def test_the_end_of_a_silent_stream_says_nothing() -> None:
+def test_the_end_of_a_silent_stream_sends_no_message() -> None:
     line = Line()
     line.goes_on(1, SILENCE)
     line.take(line.turns.finish())
@@ -198,13 +201,13 @@ def test_in_external_mode_only_the_client_ends_a_turn() -> None:
     assert line.messages[-1]["metadata"]["end_time"] == 3.9
 
 
-def test_forcing_the_end_of_silence_is_answered_too() -> None:
+def test_a_forced_end_of_turn_in_silence_is_answered() -> None:
     line = Line(external=True)
     line.take(line.turns.force(0.5))
     assert line.names == ["EndOfTurn"]
 
 
-def test_a_long_speech_is_cut_into_segments_the_recogniser_can_hear() -> None:
+def test_a_long_speech_is_cut_into_segments_short_enough_for_the_recogniser() -> None:
     line = Line()
     line.goes_on(40, VOICE)
     line.goes_on(1, SILENCE)
@@ -213,7 +216,7 @@ def test_a_long_speech_is_cut_into_segments_the_recogniser_can_hear() -> None:
     assert all(decode.end - decode.start < 26 for decode in line.decodes)
 
 
-def test_sentences_become_segments_of_their_own() -> None:
+def test_each_sentence_becomes_a_segment_on_request() -> None:
     line = a_turn(sentences=True, recogniser=lambda _: "That's all. Thank you. Goodbye.")
     segments = [m for m in line.messages if m["message"] == "AddSegment"]
     assert [s["segment"]["transcript"] for s in segments] == [
@@ -225,7 +228,7 @@ def test_sentences_become_segments_of_their_own() -> None:
     assert all(a[1] == b[0] for a, b in pairwise(times))
 
 
-def test_speakers_are_named_when_asked_for() -> None:
+def test_speakers_are_labelled_on_request() -> None:
     line = a_turn(speaker="S1")
     assert line.messages[2]["segment"] == {"transcript": "Hello.", "speaker": "S1"}
 
@@ -236,7 +239,7 @@ PROBABILITIES = st.lists(
 
 
 @given(PROBABILITIES, st.booleans(), st.booleans(), st.randoms(use_true_random=False))
-def test_whatever_is_heard_the_order_holds(
+def test_messages_stay_in_order_for_any_audio(
     stretches: list[tuple[float, int]], partials: bool, external: bool, random: Any
 ) -> None:
     line = Line(partials=partials, external=external)

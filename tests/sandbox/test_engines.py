@@ -1,4 +1,4 @@
-"""The engines the sandbox has are what its servers may have behind them."""
+"""The local engines match the engine interfaces of the servers."""
 
 import inspect
 from typing import get_type_hints
@@ -11,7 +11,7 @@ from avr_sts_speechmatics.sandbox.local_engines import LocalLlm
 
 
 @pytest.mark.models
-def test_the_local_engines_take_what_their_servers_give() -> None:
+def test_the_local_engines_match_the_interfaces_of_their_servers() -> None:
     from avr_sts_speechmatics.sandbox.local_stt import LocalStt
     from avr_sts_speechmatics.sandbox.piper import LocalTts
 
@@ -24,10 +24,10 @@ def test_the_local_engines_take_what_their_servers_give() -> None:
         assert list(parameters) == list(inspect.signature(server_gives).parameters)
 
 
-def test_a_server_finds_each_engine_under_its_name() -> None:
+def test_there_is_one_engine_for_each_service() -> None:
     hints = get_type_hints(Engines, vars(engines))
     assert set(hints.values()) == {SttEngine, TtsEngine, LlmEngine}
 
 
-def test_a_tool_call_keeps_arguments_that_are_no_json() -> None:
+def test_a_tool_call_keeps_arguments_that_are_not_json() -> None:
     assert ToolCall("find", "{").arguments == "{"

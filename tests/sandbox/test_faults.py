@@ -1,4 +1,4 @@
-"""Faults as values: asked for, waiting in line, used up."""
+"""Faults as values: decoded, queued, used up."""
 
 import json
 
@@ -21,7 +21,7 @@ def test_a_fault_has_defaults() -> None:
     assert fault == Status(part="tts", status=503, retry_after=None, count=1)
 
 
-def test_several_faults_at_once() -> None:
+def test_a_request_may_hold_several_faults() -> None:
     text = json.dumps(
         [
             {"fault": "status", "part": "llm", "status": 429, "retry_after": 1, "count": 2},
@@ -44,26 +44,26 @@ def test_several_faults_at_once() -> None:
         '{"fault": "status", "part": "tts", "count": 0}',
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused(text: str) -> None:
+def test_an_invalid_fault_is_refused(text: str) -> None:
     with pytest.raises(FaultError):
         parse(text.encode())
 
 
-def test_faults_of_a_part_wait_in_line() -> None:
+def test_faults_of_a_part_form_a_queue() -> None:
     faults = Faults()
     faults.add(Status(part="tts", count=2), Pass(part="tts"), RefuseKey(part="tts"))
     taken = [type(faults.take("tts")) for _ in range(5)]
     assert taken == [Status, Status, Pass, RefuseKey, type(None)]
 
 
-def test_parts_do_not_wait_for_each_other() -> None:
+def test_each_part_has_its_own_queue_of_faults() -> None:
     faults = Faults()
     faults.add(Status(part="tts"), Drop())
     assert isinstance(faults.take("stt"), Drop)
     assert isinstance(faults.peek("tts"), Status)
 
 
-def test_a_fault_without_count_stays_until_cleared() -> None:
+def test_a_fault_with_count_null_stays_until_cleared() -> None:
     faults = Faults()
     faults.add(RefuseKey(part="stt", count=None))
     assert all(faults.take("stt") for _ in range(10))

@@ -1,4 +1,4 @@
-"""Chat Completions on the wire, with scripted thoughts."""
+"""Chat Completions over HTTP, with a scripted LLM."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from avr_sts_speechmatics.sandbox.scripted_cloud import Thought, running_sandbox
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
 
-async def test_a_stream_ends_with_why_usage_and_done(http: aiohttp.ClientSession) -> None:
+async def test_a_stream_ends_with_finish_reason_usage_and_done(http: aiohttp.ClientSession) -> None:
     async with running_sandbox(scripted(answers=["Hello there."])) as cloud:
         body = {**CHAT, "stream": True, "stream_options": {"include_usage": True}}
         url = f"{cloud.openai_url}/chat/completions"
@@ -28,7 +28,7 @@ async def test_a_stream_ends_with_why_usage_and_done(http: aiohttp.ClientSession
         assert cloud.received.chats[0].body == body
 
 
-async def test_answers_come_one_after_the_other_and_the_last_one_stays(
+async def test_scripted_answers_are_given_in_order_and_the_last_is_repeated(
     http: aiohttp.ClientSession,
 ) -> None:
     answers: list[Thought] = ["One.", ["Two", ToolCall("avr_hangup", "{}")]]
@@ -42,7 +42,7 @@ async def test_answers_come_one_after_the_other_and_the_last_one_stays(
         assert got == [("One.", "stop"), ("Two", "tool_calls"), ("Two", "tool_calls")]
 
 
-async def test_text_goes_out_as_it_is_thought(http: aiohttp.ClientSession) -> None:
+async def test_text_is_streamed_as_the_engine_yields_it(http: aiohttp.ClientSession) -> None:
     more = asyncio.Event()
     async with running_sandbox(scripted(answers=[["First", more, " second"]])) as cloud:
         url, body = f"{cloud.openai_url}/chat/completions", {**CHAT, "stream": True}
@@ -64,7 +64,7 @@ async def test_errors_name_the_field(http: aiohttp.ClientSession) -> None:
             assert response.status == 401
 
 
-async def test_any_name_is_a_model_and_one_is_listed(http: aiohttp.ClientSession) -> None:
+async def test_any_model_name_is_accepted_and_one_is_listed(http: aiohttp.ClientSession) -> None:
     async with running_sandbox() as cloud:
         async with http.get(f"{cloud.openai_url}/models", headers=KEY) as response:
             assert [model["id"] for model in (await response.json())["data"]] == ["receptionist"]

@@ -1,4 +1,4 @@
-"""The real engines: the receptionist streams like a model; without its models it says so."""
+"""The local engines: the receptionist streams like a model, and missing packages are reported."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ async def test_an_answer_is_streamed_word_by_word_and_nothing_is_lost(text: str)
     assert len(pieces) == 1 + text.count(" ")
 
 
-async def test_a_tool_is_asked_for_after_the_words() -> None:
+async def test_a_tool_call_follows_the_text() -> None:
     reply = Reply("One moment.", ReceptionistTool("avr_transfer", {"transfer_extension": "700"}))
     assert await thought(reply) == [
         "One",
@@ -62,7 +62,7 @@ async def test_without_the_extra_the_error_says_how_to_install_it(
 
 
 @pytest.mark.models
-async def test_the_engines_speak_and_answer_and_tell_when_each_is_loaded() -> None:
+async def test_the_engines_work_and_report_when_each_is_loaded() -> None:
     loaded: list[str] = []
     async with local_engines(load_faq(None), on_loaded=loaded.append) as engines:
         assert sorted(loaded) == sorted(PARTS)

@@ -1,4 +1,4 @@
-"""Ears with a real voice detector and a pretended recogniser."""
+"""The local STT engine with a real voice activity detector and a fake recogniser."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ def start(**changes: Any) -> StartRecognition:
 
 
 class Heard:
-    """What the ears say, and how long the pieces were that they had recognised."""
+    """The messages of a session, and the lengths of the recognised pieces."""
 
     def __init__(self, worker: Executor, text: str = "Hello.") -> None:
         from avr_sts_speechmatics.sandbox.local_stt import LocalStt
@@ -54,15 +54,17 @@ class Heard:
             await listener.finish()
 
 
-async def test_a_clip_is_one_turn(worker: Executor, clips: list[Clip]) -> None:
+async def test_a_recorded_clip_is_recognised_as_one_turn(
+    worker: Executor, clips: list[Clip]
+) -> None:
     heard = Heard(worker)
     clip = clips[1]
     await heard.listen_to(clip.pcm + bytes(16_000), start())
     assert heard.names[0] == "SpeechStarted"
-    # The silence may be known before the words, where a recogniser is slow.
+    # With a slow recogniser, the end of the speech may be known before the words.
     assert sorted(heard.names[-3:-1]) == ["AddSegment", "SpeechEnded"]
     assert heard.names[-1] == "EndOfTurn"
-    # The clips have 0.2 s of silence before and 0.5 s after.
+    # The clips have 0.2 s of silence before the speech and 0.5 s after.
     length = len(clip.pcm) / 16_000
     assert heard.messages[0]["metadata"]["start_time"] == pytest.approx(0.2, abs=0.3)
     ended = heard.messages[heard.names.index("SpeechEnded")]
@@ -70,7 +72,7 @@ async def test_a_clip_is_one_turn(worker: Executor, clips: list[Clip]) -> None:
     assert max(heard.seconds) == pytest.approx(length - 0.7, abs=0.6)
 
 
-async def test_frames_of_any_size_are_heard_alike(worker: Executor, clips: list[Clip]) -> None:
+async def test_frames_of_any_size_give_equal_results(worker: Executor, clips: list[Clip]) -> None:
     times = set()
     for frame in (2, 320, 4096, 1 << 20):
         heard = Heard(worker)
@@ -81,7 +83,7 @@ async def test_frames_of_any_size_are_heard_alike(worker: Executor, clips: list[
 
 
 @pytest.mark.parametrize("encoding", ["pcm_s16le", "pcm_f32le"])
-async def test_both_encodings_and_rates_are_heard(
+async def test_both_encodings_and_rates_are_recognised(
     worker: Executor, clips: list[Clip], encoding: str
 ) -> None:
     from avr_sts_speechmatics.sandbox.clip_rate import resample
@@ -96,7 +98,7 @@ async def test_both_encodings_and_rates_are_heard(
     assert heard.messages[-1]["message"] == "EndOfTurn"
 
 
-async def test_silence_and_hum_are_not_even_decoded(worker: Executor) -> None:
+async def test_silence_and_hum_are_not_decoded(worker: Executor) -> None:
     heard = Heard(worker)
     hum = (2000 * np.sin(2 * np.pi * 50 * np.arange(16_000) / 8_000)).astype("<i2")
     await heard.listen_to(bytes(32_000) + hum.tobytes(), start())
@@ -104,7 +106,7 @@ async def test_silence_and_hum_are_not_even_decoded(worker: Executor) -> None:
     assert heard.seconds == []
 
 
-async def test_external_turns_end_when_the_client_says_so(
+async def test_external_turns_end_on_the_clients_request(
     worker: Executor, clips: list[Clip]
 ) -> None:
     heard = Heard(worker)

@@ -1,4 +1,4 @@
-"""The sandbox as a process: how it starts, what it says, how it ends."""
+"""The sandbox as a process: start, output, end."""
 
 import json
 import os
@@ -22,7 +22,10 @@ END_WITHIN_S = 1.0
 
 @contextmanager
 def sandbox(*, before: str = "", **arguments: Any) -> Iterator[subprocess.Popen[str]]:
-    """A sandbox process. before: code that runs first."""
+    """A sandbox process.
+
+    before: Python code that runs first.
+    """
     code = f"import sys\n{before}\nfrom avr_sts_speechmatics.sandbox.main import run\n"
     code += f"sys.exit(run(**{arguments!r}))"
     pipe = subprocess.PIPE
@@ -36,7 +39,7 @@ def sandbox(*, before: str = "", **arguments: Any) -> Iterator[subprocess.Popen[
 
 
 def processor_seconds() -> float:
-    """Spent by child processes: unlike the clock, it does not count what else is running."""
+    """CPU time of child processes: unlike the clock, it does not depend on other processes."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
@@ -50,7 +53,7 @@ def lines_until_ready(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.models
-def test_it_tells_its_parent_how_far_it_is_and_ends_with_it() -> None:
+def test_the_sandbox_reports_progress_to_its_parent_and_ends_with_the_parent() -> None:
     before = processor_seconds()
     with sandbox(announce="json", watch_stdin=True) as process:
         events = lines_until_ready(process)
@@ -67,7 +70,7 @@ def test_it_tells_its_parent_how_far_it_is_and_ends_with_it() -> None:
 
 @pytest.mark.models
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it(number: signal.Signals) -> None:
+def test_a_signal_ends_the_sandbox(number: signal.Signals) -> None:
     with sandbox(announce="json") as process:
         lines_until_ready(process)
         process.send_signal(number)
@@ -76,7 +79,7 @@ def test_a_signal_ends_it(number: signal.Signals) -> None:
         assert process.stderr.read() == ""
 
 
-def test_a_signal_while_it_loads_ends_it() -> None:
+def test_a_signal_during_loading_ends_the_sandbox() -> None:
     with sandbox(announce="json") as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -84,7 +87,7 @@ def test_a_signal_while_it_loads_ends_it() -> None:
         assert process.wait(timeout=END_WITHIN_S) == 0
 
 
-def test_a_busy_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_busy_port_is_named_in_the_error(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert run(port=port, announce="text") == 1
@@ -95,7 +98,7 @@ def test_a_busy_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"port {port}" in said["reason"]
 
 
-def test_a_missing_extra_is_one_sentence() -> None:
+def test_a_missing_extra_is_reported_in_one_sentence() -> None:
     with sandbox(before="sys.modules['ctranslate2'] = None") as process:
         _, err = process.communicate(timeout=20)
         assert process.returncode == 1
@@ -103,14 +106,16 @@ def test_a_missing_extra_is_one_sentence() -> None:
         assert "pip install 'avr-sts-speechmatics[sandbox]'" in err
 
 
-def test_a_wrong_faq_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_faq_is_reported_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     faq = tmp_path / "faq.yaml"
     faq.write_text("company: 5\n")
     assert run(faq_file=faq) == 1
     assert str(faq) in capsys.readouterr().err
 
 
-def test_a_person_is_told_what_to_set(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_settings_for_the_service_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     announcer = Announcer("text")
     announcer.loaded("stt")
     announcer.ready("127.0.0.1:8090", 2)
@@ -122,7 +127,7 @@ def test_a_person_is_told_what_to_set(capsys: pytest.CaptureFixture[str]) -> Non
     assert "OPENAI_TTS_URL=http://127.0.0.1:8090/v1\n" in said
 
 
-def test_nothing_of_the_product_is_loaded_but_the_receptionist() -> None:
+def test_the_sandbox_loads_only_the_receptionist_from_the_product() -> None:
     code = (
         "import sys, avr_sts_speechmatics.sandbox.main\n"
         "import avr_sts_speechmatics.sandbox.scripted_cloud\n"

@@ -1,4 +1,4 @@
-"""The features Whisper was trained on."""
+"""Log-mel features for Whisper."""
 
 import numpy as np
 
@@ -9,13 +9,13 @@ def test_a_second_has_a_hundred_frames() -> None:
     assert log_mel(np.zeros(RATE, np.float32)).shape == (BANDS, 100)
 
 
-def test_a_tone_stands_in_its_band() -> None:
+def test_a_tone_appears_in_its_band() -> None:
     seconds = np.arange(RATE, dtype=np.float32) / RATE
     for hertz, band in ((500, 12), (1000, 26), (4000, 62)):
         features = log_mel(np.sin(2 * np.pi * hertz * seconds).astype(np.float32))
         assert abs(int(features[:, 50].argmax()) - band) <= 1
 
 
-def test_silence_has_no_features_but_a_floor() -> None:
+def test_silence_has_constant_features() -> None:
     features = log_mel(np.zeros(RATE, np.float32))
     assert np.ptp(features) == 0

@@ -1,4 +1,4 @@
-"""Every fault, as a client meets it on the wire."""
+"""Every fault, as a client sees it."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ def chat(**more: Any) -> dict[str, Any]:
 
 
 async def events(response: aiohttp.ClientResponse) -> list[str]:
-    """What stands in the stream's data lines."""
+    """The contents of the stream's data lines."""
     return [
         line[6:].decode().strip() async for line in response.content if line.startswith(b"data: ")
     ]
@@ -37,7 +37,7 @@ async def events(response: aiohttp.ClientResponse) -> list[str]:
         ("llm", "/v1/chat/completions", chat()),
     ],
 )
-async def test_refused_keys_busy_servers_and_then_peace(
+async def test_a_refused_key_and_a_busy_server_are_followed_by_normal_answers(
     http: aiohttp.ClientSession, part: faults.Part, path: str, body: dict[str, Any]
 ) -> None:
     async with running_sandbox() as cloud:
@@ -74,7 +74,7 @@ async def test_a_key_can_be_refused_after_the_handshake(connect: Connect) -> Non
         assert await client.close_code() == 4001
 
 
-async def test_a_rate_can_be_refused_and_another_is_still_taken(connect: Connect) -> None:
+async def test_one_sample_rate_can_be_refused_while_the_other_is_accepted(connect: Connect) -> None:
     async with running_sandbox() as cloud:
         cloud.faults.add(faults.RefuseRate(rate=8000, count=None))
         client = await connect(cloud)
@@ -105,7 +105,7 @@ async def test_a_session_can_end_with_an_error(connect: Connect) -> None:
         assert await client.close_code() == 4013
 
 
-async def test_a_session_can_send_what_is_no_message_and_go_on(connect: Connect) -> None:
+async def test_a_session_can_send_malformed_text_and_go_on(connect: Connect) -> None:
     async with running_sandbox() as cloud:
         cloud.faults.add(faults.Malformed(part="stt"))
         client = await connect(cloud)
@@ -114,7 +114,7 @@ async def test_a_session_can_send_what_is_no_message_and_go_on(connect: Connect)
         assert [m["message"] for m in await client.finish(0)] == ["EndOfTranscript"]
 
 
-async def test_a_session_can_never_start(connect: Connect) -> None:
+async def test_a_session_can_stall_before_it_starts(connect: Connect) -> None:
     async with running_sandbox() as cloud:
         cloud.faults.add(faults.Stall(part="stt", after=None))
         client = await connect(cloud)
@@ -143,7 +143,7 @@ async def test_a_session_can_hang_for_a_while(connect: Connect) -> None:
         ("/v1/chat/completions", chat(stream=True), faults.Stall(part="llm", after=None)),
     ],
 )
-async def test_an_answer_can_never_begin(
+async def test_an_answer_can_stall_before_it_begins(
     http: aiohttp.ClientSession, path: str, body: dict[str, Any], fault: Fault
 ) -> None:
     async with running_sandbox() as cloud:
@@ -153,7 +153,7 @@ async def test_an_answer_can_never_begin(
                 await http.post(cloud.tts_url + path, json=body, headers=KEY)
 
 
-async def test_a_body_can_stall_half_way_and_come_after_all(http: aiohttp.ClientSession) -> None:
+async def test_a_body_can_stall_half_way_and_then_complete(http: aiohttp.ClientSession) -> None:
     async with running_sandbox() as cloud:
         whole = await (await http.post(cloud.tts_url + SAY, json=TEXT, headers=KEY)).read()
         cloud.faults.add(faults.Stall(part="tts", after=5001, seconds=0.05))
@@ -171,7 +171,7 @@ async def test_a_body_can_break_off(http: aiohttp.ClientSession) -> None:
                 await response.read()
 
 
-async def test_a_voice_can_answer_nonsense(http: aiohttp.ClientSession) -> None:
+async def test_the_tts_can_answer_with_a_page_instead_of_audio(http: aiohttp.ClientSession) -> None:
     async with running_sandbox() as cloud:
         cloud.faults.add(faults.Malformed(part="tts", text="<html>"))
         async with http.post(cloud.tts_url + SAY, json=TEXT, headers=KEY) as response:
@@ -179,7 +179,7 @@ async def test_a_voice_can_answer_nonsense(http: aiohttp.ClientSession) -> None:
             assert await response.text() == "<html>"
 
 
-async def test_of_two_voices_one_can_fail(http: aiohttp.ClientSession) -> None:
+async def test_one_of_two_tts_servers_can_fail(http: aiohttp.ClientSession) -> None:
     async with running_sandbox() as cloud:
         cloud.faults.add(faults.Status(part="tts", count=None))
         cloud.faults.add(faults.Truncate(part="openai_tts", after=11))
@@ -199,7 +199,7 @@ async def ask(http: aiohttp.ClientSession, cloud: RunningSandbox) -> aiohttp.Cli
     return await http.post(url, json=chat(stream=True), headers=KEY)
 
 
-async def test_a_stream_can_be_cut(http: aiohttp.ClientSession) -> None:
+async def test_a_stream_can_break_off(http: aiohttp.ClientSession) -> None:
     async with running_sandbox(scripted(answers=["One two three four five."])) as cloud:
         cloud.faults.add(faults.Truncate(part="llm", after=2))
         content = (await ask(http, cloud)).content
@@ -212,14 +212,14 @@ async def test_a_stream_can_be_cut(http: aiohttp.ClientSession) -> None:
         assert "[DONE]" not in text
 
 
-async def test_a_stream_can_hold_an_error(http: aiohttp.ClientSession) -> None:
+async def test_a_stream_can_contain_an_error(http: aiohttp.ClientSession) -> None:
     async with running_sandbox() as cloud:
         cloud.faults.add(faults.Error(part="llm", after=0, reason="overloaded"))
         last = (await events(await ask(http, cloud)))[-1]
         assert json.loads(last)["error"]["message"] == "overloaded"
 
 
-async def test_a_stream_can_hold_nonsense_and_go_on(http: aiohttp.ClientSession) -> None:
+async def test_a_stream_can_contain_malformed_data_and_go_on(http: aiohttp.ClientSession) -> None:
     async with running_sandbox() as cloud:
         cloud.faults.add(faults.Malformed(part="llm", after=1))
         lines = await events(await ask(http, cloud))
@@ -227,7 +227,7 @@ async def test_a_stream_can_hold_nonsense_and_go_on(http: aiohttp.ClientSession)
         assert lines[-1] == "[DONE]"
 
 
-async def test_a_model_can_call_a_tool_that_is_not_there(http: aiohttp.ClientSession) -> None:
+async def test_the_model_can_call_a_tool_that_does_not_exist(http: aiohttp.ClientSession) -> None:
     async with running_sandbox() as cloud:
         cloud.faults.add(faults.GarbageToolCall())
         chunks = [json.loads(line) for line in (await events(await ask(http, cloud)))[:-1]]

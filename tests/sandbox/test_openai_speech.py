@@ -1,4 +1,4 @@
-"""OpenAI's speech request and its audio, apart from the wire."""
+"""OpenAI's speech request and its audio format, without HTTP."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ WHOLE: dict[str, Any] = {
 }
 
 
-def test_all_that_the_cloud_takes_is_taken() -> None:
+def test_all_fields_of_the_cloud_are_accepted() -> None:
     more = {"instructions": "Calmly.", "speed": 1.2, "stream_format": "audio"}
     asked = openai_speech.parse({**WHOLE, **more, "response_format": "wav"})
     assert (asked.input, asked.voice, asked.response_format) == ("Good morning.", "marin", "wav")
@@ -37,18 +37,18 @@ def test_all_that_the_cloud_takes_is_taken() -> None:
         ({"stream_format": "sse"}, "stream_format"),
     ],
 )
-def test_what_is_wrong_is_named(wrong: dict[str, Any], named: str) -> None:
+def test_an_error_names_the_invalid_field(wrong: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         openai_speech.parse({**WHOLE, **wrong})
 
 
 @pytest.mark.parametrize("body", ["text", [], {}])
-def test_what_is_no_request_is_refused(body: object) -> None:
+def test_a_body_that_is_not_a_request_is_refused(body: object) -> None:
     with pytest.raises(ValueError, match=r"object|field"):
         openai_speech.parse(body)
 
 
-def test_for_each_voice_of_the_cloud_somebody_speaks_here() -> None:
+def test_each_voice_of_the_cloud_has_a_voice_in_the_sandbox() -> None:
     assert set(openai_speech.VOICES.values()) == tts_server.VOICES
 
 
@@ -58,7 +58,7 @@ async def chunks(pcm: bytes, cuts: Sequence[int]) -> AsyncIterator[bytes]:
 
 
 @given(pcm=st.binary(max_size=200), data=st.data())
-async def test_a_stream_is_widened_as_the_whole_would_be_wherever_it_is_cut(
+async def test_resampling_a_stream_equals_resampling_the_whole_wherever_it_is_cut(
     pcm: bytes, data: st.DataObject
 ) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(pcm)), max_size=8)))

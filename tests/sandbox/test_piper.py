@@ -1,4 +1,4 @@
-"""The voice: what it says can be understood."""
+"""The Piper voice: its speech can be understood."""
 
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
@@ -21,17 +21,19 @@ pytestmark = pytest.mark.models
         ("It costs twenty five pounds.", ["25"]),
     ],
 )
-def test_it_is_understood(piper: "Piper", whisper: "Whisper", text: str, words: list[str]) -> None:
+def test_the_voice_is_understood_by_the_recogniser(
+    piper: "Piper", whisper: "Whisper", text: str, words: list[str]
+) -> None:
     heard = whisper.recognise(piper.say(text), 16_000).text.lower().replace(" ", "")
     assert all(word in heard for word in words), heard
 
 
-def test_it_is_neither_faint_nor_clipped(piper: "Piper") -> None:
+def test_the_voice_is_neither_faint_nor_clipped(piper: "Piper") -> None:
     audio = piper.say("Good morning, how can I help you?")
     assert 0.1 < float(np.abs(audio).max()) < 1.0
 
 
-def test_what_cannot_be_said_is_a_short_silence(piper: "Piper") -> None:
+def test_a_clause_that_cannot_be_spoken_is_a_short_silence(piper: "Piper") -> None:
     audio = piper.say("?")
     assert len(audio) < 16_000
 
@@ -45,7 +47,7 @@ async def test_text_is_spoken_clause_by_clause(piper: "Piper", worker: Executor)
     assert all(len(piece) % 2 == 0 for piece in pieces)
 
 
-async def test_text_with_nothing_to_say_is_not_an_error(piper: "Piper", worker: Executor) -> None:
+async def test_text_that_cannot_be_spoken_is_not_an_error(piper: "Piper", worker: Executor) -> None:
     from avr_sts_speechmatics.sandbox.piper import LocalTts
 
     voice = LocalTts(piper, worker)

@@ -1,4 +1,4 @@
-"""Waiting for what a test expects to come."""
+"""Waiting for requests in a test."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ def request() -> Request:
     return Request("/generate/sarah", {}, {}, {"text": "Hello."})
 
 
-async def test_waiting_ends_when_it_has_come() -> None:
+async def test_waiting_ends_when_the_request_arrives() -> None:
     received = Received()
     waiting = asyncio.create_task(received.until(lambda: len(received.speech) == 2))
     for _ in range(2):
@@ -21,12 +21,12 @@ async def test_waiting_ends_when_it_has_come() -> None:
     await waiting
 
 
-async def test_waiting_for_what_is_there_already_does_not_wait() -> None:
+async def test_waiting_for_a_request_already_received_returns_at_once() -> None:
     received = Received()
     received.speech.append(request())
     await received.until(lambda: bool(received.speech), timeout=0)
 
 
-async def test_waiting_in_vain_is_a_timeout() -> None:
+async def test_waiting_without_a_request_times_out() -> None:
     with pytest.raises(TimeoutError):
         await Received().session(timeout=0.01)

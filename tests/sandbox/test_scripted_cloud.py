@@ -1,4 +1,4 @@
-"""Engines whose every word a test decides."""
+"""Scripted engines."""
 
 import pytest
 from tests.sandbox.agent_wire import FRAME, Connect
@@ -14,7 +14,7 @@ from avr_sts_speechmatics.sandbox.scripted_cloud import (
 )
 
 
-async def test_a_script_follows_the_audio_not_the_clock(connect: Connect) -> None:
+async def test_a_script_follows_the_audio_instead_of_the_clock(connect: Connect) -> None:
     script = [At(0.1, {"message": "Info", "reason": "a"}), At(0.2, "not JSON")]
     async with running_sandbox(scripted(script)) as cloud:
         client = await connect(cloud)
@@ -38,7 +38,7 @@ async def test_each_session_has_its_own_script(connect: Connect) -> None:
         assert heard == [["One."], ["Two."], []]
 
 
-def test_a_turn_comes_in_the_order_of_the_cloud() -> None:
+def test_a_scripted_turn_has_the_message_order_of_the_cloud() -> None:
     steps = turn("One two.", start=1, end=2, partials=["One", "One two"])
     assert [step.seconds for step in steps] == sorted(step.seconds for step in steps)
     names = [step.message["message"] for step in steps if not isinstance(step.message, str)]
@@ -52,6 +52,6 @@ def test_a_tone_is_as_long_as_its_text() -> None:
     assert tone("abc") == tone("xyz")
 
 
-def test_thinking_needs_something_to_say() -> None:
+def test_a_scripted_llm_needs_at_least_one_answer() -> None:
     with pytest.raises(ValueError, match="at least one"):
         ScriptedLlm()

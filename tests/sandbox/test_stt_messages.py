@@ -59,7 +59,7 @@ def refusal(text: str) -> Refused:
     return caught.value
 
 
-def test_everything_the_reference_has_is_taken() -> None:
+def test_all_fields_of_the_reference_are_accepted() -> None:
     start = parse(json.dumps(FULL))
     assert isinstance(start, StartRecognition)
     assert start.wants_speakers
@@ -89,7 +89,7 @@ def test_everything_the_reference_has_is_taken() -> None:
         ("message", ..., "invalid_message"),
     ],
 )
-def test_what_the_reference_does_not_have_is_refused(path: str, value: object, type: str) -> None:
+def test_values_outside_the_reference_are_refused(path: str, value: object, type: str) -> None:
     assert refusal(changed(path, value)).type == type
 
 
@@ -101,23 +101,23 @@ def test_a_label_that_looks_like_the_servers_own_is_refused(label: str) -> None:
 
 
 @given(st.text(min_size=1).filter(lambda name: name not in ("message", "last_seq_no")))
-def test_any_unknown_field_is_refused_and_named(name: str) -> None:
+def test_an_unknown_field_is_refused_and_named(name: str) -> None:
     refused = refusal(json.dumps({"message": "EndOfStream", "last_seq_no": 1, name: 1}))
     assert refused.type == "invalid_message"
     assert name in refused.reason
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"StartRecognition"', "{}"])
-def test_what_is_no_message_is_refused(text: str) -> None:
+def test_text_that_is_not_a_message_is_refused(text: str) -> None:
     assert refusal(text).type == "invalid_message"
 
 
-def test_a_timestamp_is_needed_to_force_the_end_of_an_utterance() -> None:
+def test_force_end_of_utterance_needs_a_timestamp() -> None:
     assert "timestamp" in refusal('{"message":"ForceEndOfUtterance"}').reason
     assert "timestamp" in refusal('{"message":"ForceEndOfUtterance","timestamp":-1}').reason
 
 
-def test_only_partials_can_be_changed_later() -> None:
+def test_only_enable_partials_can_be_changed_during_a_session() -> None:
     config = {"message": "SetRecognitionConfig", "transcription_config": {"enable_partials": True}}
     assert isinstance(parse(json.dumps(config)), stt_messages.SetRecognitionConfig)
     config["transcription_config"] = {"enable_partials": True, "language": "fr"}
@@ -126,7 +126,7 @@ def test_only_partials_can_be_changed_later() -> None:
     assert refusal(json.dumps(config)).type == "invalid_config"
 
 
-def test_each_error_closes_with_the_code_of_the_reference() -> None:
+def test_each_error_type_has_the_close_code_of_the_reference() -> None:
     codes = {type: Refused(type, "").close_code for type in ("quota_exceeded", "job_error")}
     assert codes == {"quota_exceeded": 4005, "job_error": 4013}
     assert Refused("invalid_message", "").close_code == 1003

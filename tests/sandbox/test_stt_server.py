@@ -1,4 +1,4 @@
-"""Who gets an Agent STT session."""
+"""Acceptance and refusal of Agent STT sessions."""
 
 import aiohttp
 import pytest
@@ -10,7 +10,7 @@ from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": "Bearer "}, {"Authorization": "Basic x"}]
 )
-async def test_without_a_key_there_is_no_session(
+async def test_a_session_needs_an_api_key(
     http: aiohttp.ClientSession, headers: dict[str, str]
 ) -> None:
     async with running_sandbox() as cloud:
@@ -20,14 +20,14 @@ async def test_without_a_key_there_is_no_session(
         assert cloud.received.sessions == []
 
 
-async def test_a_browser_may_bring_its_key_in_the_url(http: aiohttp.ClientSession) -> None:
+async def test_a_key_in_the_url_is_accepted(http: aiohttp.ClientSession) -> None:
     async with running_sandbox() as cloud:
         async with http.ws_connect(f"{cloud.rt_url}/agent?jwt=temporary&sm-app=x"):
             pass
         assert cloud.received.sessions[0].query == {"jwt": "temporary", "sm-app": "x"}
 
 
-async def test_one_call_too_many_is_told_so(
+async def test_a_call_beyond_the_limit_gets_quota_exceeded(
     connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running_sandbox(max_calls=1) as cloud:
@@ -44,7 +44,7 @@ async def test_one_call_too_many_is_told_so(
         assert (await third.started())["message"] == "RecognitionStarted"
 
 
-async def test_anything_else_than_a_websocket_is_refused(http: aiohttp.ClientSession) -> None:
+async def test_a_request_that_is_not_a_websocket_is_refused(http: aiohttp.ClientSession) -> None:
     async with running_sandbox() as cloud:
         url = f"{cloud.tts_url}/v2/agent"
         assert (await http.get(url, headers=KEY)).status == 400

@@ -1,4 +1,4 @@
-"""One Agent STT session on the wire, with scripted ears."""
+"""One Agent STT session over a real socket, with a scripted STT engine."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -49,7 +49,7 @@ async def test_every_frame_is_acknowledged_in_order(connect: Connect) -> None:
         assert numbers == [1, 2, 3]
 
 
-async def test_what_came_can_be_inspected(connect: Connect) -> None:
+async def test_received_messages_and_audio_can_be_inspected(connect: Connect) -> None:
     async with running_sandbox() as cloud:
         client = await connect(cloud)
         await client.started()
@@ -64,7 +64,7 @@ async def test_what_came_can_be_inspected(connect: Connect) -> None:
         await cloud.received.until(lambda: cloud.received.sessions_open == 0)
 
 
-async def test_a_test_can_speak_when_it_likes(connect: Connect) -> None:
+async def test_a_test_can_send_a_message_at_any_moment(connect: Connect) -> None:
     async with running_sandbox() as cloud:
         client = await connect(cloud)
         await client.started()
@@ -80,7 +80,7 @@ async def test_a_test_can_speak_when_it_likes(connect: Connect) -> None:
         ('{"message": "StartRecognition"}', "invalid_message", 1003),
     ],
 )
-async def test_a_wrong_first_message_ends_the_session(
+async def test_an_invalid_first_message_ends_the_session(
     connect: Connect, message: str, type: str, code: int
 ) -> None:
     async with running_sandbox() as cloud:
@@ -90,7 +90,7 @@ async def test_a_wrong_first_message_ends_the_session(
         assert await client.close_code() == code
 
 
-async def test_a_wrong_model_has_its_own_code(connect: Connect) -> None:
+async def test_an_unknown_model_has_its_own_close_code(connect: Connect) -> None:
     async with running_sandbox() as cloud:
         client = await connect(cloud)
         error = await client.started(transcription_config={"language": "en", "model": "enhanced"})
@@ -105,7 +105,7 @@ async def test_audio_before_the_start_is_an_error(connect: Connect) -> None:
         assert (await client.next())["type"] == "protocol_error"
 
 
-async def test_half_a_sample_is_an_error(connect: Connect) -> None:
+async def test_audio_with_half_a_sample_is_an_error(connect: Connect) -> None:
     async with running_sandbox() as cloud:
         client = await connect(cloud)
         await client.started()
@@ -113,20 +113,20 @@ async def test_half_a_sample_is_an_error(connect: Connect) -> None:
         assert (await client.next())["type"] == "protocol_error"
 
 
-async def test_a_second_start_is_an_error(connect: Connect) -> None:
+async def test_a_second_start_recognition_is_an_error(connect: Connect) -> None:
     async with running_sandbox() as cloud:
         client = await connect(cloud)
         await client.started()
         assert (await client.started())["type"] == "protocol_error"
 
 
-async def test_silence_instead_of_a_start_is_an_error(connect: Connect) -> None:
+async def test_a_missing_start_recognition_is_an_error(connect: Connect) -> None:
     async with running_sandbox(start_timeout=0.05) as cloud:
         client = await connect(cloud)
         assert (await client.next())["type"] == "start_recognition_timeout"
 
 
-async def test_speakers_can_be_asked_for(connect: Connect) -> None:
+async def test_speakers_result_is_sent_on_request(connect: Connect) -> None:
     async with running_sandbox() as cloud:
         client = await connect(cloud)
         await client.started()
@@ -145,7 +145,7 @@ async def test_the_configuration_can_be_changed_within_limits(connect: Connect) 
         assert (await client.next())["type"] == "invalid_config"
 
 
-async def test_forcing_the_end_of_an_utterance_needs_growing_times(connect: Connect) -> None:
+async def test_force_end_of_utterance_needs_increasing_timestamps(connect: Connect) -> None:
     async with running_sandbox() as cloud:
         client = await connect(cloud)
         await client.started(turn_config={"turn_detection_mode": "external"})
@@ -155,7 +155,7 @@ async def test_forcing_the_end_of_an_utterance_needs_growing_times(connect: Conn
         assert names == ["EndOfTurn", "Warning", "EndOfTurn"]
 
 
-async def test_forcing_is_ignored_where_the_server_finds_the_turns(connect: Connect) -> None:
+async def test_force_end_of_utterance_is_ignored_in_vad_mode(connect: Connect) -> None:
     async with running_sandbox() as cloud:
         client = await connect(cloud)
         await client.started()
@@ -172,7 +172,7 @@ class BrokenStt:
         yield
 
 
-async def test_a_failing_engine_is_a_job_error(
+async def test_a_failing_engine_gives_a_job_error(
     connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     engines = Engines(BrokenStt(), ToneTts(), ScriptedLlm("Yes."))

@@ -1,4 +1,4 @@
-"""Text-to-speech on the wire, with scripted voices."""
+"""Text-to-speech over HTTP, with a scripted TTS engine."""
 
 import asyncio
 import io
@@ -40,7 +40,7 @@ async def test_every_voice_speaks(http: aiohttp.ClientSession, voice: str) -> No
         assert request.done
 
 
-async def test_wav_has_a_header(http: aiohttp.ClientSession) -> None:
+async def test_a_wav_answer_has_a_header(http: aiohttp.ClientSession) -> None:
     async with running_sandbox() as cloud:
         response = await http.post(f"{cloud.tts_url}/generate/theo", json=TEXT, headers=KEY)
         body = await response.read()
@@ -66,7 +66,7 @@ async def test_every_voice_of_openai_speaks_at_its_own_rate(
         assert request.done
 
 
-async def test_openais_wav_has_a_header_of_its_rate(http: aiohttp.ClientSession) -> None:
+async def test_an_openai_wav_answer_has_a_header_with_its_rate(http: aiohttp.ClientSession) -> None:
     async with running_sandbox() as cloud:
         url, body = f"{cloud.openai_url}/audio/speech", {**SPEECH, "response_format": "wav"}
         async with http.post(url, json=body, headers=KEY) as response:
@@ -79,7 +79,7 @@ async def test_openais_wav_has_a_header_of_its_rate(http: aiohttp.ClientSession)
     ("body", "headers", "status"),
     [(SPEECH, {}, 401), ({**SPEECH, "voice": "sarah"}, KEY, 400), ("text", KEY, 400)],
 )
-async def test_what_is_wrong_is_refused_as_openai_does(
+async def test_invalid_requests_are_refused_in_the_form_of_openai(
     http: aiohttp.ClientSession, body: object, headers: dict[str, str], status: int
 ) -> None:
     async with running_sandbox() as cloud:
@@ -101,7 +101,7 @@ async def test_what_is_wrong_is_refused_as_openai_does(
         (f"/generate/sarah{PCM}", "text", KEY, 400),
     ],
 )
-async def test_what_is_wrong_is_refused(
+async def test_invalid_requests_are_refused_in_the_form_of_speechmatics(
     http: aiohttp.ClientSession, path: str, body: object, headers: dict[str, str], status: int
 ) -> None:
     async with running_sandbox() as cloud:
@@ -111,7 +111,7 @@ async def test_what_is_wrong_is_refused(
         assert cloud.received.speech[0].status == status
 
 
-async def test_audio_goes_out_as_it_is_made(http: aiohttp.ClientSession) -> None:
+async def test_audio_is_streamed_as_the_engine_yields_it(http: aiohttp.ClientSession) -> None:
     more = asyncio.Event()
     voice = ScriptedTts({"Slowly.": [b"ab", more, b"c"]})
     async with running_sandbox(Engines(ScriptedStt(), voice, ScriptedLlm("."))) as cloud:
@@ -122,7 +122,7 @@ async def test_audio_goes_out_as_it_is_made(http: aiohttp.ClientSession) -> None
             assert await response.read() == b"c"
 
 
-async def test_a_client_that_leaves_ends_the_speech(http: aiohttp.ClientSession) -> None:
+async def test_a_client_that_disconnects_ends_the_synthesis(http: aiohttp.ClientSession) -> None:
     voice = ScriptedTts({"For ever.": [b"ab", asyncio.Event()]})
     async with running_sandbox(Engines(ScriptedStt(), voice, ScriptedLlm("."))) as cloud:
         url, body = f"{cloud.tts_url}/generate/sarah{PCM}", {"text": "For ever."}

@@ -1,4 +1,4 @@
-"""The vendors' own clients talk to the sandbox and notice nothing."""
+"""The vendors' own clients work with the sandbox."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ def names(client: AgentSttAsyncClient) -> list[str]:
     return [e["message"] for e in client.events if e["message"] != "AudioAdded"]
 
 
-async def test_agent_stt_hears_a_scripted_turn() -> None:
+async def test_the_agent_stt_client_receives_a_scripted_turn() -> None:
     script = turn("Hello there.", start=0.1, end=0.6, partials=["Hello"])
     async with running_sandbox(scripted(script)) as cloud:
         client = stt_client(cloud)
@@ -57,7 +57,7 @@ async def test_agent_stt_hears_a_scripted_turn() -> None:
         assert cloud.received.sessions[0].frames == 75
 
 
-async def test_agent_stt_ends_turns_by_itself() -> None:
+async def test_the_agent_stt_client_can_force_the_end_of_a_turn() -> None:
     async with running_sandbox() as cloud:
         external = TurnConfig(turn_detection_mode=TurnDetectionMode.EXTERNAL)
         client = stt_client(cloud, turn_config=external)
@@ -68,7 +68,7 @@ async def test_agent_stt_ends_turns_by_itself() -> None:
         assert cloud.received.sessions[0].messages[1]["timestamp"] == 1.0
 
 
-async def test_agent_stt_sees_refusals() -> None:
+async def test_the_agent_stt_client_receives_refusals() -> None:
     async with running_sandbox(max_calls=1) as cloud:
         async with stt_client(cloud):
             with pytest.raises(TranscriptionError, match="1 calls at a time"):
@@ -81,7 +81,7 @@ async def test_agent_stt_sees_refusals() -> None:
             await stt_client(cloud, transcription_config=french).connect()
 
 
-async def test_text_to_speech_speaks() -> None:
+async def test_the_tts_client_receives_audio() -> None:
     async with running_sandbox() as cloud, AsyncClient(api_key="k", url=cloud.tts_url) as client:
         async with await client.generate(text="Good morning.", voice=Voice.THEO) as response:
             assert await response.read() == tone("Good morning.")
@@ -104,7 +104,9 @@ TRANSFER: ChatCompletionToolParam = {
 }
 
 
-async def test_openai_thinks(cloud_that_thinks: RunningSandbox) -> None:
+async def test_the_openai_client_receives_chat_completions(
+    cloud_that_thinks: RunningSandbox,
+) -> None:
     async with openai.AsyncOpenAI(
         api_key="k", base_url=cloud_that_thinks.openai_url, max_retries=0
     ) as client:
@@ -136,7 +138,7 @@ async def test_openai_thinks(cloud_that_thinks: RunningSandbox) -> None:
         assert [model.id async for model in client.models.list()] == ["receptionist"]
 
 
-async def test_openai_sees_what_goes_wrong(cloud_that_thinks: RunningSandbox) -> None:
+async def test_the_openai_client_receives_errors(cloud_that_thinks: RunningSandbox) -> None:
     async with openai.AsyncOpenAI(
         api_key="k", base_url=cloud_that_thinks.openai_url, max_retries=0
     ) as client:
@@ -169,7 +171,7 @@ async def test_openai_sees_what_goes_wrong(cloud_that_thinks: RunningSandbox) ->
             await ask()
 
 
-async def test_openai_speaks() -> None:
+async def test_the_openai_client_receives_speech() -> None:
     async with (
         running_sandbox() as cloud,
         openai.AsyncOpenAI(api_key="k", base_url=cloud.openai_url, max_retries=0) as client,
@@ -203,10 +205,10 @@ async def test_openai_speaks() -> None:
 
 
 @pytest.mark.models
-async def test_a_whole_turn_on_the_real_engines(
+async def test_a_caller_is_recognised_answered_and_spoken_to_by_the_real_engines(
     real_cloud: RunningSandbox, clips: list[Clip]
 ) -> None:
-    """What a caller says is heard, answered and spoken."""
+    """A caller's question is recognised, answered and spoken."""
     clip = next(clip for clip in clips if "operator" in clip.text)
     client = stt_client(real_cloud)
     async with client:

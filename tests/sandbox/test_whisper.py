@@ -1,4 +1,4 @@
-"""The recogniser: what it understands, and what it keeps quiet about."""
+"""The recogniser: telephone speech gives text, noise gives none."""
 
 import re
 from typing import TYPE_CHECKING
@@ -22,13 +22,13 @@ NUMBERS = {
 
 
 def words(text: str) -> list[str]:
-    """For comparing: lower case, no punctuation, digits one by one."""
+    """The text for a comparison: lower case, no punctuation, digits one by one."""
     found = re.findall(r"[a-z']+|\d", text.lower())
     return [NUMBERS.get(word, word) for word in found]
 
 
 def errors(said: list[str], heard: list[str]) -> int:
-    """Words wrong, missing or too many (edit distance)."""
+    """Number of wrong, missing or extra words (edit distance)."""
     row = list(range(len(heard) + 1))
     for i, word in enumerate(said, 1):
         previous, row[0] = row[0], i
@@ -41,7 +41,7 @@ def samples_of(clip: Clip) -> "Samples":
     return np.frombuffer(clip.pcm, "<i2").astype(np.float32) / np.float32(32_768)
 
 
-def test_telephone_speech_is_understood(whisper: "Whisper", clips: list[Clip]) -> None:
+def test_telephone_speech_is_recognised(whisper: "Whisper", clips: list[Clip]) -> None:
     wrong, total = 0, 0
     for clip in clips:
         samples = samples_of(clip)
@@ -53,7 +53,7 @@ def test_telephone_speech_is_understood(whisper: "Whisper", clips: list[Clip]) -
 
 
 @pytest.mark.parametrize("seconds", [0.3, 2.0, 5.0])
-def test_noise_and_tones_say_nothing(whisper: "Whisper", seconds: float) -> None:
+def test_noise_and_tones_give_no_text(whisper: "Whisper", seconds: float) -> None:
     samples = int(seconds * 8_000)
     noise = np.random.default_rng(1).normal(0, 0.05, samples).astype(np.float32)
     tone = (0.2 * np.sin(2 * np.pi * 440 * np.arange(samples) / 8_000)).astype(np.float32)
@@ -61,7 +61,7 @@ def test_noise_and_tones_say_nothing(whisper: "Whisper", seconds: float) -> None
     assert whisper.recognise(tone, 8_000).text == ""
 
 
-def test_a_very_long_piece_is_cut(whisper: "Whisper", clips: list[Clip]) -> None:
+def test_a_piece_longer_than_the_context_is_cut(whisper: "Whisper", clips: list[Clip]) -> None:
     samples = samples_of(clips[0])
     assert whisper.recognise(np.tile(samples, 12), 8_000).text
 
@@ -76,7 +76,7 @@ def test_a_very_long_piece_is_cut(whisper: "Whisper", clips: list[Clip]) -> None
         ("♪ ♪", ""),
     ],
 )
-def test_only_what_was_said_is_left(text: str, said: str) -> None:
+def test_stage_directions_are_removed_from_the_text(text: str, said: str) -> None:
     from avr_sts_speechmatics.sandbox.whisper import tidy
 
     assert tidy(text) == said

@@ -1,11 +1,11 @@
 """A caller's side of a conversation: speak, listen to the answer, speak again, hang up.
 
-Everything happens in one coroutine that sends one frame every 20 ms against absolute
-deadlines, speech or silence: a phone line is never without frames, so each wait below is
-a stretch of silence that is being sent. What arrives meanwhile goes to the tape at once.
+One coroutine sends one frame every 20 ms against absolute deadlines, speech or silence: a
+phone line is never without frames, so each wait below sends silence. Audio that arrives
+during a wait goes to the tape at once.
 
-`hold` is a patient caller: it never talks over the agent, and presses keys only at the end.
-The steps it is made of are there for callers with another plan, see `script_run`.
+`hold` plays a patient caller, who never talks over the agent and presses keys only at the end.
+`script_run` combines the steps of `hold` in any other order.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from avr_sts_speechmatics.phone.connection import AnswerTimes, Connection
 from avr_sts_speechmatics.phone.tape import FRAME, FRAME_SECONDS, Tape, end_of_speech, seconds
 
-# A welcome may pause between its sentences; after this much quiet it is over.
+# A welcome may pause between its sentences; after this much quiet the welcome is over.
 _WELCOME_OVER_SECONDS = 0.7
 _ANSWER_OVER_SECONDS = 1.0
 # An agent that never stops (music, a loop) must not keep the caller for ever.
@@ -29,8 +29,8 @@ _KEY_SECONDS = 0.25
 class Line:
     """Something the caller is going to say.
 
-    said: its words, or the name of the recording.
-    pcm: its sound, s16le at 8 kHz.
+    said: the words, or the name of the recording.
+    pcm: the sound, s16le at 8 kHz.
     """
 
     said: str
@@ -39,7 +39,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A transcript message: when it came, in seconds on the tape; role "user" or "agent"."""
+    """A transcript message of the service.
+
+    at: arrival, seconds on the tape.
+    role: "user" (the caller) or "agent".
+    """
 
     at: float
     role: str
@@ -50,7 +54,9 @@ class Spoken:
 class ToolRun:
     """A tool that ran.
 
-    turn: the caller's turn in which it ended, 1 for the first; at: when, in seconds on the tape.
+    turn: number of the caller's turn in which the tool ended, from 1; 0 before the first turn.
+    at: end of the tool, seconds on the tape.
+    took_ms: run time as the service reported it, ms.
     """
 
     turn: int
@@ -61,11 +67,12 @@ class ToolRun:
 
 @dataclass(slots=True)
 class Turn:
-    """One thing the caller said, and when it was answered; times in seconds on the tape.
+    """One turn of the caller, and when the agent answered it. Times are seconds on the tape.
 
-    spoken_at: where the last sound of it ended, or its last key was pressed.
-    answered_at: where the agent's voice began after that; None when it did not.
-    answers: what the service told of those it gave, one that it had to think again included.
+    said: words, name of the recording, or keys.
+    spoken_at: end of the last sound of the turn, or the last key press.
+    answered_at: start of the agent's voice after `spoken_at`; None if the agent did not speak.
+    answers: the service's reports on its answers to this turn, discarded answers included.
     """
 
     said: str
@@ -76,37 +83,47 @@ class Turn:
 
     @property
     def latency_ms(self) -> int | None:
-        """How long the caller waited for the agent's voice."""
+        """Time from the end of the turn to the agent's voice (ms); None without an answer."""
         waited = None if self.answered_at is None else self.answered_at - self.spoken_at
         return None if waited is None else round(1000 * waited)
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long the caller waits for the agent's voice, in seconds."""
+    """How long the caller waits for the agent's voice (s).
+
+    welcome: at the start of the call.
+    answer: after each turn.
+    """
 
     welcome: float
     answer: float
 
 
 HUNG_UP = "the caller hung up"
-"""How a call ended that the caller ended."""
+"""Value of `Conversation.ended` for a call that the caller ended."""
 
 
 class HungUpError(Exception):
-    """The call is over, whatever was still to be said."""
+    """The call is over, so nothing more can be said."""
 
 
 class Conversation:
-    """One call as the caller's phone lives it: the `Listener` of its own connection.
+    """One call as the caller's phone records it. It is the `Listener` of the call's connection.
 
-    tell: is given each thing that happens, as a line for a person to read.
+    tell: called with each event of the call, as a line of text for a person.
 
-    Afterwards `tape`, `turns`, `spoken`, `cuts` (when the service reported interruptions),
-    `tools`, `errors` and `ended`, the reason for the end, say how it was. The answers of turns and
-    the tools are known only of a service that tells them.
+    The attributes hold the record of the call:
 
-    What it does on the line ends with HungUpError as soon as the call is over.
+    tape: the audio of both sides.
+    turns: the caller's turns; their `answers` are empty if the service does not report them.
+    spoken: the transcript messages.
+    cuts: times of the service's interruption messages, seconds on the tape.
+    tools: the tools that ran; empty if the service does not report tools.
+    errors: error texts.
+    ended: why the call ended; "" during the call.
+
+    Methods that send on the line raise HungUpError as soon as the call is over.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
@@ -126,8 +143,8 @@ class Conversation:
     ) -> None:
         """Say `lines` one after another, then press `digits`, listening to each answer.
 
-        Returns when everything is said and heard, or as soon as the call has ended.
-        The connection stays open: whoever opened it hangs up.
+        Returns after the last answer, or as soon as the call has ended.
+        The connection stays open: the code that opened the connection must hang up.
         """
         self.begin()
         try:
@@ -147,7 +164,7 @@ class Conversation:
         self._began = time.perf_counter()
 
     def end(self, reason: str) -> None:
-        """End the call before the next frame; the first reason given counts."""
+        """End the call before the next frame; only the first reason is kept."""
         self.ended = self.ended or reason
 
     def audio(self, pcm: bytes) -> None:
@@ -164,10 +181,11 @@ class Conversation:
 
     def answer_ended(self, times: AnswerTimes) -> None:
         if not self.turns:
-            return  # an answer to nothing; ours sends none
+            return  # An answer before any question; our service sends none.
         turn = self.turns[-1]
         if times.frame_ms is not None:
-            # The caller may be in the next turn by now: what was heard began after its own.
+            # The caller may be in the next turn by now: an answer that was heard belongs to the
+            # last turn after which the agent's voice began.
             begun = (t for t in reversed(self.turns) if self.tape.first_after(t.spoken_at))
             turn = next(begun, turn)
         turn.answers.append(times)
@@ -185,11 +203,11 @@ class Conversation:
 
     @property
     def interruptions(self) -> int:
-        """How often the service reported that the caller interrupted it."""
+        """Number of interruption messages that the service sent."""
         return len(self.cuts)
 
     async def say(self, line: Line, connection: Connection) -> None:
-        """Speak, whoever else may be speaking: the next turn."""
+        """Say a line as the next turn, even while the agent speaks."""
         began = seconds(self.tape.caller)
         self.turns.append(Turn(line.said, began, began + end_of_speech(line.pcm)))
         for start in range(0, len(line.pcm), len(FRAME)):
@@ -198,7 +216,7 @@ class Conversation:
             )
 
     async def press(self, digits: str, connection: Connection) -> None:
-        """Press keys at a person's pace: the next turn."""
+        """Press keys as the next turn, at a person's pace."""
         turn = Turn(f"keys {digits}", self.now(), self.now())
         self.turns.append(turn)
         for digit in digits:
@@ -207,34 +225,35 @@ class Conversation:
             turn.spoken_at = self.now()
 
     async def hear_welcome(self, connection: Connection, patience: Patience) -> None:
-        """Give the agent time to begin a welcome, and hear it out."""
+        """Wait for the agent's welcome, then listen until the welcome is over."""
         if await self.silence_until(
             lambda: bool(self.tape.utterances), connection, patience.welcome
         ):
             await self.hear_out(connection, _WELCOME_OVER_SECONDS)
 
     async def hear_answer(self, connection: Connection, patience: Patience) -> None:
-        """Give the agent time to begin its answer to the last turn, and hear it out."""
-        # Counted from the end of the speech: a recording may go on in silence after it.
+        """Wait for the agent's answer to the last turn, then listen until the answer is over."""
+        # Counted from the end of the speech: a recording may end with silence.
         at_most = self.turns[-1].spoken_at + patience.answer - self.now()
         if await self.silence_until(self.note_answer, connection, at_most):
             await self.hear_out(connection)
 
     def note_answer(self) -> bool:
-        """Write down when the last turn was answered; False when it is not yet."""
+        """Record when the last turn was answered. Returns False if there is no answer yet."""
         turn = self.turns[-1]
         answer = self.tape.first_after(turn.spoken_at)
         turn.answered_at = answer.start if answer else None
         return answer is not None
 
     async def hear_out(self, connection: Connection, quiet: float | None = None) -> None:
-        """Listen until the agent has been quiet for so long, see `quiet_for`."""
+        """Listen until the agent has been quiet for `quiet` seconds, see `quiet_for`."""
         await self.silence_until(lambda: self.quiet_for(quiet), connection, _LONGEST_ANSWER_SECONDS)
 
     def quiet_for(self, quiet: float | None = None, since: float = 0.0) -> bool:
-        """Whether the agent has been quiet for so long (s), counted from `since` at the earliest.
+        """Whether the agent has been quiet long enough.
 
-        Without `quiet` so long as between two answers.
+        quiet: required silence, s; None for the silence that separates two answers.
+        since: the silence counts from here at the earliest, seconds on the tape.
         """
         quiet = _ANSWER_OVER_SECONDS if quiet is None else quiet
         return self.now() - max(self.tape.quiet_since(), since) >= quiet
@@ -242,7 +261,7 @@ class Conversation:
     async def silence_until(
         self, happened: Callable[[], bool], connection: Connection, at_most: float
     ) -> bool:
-        """Send silence until something has happened; False when it did not within `at_most` s."""
+        """Send silence until `happened()` is true; return False if `at_most` s pass first."""
         give_up = self.now() + at_most
         while not happened():
             if self.now() >= give_up:
@@ -256,10 +275,11 @@ class Conversation:
         connection.speak(frame)
         self.tape.sent(frame)
         self._frames += 1
-        # Also when late: the wait of 0 lets in what has arrived.
+        # A late frame still waits 0 s, so that the event loop can deliver received messages.
         due = self._began + self._frames * FRAME_SECONDS
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
     def now(self) -> float:
-        """The moment on the tape. A frame carries the 20 ms before it is sent, hence one more."""
+        """The current position on the tape (s). A frame carries the 20 ms before it is sent, hence
+        the added FRAME_SECONDS."""
         return time.perf_counter() - self._began + FRAME_SECONDS

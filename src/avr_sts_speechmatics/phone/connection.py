@@ -1,12 +1,13 @@
 """The two connections of a speech-to-speech service, seen from the caller's side.
 
-`ws://` is the WebSocket that avr-core speaks today: JSON messages, transcripts, interruption,
-keys. `http://` is its older streaming POST: raw samples up and down, nothing else. Both give
-what arrives to a `Listener` at once and never wait for it.
+`ws://` is the WebSocket that avr-core uses today: JSON messages with audio, transcripts,
+interruptions and keys. `http://` is avr-core's older streaming POST: raw samples in both
+directions, nothing else. Both pass everything that arrives to a `Listener` at once, without
+waiting for the listener.
 
-The WebSocket is asked for with `watch=1` in its query: a service that knows it tells how each
-answer came about and which tools ran, which avr-core has no use for. One that does not takes it for
-one more fact of the call.
+The WebSocket URL carries `watch=1` in its query. A service that knows `watch` also reports the
+timing of each answer and the tools that ran, for which avr-core has no use. A service that does not
+know `watch` treats it as one more fact about the call.
 """
 
 import asyncio
@@ -24,12 +25,22 @@ _HANG_UP_SECONDS = 1.0
 
 
 class AnswerTimes(msgspec.Struct, frozen=True):
-    """How an answer of the agent came about, as the service measured it.
+    """The timing of one answer of the agent, as the service measured it.
 
-    Each wait begins where the one before it ended, and is None if it did not end: from the last
-    sound of the caller the turn was confirmed, then came the model's first word, the first words
-    that could be spoken, the voice, and the first frame. ahead_ms: the model was asked so long
-    before the turn was confirmed. requests: to the model.
+    The five waits confirm, model, clause, voice and frame follow one another: each begins where
+    the wait before it ended. A wait that did not end is None.
+
+    voice_to_voice_ms: from the caller's last sound to the first frame of the answer.
+    confirm_ms: from the caller's last sound until the end of the turn was confirmed.
+    ahead_ms: how long before the confirmation the model was asked; None if it was not.
+    model_ms: until the model's first word.
+    clause_ms: until the first words that could be spoken.
+    voice_ms: until the first audio of the TTS.
+    frame_ms: until the first frame was sent.
+    requests: number of requests to the model.
+    interrupted: the caller interrupted the answer.
+    words_said: number of words in the answer.
+    words_heard: number of words played to the caller.
     """
 
     voice_to_voice_ms: int | None = None
@@ -46,32 +57,32 @@ class AnswerTimes(msgspec.Struct, frozen=True):
 
 
 class CallError(Exception):
-    """The call cannot be made; the text is one sentence for the person who dialled."""
+    """The call cannot be made; the text is one sentence for the operator."""
 
 
 class Listener(Protocol):
-    """Whoever is on the phone. Called from the event loop, and must return at once."""
+    """Receives the events of a call. The methods run in the event loop and must return at once."""
 
     def audio(self, pcm: bytes) -> None:
-        """Agent audio arrived: whole s16le samples at 8 kHz, as many as there were."""
+        """Agent audio arrived: whole s16le samples at 8 kHz, any number."""
 
     def interruption(self) -> None:
-        """Agent audio that is still queued is to be dropped."""
+        """The service interrupted the agent: agent audio that is still queued must be dropped."""
 
     def transcript(self, role: str, text: str) -> None:
-        """What `role`, "user" or "agent", said."""
+        """A transcript arrived. role: "user" (the caller) or "agent"."""
 
     def answer_ended(self, times: AnswerTimes) -> None:
-        """The agent has said an answer, or was interrupted, or had to think again."""
+        """An answer of the agent ended: it was played, interrupted or discarded."""
 
     def tool_ran(self, name: str, took_ms: int) -> None:
         """A tool has ended."""
 
     def error(self, message: str) -> None:
-        """The service reports a failure, or sent something that makes no sense."""
+        """The service reported a failure, or sent a message that cannot be decoded."""
 
     def closed(self, reason: str) -> None:
-        """The connection ended, by whomever; nothing follows."""
+        """The connection was closed by either side, or lost. No other event follows."""
 
 
 class Connection(Protocol):
@@ -81,18 +92,18 @@ class Connection(Protocol):
         """Send caller audio: s16le at 8 kHz."""
 
     def press(self, digit: str) -> None:
-        """Send a key."""
+        """Send a key press. digit: 0-9, *, # or A-D."""
 
     async def hang_up(self) -> None:
         """End the call; returns when the connection is gone, within about a second."""
 
 
 async def open_connection(url: str, uuid: str, listener: Listener) -> Connection:
-    """Open a call at `url`, which says by its scheme which connection is meant.
+    """Open a call at `url`; the scheme of `url` selects the kind of connection.
 
-    Raises CallError when nobody answers there, or somebody else does.
+    Raises CallError when nothing listens at `url`, or something else than an AVR service.
     """
-    nobody = (
+    unreachable = (
         f"Nobody answers at {url}: is the service running (make run)? "
         "Give another address with --url."
     )
@@ -101,7 +112,7 @@ async def open_connection(url: str, uuid: str, listener: Listener) -> Connection
             return await WebSocketConnection.open(url, uuid, listener)
         return await StreamConnection.open(url, uuid, listener)
     except (OSError, aiohttp.ClientConnectionError) as error:
-        raise CallError(nobody) from error
+        raise CallError(unreachable) from error
     except (WSError, aiohttp.ClientError, ValueError) as error:
         # Only the first line: a refused handshake carries the whole reply.
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -111,18 +122,18 @@ async def open_connection(url: str, uuid: str, listener: Listener) -> Connection
 
 
 def is_websocket(url: str) -> bool:
-    """Whether `url` is the WebSocket connection; raises CallError when it is neither."""
+    """Whether `url` is a WebSocket address. Raises CallError when it is no HTTP address either."""
     scheme = urlsplit(url).scheme
     if scheme not in ("ws", "wss", "http", "https"):
         raise CallError(
             f"--url {url}: begin it with ws:// (the usual connection) "
-            "or http:// (the old one, with the path /speech-to-speech-stream)."
+            "or http:// (the older one, with the path /speech-to-speech-stream)."
         )
     return scheme in ("ws", "wss")
 
 
 class _Message(msgspec.Struct):
-    """Any message to avr-core; `audio` is base64 on the wire."""
+    """Any message from the service to avr-core. audio: base64 on the wire."""
 
     type: str
     audio: bytes = b""
@@ -143,7 +154,7 @@ class WebSocketConnection(WSListener):
 
     @classmethod
     async def open(cls, url: str, uuid: str, listener: Listener) -> "WebSocketConnection":
-        """Connect and introduce the call."""
+        """Connect and send the `init` message."""
         connection = cls(listener)
         await ws_connect(lambda: connection, _watching(url))
         connection._send({"type": "init", "uuid": uuid})
@@ -174,7 +185,7 @@ class WebSocketConnection(WSListener):
                 message = self._messages.decode(payload)
                 times = self._times.decode(payload) if message.type == "turn" else None
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                self._listener.error(f"the service sent a message nobody understands: {error}")
+                self._listener.error(f"the service sent a message that is not valid: {error}")
                 return
             if times is not None:
                 self._listener.answer_ended(times)
@@ -208,14 +219,17 @@ class WebSocketConnection(WSListener):
 
 
 def _watching(url: str) -> str:
-    """The address with `watch=1` in its query; a `watch` that is there already counts."""
+    """The address with `watch=1` appended to its query.
+
+    A `watch` that is there already comes first and therefore takes effect.
+    """
     parts = urlsplit(url)
     query = "&".join(filter(None, (parts.query, "watch=1")))
     return urlunsplit(parts._replace(path=parts.path or "/", query=query))
 
 
 class StreamConnection:
-    """The older connection: one endless POST, samples in its body and in the body of its answer."""
+    """The older connection: one POST whose request and response bodies stream the samples."""
 
     def __init__(self, url: str, uuid: str, listener: Listener) -> None:
         self._url = url
@@ -227,7 +241,7 @@ class StreamConnection:
 
     @classmethod
     async def open(cls, url: str, uuid: str, listener: Listener) -> "StreamConnection":
-        """Connect, without the head of the answer: that may come only after the first audio."""
+        """Connect without waiting for the response headers, which may follow the first audio."""
         connection = cls(url, uuid, listener)
         await asyncio.wait(
             {connection._request, connection._connected}, return_when=asyncio.FIRST_COMPLETED
@@ -240,7 +254,9 @@ class StreamConnection:
         self._to_send.put_nowait(pcm)
 
     def press(self, digit: str) -> None:
-        raise CallError("The http:// connection has no keys: use --digits with a ws:// address.")
+        raise CallError(
+            "The http:// connection cannot send keys: use --digits with a ws:// address."
+        )
 
     async def hang_up(self) -> None:
         self._to_send.put_nowait(b"")
@@ -269,7 +285,7 @@ class StreamConnection:
         self._listener.closed(reason)
 
     async def _receive(self, content: aiohttp.StreamReader) -> None:
-        # HTTP may cut the stream anywhere, also in the middle of a sample.
+        # HTTP may split the stream anywhere, even within a sample.
         odd = b""
         async for chunk in content.iter_any():
             pcm = odd + chunk

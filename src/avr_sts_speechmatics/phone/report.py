@@ -1,7 +1,7 @@
-"""What a call was like: a table for a person, a document for a machine.
+"""The report on a call: a table for a person, a document for a machine.
 
-What the caller heard stands beside what the service tells of it, where it does: the waits that add
-up to the answer's, each from the end of the one before.
+The table shows what the caller heard beside the service's own timing, if the service reports it:
+the waits that add up to the time before an answer, each counted from the end of the wait before.
 """
 
 import statistics
@@ -17,7 +17,7 @@ _WAITS = ("confirm", "model", "clause", "voice", "frame")
 
 
 def answered(call: Conversation) -> bool:
-    """Whether the caller got an answer; for a caller who said nothing, whether anybody spoke."""
+    """Whether the caller got an answer; for a caller who said nothing, whether the agent spoke."""
     if call.turns:
         return any(turn.answered_at is not None for turn in call.turns)
     return bool(call.tape.utterances)
@@ -26,19 +26,20 @@ def answered(call: Conversation) -> bool:
 def table(call: Conversation) -> str:
     """The turns with their latencies, and the totals, as plain text.
 
-    With what the service tells: a line for each of its answers to a turn, in ms, then its tools.
+    If the service reports its timing, each turn has one line for each answer (ms), then one line
+    for each tool.
     """
     latencies = _latencies(call)
     width = max([len("caller said"), *(len(turn.said) for turn in call.turns)])
-    told = any(turn.answers for turn in call.turns)
+    timed = any(turn.answers for turn in call.turns)
     lines = []
     if call.turns:
-        head = "".join(f"{wait:>9}" for wait in _WAITS) + "  requests  words heard" if told else ""
+        head = "".join(f"{wait:>9}" for wait in _WAITS) + "  requests  words heard" if timed else ""
         lines = [f"turn  {'caller said':{width}}  answered after{head}"]
     for number, turn in enumerate(call.turns, start=1):
         after = "no answer" if turn.latency_ms is None else f"{turn.latency_ms} ms"
         row = f"{number:4}  {turn.said:{width}}  {after:>14}"
-        first, *others = [_answer_told(times) for times in turn.answers] or [""]
+        first, *others = [_answer_row(times) for times in turn.answers] or [""]
         lines += [row + first, *(" " * len(row) + other for other in others)]
         ran = (run for run in call.tools if run.turn == number)
         lines += [f"      tool {run.name}, {run.took_ms} ms" for run in ran]
@@ -53,11 +54,15 @@ def table(call: Conversation) -> str:
 
 
 def document(call: Conversation, url: str, uuid: str) -> dict[str, Any]:
-    """The whole call for a machine.
+    """The whole call for a machine. Times are seconds from the caller's first frame.
 
-    Times are seconds from the caller's first frame. Of a turn, `said` is what the caller was
-    told to say, `heard` what the service understood, `answer` what it says it answered; `answers`
-    has what it measured of each, `tools` what ran, if it tells.
+    Each turn has:
+
+    said: what the caller was given to say.
+    heard: what the service transcribed.
+    answer: the agent's transcript.
+    answers: the service's timing of each answer; empty if the service reports none.
+    tools: the tools that ran; empty if the service reports none.
     """
     welcome = call.tape.utterances[0].start if call.tape.utterances else None
     if welcome is not None and call.turns and welcome >= call.turns[0].began_at:
@@ -107,13 +112,13 @@ def _words(call: Conversation, role: str, turn: Turn, following: list[Turn]) -> 
     )
 
 
-def _answer_told(times: AnswerTimes) -> str:
-    """One answer, under the table's heads."""
+def _answer_row(times: AnswerTimes) -> str:
+    """The timing of one answer, in the columns of the table."""
     waits = (getattr(times, f"{wait}_ms") for wait in _WAITS)
-    told = "".join(f"{'-' if wait is None else wait:>9}" for wait in waits)
+    columns = "".join(f"{'-' if wait is None else wait:>9}" for wait in waits)
     words = f"{times.words_heard} of {times.words_said}"
     cut = ", interrupted" if times.interrupted else ""
-    return f"{told}{times.requests:10}  {words:>11}{cut}"
+    return f"{columns}{times.requests:10}  {words:>11}{cut}"
 
 
 def _latencies(call: Conversation) -> list[int]:

@@ -1,6 +1,6 @@
-"""A caller's script: its steps, and whether what the agent said is what was expected.
+"""The steps of a caller's script, and the comparison of expectations with what the agent did.
 
-`script_file` says how a script is written; `script_run` plays a script on a call.
+`script_file` reads a script from YAML; `script_run` plays a script on a call.
 """
 
 import re
@@ -15,18 +15,19 @@ ENDED = {
     "transferred": "transferred",
     "error": "ended with an error",
 }
-"""How a call can end."""
+"""The ways in which a call can end, with the words for messages."""
 
 ANY = "any"
-"""Stands for every tool."""
+"""Instead of a tool's name: every tool."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speak:
     """The caller says something.
 
-    words: for a synthetic voice, or the file of a recording.
-    interrupt: ms of the agent's speech after which to say it; None waits for the agent.
+    words: text for a synthetic voice, or the file of a recording.
+    interrupt: interrupt the agent after this much of the agent's speech, ms; None waits for the
+        agent to finish.
     """
 
     words: str | Path
@@ -38,7 +39,11 @@ class Speak:
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """The caller presses keys; `interrupt` as in `Speak`."""
+    """The caller presses keys.
+
+    keys: 0-9, *, # and A-D.
+    interrupt: as in `Speak`, ms.
+    """
 
     keys: str
     interrupt: int | None = None
@@ -49,7 +54,7 @@ class Press:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The caller is silent for so long (s)."""
+    """The caller is silent for `seconds`."""
 
     seconds: float
 
@@ -59,11 +64,15 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """What must have happened by now; everything that is given must hold.
+    """Conditions on the agent since the caller's last turn began. All that are set must hold.
 
-    says, matches: of each, one is to be found in what the agent said; empty asks for nothing.
-    tool: one of these is to have run, or ANY. no_tool: none of these, or of all.
-    ended: as in ENDED. within: seconds; None for what is usual.
+    says: texts; the agent said at least one. Empty: no condition.
+    matches: regular expressions; at least one matches what the agent said. Empty: no condition.
+    tool: names of tools, or ANY; at least one ran. Empty: no condition.
+    no_tool: names of tools, or ANY; none ran. Empty: no condition.
+    interrupted: whether the caller's last turn interrupted the agent. None: no condition.
+    ended: how the call ended, a key of ENDED. None: no condition.
+    within: time limit, s; None for --answer-timeout.
     """
 
     says: tuple[str, ...] = ()
@@ -76,27 +85,27 @@ class Expect:
 
     @property
     def words(self) -> bool:
-        """Whether anything is to be said."""
+        """Whether the agent has to say something."""
         return bool(self.says or self.matches)
 
     def found_in(self, heard: str) -> bool:
-        """Whether these words are what the agent was to say."""
+        """Whether the text `heard` meets `says` and `matches`."""
         heard = _plain(heard)
         said = any(_plain(text) in heard for text in self.says)
         matched = any(re.search(pattern, heard, re.IGNORECASE) for pattern in self.matches)
         return (said or not self.says) and (matched or not self.matches)
 
     def forbids(self, ran: Collection[str]) -> bool:
-        """Whether one of these tools was not to run."""
+        """Whether a tool in `ran` is excluded by `no_tool`."""
         return _among(self.no_tool, ran)
 
     def uses(self, ran: Collection[str]) -> bool:
-        """Whether these are the tools that were to run."""
+        """Whether the tools in `ran` meet `tool` and `no_tool`."""
         return not self.forbids(ran) and (not self.tool or _among(self.tool, ran))
 
     @property
     def asks(self) -> str:
-        """As the end of a sentence that begins "expected"."""
+        """The conditions as the end of a sentence that begins with "expected"."""
         parts = []
         if self.says:
             parts.append(f"the agent to say {_any_of(self.says)}")
@@ -121,7 +130,10 @@ Step = Speak | Press | Pause | Expect
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """The steps of a call. path: of the file, for messages."""
+    """The steps of a call.
+
+    path: the script's file, for messages.
+    """
 
     path: Path
     steps: tuple[Step, ...]
@@ -129,11 +141,16 @@ class Script:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a step.
+    """The result of one step.
 
-    at, until: seconds on the tape; passed: None if the call did not come so far.
-    expected: what was asked for, empty if nothing; instead: what there was when that did not come.
-    heard: what the agent had said by then; tools: those that had run.
+    number: of the step, from 1.
+    at: start of the step, seconds on the tape.
+    until: end of the step, seconds on the tape.
+    passed: None if the call did not reach the step.
+    expected: the step's condition in words; empty without a condition.
+    instead: what happened instead, in words; empty if the step passed.
+    heard: what the agent had said by the end of the step.
+    tools: names of the tools that had run by the end of the step.
     """
 
     number: int
@@ -148,11 +165,11 @@ class Outcome:
 
     @property
     def problem(self) -> str:
-        """What is wrong, as the end of a sentence; empty if nothing is."""
+        """Why the step failed, as the end of a sentence; empty if it did not fail."""
         return f"expected {self.expected}; heard {self.instead}" if self.passed is False else ""
 
     def document(self) -> dict[str, Any]:
-        """For a machine; times in seconds from the caller's first frame."""
+        """The result for a machine. Times are seconds from the caller's first frame."""
         reached = self.passed is not None
         kind, _, text = str(self.step).partition(": ")
         return {
@@ -169,7 +186,7 @@ class Outcome:
 
 
 def verdict(script: Script, outcomes: Sequence[Outcome]) -> str:
-    """How a script came out, in one sentence."""
+    """The result of a script in one sentence."""
     for outcome in outcomes:
         if outcome.passed is False:
             kind = str(outcome.step).partition(":")[0]
@@ -178,7 +195,7 @@ def verdict(script: Script, outcomes: Sequence[Outcome]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without what is only writing: capitals, line breaks, the printer's apostrophe."""
+    """The text in lower case, on one line, with straight apostrophes."""
     return " ".join(text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").lower().split())
 
 

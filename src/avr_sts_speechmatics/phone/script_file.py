@@ -1,34 +1,37 @@
-"""How a caller's script is written: what to say, press and expect, in YAML.
+"""Scripts as YAML: what the caller says and presses, and what the agent should do.
 
-A list of steps, each with one of five words:
+A script is a list of steps, each with one of five words:
 
-    - expect: how can I help          # the agent says this; in capitals or not
-    - say: What do you charge?        # a synthetic voice speaks it
-    - play: hello.wav                 # a recording, looked for beside the script
+    - expect: how can I help          # the agent says this; capitals do not matter
+    - say: What do you charge?        # spoken by a synthetic voice
+    - play: hello.wav                 # a recording in the script's folder
     - keys: 12#
-    - pause: 1.5                      # s of silence
+    - pause: 1.5                      # silence, s
 
-`say`, `play` and `keys` let the agent begin and finish its answer to the line before; after a
-`pause` or an `expect` they only let it finish. With `interrupt` they do neither:
+`say`, `play` and `keys` first wait until the agent has begun and finished the answer to the line
+before; after a `pause` or an `expect` they only wait until the agent has finished speaking. With
+`interrupt` they start while the agent speaks:
 
     - say: Stop, please.
-      interrupt: 800                  # when the agent has spoken for so many ms
+      interrupt: 800                  # after this much of the agent's speech, ms
 
-`expect` takes a text, several of which one is enough, or this, of which all must hold:
+`expect` takes a text, a list of texts of which one is enough, or a mapping of conditions, all of
+which must hold:
 
     - expect:
         says: [nine to five, nine until five]
-        matches: at (4|four)          # a regular expression, or several
-        tool: find_booking            # it has run; several of which one is enough, or: any
-        no_tool: avr_transfer         # it has not, nor any other of several; or: any
-        interrupted: yes              # the agent was, by the last line; or: no, it was not
-        ended: agent                  # only in the last step; agent, caller, transferred or error
+        matches: at (4|four)          # a regular expression, or a list; one match is enough
+        tool: find_booking            # this tool ran; or a list, one is enough; or: any
+        no_tool: avr_transfer         # this tool did not run; or a list, none did; or: any
+        interrupted: yes              # the last line interrupted the agent; no: it did not
+        ended: agent                  # agent, caller, transferred or error; in the last step only
         within: 5                     # s from the end of the step before; else --answer-timeout
 
-It looks at all the agent has said and done since the last line or key began, but for what was left
-of an answer that this line interrupted. A tool has run when it has ended; `no_tool` waits until the
-answer has. Both are known only of a service that tells its tools, as this one does. When the steps
-are done the caller hangs up; `ended: caller` hangs up too, and asks that nobody has done it before.
+The conditions apply to everything the agent has said and done since the caller's last line or key
+began, except the rest of an answer that this line interrupted. A tool counts as run when it has
+ended; `no_tool` waits for the end of the agent's answer. `tool` and `no_tool` need a service that
+reports its tools, as this service does. The caller hangs up after the last step. `ended: caller`
+hangs up too, and fails if the service has ended the call before.
 
 This module only reads scripts; `script_run` plays a script on a call.
 """
@@ -47,7 +50,7 @@ KEYS = "0123456789*#ABCD"
 _LONGEST_S = 600
 _WORDS = ("say", "play", "keys", "pause", "expect")
 _EXPECTATIONS = ("says", "matches", "tool", "no_tool", "interrupted", "ended", "within")
-# As the model's service takes them.
+# Tool names that the model's API accepts.
 _TOOL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -56,7 +59,7 @@ class ScriptError(Exception):
 
 
 def read_script(path: Path) -> Script:
-    """Read a script; raises ScriptError, also when there is no such file."""
+    """Read a script. Raises ScriptError for a missing or invalid file."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -67,7 +70,10 @@ def read_script(path: Path) -> Script:
 
 
 def parse(text: str, path: Path) -> Script:
-    """Make a script of its text. path: names it in errors, and is where recordings are beside."""
+    """Parse the text of a script. Raises ScriptError.
+
+    path: the script's file, for error messages; recordings are looked up in its folder.
+    """
     try:
         found = parse_yaml(text, mapping="step")
     except YamlError as error:
@@ -90,7 +96,7 @@ def parse(text: str, path: Path) -> Script:
 
 
 class _Wrong(Exception):
-    """What is wrong with a step, and what is allowed."""
+    """A step is invalid; the message says why and what is allowed."""
 
 
 def _step(raw: object, folder: Path) -> Step:

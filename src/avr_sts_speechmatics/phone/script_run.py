@@ -1,11 +1,12 @@
-"""A script performed on a call, step by step, with what came of each.
+"""Plays a script on a call, step by step, and records the result of each step.
 
-The first step that fails ends the performance: what follows was written for another course of
-the conversation. The caller hangs up at the end.
+The first step that fails ends the script, because the steps after it were written for a different
+conversation. The caller hangs up at the end.
 
-What the agent says is known by its transcript messages. A service may send one when the words
-have been heard, as this one does, or when they are made; so an expectation waits for them until
-its time is up, and not until the agent pauses. What tools ran is told by the service alone.
+The agent's words are read from transcript messages. A service may send a transcript when the words
+have been played, as this service does, or when they have been generated; so an expectation waits
+for the words until its time limit, not until the agent pauses. The tools that ran are known only
+from the service's own messages.
 """
 
 import contextlib
@@ -21,26 +22,35 @@ from avr_sts_speechmatics.phone.script import Expect, Outcome, Pause, Press, Scr
 from avr_sts_speechmatics.phone.script_file import ScriptError
 from avr_sts_speechmatics.phone.tape import FRAME_SECONDS
 
-# No agent answers new words sooner: a transcript so soon after an interruption is of the old ones.
+# No agent answers a new line sooner (s): a transcript that arrives this soon after an interruption
+# belongs to the interrupted answer.
 _REST_OF_OLD_ANSWER_SECONDS = 0.2
-# Clauses are no further apart than this: an agent between two of them is still speaking.
+# Clauses are at most this far apart (s): between two clauses the agent is still speaking.
 _SPEAKING_SECONDS = 0.35
-# Close codes 1000 and none are a hang-up; all others say that something went wrong.
+# Close code 1000, or no close code, is a normal hang-up; all other codes report an error.
 _GOOD_END = re.compile(r"the service hung up( \(1000.*\))?", re.DOTALL)
-# The tool by the name all AVR connectors give it.
+# The name of the transfer tool in all AVR connectors.
 _TRANSFER = "avr_transfer"
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A step, and the sound of it if it is spoken."""
+    """A step, ready to be played.
+
+    line: the sound of a Speak step; None for other steps.
+    """
 
     step: Step
     line: Line | None = None
 
 
 async def prepare(script: Script, speech: Callable[[str | Path], Awaitable[Line]]) -> list[Cue]:
-    """Make all sounds before the call; raises ScriptError for a recording that is not usable."""
+    """Prepare the sounds of all steps before the call.
+
+    speech: returns the sound of a text or of a recording.
+
+    Raises ScriptError for a recording that cannot be used.
+    """
     cues = []
     for number, step in enumerate(script.steps, start=1):
         try:
@@ -52,7 +62,7 @@ async def prepare(script: Script, speech: Callable[[str | Path], Awaitable[Line]
 
 
 class _Failed(Exception):
-    """A step did not come out as written."""
+    """A step failed."""
 
     def __init__(self, expected: str, instead: str) -> None:
         super().__init__(expected, instead)
@@ -60,9 +70,10 @@ class _Failed(Exception):
 
 
 class Performance:
-    """One script on one call.
+    """One script played on one call.
 
-    Afterwards `outcomes` has what came of each step, and the call has its turns as ever.
+    outcomes: the result of each step, once `perform` has run. The conversation has its turns, as
+        in any other call.
     """
 
     def __init__(self, call: Conversation, connection: Connection, patience: Patience) -> None:
@@ -74,7 +85,7 @@ class Performance:
         self.outcomes: list[Outcome] = []
 
     async def perform(self, cues: Sequence[Cue]) -> None:
-        """Do what the script says; returns when the call has ended or a step has failed."""
+        """Play the steps. Returns after the last step, or when the call ends or a step fails."""
         self.outcomes = [Outcome(number, cue.step) for number, cue in enumerate(cues, start=1)]
         self._call.begin()
         for cue, outcome in zip(cues, self.outcomes, strict=True):
@@ -108,7 +119,7 @@ class Performance:
                     await call.press(cue.step.keys, connection)
                 self._step_ended = call.turns[-1].spoken_at
             case Pause(seconds):
-                # A call may end in a pause: what comes next tells whether it was to.
+                # The call may end in a pause: the next step decides whether it should have.
                 with contextlib.suppress(HungUpError):
                     await call.silence_until(lambda: False, connection, seconds)
                 self._step_ended = call.now()
@@ -117,7 +128,7 @@ class Performance:
                 self._step_ended = call.now()
 
     async def _await_turn(self, interrupt: int | None) -> None:
-        """Wait until it is the caller's turn, or time to take it."""
+        """Wait until the caller may speak, or until it is time to interrupt the agent."""
         if interrupt is not None:
             await self._await_speech(interrupt)
         elif self._before is None:
@@ -143,7 +154,7 @@ class Performance:
             )
 
     def _spoken_for(self) -> float:
-        """For how long the agent's voice was heard since the caller's last turn (s)."""
+        """How long the agent has spoken since the caller's last turn (s)."""
         now, since = self._call.now(), self._call.turns[-1].spoken_at if self._call.turns else 0.0
         spans = ((max(u.start, since), min(u.end, now)) for u in self._call.tape.utterances)
         return sum(max(0.0, end - start) for start, end in spans)
@@ -164,9 +175,9 @@ class Performance:
             raise _Failed(outcome.expected, self._instead(step))
 
     def _settled(self, step: Expect) -> bool:
-        """Whether waiting longer can change nothing."""
+        """Whether the result can no longer change, so that waiting can stop."""
         if step.ended not in (None, "caller"):
-            return False  # until the line says so
+            return False  # Only the end of the connection settles it.
         if (step.interrupted is False and self._interrupted()) or step.forbids(self._tools()):
             return True
         if not self._holds(step):
@@ -175,18 +186,20 @@ class Performance:
             return self._answer_ended()
         if step.words or step.tool or step.interrupted:
             return True
-        # Not interrupted: known when the agent has finished. Also before the caller hangs up.
+        # "Not interrupted" is certain once the agent has finished speaking. The caller, too, hangs
+        # up only then.
         return self._call.quiet_for(since=self._step_ended)
 
     def _holds(self, step: Expect) -> bool:
-        """Whether all is as it should be, but for the end of the call."""
+        """Whether all conditions hold, apart from the end of the call."""
         as_said = step.found_in(self._heard()) and step.uses(self._tools())
         return as_said and step.interrupted in (None, self._interrupted())
 
     def _answer_ended(self) -> bool:
-        """Whether the service has told the end of its answer to the last turn: no tool follows.
+        """Whether the service has reported the end of the answer, so that no tool can follow.
 
-        After the end of the call none follows either, if the service has ever told anything.
+        After the end of the call no tool can follow either, but only a service that has reported
+        at least one answer counts: other services never report tools.
         """
         turns = self._call.turns
         if self._call.ended and any(turn.answers for turn in turns):
@@ -194,14 +207,14 @@ class Performance:
         return bool(turns) and any(times.frame_ms is not None for times in turns[-1].answers)
 
     def _tools(self) -> tuple[str, ...]:
-        """The tools that have run since the caller's last turn began."""
+        """Names of the tools that have run since the caller's last turn began."""
         return tuple(run.name for run in self._call.tools if run.turn == len(self._call.turns))
 
     def _interrupted(self) -> bool:
         return any(cut >= self._turn_began() for cut in self._call.cuts)
 
     def _heard(self) -> str:
-        """What the agent has said since the caller's last turn began."""
+        """The agent's words since the caller's last turn began."""
         cuts = (cut + _REST_OF_OLD_ANSWER_SECONDS for cut in self._call.cuts)
         since = max((self._turn_began(), *cuts))
         said = [s.text for s in self._call.spoken if s.role == "agent" and s.at >= since]
@@ -215,7 +228,7 @@ class Performance:
         if step.tool or step.no_tool:
             heard += f", {', '.join(self._tools()) or 'no tool'}"
         if step.no_tool and not self._answer_ended():
-            heard += ", and no word of the service that the answer has ended"
+            heard += ", and the service did not report the end of its answer"
         if step.interrupted is not None:
             heard += f", {'an' if self._interrupted() else 'no'} interruption"
         if self._call.ended:
@@ -227,13 +240,13 @@ class Performance:
             self._call.note_answer()
 
     def _ending(self) -> str:
-        """How the call has ended, as in `script.ENDED`; "" if it has not."""
+        """How the call has ended, a key of `script.ENDED`; "" during the call."""
         ended = self._call.ended
         if ended in ("", HUNG_UP):
             return "caller" if ended else ""
         if not _GOOD_END.fullmatch(ended):
             return "error"
         moved = max((run.at for run in self._call.tools if run.name == _TRANSFER), default=None)
-        # An agent that speaks after a transfer has not got rid of the caller by it.
+        # If the agent speaks after the transfer tool, the transfer did not succeed.
         spoke = (said.at for said in self._call.spoken if said.role == "agent")
         return "agent" if moved is None or max(spoke, default=0.0) > moved else "transferred"

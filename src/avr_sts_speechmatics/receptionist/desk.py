@@ -1,24 +1,26 @@
-"""What the receptionist says to what it hears.
+"""The receptionist's rules: which reply follows which words of the caller.
 
-The rules stand in one table, `Receptionist._RULES`, and the first that has something to say
-wins. Order matters and carries the reasons:
+The rules stand in one table, `Receptionist._RULES`. The first rule that has a reply wins, so
+their order matters:
 
-    a tool has just run          its result is what the caller waits for
-    nothing was said yet         greet
-    goodbye                      before "thank you", which most farewells begin with
-    "repeat that"                before the FAQ, or "repeat that" becomes a question
-    leave a message              before transfers: "leave a message for an operator"
-    transfer                     before yes and no: "no, I want to speak to somebody"
-    yes, no                      they need the question they answer
-    a message, if asked for one  anything said then is the message, numbers too
-    keys, digits                 a number is never a question
-    cancel, book, a reference    before opening hours: appointments are on days
-    opening hours                they depend on the day
-    about itself, help           before the FAQ: "who are you?" is like "where are you?"
-    the FAQ                      whatever fits best
-    a day and nothing else       an appointment is what people give days for
-    small talk                   when there was nothing more in the sentence
-    anything else                say what it can help with
+    when                           because
+    ------------------------------+-----------------------------------------------------------
+    a tool has just run            the caller waits for its result
+    nothing was said yet           the call begins with a greeting
+    goodbye                        before "thank you", with which most farewells begin
+    "repeat that"                  before the FAQ, which could match "repeat that"
+    leave a message                before transfers: "leave a message for an operator"
+    transfer                       before yes and no: "no, I want to speak to somebody"
+    yes, no                        the reply depends on the question before
+    a message was asked for        everything said then is the message, even numbers
+    keys, digits                   a number is never a question
+    cancel, book, a reference      before opening hours: appointments contain days
+    opening hours                  the reply depends on the day
+    the receptionist, help         before the FAQ: "who are you?" resembles "where are you?"
+    the FAQ                        the entry that fits best
+    a day and nothing else         people name a day to make an appointment
+    small talk                     the sentence contains nothing else
+    anything else                  the receptionist says what it can help with
 """
 
 import datetime
@@ -39,26 +41,38 @@ DIGITS_TO_CONFIRM = 3
 
 @dataclass(frozen=True, slots=True)
 class ToolRequest:
-    """A tool to run. arguments: a JSON object's content."""
+    """A tool to run.
+
+    name: of the tool.
+    arguments: fields of the JSON object for the tool.
+    """
 
     name: str
     arguments: Mapping[str, str]
 
     def arguments_json(self) -> str:
-        """As a model sends them."""
+        """The arguments as JSON text, as a model sends them."""
         return json.dumps(self.arguments)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What to say, never empty, and what to do after it was heard."""
+    """A reply to the caller.
+
+    text: the words, never empty.
+    tool: the tool to run after the words have been played; None for no tool.
+    """
 
     text: str
     tool: ToolRequest | None = None
 
 
 class Receptionist:
-    """Answers callers from a FAQ. today: the date on the caller's calendar, for "tomorrow"."""
+    """Answers callers from a FAQ.
+
+    faq: the content of the FAQ file.
+    today: returns the current date, for "tomorrow"; None for the local date of this machine.
+    """
 
     def __init__(self, faq: Faq, *, today: Callable[[], datetime.date] | None = None) -> None:
         self._faq = faq
@@ -69,8 +83,8 @@ class Receptionist:
     ) -> Reply:
         """The reply to a conversation.
 
-        messages: Chat Completions form, oldest first; the last one is what to reply to.
-        tools: names of the tools on offer; a call to another is never asked for.
+        messages: Chat Completions messages, oldest first; the reply is to the last message.
+        tools: names of the offered tools; no other tool is requested.
         """
         talk = Conversation.of(messages, tools)
         for rule in self._RULES:
@@ -80,7 +94,7 @@ class Receptionist:
         return Reply(self._offer_help(talk))
 
     def _with_name(self, reply: Reply, talk: Conversation) -> Reply:
-        """A name just given is taken up in the answer to the rest of the sentence."""
+        """The reply, begun with the caller's name if the caller has just given it."""
         given = entities.name(talk.text) if talk.result is None else None
         if given is None or given in reply.text:
             return reply

@@ -1,8 +1,8 @@
-"""What a sentence contains: digits, a name, a day, a time. Pure functions on text.
+"""Entities in a sentence: digits, a name, a day, a time. Pure functions on text.
 
-Recognisers write numbers as they please: "553882", "553-882", "five five three, eight eight
-two", "double five". So all of them become digits first, and what is said back is always
-words in groups of three, which no voice can read as half a million.
+Recognisers write numbers in many ways: "553882", "553-882", "five five three, eight eight
+two", "double five". All of them are converted to digits first. Numbers are read back as words in
+groups of three, so that no TTS reads "553882" as half a million.
 """
 
 import re
@@ -22,7 +22,7 @@ _NUMBERS = {
 }
 _TIMES_OVER = {"double": 2, "triple": 3, "treble": 3}
 _ZEROS = frozenset({"oh", "o"})
-"""Digits only beside digits: alone they are an exclamation and an article."""
+"""Words for zero beside other digits. Alone, "oh" is an exclamation and "o" a letter."""
 _BETWEEN_DIGITS = frozenset({"and", "then", "dash", "hyphen", "plus", "space", "er", "um"})
 
 _KEYS = re.compile(r"\[keys:([^\]]*)\]", re.IGNORECASE)
@@ -58,7 +58,7 @@ _NOT_NAMES = frozenset({"back", "the", "not", "on", "in", "again", "later", "tom
 
 
 def plain(text: str) -> str:
-    """The text for comparing: lower case, words only, common contractions written out."""
+    """The text in plain form: lower case, words only, common contractions written out."""
     text = text.lower().replace("’", "'")
     for short, long in _CONTRACTIONS:
         text = text.replace(short, long)
@@ -82,23 +82,23 @@ _CONTRACTIONS = (
 
 
 def keys(text: str) -> str | None:
-    """Keys pressed on the telephone, None when the text holds none."""
+    """Keys pressed on the telephone (0-9, *, #, A-D); None if the text has no key message."""
     found = _KEYS.search(text)
     return None if found is None else re.sub(r"[^0-9*#A-D]", "", found[1])
 
 
 def without_keys(text: str) -> str:
-    """The words alone."""
+    """The text without its key messages."""
     return _KEYS.sub(" ", text)
 
 
 def digits(text: str) -> str:
-    """The longest run of spoken or written digits, times of day and prices left out."""
+    """The longest run of spoken or written digits; times of day and prices do not count."""
     return max(_runs(_CLOCK.sub(" at ", text)), key=len, default="")
 
 
 def only_digits(text: str) -> bool:
-    """Whether the sentence is a number and nothing else."""
+    """Whether the sentence consists of a number and nothing else."""
     tokens = [t.lower() for t in _TOKEN.findall(text) if t not in ",.:/-"]
     words = _NUMBERS.keys() | _TIMES_OVER.keys() | _BETWEEN_DIGITS | _ZEROS
     return bool(digits(text)) and all(t.isdigit() or t in words for t in tokens)
@@ -141,7 +141,7 @@ def _word(key: str) -> str:
 
 
 def name(text: str) -> str | None:
-    """The name the caller gives, None when they give none."""
+    """The name that the caller gives; None if the text has none."""
     for found in _NAME.finditer(text):
         given = found[1].strip()
         # "This is Tuesday" is no introduction; "this is Anna speaking" is.
@@ -152,7 +152,7 @@ def name(text: str) -> str | None:
 
 
 def day(text: str) -> str | None:
-    """The day in the text, as said: "next Tuesday"."""
+    """The day in the text as the caller said it ("next Tuesday"); None if the text has none."""
     found = _DAY.search(text)
     if found is None:
         return None
@@ -161,6 +161,6 @@ def day(text: str) -> str | None:
 
 
 def time_of_day(text: str) -> str | None:
-    """The time in the text, as said: "half past three"."""
+    """The time in the text as the caller said it ("half past three"); None if the text has none."""
     found = _TIME.search(text)
     return None if found is None else re.sub(r"^in the ", "", found[0].strip().rstrip("."))

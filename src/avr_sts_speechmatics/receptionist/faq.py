@@ -1,7 +1,7 @@
-"""The receptionist's FAQ file: what it may contain, checked whole before the first call.
+"""The receptionist's FAQ file, validated completely before the first call.
 
-A mistake in it is the operator's, so an error names the file, the place in it, what stands
-there and what would be right.
+The operator writes the file, so each error names the file, the place in the file, the value found
+there and what would be valid.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun
 
 
 class FaqError(ValueError):
-    """The FAQ file cannot be used; the message says where and why."""
+    """The FAQ file is invalid or cannot be read; the message says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """When a day's business opens and closes, as spoken."""
+    """Opening and closing time of a day, in words as they are spoken."""
 
     opens: str
     closes: str
@@ -29,7 +29,13 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A question callers ask. topic: how to name it in an offer of help; empty: do not."""
+    """An answer, with the ways to recognise its question.
+
+    answer: the words that are spoken.
+    keywords: words or phrases that point to this entry.
+    questions: the question in several wordings.
+    topic: name of the topic in an offer of help; empty if the offer must not mention the topic.
+    """
 
     answer: str
     keywords: tuple[str, ...]
@@ -39,7 +45,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Where a caller can be put through. department: with its article, as in "to …"."""
+    """A department to which a caller can be transferred.
+
+    department: name with its article, as spoken after "to".
+    extension: number in the dialplan.
+    keywords: words or phrases that name the department; the first may stand alone in a sentence.
+    """
 
     department: str
     extension: str
@@ -48,10 +59,13 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Faq:
-    """All the receptionist knows.
+    """Content of the FAQ file.
 
-    hours_summary: for callers who name no day. hours: one for each of DAYS, None when closed.
-    transfers: the first is the default.
+    company: name, as spoken.
+    hours_summary: the answer for callers who do not name a day.
+    hours: opening hours of each of DAYS; None for a day on which the company is closed.
+    transfers: departments, at least one; the first is the default.
+    entries: questions with their answers, at least one.
     """
 
     company: str
@@ -62,7 +76,10 @@ class Faq:
 
 
 def load_faq(path: Path | None) -> Faq:
-    """The FAQ in a file, or the packaged one. Raises FaqError."""
+    """Load the FAQ from a file. Raises FaqError.
+
+    path: the file; None for the packaged FAQ.
+    """
     if path is None:
         packaged = resources.files(__package__).joinpath("faq.yaml")
         return _parse("faq.yaml", packaged.read_text(encoding="utf-8"))
@@ -122,7 +139,7 @@ def _transfer(value: object, where: str) -> Transfer:
     table = _table(value, where, ("department", "extension", "keywords"))
     extension = table.get("extension")
     if not isinstance(extension, str) or not extension.strip():
-        # YAML reads 0100 as sixty-four: only quotes keep an extension what it is.
+        # YAML 1.1 reads 0100 as octal 64: only a quoted extension keeps its digits.
         raise FaqError(f'{where}.extension: {extension!r}; write it in quotes, as "1000"')
     return Transfer(
         department=_text(table.get("department"), f"{where}.department"),

@@ -1,8 +1,8 @@
-"""What the messages of a call say about where the conversation stands.
+"""The state of a conversation, derived from its messages.
 
-Nothing is remembered between two replies: names, numbers and appointments are looked up in
-what was said. So a sentence the caller never heard, because they interrupted it and the
-history was cut, was never asked either.
+Nothing is stored between two replies: names, numbers and appointments are looked up in the
+messages. So a question that the caller did not hear, because the caller interrupted it and the
+history was cut, counts as not asked.
 """
 
 import json
@@ -22,7 +22,11 @@ _FAILED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """A tool has run."""
+    """The result of a tool.
+
+    tool: name of the tool; empty if unknown.
+    failed: whether the result reports a failure.
+    """
 
     tool: str
     failed: bool
@@ -32,10 +36,13 @@ class ToolResult:
 class Conversation:
     """A call so far.
 
-    text: what the caller said since the last answer; empty if nothing. said: the same, plain,
-    without keys. result: of the tool that ran last, if that is what the reply is to.
-    last_answer: as the caller heard it. turns: answers so far. earlier: all the caller said,
-    oldest first, `text` included.
+    text: the caller's words since the last answer; empty if there are none.
+    said: `text` in plain form, without keys.
+    result: the tool result to which the reply belongs; None if the last message is not one.
+    last_answer: the agent's last answer as the caller heard it; empty before the first.
+    turns: number of answers so far.
+    earlier: all sentences of the caller, oldest first, those of `text` included.
+    tools: names of the offered tools.
     """
 
     text: str
@@ -69,20 +76,20 @@ class Conversation:
         )
 
     def asked(self, question: str | re.Pattern[str]) -> bool:
-        """Whether the last answer held this question, or one of this kind."""
+        """Whether the last answer contains this question, or matches this pattern."""
         if isinstance(question, str):
             return question in self.last_answer
         return bool(question.search(self.last_answer))
 
     @property
     def caller_name(self) -> str | None:
-        """The name the caller gave last."""
+        """The last name that the caller gave; None if the caller gave none."""
         names = [name for name in map(entities.name, self.earlier) if name]
         return names[-1] if names else None
 
     @property
     def cancelling(self) -> bool:
-        """Whether the number the caller gives is of an order to cancel."""
+        """Whether the caller recently asked to cancel, so that a number names what to cancel."""
         return any(wording.CANCEL.search(entities.plain(text)) for text in self.earlier[-6:])
 
     @property
@@ -97,20 +104,23 @@ class Conversation:
 
     @property
     def appointment(self) -> str:
-        """The appointment asked for, as one would say it."""
+        """The requested appointment in words."""
         time = self.appointment_time or ""
         joint = "in the" if time.lower() in ("morning", "afternoon", "evening") else "at"
         return f"an appointment for {self.appointment_day} {joint} {time}"
 
     def _booking(self) -> Iterator[str]:
-        """What was said since an appointment first came up; lately, if only a day did."""
+        """The caller's sentences since the first mention of an appointment.
+
+        Without a mention (the caller named only a day): the last three sentences.
+        """
         texts = self.earlier
         first = (i for i, text in enumerate(texts) if wording.BOOK.search(entities.plain(text)))
         yield from texts[next(first, -3) :]
 
 
 def _text(message: Mapping[str, Any]) -> str:
-    """The message's text; content may be a string, a list of parts, or absent."""
+    """The message's text; `content` may be a string, a list of parts, or absent."""
     content = message.get("content")
     if isinstance(content, list):
         parts = (part.get("text") or "" for part in content if isinstance(part, dict))
@@ -128,7 +138,8 @@ def _result(messages: Sequence[Mapping[str, Any]]) -> ToolResult | None:
 
 
 def _failed(result: str) -> bool:
-    """Whether a tool's answer tells of failure: by its fields if it is JSON, else by its words."""
+    """Whether a tool's result reports a failure: by its JSON fields if it has them, else by its
+    words."""
     try:
         fields = json.loads(result)
     except ValueError:

@@ -1,16 +1,15 @@
-"""What callers say, as patterns, and what the receptionist says, as sentences.
+"""Patterns for the caller's words, and the receptionist's sentences.
 
 Patterns are for plain text (lower case, no punctuation, contractions written out). Sentences
-are spoken by whatever voice there is: short, no lists, no abbreviations, numbers as words.
-A question that a later reply depends on is a constant, so that it can be recognised in the
-history.
+are spoken by any TTS: short, no lists, no abbreviations, numbers as words. A question on which a
+later reply depends is a constant, so that the question can be recognised in the history.
 """
 
 import re
 from collections.abc import Sequence
 
 Answers = Sequence[tuple[re.Pattern[str], str]]
-"""What to say to what. Sentences may name {company} and {topics}."""
+"""Pairs of a pattern and its reply. A reply may contain {company} and {topics}."""
 
 GREETING = "Hello, this is the automated receptionist of {company}. How can I help you?"
 FAREWELL = "Thank you for calling. Goodbye."
@@ -54,7 +53,7 @@ YES = re.compile(
 NO = re.compile(r"(no|nope|nah|not really|wrong|that is (not|wrong))\b")
 WRONG = re.compile(r"\b(not (right|correct|true|what i)|wrong|incorrect)\b")
 SHORT = 4
-"""Words up to which a yes or no is only that, and not the start of something else."""
+"""Most words of a sentence that is only a yes or a no; a longer sentence asks for more."""
 
 GOODBYE = re.compile(
     r"\b(good ?bye|bye|see you|have a (nice|good|lovely) (day|one|evening|weekend))\b"
@@ -130,7 +129,7 @@ SMALL_TALK: Answers = (
 
 
 def tool_result(tool: str, failed: bool) -> str:
-    """What to say when a tool has run."""
+    """The sentence for the result of a tool."""
     match tool, failed:
         case "avr_transfer", False:
             return "You are being connected now."
@@ -147,9 +146,14 @@ def tool_result(tool: str, failed: bool) -> str:
 
 
 def pick(options: Sequence[str], last_answer: str, turns: int) -> str:
-    """One of the options, another than last time."""
+    """One of the options, different from the last answer.
+
+    options: sentences.
+    last_answer: as the caller heard it; may be cut.
+    turns: number of answers so far.
+    """
     chosen = turns % len(options)
-    # A cut answer still begins as it began.
+    # An answer that was cut still has its beginning.
     if last_answer and options[chosen].startswith(last_answer[:20]):
         chosen = (chosen + 1) % len(options)
     return options[chosen]

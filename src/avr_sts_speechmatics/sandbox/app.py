@@ -1,10 +1,10 @@
-"""The sandbox as one web application: four protocols and a fault desk on one port.
+"""The sandbox as one web application: four protocols and the fault requests on one port.
 
 /v2/agent                 Agent STT        (SPEECHMATICS_RT_URL = ws://HOST:PORT/v2)
 /generate/<voice>         text-to-speech   (SPEECHMATICS_TTS_URL = http://HOST:PORT)
 /v1/audio/speech          text-to-speech   (OPENAI_TTS_URL = http://HOST:PORT/v1)
 /v1/chat/completions …    Chat Completions (OPENAI_BASE_URL = http://HOST:PORT/v1)
-/sandbox/faults           misbehaviour on request, see `faults`
+/sandbox/faults           fault injection, see `faults`
 """
 
 import ipaddress
@@ -33,12 +33,15 @@ def create_app(
 ) -> web.Application:
     """The application, ready to be served.
 
-    max_calls: hearing sessions at a time; one more is refused with quota_exceeded.
-    faults: misbehaviour already waiting, or a handle to ask for it without HTTP.
-    received: keeps all that comes in; leave it out for a sandbox that runs for long.
-    start_timeout: seconds a connection may take to send StartRecognition.
+    engines: the STT, TTS and LLM engines.
+    max_calls: number of simultaneous STT sessions; a further session gets quota_exceeded.
+    faults: queue of faults, for a caller that adds faults without HTTP; None for an empty queue.
+    received: record of all requests; None for a sandbox that runs for long, because the record
+        grows without limit.
+    start_timeout: time in which a connection must send StartRecognition, s.
 
-    Serve it with `handler_cancellation=True`, or answers to clients that left go on.
+    Serve the application with `handler_cancellation=True`, so that an answer is cancelled when its
+    client disconnects.
     """
     waiting = faults if faults is not None else Faults()
     stt = SttServer(
@@ -71,7 +74,7 @@ def create_app(
 
 
 class FaultDesk:
-    """Takes requests for misbehaviour, from this machine only."""
+    """Takes requests for faults, from this machine only."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults

@@ -1,9 +1,9 @@
-"""Chat Completions as values: a request checked, an answer built. No I/O.
+"""Chat Completions as values: requests are validated, answers built. No I/O.
 
-The fields of the reference are known by name and most have no effect on a scripted answer;
-a field that is not in it is refused, as the cloud does. Any model name is taken: the point
-is to try the service with the settings it will have in production. Tokens are estimated
-from the length of the text, four characters each.
+All fields of the API reference are accepted, though most have no effect on a scripted answer. A
+field that is not in the reference is rejected, as the cloud does. Any model name is accepted, so
+that the service can be tried with its production settings. Token counts are estimates from the
+length of the text, four characters a token.
 """
 
 import time
@@ -31,7 +31,10 @@ CHARACTERS_PER_TOKEN = 4
 
 
 class BadRequest(ValueError):
-    """The request is wrong. param: the field at fault, None for the body as a whole."""
+    """The request is invalid.
+
+    param: the invalid field; None for the body as a whole.
+    """
 
     def __init__(self, reason: str, param: str | None = None) -> None:
         super().__init__(reason)
@@ -39,7 +42,14 @@ class BadRequest(ValueError):
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
-    """A request that makes sense."""
+    """A valid request.
+
+    model: name of the model.
+    messages: the conversation, oldest first.
+    tools: names of the tools that the answer may call.
+    stream: the answer is sent in chunks.
+    include_usage: the stream ends with the token counts.
+    """
 
     model: str
     messages: list[dict[str, Any]]
@@ -49,7 +59,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
 
 def parse(body: object) -> ChatRequest:
-    """A checked request. Raises BadRequest."""
+    """Validate the decoded JSON body of a request. Raises BadRequest."""
     if not isinstance(body, dict):
         raise BadRequest("the body is not a JSON object")
     for name in body:
@@ -117,7 +127,7 @@ def tokens(text: str) -> int:
 
 
 class Answer:
-    """One answer, as chunks of a stream or as a whole. Feed it each piece once, in order."""
+    """One answer, as chunks of a stream or as a whole. Call `add` once for each piece, in order."""
 
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
@@ -127,11 +137,11 @@ class Answer:
         self._calls: list[dict[str, Any]] = []
 
     def opening(self) -> dict[str, Any]:
-        """The first chunk of a stream: who speaks, nothing said yet."""
+        """The first chunk of a stream: the role, with no text yet."""
         return self._chunk({"role": "assistant", "content": ""})
 
     def add(self, piece: str | ToolCall) -> list[dict[str, Any]]:
-        """Chunks for the next piece; the arguments of a tool call come in fragments."""
+        """Chunks for the next piece; the arguments of a tool call are sent in fragments."""
         if isinstance(piece, str):
             self._text += piece
             return [self._chunk({"content": piece})]
@@ -145,14 +155,14 @@ class Answer:
         return [self._chunk({"tool_calls": [fragment]}) for fragment in (head, *rest)]
 
     def closing(self) -> list[dict[str, Any]]:
-        """The chunks after the last piece: why it stopped, and the usage if asked for."""
+        """The chunks after the last piece: the finish reason, then the usage if requested."""
         chunks = [self._chunk({}, self._finish_reason)]
         if self._request.include_usage:
             chunks.append({**self._head("chat.completion.chunk"), "usage": self._usage()})
         return chunks
 
     def whole(self) -> dict[str, Any]:
-        """The answer to a request without `stream`."""
+        """The complete answer, for a request without `stream`."""
         message: dict[str, Any] = {"role": "assistant", "content": self._text or None}
         if self._calls:
             message["tool_calls"] = self._calls

@@ -1,9 +1,9 @@
-"""Text as a voice needs it: every number in words, one clause at a time.
+"""Text for the TTS engine: numbers written as words, one clause at a time.
 
-The pronunciation dictionary reads plain numbers, years and ordinals well. It stumbles over
-what agents on the telephone say most: times of day, telephone numbers, prices, addresses of
-web pages. Those become words here. Clause by clause, because the first one can be heard
-while the next is being made.
+The pronunciation dictionary reads plain numbers, years and ordinals well. It fails on what agents
+on the telephone say most: times of day, telephone numbers, prices, web addresses. This module
+rewrites them as words. The text is cut into clauses because the first clause can be played while
+the next is synthesised.
 """
 
 import re
@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 LONG_NUMBER = 5
-"""Digits from which a number is an identifier, read digit by digit."""
+"""Number of digits from which a number is an identifier, read digit by digit."""
 SHORT_CLAUSE = 40
+"""Number of letters from which a comma ends a clause."""
 LONG_CLAUSE = 160
-"""Letters below which a comma is no reason to stop for breath, and beyond which a space is."""
+"""Number of letters after which a clause is cut at a space."""
 
 _CURRENCIES = {"$": ("dollars", "cents"), "£": ("pounds", "pence"), "€": ("euros", "cents")}
 _SYMBOLS = {
@@ -57,7 +58,7 @@ def _identifier(found: re.Match[str]) -> str:
     if len(digits) < LONG_NUMBER and not digits.startswith("0"):
         return found[0]
     words = [DIGITS[int(digit)] for digit in digits]
-    # A group of three is as much as one can write down at a time.
+    # Groups of three: a caller who writes the number down can follow.
     return ", ".join(" ".join(words[start : start + 3]) for start in range(0, len(words), 3))
 
 
@@ -75,7 +76,7 @@ def _dotted(address: str) -> str:
 
 
 def readable(text: str) -> str:
-    """The text in letters, plain numbers and punctuation; empty if nothing of it can be said."""
+    """The text in letters, plain numbers and punctuation; empty if nothing in it can be spoken."""
     for pattern, rewrite in _REWRITES:
         text = pattern.sub(rewrite, text)
     text = "".join(_SYMBOLS.get(character, character) for character in text)
@@ -85,7 +86,7 @@ def readable(text: str) -> str:
 
 
 def clauses(text: str) -> Iterator[str]:
-    """The text in pieces that can be spoken one after the other."""
+    """The text as clauses, each of at most LONG_CLAUSE letters, to be spoken in order."""
     for sentence in re.split(r"(?<=[.?!;:])\s+", readable(text)):
         piece = ""
         for part in re.split(r"(?<=,)\s+", sentence):
@@ -97,7 +98,7 @@ def clauses(text: str) -> Iterator[str]:
 
 
 def _breaths(piece: str) -> Iterator[str]:
-    """A piece, cut at spaces where it is too long, left out where it has nothing to say."""
+    """A piece, cut at spaces if it is too long, and skipped if it has no letter or digit."""
     while len(piece) > LONG_CLAUSE:
         cut = piece.rfind(" ", SHORT_CLAUSE, LONG_CLAUSE)
         if cut < 0:

@@ -1,8 +1,8 @@
-"""Another sample rate for a whole piece of speech at once.
+"""Resampling of a whole clip of speech at once.
 
-By Fourier transform: exact in time, and nothing above the new Nyquist frequency survives to
-be heard as an alias. The top 6 % of the band fades out instead of ending in a wall, which
-would ring. For a stream that must be cut into frames as it comes this is the wrong tool.
+The clip is resampled by Fourier transform: exact in time, and without aliases, because everything
+above the new Nyquist frequency is removed. The top 6 % of the band fades out, because a sharp edge
+would ring. Streams need another method: the transform needs the complete clip.
 """
 
 import math
@@ -11,17 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 FADE = 0.06
+"""Part of the band that fades out, 0 to 1."""
 
 
 def resample(samples: NDArray[np.float32], from_rate: int, to_rate: int) -> NDArray[np.float32]:
-    """The samples at `to_rate`: ceil(length * to_rate / from_rate) of them."""
+    """Resample a clip.
+
+    samples: the clip, -1 to 1.
+    from_rate: sample rate of the clip, Hz.
+    to_rate: sample rate of the result, Hz.
+
+    Returns ceil(length * to_rate / from_rate) samples.
+    """
     if from_rate == to_rate or not len(samples):
         return samples
     shrink = math.gcd(from_rate, to_rate)
     step_in, step_out = from_rate // shrink, to_rate // shrink
     length = -(-len(samples) * step_out // step_in)
-    # A whole number of steps makes both lengths exact; the extra one is silence, into which
-    # the end can ring instead of into the beginning.
+    # A whole number of steps makes both lengths exact. The extra step is silence: the filter rings
+    # from the end of the clip into it, not into the beginning.
     steps = -(-len(samples) // step_in) + 1
     spectrum = np.fft.rfft(samples, steps * step_in)
     kept = min(steps * step_in, steps * step_out) // 2 + 1

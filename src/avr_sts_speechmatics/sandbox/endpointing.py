@@ -1,27 +1,27 @@
-"""From "was that a voice?" to turns: when speech starts, when to decode, when a turn is over.
+"""Endpointing: when speech starts, when to decode it, when a turn is over.
 
-Pure: 32 ms of audio at a time come in as the probability that somebody spoke in them, texts
-come in when they were decoded, and out go messages for the client and orders to decode.
-Audio itself never passes here, and time is the audio's own.
+Pure logic without audio and without a clock. Input: for each 32 ms of audio the probability of
+speech, and the texts as they are decoded. Output: messages for the client and orders to decode.
+Time is the position in the session's audio.
 
     while        | when                          | then                     | because
     -------------+-------------------------------+--------------------------+-----------------------
-    nothing said | ONSET_FRAMES with a voice     | SpeechStarted            | one frame is a click
-    speech       | PARTIAL_EVERY_S, decoder free | decode what there is     | partials; first word
-                 |                               |                          | opens the turn
-    speech       | SETTLE_S of silence           | decode, perhaps for good | the text is there when
+    no speech    | ONSET_FRAMES of speech        | SpeechStarted            | one frame is a click
+    speech       | PARTIAL_EVERY_S, decoder free | decode the segment       | partials; the first
+                 |                               |                          | word opens the turn
+    speech       | SETTLE_S of silence           | decode, maybe finally    | the text is ready when
                  |                               |                          | the turn ends
-    speech       | voice again after that        | forget that text         | it was only a breath
+    speech       | speech after that silence     | discard the final text   | it was only a breath
     speech       | SPEECH_END_S of silence       | AddSegment, SpeechEnded  | a pause, maybe the end
-    a pause      | ONSET_FRAMES with a voice     | SpeechStarted            | the turn goes on
-    a pause      | TURN_END_S of silence         | EndOfTurn                | they want an answer
-    long speech  | SETTLE_S of silence           | AddSegment, SpeechEnded  | the recogniser hears
-    long speech  | LONGEST_S                     | AddSegment, and go on    | half a minute at most
+    a pause      | ONSET_FRAMES of speech        | SpeechStarted            | the turn goes on
+    a pause      | TURN_END_S of silence         | EndOfTurn                | the caller waits
+    long speech  | SETTLE_S of silence           | AddSegment, SpeechEnded  | the recogniser takes
+    long speech  | LONGEST_S                     | AddSegment, and go on    | 28 s of speech at most
 
-A sound in which no word is found ends with SpeechEnded: without StartOfTurn no EndOfTurn.
-In `external` mode there are no speech messages and only ForceEndOfUtterance ends a turn.
-Should a turn end before its text is there (the decoder is slow), `waiting` is true: then no
-more audio should come in until the text has, so that nothing is said out of order.
+A sound without words ends with SpeechEnded; without StartOfTurn there is no EndOfTurn.
+In `external` mode there are no speech messages, and only ForceEndOfUtterance ends a turn.
+If a turn ends before its text is ready (the decoder is slow), `waiting` is true: the session must
+then hold back further audio until the text is ready, so that messages stay in order.
 """
 
 import re
@@ -33,34 +33,41 @@ from avr_sts_speechmatics.sandbox import stt_messages
 
 FRAME_S = 0.032
 ONSET = 0.5
+"""Probability of speech in a frame from which speech starts."""
 STAYS = 0.35
-"""Probability of a voice to start speech, and to go on with it: speech has weak moments."""
+"""Probability of speech in a frame from which speech goes on: lower, as speech has weak moments."""
 ONSET_FRAMES = 3
+"""Speech frames in a row that start speech."""
 REVIVE_FRAMES = 2
-"""Voiced frames in a row that end a silence within speech."""
+"""Speech frames in a row that end a silence within speech."""
 DROPOUT_S = 0.1
-"""A gap this short within speech needs no reviving."""
+"""A silence up to this long (s) ends with a single speech frame."""
 LEAD_S = 0.3
-"""Audio decoded before the onset: it is noticed late, and a first consonant is quiet."""
+"""Audio decoded before the onset (s): the onset is detected late, and first consonants are
+quiet."""
 TAIL_S = 0.2
-"""Audio decoded after the last voice."""
+"""Audio decoded after the last speech frame (s)."""
 PARTIAL_EVERY_S = 0.4
 SETTLE_S = 0.25
 SPEECH_END_S = 0.45
 TURN_END_S = 0.6
-"""Silences, from the last frame with a voice; the detector hears the voice 0.05 s too long."""
+"""Silences (s) after the last speech frame; the detector reports speech 0.05 s too long."""
 LONG_S = 15.0
+"""Length of a segment (s) from which SETTLE_S of silence ends the segment."""
 LONGEST_S = 25.0
-"""Lengths of a segment: any breath will do as its end, and it ends without one."""
+"""Length of a segment (s) at which the segment is cut without a silence."""
 
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+")
 
 
 @dataclass(frozen=True, slots=True)
 class Decode:
-    """Recognise this stretch of the session's audio and call `heard` with the same number.
+    """Order to recognise a stretch of the session's audio and to pass the text to `Turns.heard`.
 
-    start, end: seconds of session audio. final: must be done; others may be skipped.
+    number: identifies the order; `heard` takes the same number.
+    start: seconds of session audio.
+    end: seconds of session audio.
+    final: the order must be carried out; orders that are not final may be skipped.
     """
 
     number: int
@@ -71,10 +78,15 @@ class Decode:
 
 @dataclass(slots=True)
 class _Segment:
-    """A stretch of speech that becomes one segment.
+    """A stretch of speech that becomes one segment. Times are seconds of session audio.
 
-    audio_start: with the lead. decoded_to: when it was last sent to be decoded. final: number
-    of the decode since which no voice came: its text counts. text: that, once it is known.
+    audio_start: start of the audio to decode, LEAD_S before the speech.
+    start: start of the speech.
+    end: end of the speech so far.
+    decoded_to: time of the last order to decode.
+    final: number of the order whose text counts, because no speech came after it; None so far.
+    text: the text of the order `final`, once it is decoded.
+    shown: the last partial text.
     """
 
     audio_start: float
@@ -90,10 +102,12 @@ Output = dict[str, Any] | Decode
 
 
 class Turns:
-    """One session's turns.
+    """The turns of one session.
 
-    external: the client ends turns. partials: send AddPartialSegment. sentences: a segment
-    for each sentence. speaker: the label of everybody, None for no labels.
+    external: the client ends turns.
+    partials: AddPartialSegment is sent; may be changed during the session.
+    sentences: each sentence becomes a segment.
+    speaker: the label of all speakers; None for no labels.
     """
 
     def __init__(
@@ -120,23 +134,27 @@ class Turns:
 
     @property
     def now(self) -> float:
-        """Seconds of audio taken in."""
+        """Seconds of audio processed so far."""
         return self._frames * FRAME_S
 
     @property
     def needed_from(self) -> float:
-        """Audio before this time will not be asked for again."""
+        """Audio before this time (s) will not be needed by any order to decode."""
         lead = self.now - ONSET_FRAMES * FRAME_S - LEAD_S
         ordered = [decode.start for _, decode in self._decodes.values()]
         return min([lead, *ordered] + ([self._segment.audio_start] if self._segment else []))
 
     @property
     def waiting(self) -> bool:
-        """The turn is over but its text is not there yet."""
+        """Whether the turn is over but its text is not ready yet."""
         return self._due is not None and bool(self._pending)
 
     def frame(self, probability: float, *, decoder_idle: bool = True) -> list[Output]:
-        """The next FRAME_S of audio, and the probability of a voice in it."""
+        """Process the next FRAME_S of audio.
+
+        probability: of speech in these FRAME_S, 0 to 1.
+        decoder_idle: an order that is not final would be carried out at once.
+        """
         self._frames += 1
         self._voiced = self._voiced + 1 if probability >= ONSET else 0
         if self._segment is None:
@@ -147,7 +165,11 @@ class Turns:
         return self._progress(self._segment, decoder_idle)
 
     def heard(self, number: int, text: str) -> list[Output]:
-        """The text of a Decode; empty if there was no speech in it."""
+        """Process the text of a Decode.
+
+        number: of the Decode.
+        text: empty if the recogniser found no speech.
+        """
         segment, decode = self._decodes.pop(number)
         if segment is self._segment:
             if number == segment.final:
@@ -158,13 +180,13 @@ class Turns:
         return [*self._settled(), *self._end_turn()]
 
     def force(self, timestamp: float) -> list[Output]:
-        """End the turn now; EndOfTurn will carry the timestamp."""
+        """End the turn now. EndOfTurn will carry the timestamp (s)."""
         outputs = self._close(self._segment) if self._segment else []
         self._due = timestamp
         return [*outputs, *self._end_turn()]
 
     def finish(self) -> list[Output]:
-        """The audio is over: so is the turn."""
+        """End the turn, because the audio has ended."""
         outputs = self._close(self._segment) if self._segment else []
         if outputs or self._turn_open or self._pending:
             self._due = self.now
@@ -176,7 +198,7 @@ class Turns:
         return [] if self._external else [stt_messages.speech_started(start)]
 
     def _follow(self, segment: _Segment, probability: float) -> None:
-        """Whether the voice goes on. After a dropout it takes more than one frame to revive."""
+        """Extend the segment if speech goes on; after DROPOUT_S this takes REVIVE_FRAMES."""
         goes_on = probability >= STAYS and self.now - self._last_voice <= DROPOUT_S
         if goes_on or self._voiced >= REVIVE_FRAMES:
             self._last_voice = segment.end = self.now
@@ -215,7 +237,7 @@ class Turns:
         return decode
 
     def _close(self, segment: _Segment) -> list[Output]:
-        """Speech is over for now: its text counts, or is asked for."""
+        """End the segment: use its final text, or order the text if there is none yet."""
         self._segment = None
         self._voiced = 0
         self._pending.append(segment)
@@ -228,13 +250,13 @@ class Turns:
         return outputs
 
     def _cut(self, segment: _Segment) -> list[Output]:
-        """Nobody took a breath for too long: the speech goes on in another segment."""
+        """Cut a segment that is too long: the speech goes on in a new segment."""
         self._pending.append(segment)
         self._segment = _Segment(self.now, self.now, self.now, decoded_to=self.now)
         return [self._decode(segment, final=True)]
 
     def _show(self, segment: _Segment, text: str, end: float) -> list[Output]:
-        """What is understood so far."""
+        """Messages for a text that is not final: the start of the turn, and a partial."""
         if not text:
             return []
         outputs = self._open(segment)
@@ -245,14 +267,14 @@ class Turns:
         return outputs
 
     def _open(self, segment: _Segment) -> list[Output]:
-        """A turn begins with its first word, not with its first sound."""
+        """StartOfTurn, if the turn is not open yet: a turn begins with its first word."""
         if self._turn_open:
             return []
         self._turn_open = True
         return [stt_messages.start_of_turn(segment.start)]
 
     def _settled(self) -> list[Output]:
-        """Segments whose text is there, in order: one that is late holds the others up."""
+        """Messages for segments whose text is ready, in order: a late text holds later ones up."""
         outputs: list[Output] = []
         while self._pending and self._pending[0].text is not None:
             segment = self._pending.popleft()
@@ -263,7 +285,7 @@ class Turns:
 
     def _final(self, segment: _Segment, text: str) -> list[Output]:
         parts = _SENTENCE_END.split(text) if self._sentences else [text]
-        # Where a sentence ended is not known; its share of the letters is a fair guess.
+        # The end of each sentence is not known; it is estimated from the number of letters.
         letters = sum(map(len, parts))
         outputs: list[Output] = []
         start = segment.start

@@ -1,7 +1,8 @@
-"""What the three servers need behind them: something that hears, speaks and thinks.
+"""The interfaces of the STT, TTS and LLM engines behind the sandbox's servers.
 
-The servers know the wire, an engine knows speech or language; neither knows which of the
-other it has. `local` builds the real ones, `scripted` those whose every word a test decides.
+A server implements a wire protocol, an engine speech or language processing; any engine works with
+its server. `local_engines` builds the real engines, `scripted_cloud` engines that follow a test's
+script.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -12,52 +13,66 @@ from typing import Any, Protocol
 from avr_sts_speechmatics.sandbox.stt_messages import StartRecognition
 
 ServerMessage = Mapping[str, Any] | str
-"""A message for the client: an object, or text that goes out as it is (even if it is not JSON)."""
+"""A message for the client: an object, or text that is sent unchanged, even if it is not JSON."""
 
 Send = Callable[[ServerMessage], None]
 """Queues a message for the client. Never blocks; keeps the order."""
 
 
 class Listener(Protocol):
-    """Ears for one session. Each method is called from the event loop, one at a time."""
+    """The recogniser of one session. The methods are called from the event loop, one at a time."""
 
     async def hear(self, pcm: bytes) -> None:
-        """Take the audio of one AddAudio frame, in the session's format, whole samples.
+        """Process the audio of one AddAudio frame.
 
-        May wait when the engine is behind: a server that reads slower is how the cloud
-        answers a client that sends faster than real time.
+        pcm: whole samples in the session's format.
+
+        May wait while the engine is behind: the cloud, too, reads slowly from a client that sends
+        faster than real time.
         """
 
     async def force(self, timestamp: float) -> None:
-        """End the turn here (`external` mode). timestamp: seconds of session audio."""
+        """End the turn (`external` mode).
+
+        timestamp: seconds of session audio.
+        """
 
     def show_partials(self, enabled: bool) -> None:
-        """Send AddPartialSegment from now on, or stop doing so."""
+        """Start or stop to send AddPartialSegment."""
 
     async def finish(self) -> None:
-        """No more audio: send what is still pending. On return everything is queued."""
+        """Process the end of the audio. On return all pending messages are queued."""
 
 
 class SttEngine(Protocol):
-    """Opens ears."""
+    """Recognises speech."""
 
     def listen(self, start: StartRecognition, send: Send) -> AbstractAsyncContextManager[Listener]:
-        """Listen to a session until the context ends, whatever is pending then is dropped."""
+        """Recognise one session until the context ends; messages still pending are dropped.
+
+        start: the client's StartRecognition.
+        send: queues a message for the client.
+        """
 
 
 class TtsEngine(Protocol):
-    """Says text."""
+    """Synthesises speech."""
 
     def speak(self, text: str, voice: str) -> AsyncIterator[bytes]:
-        """Audio of the text: s16le, mono, 16 kHz, in pieces of any length, even odd ones.
+        """Audio of the text: s16le mono at 16 kHz, in pieces of any length, even odd.
 
-        text: not blank. voice: one the server knows.
+        text: not blank.
+        voice: name of a voice that the server knows.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """The thinker wants a tool run. arguments: JSON text, unless it means to misbehave."""
+    """A tool call of the model.
+
+    name: of the tool.
+    arguments: JSON text; a fault may send any text.
+    """
 
     name: str
     arguments: str
@@ -69,15 +84,16 @@ class LlmEngine(Protocol):
     def think(
         self, messages: Sequence[Mapping[str, Any]], tools: frozenset[str]
     ) -> AsyncIterator[str | ToolCall]:
-        """The answer, piece by piece: text as it would be streamed, then any tool calls.
+        """The answer, piece by piece: text as a model streams it, then any tool calls.
 
-        messages: as in a Chat Completions request. tools: the names of those offered.
+        messages: as in a Chat Completions request.
+        tools: names of the offered tools.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """All three."""
+    """One engine for each service."""
 
     stt: SttEngine
     voice: TtsEngine

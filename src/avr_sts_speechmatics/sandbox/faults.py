@@ -1,37 +1,42 @@
-"""Misbehaviour on request: what a cloud does on a bad day, when a test asks for it.
+"""Fault injection: failures of a cloud service, requested by a test.
 
-Faults are asked for over HTTP, from this machine only:
+Faults are requested over HTTP, from this machine only:
 
-    POST   /sandbox/faults    one fault, or a list of them, as JSON; answers what is now waiting
-    GET    /sandbox/faults    what is waiting
-    DELETE /sandbox/faults    clears them
+    POST   /sandbox/faults    add a fault or a list of faults (JSON); returns the queued faults
+    GET    /sandbox/faults    return the queued faults
+    DELETE /sandbox/faults    remove all faults
 
-A fault is an object with `fault` (its name), `part` (who misbehaves: `stt`, `tts`,
-`openai_tts` or `llm`), `count` (how many sessions or requests it hits; null: for ever;
-default 1) and its own fields. Faults of a part wait in line: the first takes its count, then
-the next, so two 503 and then silence are two faults. `pass` lets requests through unharmed in
-between. What the table has for the voice, the OpenAI voice has too.
+A fault is a JSON object with these fields:
 
-    fault              part       fields (default)
-    -----------------+----------+------------------------------------------------------------
-    pass               any        -
-    refuse_key         any        at ("handshake": HTTP 401; hearing also "close": Error, 4001)
-    status             any        status (503), retry_after (null: no header) in seconds
-    stall              any        after (0), seconds (null: until the client leaves)
-    refuse_rate        hearing    rate (8000): Error invalid_audio_type for sessions of that rate
-    drop               hearing    after (0), close (null: no close frame, else the close code)
-    error              hearing    after (0), type ("job_error"), reason
-    malformed          hearing    after (0), text (half an object); the session goes on
-    truncate           voice      after (8000): the body breaks off, the connection with it
-    malformed          voice      text: a 200 whose body is this instead of audio
-    truncate           thinking   after (3): the stream breaks off without [DONE]
-    error              thinking   after (3), type ("server_error"), reason: inside the stream
-    malformed          thinking   after (3), text (half an object) as a data line; then goes on
-    garbage_tool_call  thinking   name ("no_such_tool"), arguments ('{"to": ')
+    fault     name of the fault
+    part      the server that fails: `stt`, `tts`, `openai_tts` or `llm`
+    count     number of sessions or requests to hit; null for all further ones; default 1
+    ...       the fields of the fault, see the table
 
-`after` counts seconds of session audio for hearing, bytes of body for the voice and text
-chunks for thinking. For a stall, null means before anything at all: hearing then never says
-RecognitionStarted, the others never send a status line; 0 means right after that.
+The faults of a part form a queue: the first fault hits its `count` of requests, then the next fault
+follows. Two 503 answers and then a stall are therefore two faults. `pass` lets requests succeed in
+between. The faults of `tts` in the table apply to `openai_tts` too.
+
+    fault              part   fields (default)
+    -----------------+------+----------------------------------------------------------------
+    pass               any    -
+    refuse_key         any    at ("handshake": HTTP 401; for stt also "close": Error, 4001)
+    status             any    status (503), retry_after (null: no header) in seconds
+    stall              any    after (0), seconds (null: until the client disconnects)
+    refuse_rate        stt    rate (8000): Error invalid_audio_type for sessions of that rate
+    drop               stt    after (0), close (null: no close frame, else the close code)
+    error              stt    after (0), type ("job_error"), reason
+    malformed          stt    after (0), text (half an object); the session goes on
+    truncate           tts    after (8000): the body breaks off, and the connection is closed
+    malformed          tts    text: a 200 answer with this body instead of audio
+    truncate           llm    after (3): the stream breaks off without [DONE]
+    error              llm    after (3), type ("server_error"), reason: inside the stream
+    malformed          llm    after (3), text (half an object) as a data line; the stream goes on
+    garbage_tool_call  llm    name ("no_such_tool"), arguments ('{"to": ')
+
+`after` counts seconds of session audio for `stt`, bytes of the body for `tts` and text chunks for
+`llm`. A stall with `after` null comes before any output: `stt` never sends RecognitionStarted, the
+other parts never send a status line. A stall with `after` 0 comes right after that first output.
 """
 
 from collections.abc import Iterable
@@ -52,7 +57,7 @@ class _Fault(msgspec.Struct, kw_only=True, tag_field="fault", forbid_unknown_fie
 
 
 class Pass(_Fault, tag="pass"):
-    """Nothing happens."""
+    """The session or request succeeds."""
 
 
 class RefuseKey(_Fault, tag="refuse_key"):
@@ -120,11 +125,11 @@ _decoder = msgspec.json.Decoder(Fault | list[Fault])
 
 
 class FaultError(ValueError):
-    """The faults asked for make no sense; the message says which and why."""
+    """The requested faults are invalid; the message says which field and why."""
 
 
 def parse(body: bytes) -> list[Fault]:
-    """Faults from a request body. Raises FaultError."""
+    """Decode the faults of a request body (JSON). Raises FaultError."""
     try:
         faults = _decoder.decode(body)
     except msgspec.DecodeError as error:
@@ -133,7 +138,7 @@ def parse(body: bytes) -> list[Fault]:
 
 
 class Faults:
-    """The faults waiting, each part with its own line."""
+    """The queued faults; each part has its own queue."""
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
@@ -148,11 +153,11 @@ class Faults:
         return tuple(self._waiting)
 
     def peek(self, part: Part) -> Fault | None:
-        """The fault that would hit this part next."""
+        """The fault that will hit the part's next session or request; None if there is none."""
         return next((fault for fault in self._waiting if fault.part == part), None)
 
     def take(self, part: Part) -> Fault | None:
-        """The fault that hits this session or request now; one of its count is used up."""
+        """Return the fault that hits this session or request, and reduce its count by one."""
         fault = self.peek(part)
         if fault is not None and fault.count is not None:
             fault.count -= 1

@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions` and `GET /v1/models`: the model on the wire, whoever thinks."""
+"""The LLM server: `POST /v1/chat/completions` and `GET /v1/models`, for any LLM engine."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -18,7 +18,7 @@ CUT_AFTER_CHUNKS = 3
 
 
 class LlmServer:
-    """Answers whoever has a key."""
+    """Answers requests that carry an API key."""
 
     def __init__(self, engine: LlmEngine, *, faults: Faults, received: Received | None) -> None:
         self._engine = engine
@@ -31,7 +31,7 @@ class LlmServer:
         return web.json_response({"object": "list", "data": [_model(MODEL)]})
 
     async def model(self, request: web.Request) -> web.Response:
-        """Any name is a model here, as in a chat."""
+        """Describe a model. Any name is accepted, as in a chat request."""
         if not has_key(request):
             return refuse(faults.RefuseKey(part="llm"))
         return web.json_response(_model(request.match_info["model"]))
@@ -106,7 +106,7 @@ class LlmServer:
     async def _misbehave(
         self, request: web.Request, response: web.StreamResponse, fault: Fault | None
     ) -> bool:
-        """Do what the fault says in mid-stream; True when that is the end of the answer."""
+        """Apply the fault within a stream. Returns True if the fault ends the answer."""
         match fault:
             case faults.Stall():
                 await stall(fault)

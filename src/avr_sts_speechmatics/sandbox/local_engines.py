@@ -1,7 +1,7 @@
-"""The real engines: Whisper hears, Piper speaks, the receptionist answers.
+"""The real engines: Whisper as STT, Piper as TTS, the receptionist as LLM.
 
-The first two live in the `sandbox` extra, so they are imported only when they are loaded:
-without the extra the product, and a sandbox with scripted engines, still work.
+Whisper and Piper need the packages of the `sandbox` extra, so they are imported only when they are
+loaded. Without the extra, the product and a sandbox with scripted engines still work.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class MissingExtra(Exception):
 
 
 class LocalLlm:
-    """The receptionist, word by word like a model."""
+    """Streams the receptionist's replies word by word, like a model."""
 
     def __init__(self, receptionist: Receptionist) -> None:
         self._receptionist = receptionist
@@ -47,19 +47,21 @@ class LocalLlm:
 async def local_engines(
     faq: Faq, *, on_loaded: Callable[[str], None] | None = None
 ) -> AsyncIterator[Engines]:
-    """The engines, loaded side by side, for as long as the context lasts.
+    """The engines, loaded in parallel, until the context ends.
 
-    on_loaded: called with the name of each of PARTS as soon as it is there.
+    faq: the receptionist's FAQ.
+    on_loaded: called with the name of each of PARTS as soon as the part is loaded.
+
     Raises MissingExtra.
     """
-    tell = on_loaded or _tell_nobody
-    # A thread each: they must not wait for one another, and neither for the event loop.
-    with ThreadPoolExecutor(1, "stt") as hears, ThreadPoolExecutor(1, "tts") as speaks:
-        tell("llm")
+    report = on_loaded or _ignore
+    # One thread for each engine, so that neither waits for the other or blocks the event loop.
+    with ThreadPoolExecutor(1, "stt") as stt_thread, ThreadPoolExecutor(1, "tts") as tts_thread:
+        report("llm")
         try:
             async with asyncio.TaskGroup() as tasks:
-                stt = tasks.create_task(_load(_stt, hears, "stt", tell))
-                voice = tasks.create_task(_load(_voice, speaks, "tts", tell))
+                stt = tasks.create_task(_load(_stt, stt_thread, "stt", report))
+                voice = tasks.create_task(_load(_voice, tts_thread, "tts", report))
         except* ImportError as errors:
             raise MissingExtra(
                 "the sandbox needs its engines: pip install 'avr-sts-speechmatics[sandbox]'"
@@ -69,10 +71,10 @@ async def local_engines(
 
 
 async def _load(
-    load: Callable[[Executor], Engine], thread: Executor, part: str, tell: Callable[[str], None]
+    load: Callable[[Executor], Engine], thread: Executor, part: str, report: Callable[[str], None]
 ) -> Engine:
     engine = await asyncio.get_running_loop().run_in_executor(thread, load, thread)
-    tell(part)
+    report(part)
     return engine
 
 
@@ -94,5 +96,5 @@ def _voice(thread: Executor) -> TtsEngine:
     return LocalTts(Piper(), thread)
 
 
-def _tell_nobody(part: str) -> None:
-    """Nobody asked."""
+def _ignore(part: str) -> None:
+    """The default for `on_loaded`."""

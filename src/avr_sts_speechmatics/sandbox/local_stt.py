@@ -1,8 +1,8 @@
-"""Ears with a real recogniser: audio in, what `turns` decides out.
+"""The local STT engine: a real recogniser, with turns from `endpointing`.
 
-Finding the voice costs a tenth of a millisecond for 32 ms of audio and is done as the audio
-comes; recognising takes a tenth of a second and is done in a thread. One piece at a time is
-recognised in this process, for all calls together: two at once would each take twice as long.
+Voice activity detection costs a tenth of a millisecond for 32 ms of audio and runs in the event
+loop as the audio arrives. Recognition takes a tenth of a second and runs in a thread. The process
+recognises one piece at a time for all calls: two at once would each take twice as long.
 """
 
 import asyncio
@@ -23,13 +23,19 @@ from avr_sts_speechmatics.sandbox.stt_messages import AudioFormat, StartRecognit
 
 
 class Recogniser(Protocol):
-    """Blocks until it knows. Returns the text, empty if there was no speech."""
+    """Recognises a piece of speech; blocks meanwhile.
+
+    samples: -1 to 1.
+    rate: sample rate, Hz.
+
+    Returns the text, empty if there was no speech.
+    """
 
     def __call__(self, samples: Samples, rate: int) -> str: ...
 
 
 class Decoder:
-    """One recogniser for all calls, one piece at a time."""
+    """Shares one recogniser among all calls, one piece at a time."""
 
     def __init__(self, recogniser: Recogniser, executor: Executor) -> None:
         self._recogniser = recogniser
@@ -47,7 +53,7 @@ class Decoder:
 
 
 class LocalStt:
-    """Opens ears that hear for themselves."""
+    """Recognises speech on this machine."""
 
     def __init__(self, recogniser: Recogniser, executor: Executor) -> None:
         self._decoder = Decoder(recogniser, executor)
@@ -64,7 +70,7 @@ class LocalStt:
 
 
 class LocalListener:
-    """One session's ears."""
+    """The recogniser of one session."""
 
     def __init__(self, start: StartRecognition, send: Send, decoder: Decoder) -> None:
         config = start.transcription_config

@@ -1,13 +1,14 @@
-"""The sandbox as a process of its own: load, listen, say where to point the service, end.
+"""The sandbox as a process of its own: load, listen, print the service's settings, end.
 
-It speaks to a person in sentences, or to a parent process in JSON lines on stdout:
+The process prints sentences for a person, or JSON lines for a parent process:
 
     {"event": "loading", "part": "stt", "done": 2, "of": 3}
     {"event": "ready", "url": "http://127.0.0.1:8090"}
     {"event": "failed", "reason": "…"}
 
-It ends on SIGINT, on SIGTERM and, when asked to watch, when stdin ends because the parent
-did: a sandbox nobody can reach any more should not go on holding half a gigabyte.
+The process ends on SIGINT and on SIGTERM. With `watch_stdin` it also ends when stdin is closed,
+because the parent process has ended: otherwise an unused sandbox would keep half a gigabyte of
+memory.
 """
 
 import asyncio
@@ -34,15 +35,15 @@ Announce = Literal["text", "json"]
 
 MAX_CALLS = 2
 SHUTDOWN_S = 0.3
-"""Answers still going out at the end get this long."""
+"""Time for answers still being sent when the sandbox stops (s)."""
 
 
 class CannotServe(Exception):
-    """The sandbox cannot run; the message is one sentence and says what to do."""
+    """The sandbox cannot run; the message is one sentence that says what to do."""
 
 
 class Announcer:
-    """Tells whoever started us how far we are."""
+    """Prints the progress of the start to stdout."""
 
     def __init__(self, form: Announce) -> None:
         self._form = form
@@ -56,7 +57,11 @@ class Announcer:
             self._say(f"Loaded {part} ({self._done} of {len(PARTS)}).")
 
     def ready(self, where: str, max_calls: int) -> None:
-        """where: host and port as in a URL."""
+        """Print that the sandbox is ready.
+
+        where: host and port as in a URL.
+        max_calls: number of simultaneous calls.
+        """
         if self._form == "json":
             self._line(event="ready", url=f"http://{where}")
             return
@@ -69,7 +74,7 @@ class Announcer:
 
     def failed(self, reason: str) -> None:
         if self._form == "json":
-            self._line(event="failed", reason=reason)  # whoever reads this tells the person
+            self._line(event="failed", reason=reason)  # The parent process reports the error.
             return
         print(f"The sandbox cannot start: {reason}", file=sys.stderr, flush=True)
 
@@ -92,10 +97,15 @@ async def serve_sandbox(
 ) -> None:
     """Serve with the local engines until `stop` is set.
 
-    port: 0 takes a free one. faq_file: None for the packaged one. on_loaded: called with each
-    of PARTS when it is there. on_ready: called with host and port as in a URL.
+    host: address to listen on.
+    port: port to listen on; 0 for any free port.
+    stop: ends the sandbox.
+    max_calls: number of simultaneous calls.
+    faq_file: the receptionist's FAQ; None for the packaged file.
+    on_loaded: called with the name of each of PARTS when the part is loaded.
+    on_ready: called with host and port as in a URL.
 
-    The port is taken before the models are loaded, so that a busy one is known at once.
+    The port is bound before the models are loaded, so that a busy port is reported at once.
     Raises CannotServe.
     """
     try:
@@ -120,7 +130,13 @@ def run(
     announce: Announce = "text",
     watch_stdin: bool = False,
 ) -> int:
-    """Be the sandbox process. Returns its exit code: 0, or 1 with the reason on stderr."""
+    """Run the sandbox process. The parameters are those of `serve_sandbox` and these:
+
+    announce: "text" prints sentences, "json" prints JSON lines.
+    watch_stdin: end when stdin is closed.
+
+    Returns the exit code: 0, or 1 if the sandbox cannot run.
+    """
     logging.basicConfig(level=logging.WARNING, format="sandbox: %(message)s")
     announcer = Announcer(announce)
     try:
@@ -145,7 +161,7 @@ async def _run(
 
     def end() -> None:
         if not ready:
-            # A thread that loads a model cannot be told to stop, and there is nothing to close.
+            # A thread that loads a model cannot be stopped, and nothing needs closing yet.
             os._exit(0)
         stop.set()
 
@@ -173,7 +189,7 @@ def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # A port whose last owner just ended is free, whatever its old connections say.
+        # Bind the port even if old connections of its last owner are in TIME_WAIT.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
     except OSError as error:
@@ -198,7 +214,7 @@ async def _serving(app: web.Application, listening: socket.socket) -> AsyncItera
 
 def _where(host: str, listening: socket.socket) -> str:
     port = listening.getsockname()[1]
-    if host in ("0.0.0.0", ""):  # noqa: S104 - the address to reach it at, not one to bind
+    if host in ("0.0.0.0", ""):  # noqa: S104 - compared, not bound
         return f"127.0.0.1:{port}"
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
@@ -207,9 +223,9 @@ def _when_stdin_ends(call: Callable[[], object]) -> None:
     def watch() -> None:
         while os.read(0, 4096):
             pass
-        # The loop may have ended before its parent did.
+        # The event loop may have ended before the parent process.
         with contextlib.suppress(RuntimeError):
             call()
 
-    # Without Python's buffers, whose lock a thread still reading would hold at exit.
+    # os.read, not sys.stdin: a thread that still reads at exit would hold the lock of its buffer.
     threading.Thread(target=watch, name="stdin", daemon=True).start()

@@ -1,6 +1,6 @@
-"""Log-mel features as Whisper was trained on: 80 bands, 25 ms windows, every 10 ms, 16 kHz.
+"""Log-mel features for Whisper: 80 bands, 25 ms windows, one every 10 ms, from audio at 16 kHz.
 
-The filters are Slaney's: linear below 1 kHz, logarithmic above, each of equal area.
+The filters are Slaney's: linear below 1 kHz, logarithmic above, all of equal area.
 """
 
 import math
@@ -23,16 +23,21 @@ _MEL_PER_OCTAVE = 27 / math.log(6.4)
 
 
 def log_mel(samples: Samples) -> Samples:
-    """Features of the samples, shaped (BANDS, frames): one frame for every whole HOP."""
+    """The features of a clip.
+
+    samples: at RATE Hz, -1 to 1.
+
+    Returns an array of shape (BANDS, frames), with one frame for each whole HOP of samples.
+    """
     padded = np.pad(samples, WINDOW // 2, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
     frames = frames[: len(samples) // HOP]
     power = np.abs(np.fft.rfft(frames * _window(), axis=1)) ** 2
-    # Band by band, not as one product of matrices: that one is big enough for the linear
-    # algebra library to start its threads, which then spin on the cores the models need.
+    # Band by band, not as one matrix product: a product of this size makes the linear algebra
+    # library start threads, which then spin on the cores that the models need.
     bands = np.stack([power[:, bins] @ weights for bins, weights in _filters()])
     logs = np.log10(np.maximum(bands, 1e-10))
-    # Nothing is quieter than 80 dB below the loudest: what is, carries no speech.
+    # Values more than 80 dB below the loudest carry no speech and are raised to that floor.
     logs = np.maximum(logs, logs.max() - 8.0)
     return np.ascontiguousarray((logs + 4.0) / 4.0, dtype=np.float32)
 
@@ -44,7 +49,7 @@ def _window() -> Samples:
 
 @cache
 def _filters() -> list[tuple[slice, Samples]]:
-    """For each band, the bins of the spectrum it covers and their weights."""
+    """For each band, the bins of the spectrum that the band covers, and their weights."""
     bins = np.fft.rfftfreq(WINDOW, 1 / RATE)
     edges = _hertz(np.linspace(0.0, _mel(RATE / 2), BANDS + 2))
     widths = np.diff(edges)

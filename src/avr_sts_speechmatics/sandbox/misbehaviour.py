@@ -1,4 +1,4 @@
-"""What the servers share: keys, refusals, silences and broken connections."""
+"""Helpers of the servers: API keys, error answers, stalls and broken connections."""
 
 import asyncio
 
@@ -8,15 +8,15 @@ from avr_sts_speechmatics.sandbox.faults import RefuseKey, Stall, Status
 
 
 def has_key(request: web.Request) -> bool:
-    """Whether a key came along. Any will do: nothing here is worth protecting."""
+    """Whether the request carries an API key. Any key is accepted."""
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     return scheme.lower() == "bearer" and bool(key.strip())
 
 
 def refuse(fault: RefuseKey | Status) -> web.Response:
-    """The HTTP answer to somebody who is not served.
+    """The HTTP answer to a request that is refused.
 
-    Both vendors' error forms in one body, so that either client finds what it looks for.
+    The body has the error fields of both vendors, so that the clients of both can read it.
     """
     if isinstance(fault, RefuseKey):
         status, reason, headers = 401, "the API key was refused", {}
@@ -30,7 +30,7 @@ def refuse(fault: RefuseKey | Status) -> web.Response:
 
 
 async def stall(fault: Stall) -> None:
-    """Say nothing for as long as the fault wants; cancelled when the client leaves."""
+    """Wait for `fault.seconds`, or until cancelled, which happens when the client disconnects."""
     if fault.seconds is None:
         await asyncio.Event().wait()
     else:
@@ -38,6 +38,6 @@ async def stall(fault: Stall) -> None:
 
 
 def break_off(request: web.Request) -> None:
-    """Break the connection under the answer, after what is already written."""
+    """Close the connection in the middle of the answer, after the data already written."""
     if request.transport is not None:
         request.transport.close()

@@ -1,7 +1,7 @@
-"""OpenAI's speech request, and its audio: what the speaking server needs of that dialect.
+"""OpenAI's speech request and its audio format, for the TTS server.
 
-Any model speaks. `instructions` and `speed` are taken and change nothing. Of the formats those
-without compression can be had; the cloud's own default, mp3, cannot.
+Any model name is accepted. `instructions` and `speed` are accepted and have no effect. Only the
+uncompressed formats are supported, not the cloud's default, mp3.
 """
 
 from collections.abc import AsyncIterator
@@ -19,11 +19,11 @@ VOICES = {
     **dict.fromkeys(("sage",), "megan"),
     **dict.fromkeys(("onyx", "verse"), "jack"),
 }
-"""Those the cloud has, and who speaks for them here."""
+"""The cloud's voices, each with the sandbox's voice that replaces it."""
 
 
 class SpeechRequest(msgspec.Struct):
-    """The body of a request, with the cloud's bounds."""
+    """The body of a request, with the limits of the cloud."""
 
     model: Annotated[str, Meta(min_length=1)]
     voice: str
@@ -35,7 +35,7 @@ class SpeechRequest(msgspec.Struct):
 
 
 def parse(body: Any) -> SpeechRequest:
-    """Raises ValueError that says what is wrong."""
+    """Validate the decoded JSON body of a request. Raises ValueError, which names the error."""
     request = msgspec.convert(body, SpeechRequest)
     if request.voice not in VOICES:
         raise ValueError(f"no voice {request.voice!r}; there are {', '.join(sorted(VOICES))}")
@@ -43,14 +43,17 @@ def parse(body: Any) -> SpeechRequest:
 
 
 async def widen(audio: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """A stream at 16 kHz (s16le, cut anywhere) at 24 kHz: three samples for every two.
+    """Resample a stream from 16 kHz to 24 kHz: three samples for every two.
 
-    Between two samples a straight line: what that adds lies above 8 kHz, where no telephone hears.
+    audio: s16le mono at 16 kHz, cut anywhere, even within a sample.
+
+    The samples are interpolated linearly. The distortion lies above 8 kHz, beyond the telephone's
+    bandwidth.
     """
-    held = b""  # from a sample on where both rates coincide
+    held = b""  # Begins with a sample at which both rates coincide.
     async for chunk in audio:
         held += chunk
-        # The last sample waits for the next, towards which its line goes.
+        # The last sample waits for its successor, which the interpolation needs.
         pairs = (len(held) // 2 - 1) // 2
         if pairs > 0:
             yield _lines(held, 3 * pairs)
@@ -60,7 +63,7 @@ async def widen(audio: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _lines(pcm: bytes, count: int) -> bytes:
-    """The first `count` samples at 24 kHz; behind the last of `pcm` the signal stays level."""
+    """The first `count` samples at 24 kHz; after the end of `pcm` the signal stays constant."""
     samples = np.frombuffer(pcm[: len(pcm) & ~1], "<i2")
     values = np.interp(np.arange(count) / 1.5, np.arange(len(samples)), samples)
     pcm24: bytes = np.rint(values).astype("<i2").tobytes()

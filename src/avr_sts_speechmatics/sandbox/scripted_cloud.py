@@ -1,13 +1,13 @@
-"""A sandbox whose every word is decided beforehand: for tests of the product.
+"""A sandbox with scripted engines, for tests of the product.
 
     caller = turn("What are your opening hours?", start=0.2, end=1.6)
     async with running_sandbox(scripted(caller, answers=["We open at nine."])) as cloud:
         …                                   # point the service at cloud.rt_url and so on
         await cloud.received.until(lambda: len(cloud.received.speech) == 1)
 
-The wire, the order of the protocol, keys, quotas and faults are the real sandbox's; only
-what is heard, said and thought is made up. Time is audio: a step of a script happens when
-that much audio has come, so a test may send as fast as it likes.
+Protocols, API keys, quotas and faults are those of the real sandbox; only the output of STT, TTS
+and LLM is scripted. Scripts count time in audio: a step happens when that much audio has arrived,
+so a test may send audio faster than real time.
 """
 
 import asyncio
@@ -33,7 +33,10 @@ RATE = 16_000
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """A message goes out once `seconds` of audio have come. A string goes out as it is."""
+    """A message that is sent once `seconds` of audio have arrived.
+
+    message: an object, or text that is sent unchanged.
+    """
 
     seconds: float
     message: ServerMessage
@@ -47,8 +50,11 @@ def turn(
 ) -> list[At]:
     """A caller's whole turn, as the cloud would report it.
 
-    start, end: of the speech, in seconds of audio. partials: spread evenly over the speech.
-    silence: what it takes after the speech until the turn is over.
+    text: the final text.
+    start: of the speech, seconds of audio.
+    end: of the speech, seconds of audio.
+    partials: partial texts, spread evenly over the speech.
+    silence: time from the end of the speech to the end of the turn, s.
     """
     said = list(partials)
     steps = [
@@ -67,7 +73,12 @@ def turn(
 
 
 def cough(*, start: float, end: float, silence: float = 0.5) -> list[At]:
-    """A sound without words: speech starts and ends, and no turn comes of it."""
+    """A sound without words: speech starts and ends without a turn.
+
+    start: of the sound, seconds of audio.
+    end: of the sound, seconds of audio.
+    silence: time from the end of the sound to SpeechEnded, s.
+    """
     return [
         At(start + 0.1, stt_messages.speech_started(start)),
         At(end + silence, stt_messages.speech_ended(end)),
@@ -75,9 +86,10 @@ def cough(*, start: float, end: float, silence: float = 0.5) -> list[At]:
 
 
 class ScriptedStt:
-    """The first session follows the first script, and so on; sessions beyond hear nothing.
+    """Follows one script in each session, in the order in which they open.
 
-    A test that wants to speak at a moment of its own uses `received.sessions[n].say(...)`.
+    Sessions after the last script send no results. A test that must send a message at a certain
+    moment uses `received.sessions[n].say(...)`.
     """
 
     def __init__(self, *scripts: Script) -> None:
@@ -90,7 +102,7 @@ class ScriptedStt:
 
 
 class Reader:
-    """Reads one script aloud."""
+    """Sends the messages of one script."""
 
     def __init__(self, script: Script, start: StartRecognition, send: Send) -> None:
         self._steps = list(script)
@@ -107,17 +119,22 @@ class Reader:
         self._send(stt_messages.end_of_turn(timestamp))
 
     def show_partials(self, enabled: bool) -> None:
-        """A script says what it says."""
+        """No effect: a script contains its partials."""
 
     async def finish(self) -> None:
-        """What the script holds for later will never be heard."""
+        """No effect: steps after the end of the audio are not sent."""
 
 
 Pieces = Iterable[bytes | float | asyncio.Event]
 
 
 def tone(text: str, *, seconds_per_character: float = 0.05, hertz: float = 440) -> bytes:
-    """What ToneVoice says: a tone as long as the text, s16le at 16 kHz."""
+    """The audio of ToneTts for a text: a tone of `len(text) * seconds_per_character` seconds.
+
+    hertz: frequency of the tone.
+
+    Returns s16le mono at 16 kHz.
+    """
     samples = round(len(text) * seconds_per_character * RATE)
     step = 2 * math.pi * hertz / RATE
     wave = np.rint(8000 * np.sin(step * np.arange(samples)))
@@ -125,9 +142,10 @@ def tone(text: str, *, seconds_per_character: float = 0.05, hertz: float = 440) 
 
 
 class ToneTts:
-    """Speaks every text as a tone whose length depends on it, and on nothing else.
+    """Speaks every text as a tone whose length depends only on the length of the text.
 
-    first_byte_after: seconds until the first audio, as a synthesiser needs.
+    seconds_per_character: length of the tone.
+    first_byte_after: time to first byte, s.
     """
 
     def __init__(self, *, seconds_per_character: float = 0.05, first_byte_after: float = 0) -> None:
@@ -140,10 +158,10 @@ class ToneTts:
 
 
 class ScriptedTts:
-    """Speaks given audio for given texts, and tones for the rest.
+    """Speaks given audio for given texts, and tones for all others.
 
-    sounds: for a text, its audio in pieces: bytes are sent, a number is a wait in seconds,
-    an event is waited for.
+    sounds: for each text, its pieces: bytes are sent, a number is a wait in seconds, an event is
+        waited for.
     """
 
     def __init__(self, sounds: Mapping[str, Pieces]) -> None:
@@ -158,16 +176,16 @@ class ScriptedTts:
 
 
 Thought = str | Sequence[str | ToolCall | float | asyncio.Event]
-"""One answer. A string is streamed word by word; in a sequence strings and tool calls are sent
-as they are, a number is a wait in seconds, an event is waited for."""
+"""One answer. A string is streamed word by word. In a sequence, strings and tool calls are sent
+unchanged, a number is a wait in seconds, an event is waited for."""
 
 
 class ScriptedLlm:
-    """Gives its answers one after the other, whatever it is asked; then the last one for ever."""
+    """Gives its answers in order, whatever the request, and then repeats the last answer."""
 
     def __init__(self, *answers: Thought) -> None:
         if not answers:
-            raise ValueError("ScriptedThinking needs at least one answer")
+            raise ValueError("ScriptedLlm needs at least one answer")
         self._answers = list(answers)
 
     async def think(
@@ -186,15 +204,22 @@ def scripted(
     answers: Sequence[Thought] = ("I see.",),
     voice: ToneTts | ScriptedTts | None = None,
 ) -> Engines:
-    """Engines of one conversation. scripts: what each session hears, in the order they open."""
+    """The engines of one conversation.
+
+    scripts: for the STT sessions, in the order in which they open.
+    answers: of the LLM, in order; the last is repeated.
+    voice: the TTS engine; None for tones.
+    """
     return Engines(ScriptedStt(*scripts), voice or ToneTts(), ScriptedLlm(*answers))
 
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
-    """A sandbox that answers now.
+    """A sandbox that is ready.
 
-    faults: add misbehaviour here, without HTTP. received: what came, see `received`.
+    port: on 127.0.0.1.
+    faults: queue to which faults can be added without HTTP.
+    received: record of the requests, see `received`.
     """
 
     port: int
@@ -225,9 +250,12 @@ async def running_sandbox(
     start_timeout: float = START_TIMEOUT_S,
     port: int = 0,
 ) -> AsyncIterator[RunningSandbox]:
-    """A sandbox on a port of its own, in this event loop, until the context ends.
+    """A sandbox on its own port, in this event loop, until the context ends.
 
-    engines: without them it hears nothing and answers "I see.". port: 0 takes a free one.
+    engines: None for an STT without results, tones, and the answer "I see.".
+    max_calls: number of simultaneous STT sessions.
+    start_timeout: time in which a connection must send StartRecognition, s.
+    port: on 127.0.0.1; 0 for any free port.
     """
     faults, received = Faults(), Received()
     app = create_app(
@@ -255,6 +283,6 @@ async def _wait(pause: float | asyncio.Event) -> None:
 
 
 def _words(text: str) -> list[str]:
-    """The text in pieces of a word each, as a model would stream it."""
+    """The text in pieces of one word each, as a model streams them."""
     words = text.split(" ")
     return [words[0], *(f" {word}" for word in words[1:])]

@@ -1,11 +1,11 @@
-"""Agent STT messages: what a client may send, what the server says. No I/O.
+"""Agent STT messages: the client's messages are validated, the server's are built. No I/O.
 
-Every object a client sends is closed, as in the Agent STT reference: an unknown or misspelt
-field is refused, not ignored. So a client that works here does not rely on being forgiven.
+All objects of the client are closed, as in the Agent STT reference: an unknown or misspelt field is
+rejected, not ignored.
 
-Narrower than the cloud: English only. Accepted and without effect here: `additional_vocab`,
-`domain`, `output_locale`, `transcript_filtering_config` (the recogniser leaves "um" out anyway).
-With `diarization: speaker` everybody is S1.
+Unlike the cloud, the sandbox recognises only English. `additional_vocab`, `domain`,
+`output_locale` and `transcript_filtering_config` are accepted and have no effect (the recogniser
+leaves "um" out anyway). With `diarization: speaker` every speaker is S1.
 """
 
 from collections.abc import Mapping
@@ -24,13 +24,17 @@ CLOSE_CODES: Mapping[str, int] = {
     "start_recognition_timeout": 1008,
     "internal_error": 1011,
 }
-"""Close code for each Error type; every other type is the client's fault: 1003."""
+"""Close code for each Error type; all other types are the client's fault and close with 1003."""
 
 PROTOCOL_ERROR = 1003
 
 
 class Refused(Exception):
-    """The session ends because of what the client sent or asked for. type: as on the wire."""
+    """The session ends because of the client's message or request.
+
+    type: of the Error message, as in CLOSE_CODES or the reference.
+    reason: of the Error message, one sentence.
+    """
 
     def __init__(self, type: str, reason: str) -> None:
         super().__init__(reason)
@@ -40,11 +44,11 @@ class Refused(Exception):
 
 
 class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An object in which only the fields written down may occur."""
+    """Base of objects in which no other than the declared fields may occur."""
 
 
 class AudioFormat(Closed, frozen=True, tag_field="type", tag="raw"):
-    """The form of AddAudio. Telephone codecs and files are not taken: decode them first."""
+    """The format of AddAudio frames. Telephone codecs and files are not supported."""
 
     encoding: Literal["pcm_s16le", "pcm_f32le"]
     sample_rate: Literal[8000, 16000]
@@ -110,7 +114,7 @@ class StartRecognition(Closed, frozen=True, tag_field="message", tag="StartRecog
 
     @property
     def wants_speakers(self) -> bool:
-        """Whether SpeakersResult is due at the end of the session."""
+        """Whether the client wants SpeakersResult at the end of the session."""
         config = self.transcription_config.speaker_diarization_config
         return config is not UNSET and config.get_speakers
 
@@ -144,7 +148,7 @@ _decoder = msgspec.json.Decoder(ClientMessage)
 
 
 def parse(text: str) -> ClientMessage:
-    """A client's message, checked whole. Raises Refused with the type the reference names."""
+    """Decode and validate a client's message. Raises Refused with the reference's Error type."""
     try:
         message: ClientMessage = _decoder.decode(text)
     except msgspec.ValidationError as error:

@@ -1,6 +1,7 @@
-"""`/v2/agent`: who gets an Agent STT session, and who is turned away.
+"""The STT server, `/v2/agent`: accepts or refuses Agent STT sessions.
 
-The handshake, the key and the number of calls are decided here; `session` does the rest.
+This module handles the handshake, the API key and the limit of calls; `stt_session` serves the
+session.
 """
 
 import logging
@@ -18,14 +19,19 @@ log = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 2.0
-"""How long a client that was told to go may keep its place."""
+"""How long a closed session waits for the client's close frame (s); it counts as a call
+meanwhile."""
 MAX_MESSAGE_BYTES = 1 << 20
 
 
 class SttServer:
-    """Speaks Agent STT to at most `max_calls` sessions at a time.
+    """Serves Agent STT sessions.
 
-    start_timeout: seconds a connection may take to send StartRecognition.
+    engine: recognises the speech of all sessions.
+    faults: queue of faults.
+    max_calls: number of simultaneous sessions; a further session gets quota_exceeded.
+    received: record of the sessions; None for no record.
+    start_timeout: time in which a connection must send StartRecognition, s.
     """
 
     def __init__(
@@ -53,7 +59,7 @@ class SttServer:
             return refuse(fault)
         if not has_key(request) and not request.query.get("jwt"):
             return refuse(faults.RefuseKey(part="stt"))
-        # Compression costs more than it saves between two processes of one machine.
+        # Compression costs more than it saves between two processes on one machine.
         socket = web.WebSocketResponse(
             max_msg_size=MAX_MESSAGE_BYTES, compress=False, timeout=CLOSE_TIMEOUT_S
         )
@@ -72,6 +78,6 @@ class SttServer:
         return socket
 
     async def close(self) -> None:
-        """End every session, as a cloud does when it goes down for maintenance."""
+        """Close all sessions with code 1001 (going away)."""
         for socket in tuple(self._sockets):
             await socket.close(code=1001, message=b"the sandbox is ending")

@@ -1,8 +1,8 @@
 """One Agent STT session: the order of the protocol, its errors and its end.
 
-StartRecognition comes first and once; every AddAudio is acknowledged; EndOfStream is
-answered by what was still pending, EndOfTranscript and close 1000. What is heard in between
-is the engine's business, and what goes wrong on purpose comes from `faults`.
+The client sends StartRecognition once, as its first message. Every AddAudio is acknowledged.
+EndOfStream is answered with the pending messages, EndOfTranscript and close code 1000. The engine
+sends the results in between; deliberate failures come from `faults`.
 """
 
 import asyncio
@@ -26,12 +26,16 @@ from avr_sts_speechmatics.sandbox.stt_messages import Refused, StartRecognition
 log = logging.getLogger(__name__)
 
 BROKEN = 1006
-"""What both sides see of a connection that ended without a close frame [RFC 6455, 7.4.1]."""
+"""Close code that stands for a connection without a close frame [RFC 6455, 7.4.1]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a session ends. close: None breaks the connection instead of closing it."""
+    """How a session ends.
+
+    close: close code; None breaks the connection without a close frame.
+    error: Error message to send first; None for no message.
+    """
 
     close: int | None
     error: Mapping[str, Any] | None = None
@@ -41,11 +45,11 @@ CLIENT_LEFT = Ending(1000)
 
 
 class ClientLeft(Exception):
-    """The client closed, or its connection broke."""
+    """The client closed the connection, or the connection broke."""
 
 
 class Session:
-    """One connection, from after its handshake to its close."""
+    """One connection, from the end of the handshake to the close."""
 
     def __init__(
         self,
@@ -70,7 +74,11 @@ class Session:
             received.notify()
 
     async def run(self, *, start_timeout: float, quota: int | None) -> None:
-        """Serve the session to its end. quota: the limit, if this session is beyond it."""
+        """Serve the session until it ends.
+
+        start_timeout: time in which the client must send StartRecognition, s.
+        quota: the limit of sessions if this session exceeds it; otherwise None.
+        """
         ending = Ending(None)
         async with asyncio.TaskGroup() as tasks:
             writer = tasks.create_task(self._write())
@@ -79,7 +87,7 @@ class Session:
                 await self._end(ending)
             finally:
                 writer.cancel()
-                # The code of the side that closed first is the one that counts.
+                # Record the code of the side that closed first.
                 code = self._socket.close_code if ending is CLIENT_LEFT else ending.close
                 self._record.close_code = code or BROKEN
                 self._notify()
@@ -100,7 +108,7 @@ class Session:
                 self._send(stt_messages.recognition_started(str(uuid.uuid4())))
                 ending = await self._attend(start, listener, fault)
         except* Exception:
-            log.exception("the hearing engine failed")
+            log.exception("the STT engine failed")
             ending = _refusal(Refused("job_error", "the sandbox failed; its log says why"))
         return ending
 
@@ -109,7 +117,7 @@ class Session:
             async with asyncio.timeout(timeout):
                 message = await self._receive()
         except TimeoutError:
-            reason = f"no StartRecognition within {timeout:g} s"
+            reason = f"StartRecognition did not arrive within {timeout:g} s"
             raise Refused("start_recognition_timeout", reason) from None
         if isinstance(message, bytes):
             raise Refused("protocol_error", "audio came before StartRecognition")
@@ -138,7 +146,7 @@ class Session:
     async def _attend(
         self, start: StartRecognition, listener: Listener, fault: Fault | None
     ) -> Ending:
-        """Listen until somebody ends it."""
+        """Process the client's messages until the session ends."""
         seconds = 0.0
         try:
             while True:
@@ -160,7 +168,7 @@ class Session:
 
     async def _hear(self, pcm: bytes, start: StartRecognition, listener: Listener) -> None:
         if len(pcm) % start.audio_format.sample_bytes:
-            raise Refused("protocol_error", f"{len(pcm)} bytes are no whole number of samples")
+            raise Refused("protocol_error", f"{len(pcm)} bytes are not a whole number of samples")
         self._record.frames += 1
         if self._received is not None:
             self._record.audio += pcm
@@ -171,7 +179,7 @@ class Session:
     async def _obey(
         self, message: stt_messages.ClientMessage, start: StartRecognition, listener: Listener
     ) -> bool:
-        """Do what a message says; True when it was the last one."""
+        """Handle a message. Returns True for the last message of the session."""
         match message:
             case stt_messages.EndOfStream():
                 await listener.finish()
@@ -192,7 +200,7 @@ class Session:
 
     async def _force(self, at: float, listener: Listener) -> None:
         if at <= self._last_force:
-            reason = f"ForceEndOfUtterance at {at:g} s is not after the one before"
+            reason = f"ForceEndOfUtterance at {at:g} s is not later than the previous one"
             self._send(stt_messages.warning(None, reason))
             return
         self._last_force = at
@@ -213,7 +221,7 @@ class Session:
         return None
 
     async def _ignore_client(self, seconds: float | None) -> None:
-        """Read and answer nothing, but see the client leave: a server that hangs, not one gone."""
+        """Act like a server that hangs: read and discard messages until the client disconnects."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while True:
@@ -239,7 +247,7 @@ class Session:
     async def _write(self) -> None:
         while True:
             text = await self._outbox.get()
-            # A client that is gone is seen, and the session ended, by the side that reads.
+            # The reading side notices a broken connection and ends the session.
             with contextlib.suppress(ConnectionError):
                 await self._socket.send_str(text)
             self._outbox.task_done()

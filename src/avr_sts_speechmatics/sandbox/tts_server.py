@@ -1,7 +1,7 @@
-"""`POST /generate/<voice>` and `POST /v1/audio/speech`: two voices on the wire, whoever speaks.
+"""The TTS server: `POST /generate/<voice>` and `POST /v1/audio/speech`, for any TTS engine.
 
-The body is streamed as it is made. Pieces are cut without regard to samples, because the
-clouds' are too: a client that cannot carry an odd byte over should fail here first.
+The body is streamed while it is synthesised. Its pieces may end within a sample, as those of the
+clouds do: a client that cannot handle an odd number of bytes should fail in the sandbox first.
 """
 
 import struct
@@ -22,19 +22,23 @@ VOICES = frozenset({"sarah", "theo", "megan", "jack"})
 RATE = 16_000
 TRUNCATE_AFTER_BYTES = 8_000
 PIECE_BYTES = 3_333
-"""Odd on purpose; a tenth of a second."""
+"""About 0.1 s of audio. Odd, so that pieces end within a sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """What is to be streamed."""
+    """The body of an answer.
+
+    audio: the bytes, including the header of a WAV.
+    content_type: MIME type.
+    """
 
     audio: AsyncIterator[bytes]
     content_type: str
 
 
 class TtsServer:
-    """Speaks to whoever has a key."""
+    """Answers requests that carry an API key."""
 
     def __init__(self, engine: TtsEngine, *, faults: Faults, received: Received | None) -> None:
         self._engine = engine
@@ -42,11 +46,11 @@ class TtsServer:
         self._received = received
 
     async def generate(self, request: web.Request) -> web.StreamResponse:
-        """Speechmatics' dialect."""
+        """Handle a request of the Speechmatics API."""
         return await self._handle(request, "tts", self._generated)
 
     async def speech(self, request: web.Request) -> web.StreamResponse:
-        """OpenAI's dialect."""
+        """Handle a request of the OpenAI API."""
         return await self._handle(request, "openai_tts", self._spoken)
 
     async def _handle(
@@ -170,7 +174,7 @@ async def _pieces(audio: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def _with_header(audio: AsyncIterator[bytes], rate: int) -> AsyncIterator[bytes]:
-    # The lengths are unknown while streaming, so they say "as long as can be".
+    # The lengths are unknown while streaming, so the header has the largest ones.
     yield struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         *(b"RIFF", 0xFFFFFFFF, b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16),

