@@ -99,7 +99,7 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             observers=observers_of(settings, webhooks, traces),
         )
         known = toolbox.names() | set(RESERVED)
-        warnings = (*agents.strange_tools(known), *_unreachable(settings, agents, pbx))
+        warnings = (*agents.unknown_tools(known), *_unreachable(settings, agents, pbx))
         # Calls may come from now on; these tasks only make the first ones faster.
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]

@@ -348,7 +348,7 @@ def test_an_agent_has_one_file(write: Write) -> None:
 
 def test_a_tool_that_nobody_has_is_told_with_its_place(write: Write) -> None:
     folder = write(host="voice: theo\ntools: [find, avr_transfr, other]", desk="tools: []")
-    assert list(load(agents_dir=folder).strange_tools({"find", "avr_transfer"})) == [
+    assert list(load(agents_dir=folder).unknown_tools({"find", "avr_transfer"})) == [
         f"{folder}/host.yaml, line 2: tools: there is no tool '{tool}'; {mend}"
         for tool, mend in [
             ("avr_transfr", "did you mean avr_transfer?"),
@@ -432,4 +432,4 @@ def test_the_examples_are_agents_without_a_warning() -> None:
     support = agents.for_call(calling(to="6117"))
     assert support.name == "support"
     assert "serial number" in support.instructions
-    assert list(agents.strange_tools({"avr_transfer", "avr_hangup"})) == []
+    assert list(agents.unknown_tools({"avr_transfer", "avr_hangup"})) == []

@@ -1,4 +1,4 @@
-"""Who answers a call: what the operator decided of it, or another service said."""
+"""An agent: who answers a call, as the operator or the instructions service described it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,18 +10,27 @@ from avr_sts_speechmatics.settings import checks as check
 from avr_sts_speechmatics.values import VocabEntry
 
 Engine = Literal["speechmatics", "openai"]
-"""Who makes a voice."""
+"""Vendors of voices."""
 
 
 class VoiceChoice(NamedTuple):
-    """What was asked for of a voice; None: nothing was, the settings decide."""
+    """A requested voice.
+
+    engine: the vendor; None where the settings decide.
+    name: the vendor's name for the voice; None where the settings decide.
+    """
 
     engine: Engine | None = None
     name: str | None = None
 
 
 class Voicing(NamedTuple):
-    """All that decides how a phrase sounds, so that it can be kept."""
+    """Everything that decides how a phrase sounds. Agents with equal values share kept phrases.
+
+    engine: the vendor; None where the language decides.
+    voice: the vendor's name for the voice; None for the voice of the settings.
+    language: of the agent, such as "en".
+    """
 
     engine: Engine | None
     voice: str | None
@@ -32,11 +41,15 @@ class Voicing(NamedTuple):
 class Agent:
     """One agent, as it is for one call.
 
-    name: for logs; "default" for the one of the settings. instructions: with `{from}` and the like.
-    manners: among them the welcome. voice: its name, or None for the one of the settings.
-    voice_engine: whose voice; None where the settings decide, by the language.
-    language: of the caller, as Speechmatics names it. model: None for the one of the settings.
-    tools: names of those it may use, None for all.
+    name: for logs; "default" for the agent made of the settings.
+    instructions: for the model, with placeholders such as `{from}`.
+    manners: how the agent behaves, the welcome included.
+    language: of the caller, as Speechmatics names it.
+    voice: the vendor's name for the voice; None for the voice of the settings.
+    voice_engine: the voice's vendor; None where the language decides.
+    vocabulary: words that the recogniser should expect.
+    model: name of the LLM; None for the model of the settings.
+    tools: names of the tools that the agent may use; None for all.
     """
 
     name: str
@@ -55,9 +68,12 @@ class Agent:
 
 
 def voice_choice(value: object) -> VoiceChoice:
-    """From `sarah`, a voice of Speechmatics, or `{engine: openai, name: alloy}`.
+    """Read a voice as an agent file or the instructions service writes it.
 
-    Without a name the engine's own setting decides. Raises Wrong.
+    value: the name of one of Speechmatics' voices, such as `sarah`, or a mapping such as
+        `{engine: openai, name: alloy}`. Without a name the setting of the engine decides.
+
+    Raises InvalidValue.
     """
     if isinstance(value, str) and value.strip():
         return VoiceChoice("speechmatics", check.voice(value.strip()))

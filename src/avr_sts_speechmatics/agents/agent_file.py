@@ -1,4 +1,4 @@
-"""How an agent is written: one YAML file, of which every mistake is found before the first call.
+"""Agent files: one YAML file for each agent. Every mistake is found before the first call.
 
     instructions: |                   # or instructions_file: a text file beside this one
       You are the host of a small restaurant. ...
@@ -11,10 +11,10 @@
     numbers: [600, _61X]              # called numbers and dial patterns
     manners:
       no_input_s: 10                  # names and units of the settings, in small letters
-      fillers: [One moment.]          # and what is said when
+      fillers: [One moment.]          # phrases have no setting; see dialogue/manners.py
 
-What is not written comes from the settings; so a value here is checked by the check that its
-setting has. Which agent answers a call is decided by `agents`.
+Values that a file does not set come from the settings. A value is checked by the check of its
+setting. `agents` decides which agent answers a call.
 """
 
 import difflib
@@ -55,10 +55,15 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class WrittenAgent:
-    """What a file says of an agent, and no more; None, and nothing in a mapping: nothing.
+    """One agent as written in its file.
 
-    settings: values of the settings it has of its own. phrases: of the fields of Manners.
-    lines: the line of each key, for what can only be checked later.
+    A value that the file does not set is None; a mapping holds only the keys that the file sets.
+
+    path: of the file; its stem is the agent's name.
+    lines: the line of each key, for mistakes that can only be found later.
+    settings: values by the name of their setting.
+    phrases: values by the name of their field of Manners.
+    numbers: called numbers and dial patterns.
     """
 
     path: Path
@@ -76,12 +81,15 @@ class WrittenAgent:
         return self.path.stem
 
     def where(self, key: str) -> str:
-        """File, line and key, as an error begins."""
+        """File, line and key: the beginning of an error."""
         return f"{self.path}, line {self.lines[key]}: {key}"
 
 
 def read_agent(path: Path, mistakes: list[str]) -> WrittenAgent | None:
-    """Read a file. Its mistakes are added to `mistakes`, a sentence each."""
+    """Read an agent file. Returns None if nothing of the file can be used.
+
+    mistakes: a sentence is added for each mistake.
+    """
     try:
         raw = parse_yaml(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -127,7 +135,10 @@ def read_agent(path: Path, mistakes: list[str]) -> WrittenAgent | None:
 
 
 class _Part:
-    """A mapping of the file, being read. where: what stands before its keys in errors."""
+    """A mapping of an agent file that is being read.
+
+    where: text before the mapping's keys in errors, such as "manners.".
+    """
 
     def __init__(self, raw: YamlMapping, path: Path, where: str, mistakes: list[str]) -> None:
         self._raw = raw
@@ -136,7 +147,7 @@ class _Part:
         self._mistakes = mistakes
 
     def take(self, key: str, check: Callable[[object], _T]) -> _T | None:
-        """The value of a key; None if it is not there, or wrong: then that is a mistake."""
+        """The value of a key, or None if the key is absent or its value is a mistake."""
         if key not in self._raw:
             return None
         value = self._raw[key]
@@ -147,7 +158,7 @@ class _Part:
             return None
 
     def only(self, allowed: Sequence[str]) -> None:
-        """Whatever else stands there is a mistake."""
+        """Report every key that is not in `allowed` as a mistake."""
         for key in self._raw.keys() - set(allowed):
             near = difflib.get_close_matches(key.lower(), allowed, n=1)
             meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(allowed)}"
@@ -164,7 +175,7 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_setting(name: str) -> Callable[[object], Any]:
-    """The check that a setting has; a list stands for what the setting separates by commas."""
+    """The check of a setting. A list is taken as the text that the setting separates by commas."""
     parse, may_be_empty = DECLARATIONS[name].parse, DECLARATIONS[name].may_be_empty
 
     def check(value: object) -> Any:
@@ -197,13 +208,13 @@ def _bounded(text: str) -> str:
 def _phrase(value: object) -> str:
     text = _bounded(_text(value))
     if has_placeholders(text):
-        # It is kept as speech, the same for all callers.
+        # The phrase is kept as speech, the same for all callers.
         raise InvalidValue("facts of the call can stand in the instructions and the welcome only")
     return text
 
 
 def _each(check: Callable[[object], _T]) -> Callable[[object], tuple[_T, ...]]:
-    """For a list of which every item holds; one item alone is a list of one."""
+    """A check for a list of items that each pass `check`. A single item is a list of one."""
 
     def check_all(value: object) -> tuple[_T, ...]:
         if not isinstance(value, list):
@@ -251,7 +262,7 @@ def _tools(value: object) -> frozenset[str]:
 
 
 def _numbers(value: object) -> tuple[str, ...]:
-    """Also `600, 610`, which is one text to YAML."""
+    """Numbers and patterns; `600, 610` without brackets is one text in YAML."""
     return tuple(_text(part) for text in _each(_text)(value) for part in text.split(","))
 
 

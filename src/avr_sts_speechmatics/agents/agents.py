@@ -6,13 +6,13 @@
     a called number that an agent has | that agent: a number itself before a pattern
     neither                           | `default.yaml`, or else the agent made of the settings
 
-The called number is the first of NUMBER_FACTS that an agent has. An agent's own instructions stand;
-one without takes those of the settings: SPEECHMATICS_INSTRUCTIONS, or else what
-SPEECHMATICS_URL_INSTRUCTIONS says for this call, or else SPEECHMATICS_FILE_INSTRUCTIONS, or else
-the default text. [AVR protocol, 10]
+The called number is the first of NUMBER_FACTS that an agent has. An agent's own instructions win.
+An agent without instructions takes the first source that is set and works:
+SPEECHMATICS_INSTRUCTIONS, the reply of SPEECHMATICS_URL_INSTRUCTIONS for this call,
+SPEECHMATICS_FILE_INSTRUCTIONS, the default text. [AVR protocol, 10]
 
-Files of instructions are read again when they change. The agents themselves are read once, at the
-start: there a mistake is seen by whoever made it, and each voice has time for its phrases.
+Files of instructions are read again when they change. Agent files are read once, at the start: the
+operator sees a mistake at once, and each voice has time to prepare its phrases.
 """
 
 import difflib
@@ -42,21 +42,25 @@ AGENT_FACT = "agent"
 """The fact of a call that names its agent."""
 
 NUMBER_FACTS = ("to", "dnid", "did", "exten", "called")
-"""The facts of a call that may be the number called, as dialplans name them."""
+"""The facts of a call that may hold the called number, as dialplans name them."""
 
 DEFAULT = "default"
 
-_TONGUE_OF_MANNERS = "en"
-"""What language the phrases of `Manners` are in."""
+_LANGUAGE_OF_MANNERS = "en"
+"""Language of the default phrases in `Manners`."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An agent. asks: whether the web service is asked for its instructions; file: whose text
-    they are otherwise; with neither they stand in the agent. written: None if it is made of the
-    settings."""
+    """An agent and where its instructions come from.
+
+    asks: the instructions come from the web service.
+    file: otherwise the instructions are the text of this file. With neither, they are
+        `agent.instructions`.
+    written: the agent's file; None for the agent made of the settings.
+    """
 
     agent: Agent
     asks: bool
@@ -67,7 +71,7 @@ class _Entry:
 class Agents:
     """All agents of the process. Made by `load`.
 
-    warnings: what the operator should know, a sentence each.
+    warnings: one sentence each, for the operator.
     """
 
     def __init__(
@@ -85,9 +89,9 @@ class Agents:
 
     @classmethod
     def load(cls, settings: Settings) -> "Agents":
-        """Read and check everything.
+        """Read and check all agents.
 
-        Raises SettingsError with all mistakes, each with its file, line and key.
+        Raises SettingsError with every mistake, each with its file, line and key.
         """
         mistakes: list[str] = []
         written = _read_all(settings.agents_dir, mistakes) if settings.agents_dir else []
@@ -113,15 +117,18 @@ class Agents:
         return tuple(entry.agent for entry in self._entries.values())
 
     def phrases(self) -> dict[Voicing, tuple[str, ...]]:
-        """All that should be kept as speech; not what facts of a call make another each time."""
+        """Phrases to be kept as speech. Phrases with placeholders differ from call to call."""
         kept: dict[Voicing, dict[str, None]] = {}
         for agent in self.all:
             said = (text for text in agent.manners.phrases if text and not has_placeholders(text))
             kept.setdefault(agent.voicing, {}).update(dict.fromkeys(said))
         return {voicing: tuple(texts) for voicing, texts in kept.items()}
 
-    def strange_tools(self, known: Collection[str]) -> Iterator[str]:
-        """A sentence for each tool an agent may use that is not among `known`."""
+    def unknown_tools(self, known: Collection[str]) -> Iterator[str]:
+        """A sentence for each tool that an agent names and that does not exist.
+
+        known: names of the tools that exist.
+        """
         for entry in self._entries.values():
             for tool in sorted((entry.agent.tools or frozenset()) - set(known)):
                 assert entry.written is not None  # the settings name no tools
@@ -130,20 +137,20 @@ class Agents:
                 yield f"{entry.written.where('tools')}: there is no tool '{tool}'; {meant}"
 
     def for_call(self, caller: Caller) -> Agent:
-        """Who answers this call, before the web service has been asked. Does not wait."""
+        """The agent of a call, before the web service has been asked. Does not wait."""
         entry = self._entries[self._name_for(caller.facts)]
         if entry.file is None:
             return entry.agent
         return replace(entry.agent, instructions=entry.file.text())
 
     def needs_brief(self, agent: Agent) -> bool:
-        """Whether `brief` would ask; otherwise it gives the agent back at once."""
+        """Whether `brief` asks the web service; otherwise it returns the agent at once."""
         return self._entries[agent.name].asks
 
     async def brief(self, agent: Agent, caller: Caller) -> Agent:
-        """The agent with what the web service says for this call, or unchanged if it fails.
+        """The agent with the web service's reply for this call, or unchanged if the service fails.
 
-        Takes `instructions.ASK_S` at most. Cancelling is safe.
+        Takes `instructions.ASK_S` (s) at most. Cancelling is safe.
         """
         if self._service is None or not self.needs_brief(agent):
             return agent
@@ -163,7 +170,7 @@ class Agents:
         if told.voice is not None:
             agent = replace(agent, voice_engine=told.voice.engine, voice=told.voice.name)
         if told.language is not None:
-            if _tongue(told.language) != _tongue(agent.language):
+            if _base_language(told.language) != _base_language(agent.language):
                 self._warn_once(agent, told.language)
             agent = replace(agent, language=told.language)
         if told.tools is not None:
@@ -178,8 +185,8 @@ class Agents:
         if language not in self._warned:
             self._warned.add(language)
             _log.warning(
-                "SPEECHMATICS_URL_INSTRUCTIONS: calls are told language %s, but the phrases of "
-                "agent %s are in %s; write an agent in that language and call it by ?agent=",
+                "SPEECHMATICS_URL_INSTRUCTIONS: the service chose language %s, but the phrases of "
+                "agent %s are in %s; write an agent in that language and choose it by ?agent=",
                 language,
                 agent.name,
                 agent.language,
@@ -200,8 +207,11 @@ class Agents:
 
 
 def _read_all(folder: Path, mistakes: list[str]) -> "list[WrittenAgent]":
-    """The agents of a folder, by name. What is wrong is added to `mistakes`."""
-    # YAML takes a while to load, and most services have one agent.
+    """The agents of a folder, by name.
+
+    mistakes: a sentence is added for each mistake.
+    """
+    # YAML takes long to import, and most operators have one agent.
     from avr_sts_speechmatics.agents.agent_file import read_agent
 
     try:
@@ -220,7 +230,7 @@ def _read_all(folder: Path, mistakes: list[str]) -> "list[WrittenAgent]":
 
 
 def _agent(settings: Settings, written: "WrittenAgent | None" = None) -> Agent:
-    """An agent with its own values, and the settings' where it has none."""
+    """An agent with the values of its file, and with those of the settings for the rest."""
     own = settings if written is None else replace(settings, **written.settings)
     agent = Agent(
         name=DEFAULT,
@@ -244,7 +254,10 @@ def _agent(settings: Settings, written: "WrittenAgent | None" = None) -> Agent:
 
 
 def _sources(settings: Settings) -> tuple[InstructionsFile | None, InstructionsService | None]:
-    """The file and the web service of the settings, where they count. Raises SettingsError."""
+    """The file and the web service of the settings; both None if the settings hold the text.
+
+    Raises SettingsError.
+    """
     if settings.speechmatics_instructions is not None:
         return None, None
     path, url = settings.speechmatics_file_instructions, settings.speechmatics_url_instructions
@@ -256,7 +269,7 @@ def _sources(settings: Settings) -> tuple[InstructionsFile | None, InstructionsS
 
 
 def _unused(settings: Settings) -> Iterator[str]:
-    """Warnings of sources that another one hides."""
+    """Warnings about sources of instructions that another source overrides."""
     if settings.speechmatics_instructions is None:
         return
     for name in ("speechmatics_url_instructions", "speechmatics_file_instructions"):
@@ -265,7 +278,7 @@ def _unused(settings: Settings) -> Iterator[str]:
 
 
 def _foreign(settings: Settings, entries: Collection[_Entry]) -> Iterator[str]:
-    """Warnings of agents that would say something in another language than their own."""
+    """Warnings about agents with phrases in a language other than their own."""
     for entry in entries:
         language, written = entry.agent.language, entry.written
         missing = ", ".join(_missing(entry, settings.speechmatics_language))
@@ -282,18 +295,25 @@ def _foreign(settings: Settings, entries: Collection[_Entry]) -> Iterator[str]:
 
 
 def _missing(entry: _Entry, usual: str) -> Iterator[str]:
-    """What an agent does not say in its own language. usual: the language of the settings."""
+    """Keys of an agent's file without which a phrase is in another language than the agent's.
+
+    usual: the language of the settings.
+    """
     agent, written = entry.agent, entry.written
     inherits = written is not None and "speechmatics_welcome_message" not in written.settings
-    if inherits and agent.manners.welcome and _tongue(agent.language) != _tongue(usual):
+    if (
+        inherits
+        and agent.manners.welcome
+        and _base_language(agent.language) != _base_language(usual)
+    ):
         yield "welcome"
-    if _tongue(agent.language) == _TONGUE_OF_MANNERS:
+    if _base_language(agent.language) == _LANGUAGE_OF_MANNERS:
         return
     for name in agent.manners.said():
         if written is None or name not in written.phrases:
             yield f"manners.{name}"
 
 
-def _tongue(language: str) -> str:
-    """`en` of `en-GB` and `en_US`."""
+def _base_language(language: str) -> str:
+    """The language without its region: `en` for `en-GB` and `en_US`."""
     return language.lower().replace("_", "-").split("-")[0]

@@ -1,9 +1,9 @@
-"""Where instructions come from outside the settings: a file that may change, and a web service.
+"""Instructions from outside the settings: a file that may change, and a web service.
 
-A text given in the settings wins over the web service, that over the file, and the file over the
-default [AVR protocol, 10]; `agents` keeps that order. Here is how each source is read, how much of
-it is believed, and what goes on when it fails: a file that worked once goes on as it was, and of
-the web service an answer that is late, long or odd is no answer.
+A text in the settings wins over the web service, the web service over the file, and the file over
+the default text [AVR protocol, 10]; `agents` keeps that order. This module reads the two sources
+and bounds them. A file that cannot be read any more counts as it was last read. A reply of the web
+service that is late, too long or malformed is not used at all.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ DEFAULT_INSTRUCTIONS = (
     "thing at a time. If you did not understand, say so and ask. Never invent facts; if you do "
     "not know, say that and offer what you can do instead."
 )
-"""Instructions of an agent for which no source has any."""
+"""Instructions of an agent that no source gives instructions to."""
 
 INSTRUCTIONS_MAX = 100_000
-"""Longest instructions (characters): models take little more, and the caller waits for each."""
+"""Longest instructions (characters): models take little more, and every character takes time."""
 
 WELCOME_MAX = 2_000
 """Longest welcome from the web service (characters): two minutes of speech."""
@@ -39,10 +39,10 @@ REPLY_MAX = 1_000_000
 """Longest reply of the web service (bytes)."""
 
 TOOLS_MAX = 100
-"""How many tools its reply may name."""
+"""Most tools that a reply of the web service may name."""
 
 ASK_S = 2.0
-"""How long the web service may take for all of its reply (s): somebody is on the line."""
+"""How long the web service may take for its whole reply (s): the caller waits meanwhile."""
 
 _REDIRECTS = 3
 
@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 
 
 def instructions_text(value: object) -> str:
-    """Instructions as they are used. Raises Wrong."""
+    """Check instructions. Raises InvalidValue."""
     text = value.strip() if isinstance(value, str) else ""
     if not text or len(text) > INSTRUCTIONS_MAX:
         raise InvalidValue(f"give a text of 1 to {INSTRUCTIONS_MAX} characters")
@@ -58,7 +58,10 @@ def instructions_text(value: object) -> str:
 
 
 class InstructionsFile:
-    """A text file that is read again when it has changed. Raises Wrong if it cannot be used now."""
+    """A text file that is read again when it has changed.
+
+    Raises InvalidValue if the file cannot be used now.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -67,9 +70,9 @@ class InstructionsFile:
         self._failing = False
 
     def text(self) -> str:
-        """What the file says now; what it said last if it is gone or of no use.
+        """The text of the file, or its last usable text if the file is gone or unusable.
 
-        Costs a look at the directory entry, and a read of a changed file: once a call, not more.
+        Costs one `stat` for each call, and a read if the file has changed.
         """
         try:
             mark = self._look()
@@ -79,16 +82,17 @@ class InstructionsFile:
                 _log.info("%s has changed and counts from this call", self._path)
         except InvalidValue as wrong:
             if not self._failing:
-                _log.warning("%s: %s; calls go on with what it said before", self._path, wrong)
+                _log.warning("%s: %s; calls go on with its former text", self._path, wrong)
             self._failing = True
         else:
             self._failing = False
         return self._text
 
     def _look(self) -> tuple[int, int, int]:
-        """Another when the file is another: also where an editor or a mount puts one in its place.
+        """Identity of the file's content (mtime, size, inode).
 
-        Taken before reading, so that what changes meanwhile is seen by the next call.
+        It changes when the file is edited or replaced. Taken before reading, so that the next call
+        sees a change that happens meanwhile. Raises InvalidValue.
         """
         try:
             entry = os.stat(self._path)
@@ -110,7 +114,7 @@ class InstructionsFile:
 
 @dataclass(frozen=True, slots=True)
 class Instructed:
-    """What the web service said of a call's agent; None: nothing."""
+    """The web service's reply for one call. A value that the reply does not set is None."""
 
     instructions: str
     welcome: str | None
@@ -120,14 +124,14 @@ class Instructed:
 
 
 class NotInstructed(Exception):
-    """The web service gave nothing that can be used. The text has nothing of what it said."""
+    """The web service gave no usable reply. The text quotes nothing of the reply."""
 
 
 class InstructionsService:
     """The web service of SPEECHMATICS_URL_INSTRUCTIONS.
 
-    url: asked by GET with the call's parameters behind it and its uuid in `X-AVR-UUID`.
-    within_s: how long everything may take (s). [AVR protocol, 10]
+    url: receives a GET with the call's parameters in the query and the uuid in `X-AVR-UUID`.
+    within_s: longest time for a whole reply (s). [AVR protocol, 10]
     """
 
     def __init__(self, url: str, *, within_s: float = ASK_S) -> None:
@@ -136,7 +140,7 @@ class InstructionsService:
         self._pool: aiohttp.ClientSession | None = None
 
     async def ask(self, caller: Caller) -> Instructed:
-        """What it says for this call. Raises NotInstructed; cancelling is safe."""
+        """Ask for the instructions of a call. Raises NotInstructed. Cancelling is safe."""
         try:
             async with asyncio.timeout(self._within_s):
                 body = await self._get(caller)
@@ -145,7 +149,7 @@ class InstructionsService:
         except aiohttp.ClientConnectorError as error:
             raise NotInstructed(str(error)) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            # Texts of others may quote the address, in which the caller's number stands.
+            # The library's text may quote the address, which holds the caller's number.
             raise NotInstructed(f"the request failed ({type(error).__name__})") from error
         return _checked(body)
 
@@ -155,8 +159,8 @@ class InstructionsService:
             self._pool = None
 
     async def _get(self, caller: Caller) -> bytes:
-        """The body of a good reply."""
-        # A parameter of the address, a token say, is not for callers to write again.
+        """The body of a reply with status 200. Raises NotInstructed."""
+        # A caller must not override a parameter of the address, such as a token.
         facts = {name: fact for name, fact in caller.facts.items() if name not in self._url.query}
         headers = {"X-AVR-UUID": caller.uuid, "Accept": "application/json"}
         async with self._session().get(
@@ -175,9 +179,9 @@ class InstructionsService:
         if self._pool is None:
             self._pool = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
-                # One caller's cookie would go along with the next caller's request.
+                # A cookie of one caller's reply must not be sent with the next caller's request.
                 cookie_jar=aiohttp.DummyCookieJar(),
-                # Nothing that is small on the wire and huge in memory.
+                # A compressed reply could be small on the wire and huge in memory.
                 headers={"Accept-Encoding": "identity"},
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None),
@@ -186,7 +190,7 @@ class InstructionsService:
 
 
 class _Reply(msgspec.Struct):
-    """What is read of the reply; more in it is no fault."""
+    """The keys of a reply that are read; other keys are ignored."""
 
     system: str
     welcome: str | None = None
@@ -196,7 +200,7 @@ class _Reply(msgspec.Struct):
 
 
 def _checked(body: bytes) -> Instructed:
-    """A reply, checked. Raises NotInstructed."""
+    """Check a reply. Raises NotInstructed."""
     try:
         reply = msgspec.json.decode(body, type=_Reply)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:

@@ -1,9 +1,9 @@
-"""Facts of a call (who calls, which number was called) in the agent's words and instructions.
+"""Placeholders: facts of a call (caller, called number) in the welcome and the instructions.
 
-`{from}` in the welcome or the instructions stands for the query parameter `from` of the call. What
-a parameter says was written by somebody else, perhaps by the caller: it is data. In the
-instructions it is quoted as JSON, so that it cannot end its own quotation, and named as data; the
-transport has already bounded it and taken control characters out.
+`{from}` stands for the query parameter `from` of the call. The value of a parameter comes from
+outside, perhaps from the caller: it is data, never an instruction. In the instructions each value
+is quoted as JSON, so that it cannot end its own quotation, and is named as data. The transport has
+already bounded the value and removed control characters.
 """
 
 import json
@@ -18,12 +18,15 @@ def has_placeholders(template: str) -> bool:
 
 
 def spoken_with(template: str, facts: Mapping[str, str]) -> str:
-    """A text for the voice: each `{name}` replaced by its fact, or by nothing if there is none."""
+    """A text for the voice: each `{name}` is replaced by its fact, a missing fact by nothing."""
     return " ".join(_PLACEHOLDER.sub(lambda m: facts.get(m[1], ""), template).split())
 
 
 def briefed_with(instructions: str, facts: Mapping[str, str]) -> str:
-    """Instructions for the model: each `{name}` replaced by its fact in quotes, all facts below."""
+    """Instructions for the model: each `{name}` is replaced by its fact in quotes.
+
+    All facts follow below the instructions.
+    """
     if not facts:
         return _PLACEHOLDER.sub('""', instructions)
     told = _PLACEHOLDER.sub(lambda m: json.dumps(facts.get(m[1], "")), instructions)

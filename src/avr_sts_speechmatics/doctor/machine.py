@@ -97,7 +97,7 @@ def _tools_of(chosen: Settings, toolbox: Toolbox, loaded: Agents) -> Iterator[Ch
         yield _own_tools(chosen.tools_dir, sorted(there - theirs))
     for key, mcp_server in servers.items():
         yield _mcp_server(key, _allowed(key, mcp_server), there)
-    for sentence in loaded.strange_tools(toolbox.names() | set(RESERVED)):
+    for sentence in loaded.unknown_tools(toolbox.names() | set(RESERVED)):
         yield check_from("tools", "warning", sentence, "; ", "Correct it.")
 
 
