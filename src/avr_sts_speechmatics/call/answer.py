@@ -1,8 +1,8 @@
 """One answer of the model, through all its rounds of tools, as a stream of text.
 
-An answer may be begun before it is certain that it is wanted: then its stream is opened and its
-first piece fetched, and nothing is given out before `confirm`. What the model wrote meanwhile
-waits in the connection.
+An answer may be begun before the caller's turn is over. Its stream is then opened and its first
+piece fetched, and nothing is passed on before `confirm`. Text that the model writes meanwhile waits
+in the connection.
 """
 
 import asyncio
@@ -15,9 +15,11 @@ from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
 
 
 class Answer:
-    """Text for the voice; between the rounds the tools run, wherever they run.
+    """The text of one answer. Between rounds the call runs the tools.
 
-    ask: told the tools the model asks for, after all the text before them was taken.
+    llm: the model.
+    brief: instructions, tools and model of the agent.
+    ask: is called with the model's tool calls, after all the text before them was taken.
     """
 
     def __init__(self, llm: Llm, brief: Brief, ask: Callable[[tuple[ToolCall, ...]], None]) -> None:
@@ -29,21 +31,22 @@ class Answer:
         self._may_go_on = asyncio.Event()
 
     def confirm(self) -> None:
-        """The answer is wanted."""
+        """The caller's turn is over: pass the text on."""
         self._confirmed.set()
 
     def go_on(self, history: Sequence[Entry], *, tools: bool = True) -> None:
-        """Ask the model, at first or with the results of its tools.
+        """Ask the model for the first round, or for the next one with the results of its tools.
 
-        tools: whether it may ask for any.
+        history: the conversation, oldest first.
+        tools: the model may call tools.
         """
         self._asked = (self._brief if tools else replace(self._brief, tools=())), history
         self._may_go_on.set()
 
     async def text(self) -> AsyncGenerator[str | None, None]:
-        """Pieces of text, cut anywhere; None where what was said so far is to be spoken whole.
+        """Pieces of text, cut anywhere. None: the text so far is complete and is spoken now.
 
-        Raises ServiceError. Closing it stops the model at once.
+        Raises ServiceError. Closing the generator stops the model at once.
         """
         calls: list[ToolCall] = [ToolCall("", "", "")]
         while calls:

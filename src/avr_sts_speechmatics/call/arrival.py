@@ -1,8 +1,8 @@
 """Arrival: a call until it is known which agent answers it, and with which instructions.
 
-The instructions may come from the operator's own service, which takes a moment. The caller may
-already speak, press keys or leave. What happens meanwhile is kept here, and the call takes it over
-when the agent is known.
+The instructions may come from the operator's own service, which takes a moment. Meanwhile the
+caller may speak, press keys or leave. The arrival keeps audio and events, and the call takes them
+over when the agent is known.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.line import Caller
 
 EARLY_S = 5.0
-"""Audio that is kept while it is not known yet who answers (s)."""
+"""Most audio that is kept while the agent is not known (s)."""
 
 
 class Arrival:

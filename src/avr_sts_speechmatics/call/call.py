@@ -1,14 +1,14 @@
 """One call, from its first frame to its last.
 
-A call is one task group: hearing, the reply being thought and spoken, and the watch over a quiet
-line live in it and die with it. It owns no rules: everything that happens becomes an event for the
-dialogue, everything that is done is a command of the dialogue. What is done here is only the
-carrying: audio to the recogniser, text to the voice, frames to the line.
+A call is one task group: the STT stream, the reply under way and the watch over a quiet line live in
+it and end with it. A call has no rules of its own. Whatever happens becomes an event for the
+dialogue, and whatever is done is a command of the dialogue; the call carries audio to the
+recogniser, text to the voice and frames to the line.
 
-What is logged, measured or sent about a call is not done here either: events and commands are
-reported to observers, see `observer`. Until it is known who answers, `arrival` keeps what happens.
+Logging and measuring are not done here: events and commands are reported to observers, see
+`observer`. Until the agent is known, `arrival` keeps audio and events.
 
-The hot path, 50 times a second: `hear` gives the frame to the recogniser. No task, no queue.
+The hot path, 50 times a second: `hear` passes the frame to the recogniser. No task, no queue.
 """
 
 import asyncio
@@ -63,12 +63,12 @@ _GUESSED_CHARS_PER_SECOND = 14.0
 _log = logging.getLogger(__name__)
 
 current_call: ContextVar[str] = ContextVar("current_call", default="")
-"""Name of the call the running code belongs to, for the log."""
+"""Name of the call that the running code belongs to, for the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What calls are made of, for all calls of the process.
+    """The parts of a call that all calls of the process share.
 
     voice_of: gives an agent's TTS and the phrases that are kept of its voice.
     ambience: the sound of a room behind every agent, or None.
@@ -88,7 +88,13 @@ class Services:
 
 
 class Call:
-    """See the module's text. Implements `line.CallerSide` and `SttListener`."""
+    """One call. Implements `line.CallerSide` and `SttListener`.
+
+    caller: with the facts that the transport received.
+    line: the way to the caller.
+    services: shared by all calls.
+    clock: the 20 ms clock of the process.
+    """
 
     def __init__(self, caller: Caller, line: Line, services: Services, clock: PlayoutClock) -> None:
         self.caller = caller
@@ -110,7 +116,7 @@ class Call:
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
-        """Live through the call; returns when nothing of it is left.
+        """Run the call to its end; returns when nothing of the call is left.
 
         A fault of our own ends this call loudly, and no other.
         """
@@ -142,7 +148,7 @@ class Call:
         self._begin(await self._arrival.answering_agent())
 
     def _begin(self, agent: Agent) -> None:
-        """It is known who answers: the call begins for its agent."""
+        """Begin the dialogue: the agent is known."""
         services, facts = self._services, self.caller.facts
         self._agent = agent
         tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
@@ -313,7 +319,7 @@ class Call:
         self._speaker.played(played.number)
 
     def _share(self, played: Played) -> float:
-        """Share of an utterance's audio that was heard (0..1), as it is written down."""
+        """Share of an utterance's audio that was heard, 0 to 1, for the history."""
         text, total = self._texts.pop(played.number, ""), played.total
         if total is None:
             # The voice had not finished it: guess its length by its letters.
@@ -343,7 +349,7 @@ class Call:
         self._tell(ev.ToolDone(number, result, failed))
 
     async def _end(self, error: str | None, *, hang_up: bool) -> None:
-        """End the phone call as far as it can be ended, then the line."""
+        """End or transfer the phone call, if there is a way to do so, then close the line."""
         if error is not None:
             self._send_error(error)
         services = self._services
@@ -374,14 +380,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Reply:
-    """A reply that thinks or speaks. answer: None for a fixed text."""
+    """A reply under way. answer: None for a fixed text."""
 
     answer: Answer | None
     task: asyncio.Task[None]
 
 
 class _CallOver(Exception):
-    """Ends the task group of a call that ended as calls do."""
+    """Ends the task group of a call that ended without a fault."""
 
 
 async def _fixed(text: str) -> AsyncGenerator[str | None, None]:

@@ -1,17 +1,17 @@
-"""A stream of text, cut where a voice may start.
+"""Sentences: a stream of text, cut into pieces for TTS.
 
-A model writes a few words at a time; a voice speaks a piece as a whole. The first piece of a reply
-is what the caller waits for, so it is cut at the first clause that can stand alone; after that,
-whole sentences, because a voice gives them a better melody. A full stop ends a sentence only if
-something follows that begins one: "3.5", "e.g. this", "Dr. Smith", "a.b@example.com" do not.
+A model writes a few words at a time; TTS speaks a piece as a whole. The caller waits for the first
+piece of a reply, so the first piece ends at the first clause that can stand alone. Later pieces are
+whole sentences, because TTS gives a sentence a better melody. A full stop ends a sentence only if
+the text after it begins a new one: not in "3.5", "e.g. this", "Dr. Smith", "a.b@example.com".
 
-What cannot be spoken (Markdown, emoji, bare addresses of pages) never reaches the voice.
+Markdown, emoji and bare addresses of pages cannot be spoken and are removed.
 """
 
 import re
 
 FIRST_CLAUSE_CHARS = 16
-"""A first clause shorter than this is not worth a request of its own: "Yes," alone sounds cut."""
+"""A shorter first clause is not worth a TTS request of its own: "Yes," alone sounds cut."""
 
 LONGEST_CHARS = 240
 """Longer pieces are cut at a clause or a space: a voice's first byte waits for the whole request,
@@ -40,7 +40,7 @@ _BARE_URL = re.compile(r"https?://(?:www\.)?([^\s/]+)\S*")
 
 
 def speakable(text: str) -> str:
-    """What of a text a voice can say; empty if nothing is."""
+    """The part of a text that can be spoken; empty if none can."""
     text = _MARKDOWN_LINK.sub(r"\1", text)
     text = _BARE_URL.sub(r"\1", text)
     text = _LINE_MARK.sub("", text)
@@ -51,7 +51,7 @@ def speakable(text: str) -> str:
 
 
 class Sentences:
-    """Cuts one reply. `feed` and `end` give the pieces that may be spoken, in order."""
+    """Cuts one reply. `feed` and `end` return the pieces that may be spoken, in order."""
 
     def __init__(self) -> None:
         self._text = ""
@@ -67,8 +67,8 @@ class Sentences:
         return pieces
 
     def end(self) -> list[str]:
-        """The stream is complete: what is left may be spoken now."""
-        # The last mark of a text has no space behind it.
+        """The stream is complete: return the pieces that are left."""
+        # The last mark of a text has no space after it.
         pieces = self.feed("\n")
         self._add(self._text, pieces)
         self._text = ""
@@ -81,21 +81,21 @@ class Sentences:
             pieces.append(spoken)
 
     def _cut(self) -> int:
-        """Where the next piece ends; 0 while it is not known."""
+        """Where the next piece ends; 0 while that is not known."""
         end = _sentence_end(self._text)
         if self._first:
             clauses = (match.end() for match in _CLAUSE_END.finditer(self._text))
             clause = next((at for at in clauses if at >= FIRST_CLAUSE_CHARS), 0)
             if clause and (not end or clause < end):
                 end = clause
-        # Space around a piece is not spoken; nor may it decide: how much is there is chance.
+        # Space around a piece is not spoken, so its length must not decide where to cut.
         if len(self._text[: end or None].strip()) > LONGEST_CHARS:
             return _break_long(self._text)
         return end
 
 
 def sentences_of(text: str) -> list[str]:
-    """The pieces of a text that is known as a whole, cut as a stream of it would be."""
+    """The pieces of a whole text, cut as a stream of the text would be."""
     sentences = Sentences()
     return [*sentences.feed(text), *sentences.end()]
 

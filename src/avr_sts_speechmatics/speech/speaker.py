@@ -1,12 +1,14 @@
-"""Speaking: a reply's text becomes the caller's audio, sentence by sentence.
+"""The speaker: the text of a reply becomes audio for the caller, sentence by sentence.
 
-    text, as it is thought -> sentences -> voice (one ahead) -> 8 kHz -> playout
+    text of the model -> sentences -> TTS (one sentence ahead) -> 8 kHz -> playout
 
-While one sentence is heard, the next is being fetched, and no more than that: what is fetched too
-early costs characters and is thrown away when the caller interrupts. A sentence keeps its place in
-the playout from the moment it is asked for, so two fetched side by side cannot change places.
+While the caller hears one sentence, the next one is fetched, and no more: speech that is fetched
+too early costs characters and is thrown away when the caller interrupts. A sentence has its place
+in the playout from the moment it is requested, so two sentences fetched side by side cannot change
+places.
 
-A reply that fails is not silence: what was ready is played, then the dialogue is told.
+A reply that fails does not end in silence: the audio that is ready is played, then ReplyFailed goes
+to the dialogue.
 """
 
 import asyncio
@@ -26,12 +28,13 @@ from avr_sts_speechmatics.speech.read_aloud import spoken
 from avr_sts_speechmatics.speech.sentences import Sentences
 
 AHEAD = 2
-"""Sentences of a reply that may be under way at once: the one being heard, and the next."""
+"""Sentences of a reply that may be under way at once: the one that is heard, and the next."""
 
 PIECE_BYTES = 6400
 COMFORT_BYTES = BYTES_PER_SECOND // 5
-"""Resampling costs nearly the same for 10 ms of audio as for 200. While more than COMFORT_BYTES
-wait to be heard, it is done in pieces of PIECE_BYTES; until then all is passed on at once."""
+"""Resampling 10 ms of audio costs nearly as much as resampling 200 ms. While more than
+COMFORT_BYTES wait to be heard, audio is resampled in pieces of PIECE_BYTES; until then all of it is
+passed on at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,10 +60,13 @@ class ClauseReady:
 
 
 class Speaker:
-    """The mouth of one call.
+    """Speaks the replies of one call.
 
+    voice: the agent's TTS.
+    phrases: kept phrases of that voice.
+    playout: takes the audio.
     tell: takes the events of replies (SentenceReady, VoiceStarted, ReplyEnded, ReplyFailed).
-    report: takes what is measured and decides nothing (TextStarted, ClauseReady).
+    report: takes observations that the dialogue does not need (TextStarted, ClauseReady).
     """
 
     def __init__(
@@ -81,12 +87,14 @@ class Speaker:
         self._replies: dict[int, _Reply] = {}
 
     async def speak(self, number: int, text: AsyncGenerator[str | None, None]) -> None:
-        """Speak a reply to its end, or until cancelled; then tell how it ended.
+        """Speak a reply to its end, then send ReplyEnded or ReplyFailed.
 
-        text: in pieces cut anywhere; None: what came so far is a whole, more may come much later.
+        number: of the reply.
+        text: pieces of text, cut anywhere. None means that the text so far is complete and that
+            more may come much later.
 
-        Cancelling stops the thinking and the fetching at once. What waits in the playout is the
-        canceller's to flush.
+        Cancelling stops the model and the TTS requests at once, and sends no event. The playout
+        keeps what waits there: whoever cancels also flushes.
         """
         reply = self._replies[number] = _Reply(number)
         try:
@@ -102,14 +110,18 @@ class Speaker:
             del self._replies[number]
             for utterance in reply.utterances:
                 self._under_way.pop(utterance, None)
-        # A reply without a word is as silent as one that failed.
+        # A reply without a word is as silent as a reply that failed.
         if reply.failed or not reply.started:
             self._tell(ev.ReplyFailed(number))
         else:
             self._tell(ev.ReplyEnded(number))
 
     def fill(self, number: int, phrase: str) -> None:
-        """Say a kept phrase ahead of what a reply has to say yet; nothing while it speaks."""
+        """Say a kept phrase before the rest of a reply. Does nothing while the reply is heard.
+
+        number: of the reply.
+        phrase: a filler; nothing is said if the phrase is not kept yet.
+        """
         reply = self._replies.get(number)
         speech = self._phrases.get(phrase)
         if reply is None or speech is None or (reply.started and reply.utterances):
@@ -121,7 +133,7 @@ class Speaker:
         self._playout.end(utterance)
 
     def played(self, utterance: int) -> None:
-        """The playout has played one utterance to its end."""
+        """An utterance was played to its end."""
         reply = self._under_way.pop(utterance, None)
         if reply is not None:
             reply.utterance_heard(utterance)
@@ -161,7 +173,10 @@ class Speaker:
             fetching.create_task(self._fetch(reply, utterance, sentence))
 
     def _open(self, reply: "_Reply", text: str, *, ahead: bool = False) -> Utterance:
-        """A place in the playout for a piece of a reply; ahead: before all that wait there."""
+        """Open an utterance in the playout for a piece of a reply.
+
+        ahead: the utterance comes before all that wait.
+        """
         self._utterances += 1
         number = self._utterances
         utterance = self._playout.open(number, ahead=ahead)
@@ -187,7 +202,7 @@ class Speaker:
             whole = True
         except ServiceError as error:
             _log.warning("%s", error)
-            # Half a sentence was heard: going on with the next is less confusing than an apology.
+            # Half a sentence was heard: the next sentence confuses the caller less than an apology.
             if not utterance.written_bytes:
                 reply.failed = True
         finally:
@@ -203,7 +218,7 @@ class Speaker:
 
 
 class _Reply:
-    """What is known of a reply under way."""
+    """The state of a reply under way."""
 
     __slots__ = (
         *("_heard", "failed", "fillers", "has_text", "number", "room", "started", "utterances"),
@@ -215,7 +230,7 @@ class _Reply:
         self.started = False
         self.failed = False
         self.utterances: set[int] = set()
-        self.fillers: set[int] = set()  # of them: what the voice was not asked for
+        self.fillers: set[int] = set()  # utterances that no TTS request belongs to
         self.room = asyncio.Semaphore(AHEAD)
         self._heard = asyncio.Event()
 

@@ -1,8 +1,8 @@
-"""Who speaks for an agent: which voice, what takes over for it, and what is kept of its speech.
+"""Voices: which TTS speaks for an agent, which one takes over, and which phrases are kept.
 
-Speechmatics' voices speak English. Another language, or an agent that asks for it, gets OpenAI's;
-with VOICE_FALLBACK it also takes over where Speechmatics' fails. Voices and kept phrases belong to
-the process: agents that sound alike share them.
+Speechmatics' voices speak English. An agent in another language, or an agent that asks for it, has
+OpenAI's voice. With VOICE_FALLBACK that voice also takes over when Speechmatics' fails. Voices and
+kept phrases belong to the process: agents that sound alike share them.
 """
 
 import asyncio
@@ -18,19 +18,21 @@ from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.values import Secret
 
 AGAIN_S = 30.0
-"""How long after a failure the kept phrases are tried again (s)."""
+"""How long after a failure the missing phrases are synthesised again (s)."""
 
 
 def primary(language: str) -> str:
-    """`en` of `en_ta` or `en-GB`."""
+    """The language without its region: `en` for `en_ta` and `en-GB`."""
     return language.replace("_", "-").split("-")[0]
 
 
 class Voices:
     """All voices of the process.
 
-    url, key: of Speechmatics' text-to-speech, or of what stands in for it.
-    phrases: texts to keep, for each way to sound.
+    settings: choose vendors and voices.
+    url: base address of Speechmatics' TTS, or of the sandbox in its place.
+    key: for `url`.
+    phrases: texts to keep, by voice.
     """
 
     def __init__(
@@ -49,18 +51,18 @@ class Voices:
 
     @property
     def missing(self) -> int:
-        """How many phrases are not kept yet."""
+        """How many sentences are not kept yet."""
         return sum(phrases.missing for phrases in self._phrases.values())
 
     def of(self, agent: Agent) -> tuple[Tts, KeptPhrases]:
-        """The voice for one call of this agent, and what is kept of it."""
+        """The TTS for one call of an agent, and the kept phrases of its voice."""
         voice = self._voice(agent.voicing)
-        # What a web service chose for this call alone has nothing kept.
+        # A voice that the web service chose for one call has no kept phrases.
         kept = self._phrases.get(agent.voicing) or KeptPhrases(())
         return (voice.for_call() if isinstance(voice, FallbackTts) else voice), kept
 
     async def prepare(self) -> None:
-        """Make the kept phrases; try again now and then until all are there."""
+        """Synthesise the phrases; try again every AGAIN_S until all are kept."""
         while True:
             complete = [
                 await phrases.prepare(self._voice(voicing))
