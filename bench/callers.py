@@ -37,7 +37,7 @@ _LAST_FRAME_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How callers behave.
+    """The behaviour of all callers.
 
     barge_in: part of the answers that callers interrupt, 0 to 1.
     patience: how long callers wait for an answer before they ask the next question, s.

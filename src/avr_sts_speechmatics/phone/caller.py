@@ -90,7 +90,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long the caller waits for the agent's voice (s).
+    """The caller's limits for the wait for the agent's voice (s).
 
     welcome: at the start of the call.
     answer: after each turn.

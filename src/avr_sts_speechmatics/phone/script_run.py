@@ -154,7 +154,7 @@ class Performance:
             )
 
     def _spoken_for(self) -> float:
-        """How long the agent has spoken since the caller's last turn (s)."""
+        """Time that the agent has spoken since the caller's last turn (s)."""
         now, since = self._call.now(), self._call.turns[-1].spoken_at if self._call.turns else 0.0
         spans = ((max(u.start, since), min(u.end, now)) for u in self._call.tape.utterances)
         return sum(max(0.0, end - start) for start, end in spans)
@@ -240,7 +240,7 @@ class Performance:
             self._call.note_answer()
 
     def _ending(self) -> str:
-        """How the call has ended, a key of `script.ENDED`; "" during the call."""
+        """The way in which the call has ended, a key of `script.ENDED`; "" during the call."""
         ended = self._call.ended
         if ended in ("", HUNG_UP):
             return "caller" if ended else ""

@@ -19,8 +19,7 @@ log = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 2.0
-"""How long a closed session waits for the client's close frame (s); it counts as a call
-meanwhile."""
+"""Time that a closed session waits for the close frame (s); the session still counts as a call."""
 MAX_MESSAGE_BYTES = 1 << 20
 
 

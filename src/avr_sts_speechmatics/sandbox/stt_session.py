@@ -31,7 +31,7 @@ BROKEN = 1006
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a session ends.
+    """The end of a session.
 
     close: close code; None breaks the connection without a close frame.
     error: Error message to send first; None for no message.
