@@ -1,7 +1,7 @@
 """One call, from its first frame to its last.
 
-A call is one task group: the STT stream, the reply under way and the watch over a quiet line live in
-it and end with it. A call has no rules of its own. Whatever happens becomes an event for the
+A call is one task group: the STT stream, the reply under way and the watch over a quiet line live
+in it and end with it. A call has no rules of its own. Whatever happens becomes an event for the
 dialogue, and whatever is done is a command of the dialogue; the call carries audio to the
 recogniser, text to the voice and frames to the line.
 
