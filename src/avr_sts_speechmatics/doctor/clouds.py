@@ -1,7 +1,7 @@
-"""STT, voices and models: each does the smallest piece of real work for the product's client.
+"""STT, TTS and LLM: each service does the smallest piece of real work for the product's client.
 
-The recogniser hears half a second of silence, a voice or a model says a word. A failure is a
-ServiceError; `advice_for` says what to do about it.
+The recogniser takes half a second of silence; a voice speaks and a model writes one word. A failure
+is a ServiceError; `advice_for` says what to do about it.
 """
 
 import re
@@ -77,7 +77,11 @@ _FOREIGN = (
 
 
 def advice_for(what: str, failure: str) -> str:
-    """What to do about a failure of one of these services, by its words."""
+    """What the operator can do about a failure.
+
+    what: the service, such as "stt".
+    failure: text of the error.
+    """
     for sign, advice in _ADVICE.get(what, ()):
         if re.search(sign, failure):
             return advice
@@ -88,7 +92,7 @@ def advice_for(what: str, failure: str) -> str:
 
 
 async def stt(recogniser: Recogniser) -> Check:
-    """Whether a recogniser takes audio. Raises ServiceError."""
+    """Check that a recogniser takes audio. Raises ServiceError."""
     tried = await recogniser.try_out()
     check = answered("stt", f"{tried.what} listens", tried.took_s)
     return replace(check, advice=check.advice or tried.advice)
@@ -99,9 +103,14 @@ async def stt(recogniser: Recogniser) -> Check:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """A voice that some agent has, or that stands by.
+    """A voice that some agent has, or that takes over.
 
-    has_no_key: where one is needed. foreign: languages it is to speak, and cannot.
+    what: name of the check.
+    name: the vendor's name for the voice.
+    url: base address of the TTS service.
+    voice: the client to ask.
+    has_no_key: the service needs a key and none is set.
+    foreign: languages of agents that the voice cannot speak.
     """
 
     what: str
@@ -113,8 +122,11 @@ class Speaker:
 
 
 def speakers(chosen: Settings, agents: Agents, alone: Voices) -> Iterator[Speaker]:
-    """The voices calls may have, except the sandbox's. alone: from `voices_alone`."""
-    # Which engine speaks for an agent is `Voices`' own decision.
+    """The voices that calls may have, except the sandbox's.
+
+    alone: from `voices_alone`.
+    """
+    # `Voices` decides which vendor speaks for an agent.
     deciding = Voices(chosen, chosen.tts_url or "", chosen.speechmatics_api_key, {})
     languages: dict[tuple[Engine, str], set[str]] = {}
     for agent in agents.all:
@@ -135,13 +147,13 @@ def speakers(chosen: Settings, agents: Agents, alone: Voices) -> Iterator[Speake
 
 
 def voices_alone(chosen: Settings) -> Voices:
-    """Voices for which no other one steps in: a failure is to be seen. Close it."""
+    """Voices without a second voice, so that a failure is seen. The caller closes them."""
     without = replace(chosen, voice_fallback=None)
     return Voices(without, chosen.tts_url or "", chosen.speechmatics_api_key, {})
 
 
 async def voice(speaker: Speaker) -> Check:
-    """Whether a voice says a word, to its end."""
+    """Check that a voice speaks a word to its end. Raises ServiceError."""
     if speaker.has_no_key:
         return Check(speaker.what, "failed", "there is no key, so it was not asked", _NO_KEY)
     begun = time.monotonic()
@@ -149,7 +161,7 @@ async def voice(speaker: Speaker) -> Check:
         await anext(audio)
         took = time.monotonic() - begun
         async for _ in audio:
-            """To the end: it might break off."""
+            """Read to the end: the voice might break off."""
     found = answered(speaker.what, "speaks", took)
     if speaker.foreign and found.state == "ok":
         detail = f"speaks English only, and is to speak {', '.join(speaker.foreign)}"
@@ -161,18 +173,18 @@ async def voice(speaker: Speaker) -> Check:
 
 
 def models(chosen: Settings, agents: Agents) -> tuple[str, ...]:
-    """Those calls may have; the settings' own where a script answers."""
+    """Models that calls may have; only the model of the settings where the receptionist answers."""
     if not chosen.has_llm:
         return (chosen.openai_model,)
     return tuple(dict.fromkeys(agent.model or chosen.openai_model for agent in agents.all))
 
 
-async def llm(chosen: Settings, mind: Llm, model: str) -> Check:
-    """Whether a model says a word."""
+async def llm(chosen: Settings, client: Llm, model: str) -> Check:
+    """Check that a model answers with a word. Raises ServiceError."""
     begun = time.monotonic()
     question = (Message("user", "Are you there?"),)
     brief = Brief("Answer with one word.", model=model)
-    async with aclosing(mind.reply(brief, question)) as words:
+    async with aclosing(client.reply(brief, question)) as words:
         said = await anext(words, "")
         took = time.monotonic() - begun
     if not chosen.has_llm:
