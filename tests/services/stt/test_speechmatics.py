@@ -86,3 +86,21 @@ async def test_a_refusal_that_is_final_is_not_tried_again(
         assert failed.value.service == "stt"
         assert "a-key" not in str(failed.value)
         assert len(cloud.received.sessions) <= 1
+
+
+async def test_calls_whose_first_sessions_are_refused_side_by_side_both_go_on() -> None:
+    async with running_sandbox() as cloud:
+        cloud.faults.add(RefuseRate(count=None))
+        stt = speechmatics(cloud)
+        async with listening(cloud, stt) as one, listening(cloud, stt) as other:
+            await asyncio.gather(one.speak(bytes(16_000)), other.speak(bytes(16_000)))
+            await cloud.received.until(
+                lambda: sum(len(made.audio) == 32_000 for made in cloud.received.sessions) == 2
+            )
+            rates = [
+                made.start["audio_format"]["sample_rate"]
+                for made in cloud.received.sessions
+                if made.start is not None
+            ]
+            assert sorted(rates) == [8000, 8000, 16_000, 16_000]
+            assert one.notes.of("lost") == other.notes.of("lost") == []

@@ -120,12 +120,17 @@ class SpeechmaticsStt:
             raise ServiceError("stt", "audio is not acknowledged", retryable=True)
         return session.started_at - begun
 
-    def _rate_refused(self) -> ServiceError | None:
-        """The service refuses the sample rate: raise it, once for the process."""
-        if self.rate != RATE:
+    def _rate_refused(self, rate: int) -> ServiceError | None:
+        """The service refused the sample rate `rate` (Hz) of a session.
+
+        Returns the error that ends the session; None if no other rate is left. Several sessions
+        may be refused side by side: the rate of each decides, not what the process uses by now.
+        """
+        if rate != RATE:
             return None
-        self.rate = 2 * RATE
-        _log.info("stt: 8000 Hz is refused, sending 16000 Hz from now on")
+        if self.rate == RATE:
+            self.rate = 2 * RATE
+            _log.info("stt: 8000 Hz is refused, sending 16000 Hz from now on")
         return OpenAnotherSession("the sample rate is refused")
 
     def _start_message(self) -> bytes:

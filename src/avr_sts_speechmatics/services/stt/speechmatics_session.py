@@ -103,7 +103,8 @@ class Session(WSListener):
     rate: sample rate that is sent (Hz).
     start: the StartRecognition message, with the same rate.
     listener: takes the reports.
-    rate_refused: is called when the service refuses `rate`; may return the error to end with.
+    rate_refused: is called with `rate` when the service refuses that rate; may return the error to
+        end with.
 
     frames: audio frames sent so far.
     acknowledged: audio frames that the service confirmed so far.
@@ -117,7 +118,7 @@ class Session(WSListener):
         rate: int,
         start: bytes,
         listener: SessionListener,
-        rate_refused: Callable[[], ServiceError | None] = lambda: None,
+        rate_refused: Callable[[int], ServiceError | None] = lambda rate: None,
     ) -> None:
         self._url = url
         self._headers = headers
@@ -286,7 +287,7 @@ class Session(WSListener):
     def _take_error(self, message: ServerMessage) -> None:
         kind = message.type
         if kind == "invalid_audio_type" and self.started_at is None and self._error is None:
-            self._error = self._rate_refused()
+            self._error = self._rate_refused(self._rate)
         quota = "quota" in kind
         self._fail(
             f"{kind}: {message.reason}",
