@@ -1,4 +1,4 @@
-"""Who answers a call: what the operator decided of it, or another service said."""
+"""An agent as it is for one call: instructions, manners, voice, language, model and tools."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,18 +10,18 @@ from avr_sts_speechmatics.settings import checks as check
 from avr_sts_speechmatics.values import VocabEntry
 
 Engine = Literal["speechmatics", "openai"]
-"""Who makes a voice."""
+"""The TTS service that makes a voice."""
 
 
 class VoiceChoice(NamedTuple):
-    """What was asked for of a voice; None: nothing was, the settings decide."""
+    """A requested voice. A field that is None falls back to the settings."""
 
     engine: Engine | None = None
     name: str | None = None
 
 
 class Voicing(NamedTuple):
-    """All that decides how a phrase sounds, so that it can be kept."""
+    """Everything that decides how a phrase sounds. Agents with equal values share kept phrases."""
 
     engine: Engine | None
     voice: str | None
@@ -32,11 +32,15 @@ class Voicing(NamedTuple):
 class Agent:
     """One agent, as it is for one call.
 
-    name: for logs; "default" for the one of the settings. instructions: with `{from}` and the like.
-    manners: among them the welcome. voice: its name, or None for the one of the settings.
-    voice_engine: whose voice; None where the settings decide, by the language.
-    language: of the caller, as Speechmatics names it. model: None for the one of the settings.
-    tools: names of those it may use, None for all.
+    name: name in logs; "default" for the agent made of the settings.
+    instructions: instructions for the model, with placeholders such as `{from}`.
+    manners: how the agent behaves, including the welcome.
+    language: language of the caller, as a Speechmatics code.
+    voice: name of the voice; None for the voice of the settings.
+    voice_engine: TTS service of the voice; None if the settings choose it by the language.
+    vocabulary: words that callers are likely to say, for the STT.
+    model: name of the LLM; None for the model of the settings.
+    tools: names of the tools that the agent may use; None for all tools.
     """
 
     name: str
@@ -55,9 +59,9 @@ class Agent:
 
 
 def voice_choice(value: object) -> VoiceChoice:
-    """From `sarah`, a voice of Speechmatics, or `{engine: openai, name: alloy}`.
+    """Parse `sarah` (a Speechmatics voice) or `{engine: openai, name: alloy}`.
 
-    Without a name the engine's own setting decides. Raises Wrong.
+    If the mapping has no name, the engine's own setting chooses the voice. Raises InvalidValue.
     """
     if isinstance(value, str) and value.strip():
         return VoiceChoice("speechmatics", check.voice(value.strip()))

@@ -1,20 +1,20 @@
-"""How an agent is written: one YAML file, of which every mistake is found before the first call.
+"""Agent files: one YAML file for each agent, checked completely when the service starts.
 
     instructions: |                   # or instructions_file: a text file beside this one
       You are the host of a small restaurant. ...
     welcome: Good evening, Riverside Restaurant.
-    voice: theo                       # of Speechmatics, or {engine: openai, name: alloy}
+    voice: theo                       # a Speechmatics voice, or {engine: openai, name: alloy}
     language: en
     vocabulary: [Brandvoll, {content: Siobhan, sounds_like: [shiv awn]}]
     model: gpt-6-luna
     tools: [avr_transfer]             # absent: all; []: none
     numbers: [600, _61X]              # called numbers and dial patterns
     manners:
-      no_input_s: 10                  # names and units of the settings, in small letters
-      fillers: [One moment.]          # and what is said when
+      no_input_s: 10                  # a setting, named in small letters, with the same unit
+      fillers: [One moment.]          # phrases of the agent
 
-What is not written comes from the settings; so a value here is checked by the check that its
-setting has. Which agent answers a call is decided by `agents`.
+A key that is absent takes its value from the settings, so each value is checked by the check of the
+setting with the same meaning. The module `agents` decides which agent answers a call.
 """
 
 import difflib
@@ -38,7 +38,7 @@ KEYS = (
 )
 
 _WELCOME = "speechmatics_welcome_message"
-"""The setting of the key `welcome`, which does not stand under `manners`."""
+"""The setting behind the key `welcome`, which is not a key of `manners`."""
 
 TUNABLE = tuple(
     name
@@ -55,10 +55,19 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class WrittenAgent:
-    """What a file says of an agent, and no more; None, and nothing in a mapping: nothing.
+    """One agent as written in its file.
 
-    settings: values of the settings it has of its own. phrases: of the fields of Manners.
-    lines: the line of each key, for what can only be checked later.
+    A value that the file does not set is None; a mapping holds only the keys that the file sets.
+
+    path: the file.
+    lines: line number of each key, for errors that are found later.
+    settings: values that the agent sets instead of the settings, by name of the setting.
+    phrases: phrases of the agent, by field of Manners.
+    instructions: text written in the file itself.
+    instructions_file: text file that the agent file names.
+    voice: the requested voice.
+    tools: names of the tools that the agent may use.
+    numbers: called numbers and dial patterns, as written.
     """
 
     path: Path
@@ -76,19 +85,19 @@ class WrittenAgent:
         return self.path.stem
 
     def where(self, key: str) -> str:
-        """File, line and key, as an error begins."""
+        """The beginning of an error: file, line and key."""
         return f"{self.path}, line {self.lines[key]}: {key}"
 
 
 def read_agent(path: Path, mistakes: list[str]) -> WrittenAgent | None:
-    """Read a file. Its mistakes are added to `mistakes`, a sentence each."""
+    """Read a file. Adds one sentence to `mistakes` for each mistake in the file."""
     try:
         raw = parse_yaml(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         mistakes.append(f"{path}: cannot be read ({error.strerror}).")
         return None
     except UnicodeDecodeError:
-        mistakes.append(f"{path}: not a text in UTF-8; save it as UTF-8.")
+        mistakes.append(f"{path}: not text in UTF-8; save the file as UTF-8.")
         return None
     except YamlError as error:
         mistakes.append(f"{path}, {error}; write the agent as YAML.")
@@ -99,7 +108,9 @@ def read_agent(path: Path, mistakes: list[str]) -> WrittenAgent | None:
     agent = _Part(raw, path, "", mistakes)
     agent.only(KEYS)
     if "instructions" in raw and "instructions_file" in raw:
-        agent.complain("instructions_file", "instructions are given too; take one of them out")
+        agent.complain(
+            "instructions_file", "instructions are given too; remove one of the two keys"
+        )
     own = {
         _WELCOME: agent.take("welcome", _welcome),
         "speechmatics_language": agent.take("language", _by_setting("speechmatics_language")),
@@ -127,7 +138,13 @@ def read_agent(path: Path, mistakes: list[str]) -> WrittenAgent | None:
 
 
 class _Part:
-    """A mapping of the file, being read. where: what stands before its keys in errors."""
+    """A mapping of the file while it is read.
+
+    raw: the mapping.
+    path: the file.
+    where: prefix of the mapping's keys in errors, such as "manners.".
+    mistakes: receives one sentence for each mistake.
+    """
 
     def __init__(self, raw: YamlMapping, path: Path, where: str, mistakes: list[str]) -> None:
         self._raw = raw
@@ -136,7 +153,7 @@ class _Part:
         self._mistakes = mistakes
 
     def take(self, key: str, check: Callable[[object], _T]) -> _T | None:
-        """The value of a key; None if it is not there, or wrong: then that is a mistake."""
+        """Return the checked value of a key; None if the key is absent or its value is wrong."""
         if key not in self._raw:
             return None
         value = self._raw[key]
@@ -147,7 +164,7 @@ class _Part:
             return None
 
     def only(self, allowed: Sequence[str]) -> None:
-        """Whatever else stands there is a mistake."""
+        """Report each key that is not in `allowed` as a mistake."""
         for key in self._raw.keys() - set(allowed):
             near = difflib.get_close_matches(key.lower(), allowed, n=1)
             meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(allowed)}"
@@ -164,7 +181,7 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_setting(name: str) -> Callable[[object], Any]:
-    """The check that a setting has; a list stands for what the setting separates by commas."""
+    """Return the check of a setting. A YAML list is accepted for comma-separated values."""
     parse, may_be_empty = DECLARATIONS[name].parse, DECLARATIONS[name].may_be_empty
 
     def check(value: object) -> Any:
@@ -180,7 +197,7 @@ def _by_setting(name: str) -> Callable[[object], Any]:
 def _text(value: object) -> str:
     text = value.strip() if isinstance(value, str) else ""
     if not text:
-        raise InvalidValue("give one text, or take the key out")
+        raise InvalidValue("give one text, or remove the key")
     return text
 
 
@@ -197,19 +214,19 @@ def _bounded(text: str) -> str:
 def _phrase(value: object) -> str:
     text = _bounded(_text(value))
     if has_placeholders(text):
-        # It is kept as speech, the same for all callers.
+        # A phrase is synthesised once and kept for all callers.
         raise InvalidValue("facts of the call can stand in the instructions and the welcome only")
     return text
 
 
 def _each(check: Callable[[object], _T]) -> Callable[[object], tuple[_T, ...]]:
-    """For a list of which every item holds; one item alone is a list of one."""
+    """Return a check that applies `check` to every item; a single item counts as a list of one."""
 
     def check_all(value: object) -> tuple[_T, ...]:
         if not isinstance(value, list):
             return (check(value),)
         if not value:
-            raise InvalidValue("give at least one, or take the key out")
+            raise InvalidValue("give at least one, or remove the key")
         return tuple(_items(check, value))
 
     return check_all
@@ -220,7 +237,7 @@ def _items(check: Callable[[object], _T], values: list[object]) -> Iterator[_T]:
         try:
             yield check(value)
         except InvalidValue as wrong:
-            raise InvalidValue(f"{shown(value)}, number {number} of it: {wrong}") from None
+            raise InvalidValue(f"item {number}, {shown(value)}: {wrong}") from None
 
 
 def _mapping(value: object) -> YamlMapping:
@@ -238,7 +255,9 @@ def _vocabulary(value: object) -> tuple[VocabEntry, ...]:
 def _word(value: object) -> VocabEntry:
     if isinstance(value, dict):
         if "content" not in value or value.keys() - {"content", "sounds_like"}:
-            raise InvalidValue(f"a word of {', '.join(value)}; it has content and sounds_like")
+            raise InvalidValue(
+                f"a word has the keys {', '.join(value)}; give content and sounds_like"
+            )
         alike = _each(_text)(value["sounds_like"]) if "sounds_like" in value else ()
         return VocabEntry(_text(value["content"]), alike)
     return VocabEntry(_text(value))
@@ -246,12 +265,12 @@ def _word(value: object) -> VocabEntry:
 
 def _tools(value: object) -> frozenset[str]:
     if not isinstance(value, list):
-        raise InvalidValue("give a list of names, [] for none; without the key all may be used")
+        raise InvalidValue("give a list of names, [] for none; remove the key to allow all tools")
     return frozenset(_items(tool_name, value))
 
 
 def _numbers(value: object) -> tuple[str, ...]:
-    """Also `600, 610`, which is one text to YAML."""
+    """Parse a list of numbers; `600, 610`, which YAML reads as one text, is accepted too."""
     return tuple(_text(part) for text in _each(_text)(value) for part in text.split(","))
 
 

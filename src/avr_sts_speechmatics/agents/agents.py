@@ -2,17 +2,17 @@
 
     the call has                      | answered by
     ----------------------------------+---------------------------------------------------------
-    `?agent=<name>`                   | that agent; if there is none: the default, and a warning
-    a called number that an agent has | that agent: a number itself before a pattern
+    `?agent=<name>`                   | that agent; if it is unknown, the default, with a warning
+    a called number that an agent has | that agent; numbers are compared before patterns
     neither                           | `default.yaml`, or else the agent made of the settings
 
-The called number is the first of NUMBER_FACTS that an agent has. An agent's own instructions stand;
-one without takes those of the settings: SPEECHMATICS_INSTRUCTIONS, or else what
-SPEECHMATICS_URL_INSTRUCTIONS says for this call, or else SPEECHMATICS_FILE_INSTRUCTIONS, or else
-the default text. [AVR protocol, 10]
+The called number is the first of NUMBER_FACTS that belongs to an agent. An agent without
+instructions of its own takes the first available of SPEECHMATICS_INSTRUCTIONS, the reply of
+SPEECHMATICS_URL_INSTRUCTIONS for this call, SPEECHMATICS_FILE_INSTRUCTIONS and the default text.
+[AVR protocol, 10]
 
-Files of instructions are read again when they change. The agents themselves are read once, at the
-start: there a mistake is seen by whoever made it, and each voice has time for its phrases.
+Instruction files are read again when they change. Agent files are read once, when the service
+starts: the operator sees mistakes at once, and the phrases can be synthesised before a call.
 """
 
 import difflib
@@ -42,21 +42,25 @@ AGENT_FACT = "agent"
 """The fact of a call that names its agent."""
 
 NUMBER_FACTS = ("to", "dnid", "did", "exten", "called")
-"""The facts of a call that may be the number called, as dialplans name them."""
+"""The facts of a call that may hold the called number, as dialplans name them."""
 
 DEFAULT = "default"
 
 _TONGUE_OF_MANNERS = "en"
-"""What language the phrases of `Manners` are in."""
+"""Language of the built-in phrases of `Manners`."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An agent. asks: whether the web service is asked for its instructions; file: whose text
-    they are otherwise; with neither they stand in the agent. written: None if it is made of the
-    settings."""
+    """An agent and the source of its instructions.
+
+    agent: the agent; its instructions are final if there is neither a service nor a file.
+    asks: True if the web service is asked for the instructions of each call.
+    file: file with the instructions, used when the web service is not asked or fails.
+    written: the agent file; None if the agent is made of the settings.
+    """
 
     agent: Agent
     asks: bool
@@ -67,7 +71,7 @@ class _Entry:
 class Agents:
     """All agents of the process. Made by `load`.
 
-    warnings: what the operator should know, a sentence each.
+    warnings: problems that do not stop the start, one sentence each.
     """
 
     def __init__(
@@ -85,7 +89,7 @@ class Agents:
 
     @classmethod
     def load(cls, settings: Settings) -> "Agents":
-        """Read and check everything.
+        """Read and check the settings and all agent files.
 
         Raises SettingsError with all mistakes, each with its file, line and key.
         """
@@ -113,7 +117,7 @@ class Agents:
         return tuple(entry.agent for entry in self._entries.values())
 
     def phrases(self) -> dict[Voicing, tuple[str, ...]]:
-        """All that should be kept as speech; not what facts of a call make another each time."""
+        """Phrases to keep as speech, by voicing; without phrases that contain facts of a call."""
         kept: dict[Voicing, dict[str, None]] = {}
         for agent in self.all:
             said = (text for text in agent.manners.phrases if text and not has_placeholders(text))
@@ -121,29 +125,30 @@ class Agents:
         return {voicing: tuple(texts) for voicing, texts in kept.items()}
 
     def strange_tools(self, known: Collection[str]) -> Iterator[str]:
-        """A sentence for each tool an agent may use that is not among `known`."""
+        """Yield one error for each tool name in an agent file that is not in `known`."""
         for entry in self._entries.values():
             for tool in sorted((entry.agent.tools or frozenset()) - set(known)):
                 assert entry.written is not None  # the settings name no tools
                 near = difflib.get_close_matches(tool, known, n=1)
-                meant = f"did you mean {near[0]}?" if near else "take it out, or add the tool."
+                meant = f"did you mean {near[0]}?" if near else "remove the name, or add the tool."
                 yield f"{entry.written.where('tools')}: there is no tool '{tool}'; {meant}"
 
     def for_call(self, caller: Caller) -> Agent:
-        """Who answers this call, before the web service has been asked. Does not wait."""
+        """Choose the agent of a call without asking the web service. Does not wait."""
         entry = self._entries[self._name_for(caller.facts)]
         if entry.file is None:
             return entry.agent
         return replace(entry.agent, instructions=entry.file.text())
 
     def needs_brief(self, agent: Agent) -> bool:
-        """Whether `brief` would ask; otherwise it gives the agent back at once."""
+        """Whether `brief` asks the web service; otherwise `brief` returns the agent at once."""
         return self._entries[agent.name].asks
 
     async def brief(self, agent: Agent, caller: Caller) -> Agent:
-        """The agent with what the web service says for this call, or unchanged if it fails.
+        """Ask the web service for the instructions of this call and apply them to the agent.
 
-        Takes `instructions.ASK_S` at most. Cancelling is safe.
+        Returns the agent unchanged if the web service fails. Takes at most `instructions.ASK_S`.
+        Cancelling is safe.
         """
         if self._service is None or not self.needs_brief(agent):
             return agent
@@ -178,8 +183,8 @@ class Agents:
         if language not in self._warned:
             self._warned.add(language)
             _log.warning(
-                "SPEECHMATICS_URL_INSTRUCTIONS: calls are told language %s, but the phrases of "
-                "agent %s are in %s; write an agent in that language and call it by ?agent=",
+                "SPEECHMATICS_URL_INSTRUCTIONS: the reply sets language %s, but the phrases of "
+                "agent %s are in %s; write an agent in that language and select it by ?agent=",
                 language,
                 agent.name,
                 agent.language,
@@ -191,7 +196,7 @@ class Agents:
                 return name
             near = difflib.get_close_matches(name, self._entries, n=1)
             meant = f"; did you mean {near[0]}?" if near else ""
-            _log.warning("there is no agent %.40r: the default one answers%s", name, meant)
+            _log.warning("there is no agent %.40r: the default agent answers%s", name, meant)
             return DEFAULT
         for fact in NUMBER_FACTS:
             if claimed := self._numbers.agent_of(facts.get(fact, "")):
@@ -200,8 +205,8 @@ class Agents:
 
 
 def _read_all(folder: Path, mistakes: list[str]) -> "list[WrittenAgent]":
-    """The agents of a folder, by name. What is wrong is added to `mistakes`."""
-    # YAML takes a while to load, and most services have one agent.
+    """Read the agents of a directory, sorted by name. Adds each mistake to `mistakes`."""
+    # Importing YAML takes time, and most installations have one agent and no file.
     from avr_sts_speechmatics.agents.agent_file import read_agent
 
     try:
@@ -214,13 +219,13 @@ def _read_all(folder: Path, mistakes: list[str]) -> "list[WrittenAgent]":
         mistakes.append("no agent in it; write one as a file such as support.yaml.")
     for path in paths:
         if path.suffix == ".yml" and path.with_suffix(".yaml") in paths:
-            mistakes.append(f"{path}: {path.stem}.yaml is there too; an agent has one file.")
+            mistakes.append(f"{path}: {path.stem}.yaml exists too; keep one of the two files.")
     agents = [read_agent(path, mistakes) for path in paths]
     return [agent for agent in agents if agent is not None]
 
 
 def _agent(settings: Settings, written: "WrittenAgent | None" = None) -> Agent:
-    """An agent with its own values, and the settings' where it has none."""
+    """Make an agent: values of its file where they are set, else values of the settings."""
     own = settings if written is None else replace(settings, **written.settings)
     agent = Agent(
         name=DEFAULT,
@@ -244,7 +249,7 @@ def _agent(settings: Settings, written: "WrittenAgent | None" = None) -> Agent:
 
 
 def _sources(settings: Settings) -> tuple[InstructionsFile | None, InstructionsService | None]:
-    """The file and the web service of the settings, where they count. Raises SettingsError."""
+    """Open the instruction sources of the settings that are in use. Raises SettingsError."""
     if settings.speechmatics_instructions is not None:
         return None, None
     path, url = settings.speechmatics_file_instructions, settings.speechmatics_url_instructions
@@ -256,7 +261,7 @@ def _sources(settings: Settings) -> tuple[InstructionsFile | None, InstructionsS
 
 
 def _unused(settings: Settings) -> Iterator[str]:
-    """Warnings of sources that another one hides."""
+    """Yield a warning for each source that SPEECHMATICS_INSTRUCTIONS overrides."""
     if settings.speechmatics_instructions is None:
         return
     for name in ("speechmatics_url_instructions", "speechmatics_file_instructions"):
@@ -265,7 +270,7 @@ def _unused(settings: Settings) -> Iterator[str]:
 
 
 def _foreign(settings: Settings, entries: Collection[_Entry]) -> Iterator[str]:
-    """Warnings of agents that would say something in another language than their own."""
+    """Yield a warning for each agent with phrases in a language that is not the agent's."""
     for entry in entries:
         language, written = entry.agent.language, entry.written
         missing = ", ".join(_missing(entry, settings.speechmatics_language))
@@ -277,12 +282,15 @@ def _foreign(settings: Settings, entries: Collection[_Entry]) -> Iterator[str]:
         elif missing and written is not None:
             yield (
                 f"{written.path}: language is {language}, but some phrases of the agent are in "
-                f"another; write {missing}."
+                f"another language; write {missing}."
             )
 
 
 def _missing(entry: _Entry, usual: str) -> Iterator[str]:
-    """What an agent does not say in its own language. usual: the language of the settings."""
+    """Yield the keys whose phrases are not in the agent's language.
+
+    usual: language of the settings, in which an inherited welcome is written.
+    """
     agent, written = entry.agent, entry.written
     inherits = written is not None and "speechmatics_welcome_message" not in written.settings
     if inherits and agent.manners.welcome and _tongue(agent.language) != _tongue(usual):
@@ -295,5 +303,5 @@ def _missing(entry: _Entry, usual: str) -> Iterator[str]:
 
 
 def _tongue(language: str) -> str:
-    """`en` of `en-GB` and `en_US`."""
+    """The primary language: `en` of `en-GB` and `en_US`."""
     return language.lower().replace("_", "-").split("-")[0]

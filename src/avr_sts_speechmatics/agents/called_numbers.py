@@ -1,8 +1,8 @@
-"""Which agent has a called number.
+"""Called numbers: finds the agent that a number belongs to.
 
-Dialplans and trunks write the same number in several ways (`+49 30 1234-5`, `493012345`), so what
-people put between digits does not count, nor does a plus. A dial pattern (`_5XXX`) is Asterisk's;
-it is asked after the numbers themselves, in the order of the agents' names.
+Dialplans and trunks write one number in several ways (`+49 30 1234-5`, `493012345`), so spaces,
+punctuation between digits and a leading plus are ignored. Asterisk's dial patterns (`_5XXX`) are
+tried after the plain numbers, in the order of the agents' names.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,9 @@ _BETWEEN_DIGITS = str.maketrans("", "", " -./()")
 class CalledNumbers:
     """The numbers of all agents.
 
-    Added to mistakes, with file and line: a number that two agents have, one that cannot be called.
+    agents: the agent files.
+    mistakes: receives a sentence with file and line for each number that two agents have and for
+        each number that cannot be called.
     """
 
     def __init__(self, agents: "Sequence[WrittenAgent]", mistakes: list[str]) -> None:
@@ -32,7 +34,7 @@ class CalledNumbers:
                 owner = owners.setdefault(number, agent)
                 if owner is not agent:
                     other = owner.where("numbers")
-                    mistakes.append(f"{agent.where('numbers')}: {written} is there too: {other}.")
+                    mistakes.append(f"{agent.where('numbers')}: {written} is taken: {other}.")
                 elif number.startswith("_"):
                     try:
                         self._patterns.append((agent.name, parse(number)))
@@ -47,7 +49,10 @@ class CalledNumbers:
                     )
 
     def agent_of(self, called: str) -> str | None:
-        """The name of the agent that has this number, if one has. Untrusted text is welcome."""
+        """Return the name of the agent that has this number, or None.
+
+        called: any text; it may be untrusted.
+        """
         number = _bare(called)
         if number in self._names:
             return self._names[number]
@@ -55,8 +60,8 @@ class CalledNumbers:
 
 
 def _bare(number: str) -> str:
-    """A number or a pattern without what does not count."""
+    """A number or a pattern without the characters that are ignored."""
     if number.startswith("_"):
-        # Its punctuation is the pattern's own.
+        # Punctuation has a meaning in a pattern.
         return "_" + number[1:].removeprefix("+")
     return number.translate(_BETWEEN_DIGITS).removeprefix("+")

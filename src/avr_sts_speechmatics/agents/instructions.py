@@ -1,9 +1,8 @@
-"""Where instructions come from outside the settings: a file that may change, and a web service.
+"""Sources of instructions outside the settings: a text file that may change, and a web service.
 
-A text given in the settings wins over the web service, that over the file, and the file over the
-default [AVR protocol, 10]; `agents` keeps that order. Here is how each source is read, how much of
-it is believed, and what goes on when it fails: a file that worked once goes on as it was, and of
-the web service an answer that is late, long or odd is no answer.
+The module `agents` chooses the source of a call [AVR protocol, 10]. This module reads and checks
+each source. If a file that was read once becomes unusable, its last good text stays in use. A reply
+of the web service that is late, too long or malformed is rejected as a whole.
 """
 
 import asyncio
@@ -27,10 +26,10 @@ DEFAULT_INSTRUCTIONS = (
     "thing at a time. If you did not understand, say so and ask. Never invent facts; if you do "
     "not know, say that and offer what you can do instead."
 )
-"""Instructions of an agent for which no source has any."""
+"""Instructions of an agent that has none from any source."""
 
 INSTRUCTIONS_MAX = 100_000
-"""Longest instructions (characters): models take little more, and the caller waits for each."""
+"""Longest instructions (characters). The model reads all of them before each answer."""
 
 WELCOME_MAX = 2_000
 """Longest welcome from the web service (characters): two minutes of speech."""
@@ -39,10 +38,10 @@ REPLY_MAX = 1_000_000
 """Longest reply of the web service (bytes)."""
 
 TOOLS_MAX = 100
-"""How many tools its reply may name."""
+"""Most tools that a reply of the web service may name."""
 
 ASK_S = 2.0
-"""How long the web service may take for all of its reply (s): somebody is on the line."""
+"""Longest time for the whole reply of the web service (s): the caller hears nothing yet."""
 
 _REDIRECTS = 3
 
@@ -50,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 
 def instructions_text(value: object) -> str:
-    """Instructions as they are used. Raises Wrong."""
+    """Check instructions and strip space around them. Raises InvalidValue."""
     text = value.strip() if isinstance(value, str) else ""
     if not text or len(text) > INSTRUCTIONS_MAX:
         raise InvalidValue(f"give a text of 1 to {INSTRUCTIONS_MAX} characters")
@@ -58,7 +57,10 @@ def instructions_text(value: object) -> str:
 
 
 class InstructionsFile:
-    """A text file that is read again when it has changed. Raises Wrong if it cannot be used now."""
+    """A text file that is read again when it has changed.
+
+    The constructor raises InvalidValue if the file cannot be used.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -67,28 +69,29 @@ class InstructionsFile:
         self._failing = False
 
     def text(self) -> str:
-        """What the file says now; what it said last if it is gone or of no use.
+        """Return the current text; the last good text if the file is missing or unusable.
 
-        Costs a look at the directory entry, and a read of a changed file: once a call, not more.
+        Blocks for one stat, and for one read if the file has changed: call it once in a call.
         """
         try:
             mark = self._look()
             if mark != self._mark:
                 self._text = self._read()
                 self._mark = mark
-                _log.info("%s has changed and counts from this call", self._path)
+                _log.info("%s has changed and is used from this call on", self._path)
         except InvalidValue as wrong:
             if not self._failing:
-                _log.warning("%s: %s; calls go on with what it said before", self._path, wrong)
+                _log.warning("%s: %s; calls continue with the previous text", self._path, wrong)
             self._failing = True
         else:
             self._failing = False
         return self._text
 
     def _look(self) -> tuple[int, int, int]:
-        """Another when the file is another: also where an editor or a mount puts one in its place.
+        """Identity of the file's content: mtime, size, inode.
 
-        Taken before reading, so that what changes meanwhile is seen by the next call.
+        The identity changes when the file is edited or replaced. It is taken before the read, so
+        the next call notices a change during the read.
         """
         try:
             entry = os.stat(self._path)
@@ -97,7 +100,7 @@ class InstructionsFile:
         return entry.st_mtime_ns, entry.st_size, entry.st_ino
 
     def _read(self) -> str:
-        most = 4 * INSTRUCTIONS_MAX  # bytes: no character has more than four
+        most = 4 * INSTRUCTIONS_MAX  # bytes; a UTF-8 character has at most four
         try:
             with self._path.open("rb") as file:
                 raw = file.read(most + 1)
@@ -105,12 +108,19 @@ class InstructionsFile:
         except OSError as error:
             raise InvalidValue(f"cannot be read ({error.strerror})") from error
         except UnicodeDecodeError as error:
-            raise InvalidValue("not a text in UTF-8") from error
+            raise InvalidValue("not text in UTF-8") from error
 
 
 @dataclass(frozen=True, slots=True)
 class Instructed:
-    """What the web service said of a call's agent; None: nothing."""
+    """The web service's reply for one call, checked.
+
+    instructions: instructions for the model.
+    welcome: welcome of this call; None if the reply has none.
+    voice: voice of this call; None if the reply has none.
+    language: Speechmatics code of the caller's language; None if the reply has none.
+    tools: names of the tools that the agent may use; None if the reply has none.
+    """
 
     instructions: str
     welcome: str | None
@@ -120,14 +130,15 @@ class Instructed:
 
 
 class NotInstructed(Exception):
-    """The web service gave nothing that can be used. The text has nothing of what it said."""
+    """The web service gave no usable reply. The text of the error quotes nothing of the reply."""
 
 
 class InstructionsService:
     """The web service of SPEECHMATICS_URL_INSTRUCTIONS.
 
-    url: asked by GET with the call's parameters behind it and its uuid in `X-AVR-UUID`.
-    within_s: how long everything may take (s). [AVR protocol, 10]
+    url: address of the service. A request is a GET with the facts of the call as query parameters
+        and the uuid of the call in the header `X-AVR-UUID`. [AVR protocol, 10]
+    within_s: longest time for the whole reply (s).
     """
 
     def __init__(self, url: str, *, within_s: float = ASK_S) -> None:
@@ -136,7 +147,7 @@ class InstructionsService:
         self._pool: aiohttp.ClientSession | None = None
 
     async def ask(self, caller: Caller) -> Instructed:
-        """What it says for this call. Raises NotInstructed; cancelling is safe."""
+        """Ask for the instructions of a call. Raises NotInstructed; cancelling is safe."""
         try:
             async with asyncio.timeout(self._within_s):
                 body = await self._get(caller)
@@ -145,7 +156,7 @@ class InstructionsService:
         except aiohttp.ClientConnectorError as error:
             raise NotInstructed(str(error)) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            # Texts of others may quote the address, in which the caller's number stands.
+            # The text of the error may quote the address, which contains the caller's number.
             raise NotInstructed(f"the request failed ({type(error).__name__})") from error
         return _checked(body)
 
@@ -155,8 +166,8 @@ class InstructionsService:
             self._pool = None
 
     async def _get(self, caller: Caller) -> bytes:
-        """The body of a good reply."""
-        # A parameter of the address, a token say, is not for callers to write again.
+        """Return the body of a reply with status 200. Raises NotInstructed."""
+        # A fact of the call must not replace a parameter of the address, such as a token.
         facts = {name: fact for name, fact in caller.facts.items() if name not in self._url.query}
         headers = {"X-AVR-UUID": caller.uuid, "Accept": "application/json"}
         async with self._session().get(
@@ -175,9 +186,9 @@ class InstructionsService:
         if self._pool is None:
             self._pool = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
-                # One caller's cookie would go along with the next caller's request.
+                # A cookie set for one caller would be sent with the next caller's request.
                 cookie_jar=aiohttp.DummyCookieJar(),
-                # Nothing that is small on the wire and huge in memory.
+                # A compressed reply may be small on the wire and huge in memory.
                 headers={"Accept-Encoding": "identity"},
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None),
@@ -186,7 +197,7 @@ class InstructionsService:
 
 
 class _Reply(msgspec.Struct):
-    """What is read of the reply; more in it is no fault."""
+    """The fields of the reply that are read; other fields are ignored."""
 
     system: str
     welcome: str | None = None
@@ -196,7 +207,7 @@ class _Reply(msgspec.Struct):
 
 
 def _checked(body: bytes) -> Instructed:
-    """A reply, checked. Raises NotInstructed."""
+    """Decode and check a reply. Raises NotInstructed."""
     try:
         reply = msgspec.json.decode(body, type=_Reply)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
@@ -222,7 +233,7 @@ def _checked(body: bytes) -> Instructed:
 
 
 def tool_name(value: object) -> str:
-    """The name of a tool. Raises Wrong."""
+    """Check the name of a tool. Raises InvalidValue."""
     if isinstance(value, str) and value:
         return check.name(value)
     raise InvalidValue("give the names of tools; [] for none")
