@@ -199,7 +199,7 @@ def test_instructions_of_a_file_beside_it(path: Path) -> None:
         ),
         (
             "vocabulary: [a, {sounds_like: b}]",
-            ", line 1: vocabulary: a list cannot be used: a mappi",
+            ", line 1: vocabulary: a list cannot be used: item 2",
         ),
         ("vocabulary: [{content: a, sound_like: b}]", ", line 1: vocabulary: a list cannot be us"),
         ("model: a b", ", line 1: model: 'a b' cannot be used: give a plain name"),
@@ -250,9 +250,8 @@ def test_all_mistakes_of_a_file_are_found_at_once(path: Path) -> None:
 def test_instructions_are_given_once(path: Path) -> None:
     (path.parent / "host.txt").write_text("You are the host.")
     _, mistakes = read(path, "instructions: Be kind.\ninstructions_file: host.txt")
-    assert mistakes == [
-        f"{path}, line 2: instructions_file: instructions are given too; remove one of the two keys."
-    ]
+    problem = "instructions are given too; remove one of the two keys."
+    assert mistakes == [f"{path}, line 2: instructions_file: {problem}"]
 
 
 def test_a_file_that_cannot_be_read_is_a_mistake(path: Path) -> None:

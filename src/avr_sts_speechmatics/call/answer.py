@@ -1,7 +1,7 @@
-"""One answer of the model, through all its rounds of tools, as a stream of text.
+"""One answer of the model, with all rounds of tools, as a stream of text.
 
-An answer may be begun before it is certain that it is wanted: then its stream is opened and its
-first piece fetched, and nothing is given out before `confirm`. What the model wrote meanwhile
+An answer may begin before it is certain that the caller's turn has ended. Then the stream is opened
+and the first piece fetched, but nothing is yielded before `confirm`. Further text of the model
 waits in the connection.
 """
 
@@ -15,9 +15,11 @@ from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
 
 
 class Answer:
-    """Text for the voice; between the rounds the tools run, wherever they run.
+    """The text of one answer. Between the rounds, the user of this class runs the tools.
 
-    ask: told the tools the model asks for, after all the text before them was taken.
+    llm: the model.
+    brief: instructions, tools and name of the model.
+    ask: called with the tools that the model requests, after all text before them was consumed.
     """
 
     def __init__(self, llm: Llm, brief: Brief, ask: Callable[[tuple[ToolCall, ...]], None]) -> None:
@@ -25,25 +27,26 @@ class Answer:
         self._brief = brief
         self._ask = ask
         self._confirmed = asyncio.Event()
-        self._asked: tuple[Brief, Sequence[Entry]] | None = None  # of the round to come
+        self._asked: tuple[Brief, Sequence[Entry]] | None = None  # for the next round
         self._may_go_on = asyncio.Event()
 
     def confirm(self) -> None:
-        """The answer is wanted."""
+        """Release the text: the caller's turn has ended as expected."""
         self._confirmed.set()
 
     def go_on(self, history: Sequence[Entry], *, tools: bool = True) -> None:
-        """Ask the model, at first or with the results of its tools.
+        """Send the first or the next request to the model.
 
-        tools: whether it may ask for any.
+        history: the conversation, with the results of the tools of the round before.
+        tools: True if the model may request tools.
         """
         self._asked = (self._brief if tools else replace(self._brief, tools=())), history
         self._may_go_on.set()
 
     async def text(self) -> AsyncGenerator[str | None, None]:
-        """Pieces of text, cut anywhere; None where what was said so far is to be spoken whole.
+        """Yield pieces of text, cut anywhere, and None where the text so far must be spoken now.
 
-        Raises ServiceError. Closing it stops the model at once.
+        Raises ServiceError. Closing the generator cancels the request to the model at once.
         """
         calls: list[ToolCall] = [ToolCall("", "", "")]
         while calls:
@@ -52,13 +55,13 @@ class Answer:
             assert self._asked is not None
             brief, history = self._asked
             calls = []
-            async with aclosing(self._llm.reply(brief, history)) as thoughts:
-                async for thought in thoughts:
+            async with aclosing(self._llm.reply(brief, history)) as pieces:
+                async for piece in pieces:
                     await self._confirmed.wait()
-                    if isinstance(thought, ToolCall):
-                        calls.append(thought)
+                    if isinstance(piece, ToolCall):
+                        calls.append(piece)
                     else:
-                        yield thought
+                        yield piece
             await self._confirmed.wait()
             if calls:
                 yield None

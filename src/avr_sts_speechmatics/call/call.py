@@ -1,14 +1,15 @@
 """One call, from its first frame to its last.
 
-A call is one task group: hearing, the reply being thought and spoken, and the watch over a quiet
-line live in it and die with it. It owns no rules: everything that happens becomes an event for the
-dialogue, everything that is done is a command of the dialogue. What is done here is only the
-carrying: audio to the recogniser, text to the voice, frames to the line.
+A call is one task group. The recogniser's session, the replies, the tools and the watch over a
+quiet line are its tasks and end with it. A call contains no rules: every happening becomes an event
+for the dialogue, and every action is a command of the dialogue. The call only connects the parts:
+audio goes to the recogniser, text to the voice, frames to the line.
 
-What is logged, measured or sent about a call is not done here either: events and commands are
-reported to observers, see `observer`. Until it is known who answers, `arrival` keeps what happens.
+A call logs, measures and sends no reports itself: events and commands go to observers, see
+`observer`. Until the agent is known, `arrival` keeps audio and events.
 
-The hot path, 50 times a second: `hear` gives the frame to the recogniser. No task, no queue.
+The hot path, 50 times a second, is `hear`: it passes the frame to the recogniser, without a task or
+a queue.
 """
 
 import asyncio
@@ -63,17 +64,22 @@ _GUESSED_CHARS_PER_SECOND = 14.0
 _log = logging.getLogger(__name__)
 
 current_call: ContextVar[str] = ContextVar("current_call", default="")
-"""Name of the call the running code belongs to, for the log."""
+"""Name of the call that the running code belongs to, for the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What calls are made of, for all calls of the process.
+    """The services that all calls of the process share.
 
-    voice_of: gives an agent's TTS and the phrases that are kept of its voice.
-    ambience: the sound of a room behind every agent, or None.
+    agents: all agents.
+    open_stt: opens an STT session for an agent; the listener receives what the STT recognises.
+    llm: the model.
+    voice_of: returns an agent's TTS and the kept phrases of that voice.
+    toolbox: the operator's tools.
+    departures: hangs up and transfers.
+    ambience: background noise for every call, or None.
     on_failure: value of the setting ON_FAILURE, carried out after the apology.
-    observers: gives the observers of a new call, in the order in which they receive reports.
+    observers: returns the observers of a new call, in the order in which they receive reports.
     """
 
     agents: Agents
@@ -88,7 +94,13 @@ class Services:
 
 
 class Call:
-    """See the module's text. Implements `line.CallerSide` and `SttListener`."""
+    """One call. Implements `line.CallerSide` and `SttListener`.
+
+    caller: the caller, with the facts of the call.
+    line: the transport's side of the call.
+    services: services shared by all calls.
+    clock: clock for a playout that is paced by this process.
+    """
 
     def __init__(self, caller: Caller, line: Line, services: Services, clock: PlayoutClock) -> None:
         self.caller = caller
@@ -96,11 +108,11 @@ class Call:
         self._services = services
         self._observers = Observers(services.observers(caller, line))
         self._arrival = Arrival(services.agents, caller)
-        self._hear: Callable[[bytes], None] = self._arrival.hear  # then the recogniser's
+        self._hear: Callable[[bytes], None] = self._arrival.hear  # later `hear` of the STT session
         pacing = Pacing(clock, services.ambience)
         self._playout = line.open_playout(pacing, self._utterance_finished)
-        self._driver: Driver | None = None  # until it is known who answers
-        self._texts: dict[int, str] = {}  # of what is not yet heard, by utterance
+        self._driver: Driver | None = None  # None until the agent is known
+        self._texts: dict[int, str] = {}  # text of each utterance not yet heard
         self._replies: dict[int, _Reply] = {}
         self._heard_bytes = 0
         self._timers = Timers(self._tell)
@@ -110,9 +122,9 @@ class Call:
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
-        """Live through the call; returns when nothing of it is left.
+        """Run the call to its end; when this returns, all tasks and timers of the call have ended.
 
-        A fault of our own ends this call loudly, and no other.
+        An unexpected exception is logged and ends this call only.
         """
         current_call.set(self.caller.uuid)
         self._audio_at = time.monotonic()
@@ -142,7 +154,7 @@ class Call:
         self._begin(await self._arrival.answering_agent())
 
     def _begin(self, agent: Agent) -> None:
-        """It is known who answers: the call begins for its agent."""
+        """Start the dialogue and the STT session with the agent that answers."""
         services, facts = self._services, self.caller.facts
         self._agent = agent
         tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
@@ -164,7 +176,7 @@ class Call:
         for event in self._arrival.hand_over_events():
             self._tell(event)
 
-    # --- the caller's side, told by the transport ----------------------------------------------
+    # --- the caller's side, called by the transport --------------------------------------------
 
     def hear(self, pcm: bytes) -> None:
         self._audio_at = time.monotonic()
@@ -181,7 +193,7 @@ class Call:
     def leave(self) -> None:
         self._over.set()
 
-    # --- what the recogniser hears -------------------------------------------------------------
+    # --- reports of the recogniser -------------------------------------------------------------
 
     def speech_started(self, at: float) -> None:
         self._tell(ev.CallerSpeechStarted())
@@ -220,7 +232,7 @@ class Call:
     # --- the dialogue --------------------------------------------------------------------------
 
     def _tell(self, event: ev.Event) -> None:
-        # A session that is being closed still reports what it heard; nobody is there to answer.
+        # A session still reports recognised words while it is closed; the call is over by then.
         if self._over.is_set():
             return
         if self._driver is None:
@@ -231,7 +243,7 @@ class Call:
         try:
             self._driver.tell(event)
         except Exception as error:
-            # Told by a timer or a socket, where nobody of this call would see it: `run` shall.
+            # Raised in a timer or a socket callback, outside the call's tasks: `run` raises it.
             self._fault = error
             self._over.set()
 
@@ -285,7 +297,7 @@ class Call:
         self._start(number, _Reply(answer), answer.text())
 
     def _answer(self, number: int) -> Answer | None:
-        """The model's answer under way in a reply."""
+        """Return the model's answer of a running reply; None for a fixed text."""
         reply = self._replies.get(number)
         return None if reply is None else reply.answer
 
@@ -307,18 +319,18 @@ class Call:
 
     def _utterance_finished(self, played: Played) -> None:
         share = self._share(played)
-        if played.total is None:  # the voice broke off
+        if played.total is None:  # the TTS failed in the middle of the utterance
             self._tell(ev.UtteranceDropped(played.number, share))
         else:
             self._tell(ev.UtterancePlayed(played.number))
         self._speaker.played(played.number)
 
     def _share(self, played: Played) -> float:
-        """Share of an utterance's audio that was heard (0..1), as it is written down."""
+        """Return the share of an utterance's audio that was heard, 0 to 1, and report it."""
         text = self._texts.pop(played.number, "")
         total = played.total
         if total is None:
-            # The voice had not finished it: guess its length by its letters.
+            # The TTS had not finished the utterance: estimate the length from the text.
             total = int(len(text) / _GUESSED_CHARS_PER_SECOND * RATE)
         share = min(1.0, played.samples / total) if total else 0.0
         self._observers.event(UtteranceHeard(played.number, played.first_sent, share))
@@ -345,7 +357,7 @@ class Call:
         self._tell(ev.ToolDone(number, result, failed))
 
     async def _end(self, error: str | None, *, hang_up: bool) -> None:
-        """End the phone call as far as it can be ended, then the line."""
+        """Carry out ON_FAILURE or the hangup, then close the line."""
         if error is not None:
             self._send_error(error)
         services = self._services
@@ -376,14 +388,18 @@ class Call:
 
 @dataclass(slots=True, eq=False)
 class _Reply:
-    """One that thinks or speaks. answer: None for a fixed text."""
+    """A running reply.
+
+    answer: the model's answer; None for a fixed text.
+    task: the task that speaks the reply.
+    """
 
     answer: Answer | None = None
     task: asyncio.Task[None] | None = None
 
 
 class _CallOver(Exception):
-    """Ends the task group of a call that ended as calls do."""
+    """Ends the task group of a call that is over normally."""
 
 
 async def _fixed(text: str) -> AsyncGenerator[str | None, None]:

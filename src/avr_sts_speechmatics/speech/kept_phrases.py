@@ -1,8 +1,8 @@
-"""Phrases that are spoken again and again, synthesised once and kept.
+"""Kept phrases: phrases that are spoken often, synthesised once and kept as audio.
 
-The welcome opens every call, so it must not wait for a voice; the apologies are needed just when
-the voice may be what failed. They are made when the service starts; until a phrase is there, it is
-spoken by the voice like any other sentence.
+The welcome opens every call, so it must not wait for the TTS; the apologies are needed when the TTS
+itself may have failed. The phrases are synthesised when the service starts. Until a phrase is kept,
+the TTS speaks it like any other sentence.
 """
 
 import logging
@@ -20,26 +20,26 @@ _log = logging.getLogger(__name__)
 
 
 class KeptPhrases:
-    """Kept speech of one voice, by its sentence: s16le 8 kHz.
+    """Kept audio of one voice, by sentence: s16le mono at 8 kHz.
 
-    texts: what is to be kept; empty ones are nothing to keep.
+    texts: phrases to keep; empty texts are ignored.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        # Spoken sentence by sentence, so kept sentence by sentence.
+        # Split as the speaker splits a reply, so that each sentence is found again.
         self._texts = tuple(piece for text in texts for piece in sentences_of(text))
         self._kept: dict[str, bytes] = {}
 
     @property
     def missing(self) -> int:
-        """How many are not kept yet."""
+        """Number of sentences that are not kept yet."""
         return len(set(self._texts) - self._kept.keys())
 
     def get(self, sentence: str) -> bytes | None:
         return self._kept.get(sentence)
 
     async def prepare(self, voice: Tts) -> bool:
-        """Synthesise what is not kept yet. Returns False if some failed, to be tried again."""
+        """Synthesise the missing sentences. Returns False if some failed and must be retried."""
         complete = True
         for text in self._texts:
             if text in self._kept:
@@ -48,12 +48,12 @@ class KeptPhrases:
                 self._kept[text] = await speech_of(text, voice)
             except ServiceError as error:
                 _log.warning("a phrase could not be prepared: %s", error)
-                complete = False  # a welcome that cannot be said must not cost the apologies
+                complete = False  # the other phrases may still succeed
         return complete
 
 
 async def speech_of(text: str, voice: Tts) -> bytes:
-    """A whole text as speech: s16le 8 kHz. Raises ServiceError."""
+    """Synthesise a whole text. Returns s16le mono at 8 kHz; raises ServiceError."""
     resampler = Resampler(voice.rate, RATE)
     async with aclosing(voice.speak(spoken(text))) as audio:
         pieces = [resampler.feed(pcm) async for pcm in audio]

@@ -1,26 +1,27 @@
-"""A stream of text, cut where a voice may start.
+"""Sentences: cuts the model's stream of text into pieces for the TTS.
 
-A model writes a few words at a time; a voice speaks a piece as a whole. The first piece of a reply
-is what the caller waits for, so it is cut at the first clause that can stand alone; after that,
-whole sentences, because a voice gives them a better melody. A full stop ends a sentence only if
-something follows that begins one: "3.5", "e.g. this", "Dr. Smith", "a.b@example.com" do not.
+A model writes a few words at a time; a TTS speaks a piece as a whole. The caller waits for the
+first piece of a reply, so the first piece ends at the first clause that can stand alone. Later
+pieces are whole sentences, because the TTS gives them a better melody. A full stop ends a sentence
+only if the beginning of a sentence follows: "3.5", "e.g. this", "Dr. Smith" and "a.b@example.com"
+are not cut.
 
-What cannot be spoken (Markdown, emoji, bare addresses of pages) never reaches the voice.
+Unspeakable text (Markdown, emoji, bare addresses of web pages) never reaches the TTS.
 """
 
 import re
 
 FIRST_CLAUSE_CHARS = 16
-"""A first clause shorter than this is not worth a request of its own: "Yes," alone sounds cut."""
+"""Shortest first clause that is sent alone (characters): "Yes," alone sounds cut off."""
 
 LONGEST_CHARS = 240
-"""Longer pieces are cut at a clause or a space: a voice's first byte waits for the whole request,
-and requests are best kept below 300 characters. [TTS reference, 2]"""
+"""Longest piece (characters); longer text is cut at a clause or a space. The first byte of audio
+waits for the whole request, and requests should be below 300 characters. [TTS reference, 2]"""
 
 # Abbreviations that never end a sentence, and those that do if a capital follows.
 _NEVER_LAST = frozenset("mr mrs ms dr prof st nr vs approx dept ext tel e.g i.e".split())
 _PERHAPS_LAST = frozenset("a.m p.m etc inc ltd co jr sr".split())
-# The end of a sentence: its mark, perhaps closing quotes, then space. Line breaks end one as well.
+# The end of a sentence: a mark, perhaps closing quotes, then space; or a line break.
 _SENTENCE_END = re.compile(r"([.!?…]+[\"'”’)\]]*)(?=\s)|\n+")
 _CLAUSE_END = re.compile(r"[,;:](?=\s)|\s[–—-](?=\s)")
 _LAST_WORD = re.compile(r"([\w.]+)\.$")
@@ -30,7 +31,7 @@ _UNSPEAKABLE = re.compile(
     "\U0001f000-\U0001faff"  # pictographs
     "\u2600-\u27bf"  # symbols and dingbats
     "\u2190-\u21ff\u2500-\u25ff\u2b00-\u2bff"  # arrows, boxes, shapes
-    "\ufe0f\u200d\u20e3"  # what joins emoji
+    "\ufe0f\u200d\u20e3"  # characters that join emoji
     "]+"
 )
 _MARKDOWN_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
@@ -40,7 +41,7 @@ _BARE_URL = re.compile(r"https?://(?:www\.)?([^\s/]+)\S*")
 
 
 def speakable(text: str) -> str:
-    """What of a text a voice can say; empty if nothing is."""
+    """Return the speakable part of a text; empty if no part is speakable."""
     text = _MARKDOWN_LINK.sub(r"\1", text)
     text = _BARE_URL.sub(r"\1", text)
     text = _LINE_MARK.sub("", text)
@@ -51,14 +52,14 @@ def speakable(text: str) -> str:
 
 
 class Sentences:
-    """Cuts one reply. `feed` and `end` give the pieces that may be spoken, in order."""
+    """Cuts one reply. `feed` and `end` return the pieces that may be spoken, in order."""
 
     def __init__(self) -> None:
         self._text = ""
         self._first = True
 
     def feed(self, delta: str) -> list[str]:
-        """Take the next piece of the stream, cut anywhere."""
+        """Take the next part of the stream, cut anywhere; return the complete pieces."""
         self._text += delta
         pieces: list[str] = []
         while cut := self._cut():
@@ -67,8 +68,8 @@ class Sentences:
         return pieces
 
     def end(self) -> list[str]:
-        """The stream is complete: what is left may be spoken now."""
-        # The last mark of a text has no space behind it.
+        """End the stream and return the remaining pieces."""
+        # The last mark of a text is not followed by a space.
         pieces = self.feed("\n")
         self._add(self._text, pieces)
         self._text = ""
@@ -81,21 +82,21 @@ class Sentences:
             pieces.append(spoken)
 
     def _cut(self) -> int:
-        """Where the next piece ends; 0 while it is not known."""
+        """Return the end of the next piece; 0 while the end is not known."""
         end = _sentence_end(self._text)
         if self._first:
             clauses = (match.end() for match in _CLAUSE_END.finditer(self._text))
             clause = next((at for at in clauses if at >= FIRST_CLAUSE_CHARS), 0)
             if clause and (not end or clause < end):
                 end = clause
-        # Space around a piece is not spoken; nor may it decide: how much is there is chance.
+        # Surrounding space is not spoken and must not count: its amount is random.
         if len(self._text[: end or None].strip()) > LONGEST_CHARS:
             return _break_long(self._text)
         return end
 
 
 def sentences_of(text: str) -> list[str]:
-    """The pieces of a text that is known as a whole, cut as a stream of it would be."""
+    """Cut a complete text into the pieces that a stream of it would give."""
     sentences = Sentences()
     return [*sentences.feed(text), *sentences.end()]
 
@@ -111,7 +112,7 @@ def _sentence_end(text: str) -> int:
 
 
 def _ends_here(text: str, end: int) -> bool:
-    """Whether the full stop before `end` ends a sentence, as far as the text is known."""
+    """Whether the full stop before `end` ends a sentence, judged by the text so far."""
     word = _LAST_WORD.search(text[:end])
     if word is None:
         return True

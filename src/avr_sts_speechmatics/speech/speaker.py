@@ -1,12 +1,12 @@
-"""Speaking: a reply's text becomes the caller's audio, sentence by sentence.
+"""The speaker: converts the text of a reply to audio in the playout, sentence by sentence.
 
-    text, as it is thought -> sentences -> voice (one ahead) -> 8 kHz -> playout
+    text, as the model writes it -> sentences -> TTS (one ahead) -> 8 kHz -> playout
 
-While one sentence is heard, the next is being fetched, and no more than that: what is fetched too
-early costs characters and is thrown away when the caller interrupts. A sentence keeps its place in
-the playout from the moment it is asked for, so two fetched side by side cannot change places.
+While the caller hears one sentence, only the next sentence is synthesised: audio synthesised
+earlier costs characters and is dropped when the caller interrupts. A sentence gets its place in the
+playout when it is requested, so two sentences synthesised side by side cannot change places.
 
-A reply that fails is not silence: what was ready is played, then the dialogue is told.
+When a reply fails, its finished audio is played, and then the dialogue is informed.
 """
 
 import asyncio
@@ -26,19 +26,19 @@ from avr_sts_speechmatics.speech.read_aloud import spoken
 from avr_sts_speechmatics.speech.sentences import Sentences
 
 AHEAD = 2
-"""Sentences of a reply that may be under way at once: the one being heard, and the next."""
+"""Most unfinished sentences of a reply: the one that the caller hears, and the next one."""
 
 PIECE_BYTES = 6400
 COMFORT_BYTES = BYTES_PER_SECOND // 5
-"""Resampling costs nearly the same for 10 ms of audio as for 200. While more than COMFORT_BYTES
-wait to be heard, it is done in pieces of PIECE_BYTES; until then all is passed on at once."""
+"""Resampling 10 ms of audio costs nearly as much as 200 ms. While more than COMFORT_BYTES wait in
+the playout, audio is resampled in pieces of PIECE_BYTES; before that, it is passed on at once."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class TextStarted:
-    """The first text of a reply came, from the model or from a fixed text.
+    """The first text of a reply arrived, from the model or from a fixed text.
 
     reply: number of the reply.
     """
@@ -48,7 +48,7 @@ class TextStarted:
 
 @dataclass(frozen=True, slots=True)
 class ClauseReady:
-    """A clause or sentence of a reply goes to the voice. Fillers are not reported.
+    """A clause or sentence of a reply was sent to the TTS. Fillers are not reported.
 
     reply: number of the reply.
     """
@@ -57,10 +57,13 @@ class ClauseReady:
 
 
 class Speaker:
-    """The mouth of one call.
+    """Speaks the replies of one call.
 
-    tell: takes the events of replies (SentenceReady, VoiceStarted, ReplyEnded, ReplyFailed).
-    report: takes what is measured and decides nothing (TextStarted, ClauseReady).
+    voice: the TTS.
+    phrases: kept phrases of the voice.
+    playout: receives the audio.
+    tell: called with the events of replies (SentenceReady, VoiceStarted, ReplyEnded, ReplyFailed).
+    report: called with observations for measurements (TextStarted, ClauseReady).
     """
 
     def __init__(
@@ -81,12 +84,13 @@ class Speaker:
         self._replies: dict[int, _Reply] = {}
 
     async def speak(self, number: int, text: AsyncGenerator[str | None, None]) -> None:
-        """Speak a reply to its end, or until cancelled; then tell how it ended.
+        """Speak a reply to its end and report how the reply ended.
 
-        text: in pieces cut anywhere; None: what came so far is a whole, more may come much later.
+        number: number of the reply.
+        text: pieces of text, cut anywhere; None means that the text so far must be spoken now,
+            because the next piece may come much later.
 
-        Cancelling stops the thinking and the fetching at once. What waits in the playout is the
-        canceller's to flush.
+        Cancelling stops the model and the TTS at once. The canceller must flush the playout.
         """
         reply = self._replies[number] = _Reply(number)
         try:
@@ -102,14 +106,18 @@ class Speaker:
             del self._replies[number]
             for utterance in reply.utterances:
                 self._under_way.pop(utterance, None)
-        # A reply without a word is as silent as one that failed.
+        # The caller hears nothing of an empty reply, so it counts as failed.
         if reply.failed or not reply.started:
             self._tell(ev.ReplyFailed(number))
         else:
             self._tell(ev.ReplyEnded(number))
 
     def fill(self, number: int, phrase: str) -> None:
-        """Say a kept phrase ahead of what a reply has to say yet; nothing while it speaks."""
+        """Play a kept phrase before the audio of a reply; do nothing if the reply is speaking.
+
+        number: number of the reply.
+        phrase: text of the kept phrase.
+        """
         reply = self._replies.get(number)
         speech = self._phrases.get(phrase)
         if reply is None or speech is None or (reply.started and reply.utterances):
@@ -121,7 +129,7 @@ class Speaker:
         self._playout.end(utterance)
 
     def played(self, utterance: int) -> None:
-        """The playout has played one utterance to its end."""
+        """Report that the playout has played an utterance to its end."""
         reply = self._under_way.pop(utterance, None)
         if reply is not None:
             reply.utterance_heard(utterance)
@@ -161,7 +169,10 @@ class Speaker:
             fetching.create_task(self._fetch(reply, utterance, sentence))
 
     def _open(self, reply: "_Reply", text: str, *, ahead: bool = False) -> Utterance:
-        """A place in the playout for a piece of a reply; ahead: before all that wait there."""
+        """Reserve a place in the playout for a piece of a reply.
+
+        ahead: True to place it before all waiting utterances.
+        """
         self._utterances += 1
         number = self._utterances
         utterance = self._playout.open(number, ahead=ahead)
@@ -187,7 +198,7 @@ class Speaker:
             whole = True
         except ServiceError as error:
             _log.warning("%s", error)
-            # Half a sentence was heard: going on with the next is less confusing than an apology.
+            # The caller heard half a sentence: the next sentence confuses less than an apology.
             if not utterance.written_bytes:
                 reply.failed = True
         finally:
@@ -203,7 +214,7 @@ class Speaker:
 
 
 class _Reply:
-    """What is known of a reply under way."""
+    """State of a running reply."""
 
     __slots__ = (
         *("_heard", "failed", "fillers", "has_text", "number", "room", "started", "utterances"),
@@ -215,7 +226,7 @@ class _Reply:
         self.started = False
         self.failed = False
         self.utterances: set[int] = set()
-        self.fillers: set[int] = set()  # of them: what the voice was not asked for
+        self.fillers: set[int] = set()  # utterances of kept phrases
         self.room = asyncio.Semaphore(AHEAD)
         self._heard = asyncio.Event()
 

@@ -1,8 +1,8 @@
-"""Who speaks for an agent: which voice, what takes over for it, and what is kept of its speech.
+"""Voices: choose the TTS of an agent, its fallback and its kept phrases.
 
-Speechmatics' voices speak English. Another language, or an agent that asks for it, gets OpenAI's;
-with VOICE_FALLBACK it also takes over where Speechmatics' fails. Voices and kept phrases belong to
-the process: agents that sound alike share them.
+Speechmatics' voices speak English. OpenAI's TTS speaks for an agent that requests it. With
+VOICE_FALLBACK it also speaks other languages and takes over when Speechmatics' TTS fails. Voices
+and kept phrases belong to the process: agents with equal voicing share them.
 """
 
 import asyncio
@@ -18,19 +18,21 @@ from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.values import Secret
 
 AGAIN_S = 30.0
-"""How long after a failure the kept phrases are tried again (s)."""
+"""Wait after a failure before missing phrases are synthesised again (s)."""
 
 
 def primary(language: str) -> str:
-    """`en` of `en_ta` or `en-GB`."""
+    """The primary language: `en` of `en_ta` or `en-GB`."""
     return language.replace("_", "-").split("-")[0]
 
 
 class Voices:
     """All voices of the process.
 
-    url, key: of Speechmatics' text-to-speech, or of what stands in for it.
-    phrases: texts to keep, for each way to sound.
+    settings: the settings of the service.
+    url: address of Speechmatics' TTS or of its replacement.
+    key: key for that address, or None.
+    phrases: texts to keep, by voicing.
     """
 
     def __init__(
@@ -49,18 +51,18 @@ class Voices:
 
     @property
     def missing(self) -> int:
-        """How many phrases are not kept yet."""
+        """Number of phrases that are not kept yet."""
         return sum(phrases.missing for phrases in self._phrases.values())
 
     def of(self, agent: Agent) -> tuple[Tts, KeptPhrases]:
-        """The voice for one call of this agent, and what is kept of it."""
+        """Return the TTS for one call of an agent, and the kept phrases of that voice."""
         voice = self._voice(agent.voicing)
-        # What a web service chose for this call alone has nothing kept.
+        # A voice chosen by the web service for one call has no kept phrases.
         kept = self._phrases.get(agent.voicing) or KeptPhrases(())
         return (voice.for_call() if isinstance(voice, FallbackTts) else voice), kept
 
     async def prepare(self) -> None:
-        """Make the kept phrases; try again now and then until all are there."""
+        """Synthesise the phrases; retry every AGAIN_S until all are kept."""
         while True:
             complete = [
                 await phrases.prepare(self._voice(voicing))

@@ -23,7 +23,7 @@ from avr_sts_speechmatics.transports.untrusted_text import (
 )
 
 LIVES_S = 120.0
-"""How long an invitation is kept (s): a dialplan may let a phone ring before it dials this service."""
+"""How long an invitation is kept (s): the dialplan may first let a phone ring."""
 
 INVITATIONS_MAX = 5000
 """Invitations kept; with one more, the oldest is dropped."""

@@ -200,7 +200,7 @@ class AsteriskPlayout:
             if not self._missed:
                 self._missed = True
                 _log.warning(
-                    "Asterisk does not report marks; what the caller heard is estimated by the clock"
+                    "Asterisk does not report marks; what was heard is estimated by the clock"
                 )
             # Counted at the time it was due: delays must not add up from mark to mark.
             self._reach(mark.number, due)

@@ -191,7 +191,8 @@ class AsteriskWebSocket(WebSocketConnection):
         if "passthrough" in what:
             # In passthrough mode Asterisk cannot flush, pause or mark: no barge-in is possible.
             self._refuse(
-                "the channel is in passthrough mode: remove p from the options of Dial(WebSocket/...)"
+                "the channel is in passthrough mode: remove p from the options of "
+                "Dial(WebSocket/...)"
             )
         else:
             self._complain(f"Asterisk reports an error: {what}")

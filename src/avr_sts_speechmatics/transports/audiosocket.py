@@ -175,9 +175,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
                 raise ValueError
             self._uuid = call_uuid(payload)
         except ValueError:
-            self._say(
-                logging.WARNING, "the first message is not a uuid, so the connection is closed"
-            )
+            self._say(logging.WARNING, "the first message is not a uuid; it is closed")
             self._end()
             return
         facts = self._facts_for(self._uuid)
@@ -235,9 +233,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
             self._transport.close()
 
     def _no_uuid(self) -> None:
-        self._say(
-            logging.WARNING, f"no uuid within {UUID_WAIT_S:.0f} s, so the connection is closed"
-        )
+        self._say(logging.WARNING, f"no uuid within {UUID_WAIT_S:.0f} s; it is closed")
         self._end()
 
     def _stalled(self) -> None:

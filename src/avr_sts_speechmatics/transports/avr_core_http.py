@@ -121,8 +121,8 @@ def announced(body: bytes) -> tuple[str, dict[str, object]]:
     uuid = canonical(found.get("uuid"))
     if uuid is None:
         raise CallerError(
-            '"uuid" is missing or is not a UUID: give 36 characters as uuidgen prints them, '
-            "not Asterisk's ${UNIQUEID}"
+            '"uuid" is missing or is not a UUID: give 36 characters as uuidgen prints '
+            "them, not Asterisk's ${UNIQUEID}"
         )
     payload = found.get("payload", {})
     if not isinstance(payload, dict):

@@ -2,8 +2,8 @@
 
 `POST /speech-to-speech-stream`, the protocol of older avr-core versions: s16le 8 kHz in both
 directions and the call's uuid in `X-UUID`. The response begins before the request has ended, with
-the content type `text/event-stream` although it is raw audio. There are no messages: an interruption
-is the absence of audio, and the end of either body ends the call. [AVR protocol, 4]
+the content type `text/event-stream` although it is raw audio. There are no messages: an
+interruption is the absence of audio, and the end of either body ends the call. [AVR protocol, 4]
 
 A body may arrive faster than a telephone sends (a file piped in). The body is therefore read at the
 pace of speech, so that turns and interruptions work as on a phone call. When the body
