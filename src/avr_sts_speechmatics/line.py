@@ -1,6 +1,6 @@
 """The interface between a transport and a call.
 
-A transport knows how audio arrives and leaves; a call knows what is done with it. The transport
+A transport knows how audio arrives and leaves; a call knows what the audio is for. The transport
 makes a `Caller` from what it received with the connection, opens a call for it and feeds the call
 through `CallerSide`. The call answers through the transport's `Line`.
 """
@@ -21,7 +21,7 @@ from avr_sts_speechmatics.dialogue.events import Role
 class Caller:
     """The caller, as far as the transport knows.
 
-    uuid: name of the call in logs; not a key, two calls may have the same uuid.
+    uuid: name of the call in logs; not a key, because two calls may have one uuid.
     transport: name of the transport, such as "audiosocket".
     facts: everything else that came with the call; untrusted text.
     """
@@ -53,13 +53,13 @@ class Line(ABC):
         """
 
     def send_interruption(self) -> None:
-        """Tell the other end to drop agent audio that it has received and not played."""
+        """Ask the other end to drop agent audio that it has received but not played."""
 
     def send_transcript(self, role: Role, text: str) -> None:
-        """Send what the caller said or what was heard of the agent."""
+        """Send a transcript: the words of the caller, or the agent's words that were heard."""
 
     def send_error(self, message: str) -> None:
-        """Send the reason why the call cannot go on, in words."""
+        """Send the reason why the call cannot continue, in words."""
 
     def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
         """Send a record of the call to a person who watches the call.
@@ -79,7 +79,7 @@ class Line(ABC):
 
 
 class CallerSide(Protocol):
-    """The caller's way to the agent: what a transport may tell a call."""
+    """The caller's way to the agent: what a transport reports to a call."""
 
     def hear(self, pcm: bytes) -> None:
         """Take caller audio.
@@ -94,7 +94,7 @@ class CallerSide(Protocol):
         """
 
     def audio_ended(self) -> None:
-        """The caller sends no more audio, and still listens to the answer."""
+        """The caller sends no more audio but still listens to the answer."""
 
     def leave(self) -> None:
-        """The caller is gone. May be called more than once."""
+        """The caller has left. May be called more than once."""

@@ -177,7 +177,7 @@ def test_instructions_of_a_file_beside_it(path: Path) -> None:
         ("- voice: theo", ": no agent; write its keys"),
         ("voice: [", ", line 1: expected the node content, but found '<stream end>'; write the"),
         ("voice: theo\nvoice: jack", ", line 1: 'voice' stands twice in one mapping, again in lin"),
-        (b"voice: \xff", ": not a text in UTF-8; save it as UTF-8."),
+        (b"voice: \xff", ": not text in UTF-8; save the file as UTF-8."),
         ("\nvoise: theo", ", line 2: voise: not known; did you mean voice?"),
         ("Tools: []", ", line 1: Tools: not known; did you mean tools?"),
         ("colour: red", ", line 1: colour: not known; there are instructions, instructions_file"),
@@ -195,23 +195,23 @@ def test_instructions_of_a_file_beside_it(path: Path) -> None:
         ("vocabulary: a, b", ", line 1: vocabulary: 'a, b' cannot be used: give a list of words"),
         (
             "vocabulary: [[a]]",
-            ", line 1: vocabulary: a list cannot be used: a list, number 1 of it:",
+            ", line 1: vocabulary: a list cannot be used: item 1, a list:",
         ),
         (
             "vocabulary: [a, {sounds_like: b}]",
-            ", line 1: vocabulary: a list cannot be used: a mappi",
+            ", line 1: vocabulary: a list cannot be used: item 2",
         ),
         ("vocabulary: [{content: a, sound_like: b}]", ", line 1: vocabulary: a list cannot be us"),
         ("model: a b", ", line 1: model: 'a b' cannot be used: give a plain name"),
         ("tools:", ", line 1: tools: '' cannot be used: give a list of names, [] for none"),
         (
             "tools: [a, b c]",
-            ", line 1: tools: a list cannot be used: 'b c', number 2 of it: give a",
+            ", line 1: tools: a list cannot be used: item 2, 'b c': give a",
         ),
         ("numbers: []", ", line 1: numbers: a list cannot be used: give at least one"),
         (
             "numbers: [600, '']",
-            ", line 1: numbers: a list cannot be used: '', number 2 of it: give",
+            ", line 1: numbers: a list cannot be used: item 2, '': give",
         ),
         ("manners: polite", ", line 1: manners: 'polite' cannot be used: write under it one or m"),
         (
@@ -250,9 +250,8 @@ def test_all_mistakes_of_a_file_are_found_at_once(path: Path) -> None:
 def test_instructions_are_given_once(path: Path) -> None:
     (path.parent / "host.txt").write_text("You are the host.")
     _, mistakes = read(path, "instructions: Be kind.\ninstructions_file: host.txt")
-    assert mistakes == [
-        f"{path}, line 2: instructions_file: instructions are given too; take one of them out."
-    ]
+    problem = "instructions are given too; remove one of the two keys."
+    assert mistakes == [f"{path}, line 2: instructions_file: {problem}"]
 
 
 def test_a_file_that_cannot_be_read_is_a_mistake(path: Path) -> None:

@@ -114,7 +114,7 @@ def test_an_unknown_agent_is_warned_of_and_the_default_one_answers(
     assert agents.for_call(calling(agent="Support\n", to="600")).name == "default"
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    expected = "there is no agent 'Support': the default one answers; did you mean support?"
+    expected = "there is no agent 'Support': the default agent answers; did you mean support?"
     assert record.getMessage() == expected
 
     assert agents.for_call(calling(agent="x" * 1000)).name == "default"
@@ -326,7 +326,7 @@ def test_all_mistakes_of_all_agents_stop_the_start_at_once(write: Write) -> None
     assert [line.removeprefix(f"{folder}/") for line in said.removeprefix(begin).splitlines()] == [
         "a.yaml, line 2: voise: not known; did you mean voice?",
         "c.yaml, line 2: manners.barge_in: 'x' cannot be used: give one of words, speech, off.",
-        f"b.yaml, line 1: numbers: 6 00 is there too: {folder}/a.yaml, line 3: numbers.",
+        f"b.yaml, line 1: numbers: 6 00 is taken: {folder}/a.yaml, line 3: numbers.",
         "b.yaml, line 1: numbers: _5[: [ begins no set of characters, such as [137] or [2-4].",
     ]
 
@@ -343,7 +343,7 @@ def test_a_folder_that_is_gone_stops_the_start(tmp_path: Path) -> None:
 def test_an_agent_has_one_file(write: Write) -> None:
     folder = write(host="voice: theo")
     (folder / "host.yml").write_text("voice: jack")
-    assert "host.yaml is there too" in mistakes_of(agents_dir=folder)
+    assert "host.yaml exists too" in mistakes_of(agents_dir=folder)
 
 
 def test_a_tool_that_nobody_has_is_told_with_its_place(write: Write) -> None:
@@ -352,7 +352,7 @@ def test_a_tool_that_nobody_has_is_told_with_its_place(write: Write) -> None:
         f"{folder}/host.yaml, line 2: tools: there is no tool '{tool}'; {mend}"
         for tool, mend in [
             ("avr_transfr", "did you mean avr_transfer?"),
-            ("other", "take it out, or add the tool."),
+            ("other", "remove the name, or add the tool."),
         ]
     ]
 

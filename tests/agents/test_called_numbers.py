@@ -73,7 +73,7 @@ def test_of_patterns_the_first_agent_by_name_has_the_call() -> None:
 def test_a_number_that_two_agents_have_is_told_with_both_places(twice: str) -> None:
     mistakes: list[str] = []
     CalledNumbers([agent("a", "+49301", "_5XXX"), agent("b", twice)], mistakes)
-    assert mistakes == [f"b.yaml, line 7: numbers: {twice} is there too: a.yaml, line 7: numbers."]
+    assert mistakes == [f"b.yaml, line 7: numbers: {twice} is taken: a.yaml, line 7: numbers."]
 
 
 def test_a_number_may_stand_twice_in_one_agent() -> None:

@@ -63,7 +63,7 @@ def test_a_file_put_in_the_place_of_another_counts_though_it_looks_the_same(path
         (None, "cannot be read (No such file or directory)"),
         (b"", "give a text of 1 to"),
         (b" \n", "give a text of 1 to"),
-        (b"\xff\xfe", "not a text in UTF-8"),
+        (b"\xff\xfe", "not text in UTF-8"),
         (b"x" * (INSTRUCTIONS_MAX + 1), "give a text of 1 to"),
         ("ü".encode() * (4 * INSTRUCTIONS_MAX), "give a text of 1 to"),
     ],

@@ -57,8 +57,8 @@ def test_an_event_is_read_and_an_unknown_one_is_none(
         (b"MEDIA_START connection_id:1", "not an event in JSON"),
         (b"[]", "not an event in JSON"),
         (b'{"command": "HANGUP"}', "not an event in JSON"),
-        (b'{"event": "MEDIA_START"}', "the event MEDIA_START is not as it should be"),
-        (b'{"event": "DTMF_END", "digit": 5}', "the event DTMF_END is not as it should be"),
+        (b'{"event": "MEDIA_START"}', "the event MEDIA_START is malformed"),
+        (b'{"event": "DTMF_END", "digit": 5}', "the event DTMF_END is malformed"),
     ],
 )
 def test_what_cannot_be_read_is_explained(message: bytes, complaint: str) -> None:

@@ -356,7 +356,7 @@ async def test_passthrough_is_refused_when_it_shows(caplog: pytest.LogCaptureFix
             }
         )
         assert await asterisk.until_closed() == 1008
-        assert "take p from the options" in caplog.text
+        assert "remove p from the options" in caplog.text
 
 
 async def test_a_connection_without_a_start_is_no_call(monkeypatch: pytest.MonkeyPatch) -> None:

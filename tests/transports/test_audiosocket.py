@@ -254,7 +254,7 @@ async def test_a_connection_that_begins_otherwise_is_no_call(
         assert await asterisk.until_closed() == HANG_UP
     assert service.calls == []
     (warning,) = warnings(caplog)
-    assert "no uuid" in warning
+    assert "not a uuid" in warning
 
 
 @pytest.mark.usefixtures("hurried")

@@ -1,1 +1,1 @@
-"""Which agent answers a call, and what the agent is told to be."""
+"""The agents: which one answers a call, and which instructions it gets."""

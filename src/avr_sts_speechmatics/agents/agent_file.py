@@ -3,7 +3,7 @@
     instructions: |                   # or instructions_file: a text file beside this one
       You are the host of a small restaurant. ...
     welcome: Good evening, Riverside Restaurant.
-    voice: theo                       # of Speechmatics, or {engine: openai, name: alloy}
+    voice: theo                       # a Speechmatics voice, or {engine: openai, name: alloy}
     language: en
     vocabulary: [Brandvoll, {content: Siobhan, sounds_like: [shiv awn]}]
     model: gpt-6-luna
@@ -38,7 +38,7 @@ KEYS = (
 )
 
 _WELCOME = "speechmatics_welcome_message"
-"""The setting of the key `welcome`, which does not stand under `manners`."""
+"""The setting behind the key `welcome`, which is not a key of `manners`."""
 
 TUNABLE = tuple(
     name
@@ -96,7 +96,7 @@ def read_agent(path: Path, mistakes: list[str]) -> WrittenAgent | None:
         mistakes.append(f"{path}: cannot be read ({error.strerror}).")
         return None
     except UnicodeDecodeError:
-        mistakes.append(f"{path}: not a text in UTF-8; save it as UTF-8.")
+        mistakes.append(f"{path}: not text in UTF-8; save the file as UTF-8.")
         return None
     except YamlError as error:
         mistakes.append(f"{path}, {error}; write the agent as YAML.")
@@ -107,7 +107,9 @@ def read_agent(path: Path, mistakes: list[str]) -> WrittenAgent | None:
     agent = _Part(raw, path, "", mistakes)
     agent.only(KEYS)
     if "instructions" in raw and "instructions_file" in raw:
-        agent.complain("instructions_file", "instructions are given too; take one of them out")
+        agent.complain(
+            "instructions_file", "instructions are given too; remove one of the two keys"
+        )
     own = {
         _WELCOME: agent.take("welcome", _welcome),
         "speechmatics_language": agent.take("language", _by_setting("speechmatics_language")),
@@ -191,7 +193,7 @@ def _by_setting(name: str) -> Callable[[object], Any]:
 def _text(value: object) -> str:
     text = value.strip() if isinstance(value, str) else ""
     if not text:
-        raise InvalidValue("give one text, or take the key out")
+        raise InvalidValue("give one text, or remove the key")
     return text
 
 
@@ -220,7 +222,7 @@ def _each(check: Callable[[object], _T]) -> Callable[[object], tuple[_T, ...]]:
         if not isinstance(value, list):
             return (check(value),)
         if not value:
-            raise InvalidValue("give at least one, or take the key out")
+            raise InvalidValue("give at least one, or remove the key")
         return tuple(_items(check, value))
 
     return check_all
@@ -231,7 +233,7 @@ def _items(check: Callable[[object], _T], values: list[object]) -> Iterator[_T]:
         try:
             yield check(value)
         except InvalidValue as wrong:
-            raise InvalidValue(f"{shown(value)}, number {number} of it: {wrong}") from None
+            raise InvalidValue(f"item {number}, {shown(value)}: {wrong}") from None
 
 
 def _mapping(value: object) -> YamlMapping:
@@ -249,7 +251,9 @@ def _vocabulary(value: object) -> tuple[VocabEntry, ...]:
 def _word(value: object) -> VocabEntry:
     if isinstance(value, dict):
         if "content" not in value or value.keys() - {"content", "sounds_like"}:
-            raise InvalidValue(f"a word of {', '.join(value)}; it has content and sounds_like")
+            raise InvalidValue(
+                f"a word has the keys {', '.join(value)}; give content and sounds_like"
+            )
         alike = _each(_text)(value["sounds_like"]) if "sounds_like" in value else ()
         return VocabEntry(_text(value["content"]), alike)
     return VocabEntry(_text(value))
@@ -257,7 +261,7 @@ def _word(value: object) -> VocabEntry:
 
 def _tools(value: object) -> frozenset[str]:
     if not isinstance(value, list):
-        raise InvalidValue("give a list of names, [] for none; without the key all may be used")
+        raise InvalidValue("give a list of names, [] for none; remove the key to allow all tools")
     return frozenset(_items(tool_name, value))
 
 

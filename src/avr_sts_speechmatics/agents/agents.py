@@ -2,8 +2,8 @@
 
     the call has                      | answered by
     ----------------------------------+---------------------------------------------------------
-    `?agent=<name>`                   | that agent; if there is none: the default, and a warning
-    a called number that an agent has | that agent: a number itself before a pattern
+    `?agent=<name>`                   | that agent; if it is unknown, the default, with a warning
+    a called number that an agent has | that agent; numbers are compared before patterns
     neither                           | `default.yaml`, or else the agent made of the settings
 
 The called number is the first of NUMBER_FACTS that an agent has. An agent's own instructions win.
@@ -133,7 +133,7 @@ class Agents:
             for tool in sorted((entry.agent.tools or frozenset()) - set(known)):
                 assert entry.written is not None  # the settings name no tools
                 near = difflib.get_close_matches(tool, known, n=1)
-                meant = f"did you mean {near[0]}?" if near else "take it out, or add the tool."
+                meant = f"did you mean {near[0]}?" if near else "remove the name, or add the tool."
                 yield f"{entry.written.where('tools')}: there is no tool '{tool}'; {meant}"
 
     def for_call(self, caller: Caller) -> Agent:
@@ -198,7 +198,7 @@ class Agents:
                 return name
             near = difflib.get_close_matches(name, self._entries, n=1)
             meant = f"; did you mean {near[0]}?" if near else ""
-            _log.warning("there is no agent %.40r: the default one answers%s", name, meant)
+            _log.warning("there is no agent %.40r: the default agent answers%s", name, meant)
             return DEFAULT
         for fact in NUMBER_FACTS:
             if claimed := self._numbers.agent_of(facts.get(fact, "")):
@@ -224,7 +224,7 @@ def _read_all(folder: Path, mistakes: list[str]) -> "list[WrittenAgent]":
         mistakes.append("no agent in it; write one as a file such as support.yaml.")
     for path in paths:
         if path.suffix == ".yml" and path.with_suffix(".yaml") in paths:
-            mistakes.append(f"{path}: {path.stem}.yaml is there too; an agent has one file.")
+            mistakes.append(f"{path}: {path.stem}.yaml exists too; keep one of the two files.")
     agents = [read_agent(path, mistakes) for path in paths]
     return [agent for agent in agents if agent is not None]
 
@@ -290,7 +290,7 @@ def _foreign(settings: Settings, entries: Collection[_Entry]) -> Iterator[str]:
         elif missing and written is not None:
             yield (
                 f"{written.path}: language is {language}, but some phrases of the agent are in "
-                f"another; write {missing}."
+                f"another language; write {missing}."
             )
 
 

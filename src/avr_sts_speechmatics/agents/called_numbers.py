@@ -1,4 +1,4 @@
-"""Which agent has a called number.
+"""Called numbers: finds the agent that a number belongs to.
 
 Dialplans and trunks write the same number in several ways (`+49 30 1234-5`, `493012345`), so
 separators and a leading plus are ignored. Dial patterns (`_5XXX`) are Asterisk's. They are tried
@@ -34,7 +34,7 @@ class CalledNumbers:
                 owner = owners.setdefault(number, agent)
                 if owner is not agent:
                     other = owner.where("numbers")
-                    mistakes.append(f"{agent.where('numbers')}: {written} is there too: {other}.")
+                    mistakes.append(f"{agent.where('numbers')}: {written} is taken: {other}.")
                 elif number.startswith("_"):
                     try:
                         self._patterns.append((agent.name, parse(number)))

@@ -79,7 +79,7 @@ class InstructionsFile:
             if mark != self._mark:
                 self._text = self._read()
                 self._mark = mark
-                _log.info("%s has changed and counts from this call", self._path)
+                _log.info("%s has changed and is used from this call on", self._path)
         except InvalidValue as wrong:
             if not self._failing:
                 _log.warning("%s: %s; calls go on with its former text", self._path, wrong)
@@ -101,7 +101,7 @@ class InstructionsFile:
         return entry.st_mtime_ns, entry.st_size, entry.st_ino
 
     def _read(self) -> str:
-        most = 4 * INSTRUCTIONS_MAX  # bytes: no character has more than four
+        most = 4 * INSTRUCTIONS_MAX  # bytes; a UTF-8 character has at most four
         try:
             with self._path.open("rb") as file:
                 raw = file.read(most + 1)
@@ -109,7 +109,7 @@ class InstructionsFile:
         except OSError as error:
             raise InvalidValue(f"cannot be read ({error.strerror})") from error
         except UnicodeDecodeError as error:
-            raise InvalidValue("not a text in UTF-8") from error
+            raise InvalidValue("not text in UTF-8") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +226,7 @@ def _checked(body: bytes) -> Instructed:
 
 
 def tool_name(value: object) -> str:
-    """The name of a tool. Raises Wrong."""
+    """Check the name of a tool. Raises InvalidValue."""
     if isinstance(value, str) and value:
         return check.name(value)
     raise InvalidValue("give the names of tools; [] for none")

@@ -1,4 +1,4 @@
-"""One answer of the model, through all its rounds of tools, as a stream of text.
+"""One answer of the model, with all rounds of tools, as a stream of text.
 
 An answer may be begun before the caller's turn is over. Its stream is then opened and its first
 piece fetched, and nothing is passed on before `confirm`. Text that the model writes meanwhile waits
@@ -27,7 +27,7 @@ class Answer:
         self._brief = brief
         self._ask = ask
         self._confirmed = asyncio.Event()
-        self._asked: tuple[Brief, Sequence[Entry]] | None = None  # of the round to come
+        self._asked: tuple[Brief, Sequence[Entry]] | None = None  # for the next round
         self._may_go_on = asyncio.Event()
 
     def confirm(self) -> None:
@@ -55,13 +55,13 @@ class Answer:
             assert self._asked is not None
             brief, history = self._asked
             calls = []
-            async with aclosing(self._llm.reply(brief, history)) as thoughts:
-                async for thought in thoughts:
+            async with aclosing(self._llm.reply(brief, history)) as pieces:
+                async for piece in pieces:
                     await self._confirmed.wait()
-                    if isinstance(thought, ToolCall):
-                        calls.append(thought)
+                    if isinstance(piece, ToolCall):
+                        calls.append(piece)
                     else:
-                        yield thought
+                        yield piece
             await self._confirmed.wait()
             if calls:
                 yield None

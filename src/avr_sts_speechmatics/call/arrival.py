@@ -1,4 +1,4 @@
-"""Arrival: a call until it is known which agent answers it, and with which instructions.
+"""Arrival: the phase of a call before its agent and the agent's instructions are known.
 
 The instructions may come from the operator's own service, which takes a moment. Meanwhile the
 caller may speak, press keys or leave. The arrival keeps audio and events, and the call takes them
@@ -22,7 +22,7 @@ class Arrival:
 
     agents: all agents of the service.
     caller: the caller, with the facts that choose the agent.
-    early_s: longest audio that is kept, in seconds; later audio is dropped.
+    early_s: longest audio that is kept (s); later audio is dropped.
     """
 
     def __init__(self, agents: Agents, caller: Caller, *, early_s: float = EARLY_S) -> None:
@@ -32,22 +32,25 @@ class Arrival:
         self._audio = bytearray()
         self._events: list[ev.Event] = []
         self.agent = agents.for_call(caller)
-        """The agent by the called number. Its instructions may have to be asked for."""
+        """The agent chosen by the facts of the call; its instructions may still change."""
 
     @property
     def must_ask(self) -> bool:
-        """Whether the operator's service has to be asked for the instructions."""
+        """Whether the operator's web service must be asked for the instructions."""
         return self._agents.needs_brief(self.agent)
 
     async def answering_agent(self) -> Agent:
-        """Ask for the instructions. Returns the agent that answers.
+        """Ask the web service for the instructions and return the agent that answers.
 
-        Never raises: an agent whose instructions cannot be had has those of its file.
+        Never raises: if the web service fails, the agent keeps the instructions of the next source.
         """
         return await self._agents.brief(self.agent, self._caller)
 
     def hear(self, pcm: bytes) -> None:
-        """Keep caller audio: s16le 8 kHz mono."""
+        """Keep caller audio.
+
+        pcm: s16le mono at 8 kHz, any whole number of samples.
+        """
         if len(self._audio) < self._early_bytes:
             self._audio += pcm
 
@@ -56,13 +59,13 @@ class Arrival:
         self._events.append(event)
 
     def hand_over_audio(self, hear: Callable[[bytes], None]) -> None:
-        """Pass the kept audio on, in one piece if there is any, and forget it."""
+        """Pass on the kept audio in one piece, if there is any, and keep nothing."""
         if self._audio:
             audio, self._audio = bytes(self._audio), bytearray()
             hear(audio)
 
     def hand_over_events(self) -> Iterator[ev.Event]:
-        """The beginning of the dialogue: CallStarted, then the kept events in order."""
+        """Yield the first events of the dialogue: CallStarted, then the kept events in order."""
         yield ev.CallStarted()
         events, self._events = self._events, []
         yield from events

@@ -70,10 +70,15 @@ current_call: ContextVar[str] = ContextVar("current_call", default="")
 class Services:
     """The parts of a call that all calls of the process share.
 
-    voice_of: gives an agent's TTS and the phrases that are kept of its voice.
-    ambience: the sound of a room behind every agent, or None.
+    agents: all agents.
+    open_stt: opens an STT session for an agent; the listener receives what the STT recognises.
+    llm: the model.
+    voice_of: returns an agent's TTS and the kept phrases of that voice.
+    toolbox: the operator's tools.
+    departures: hangs up and transfers.
+    ambience: background noise for every call, or None.
     on_failure: value of the setting ON_FAILURE, carried out after the apology.
-    observers: gives the observers of a new call, in the order in which they receive reports.
+    observers: returns the observers of a new call, in the order in which they receive reports.
     """
 
     agents: Agents
@@ -102,11 +107,11 @@ class Call:
         self._services = services
         self._observers = Observers(services.observers(caller, line))
         self._arrival = Arrival(services.agents, caller)
-        self._hear: Callable[[bytes], None] = self._arrival.hear  # then the recogniser's
+        self._hear: Callable[[bytes], None] = self._arrival.hear  # later `hear` of the STT session
         pacing = Pacing(clock, services.ambience)
         self._playout = line.open_playout(pacing, self._utterance_finished)
-        self._driver: Driver | None = None  # until it is known who answers
-        self._texts: dict[int, str] = {}  # of what is not yet heard, by utterance
+        self._driver: Driver | None = None  # None until the agent is known
+        self._texts: dict[int, str] = {}  # text of each utterance not yet heard
         self._replies: dict[int, _Reply] = {}
         self._heard_bytes = 0
         self._timers = Timers(self._tell)
@@ -118,7 +123,7 @@ class Call:
     async def run(self) -> None:
         """Run the call to its end; returns when nothing of the call is left.
 
-        A fault of our own ends this call loudly, and no other.
+        An unexpected exception is logged and ends this call only.
         """
         current_call.set(self.caller.uuid)
         self._audio_at = time.monotonic()
@@ -170,7 +175,7 @@ class Call:
         for event in self._arrival.hand_over_events():
             self._tell(event)
 
-    # --- the caller's side, told by the transport ----------------------------------------------
+    # --- the caller's side, called by the transport --------------------------------------------
 
     def hear(self, pcm: bytes) -> None:
         self._audio_at = time.monotonic()
@@ -187,7 +192,7 @@ class Call:
     def leave(self) -> None:
         self._over.set()
 
-    # --- what the recogniser hears -------------------------------------------------------------
+    # --- reports of the recogniser -------------------------------------------------------------
 
     def speech_started(self, at: float) -> None:
         self._tell(ev.CallerSpeechStarted())
@@ -225,7 +230,7 @@ class Call:
     # --- the dialogue --------------------------------------------------------------------------
 
     def _tell(self, event: ev.Event) -> None:
-        # A session that is being closed still reports what it heard; nobody is there to answer.
+        # A session still reports recognised words while it is closed; the call is over by then.
         if self._over.is_set():
             return
         if self._driver is None:
@@ -236,7 +241,7 @@ class Call:
         try:
             self._driver.tell(event)
         except Exception as error:
-            # Told by a timer or a socket, where nobody of this call would see it: `run` shall.
+            # Raised in a timer or a socket callback, outside the call's tasks: `run` raises it.
             self._fault = error
             self._over.set()
 
@@ -312,7 +317,7 @@ class Call:
 
     def _utterance_finished(self, played: Played) -> None:
         share = self._share(played)
-        if played.total is None:  # the voice broke off
+        if played.total is None:  # the TTS failed in the middle of the utterance
             self._tell(ev.UtteranceDropped(played.number, share))
         else:
             self._tell(ev.UtterancePlayed(played.number))
@@ -322,7 +327,7 @@ class Call:
         """Share of an utterance's audio that was heard, 0 to 1, for the history."""
         text, total = self._texts.pop(played.number, ""), played.total
         if total is None:
-            # The voice had not finished it: guess its length by its letters.
+            # The TTS had not finished the utterance: estimate the length from the text.
             total = int(len(text) / _GUESSED_CHARS_PER_SECOND * RATE)
         share = min(1.0, played.samples / total) if total else 0.0
         self._observers.event(UtteranceHeard(played.number, played.first_sent, share))

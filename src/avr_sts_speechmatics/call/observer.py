@@ -1,8 +1,8 @@
-"""Observers: everything that happens in a call is reported to them, and nothing comes back.
+"""Observers: receive reports of everything that happens in a call and return nothing.
 
 A call reports each event when the dialogue handles the event, each command before the command is
 carried out, and the observations below: facts that the dialogue does not need, for example when
-the model's first text came. Turn times, log lines, records for the caller's side, webhooks and
+the model's first text arrived. Turn times, log lines, records for the caller's side, webhooks and
 traces are derived from these reports, so a new metric needs one new observer and no change of the
 call.
 
@@ -30,7 +30,7 @@ class CallBegan:
     """The call began. Always the first report, except for keys that came with the connection.
 
     caller: the caller, with the facts that the transport received.
-    agent: name of the agent by the called number; the instructions may still be on their way.
+    agent: name of the agent; the web service may still be asked for the instructions.
     """
 
     caller: Caller
@@ -95,10 +95,10 @@ class UtteranceHeard:
 
 @dataclass(frozen=True, slots=True)
 class ReplyOver:
-    """A reply stopped thinking and speaking, for whatever reason.
+    """A reply ended: completed, failed or cancelled.
 
     reply: number of the reply.
-    cancelled: whether it was cancelled before its own end.
+    cancelled: True if the reply was cancelled.
     """
 
     reply: int
@@ -111,7 +111,7 @@ class ToolRan:
 
     name: name of the tool.
     took_s: how long it ran, seconds.
-    failed: whether a hang-up or a transfer could not be done.
+    failed: True if a hangup or a transfer failed.
     """
 
     name: str
@@ -121,7 +121,7 @@ class ToolRan:
 
 @dataclass(frozen=True, slots=True)
 class ErrorSent:
-    """The other end of the line was sent an error.
+    """An error was sent to the other end of the line.
 
     message: what went wrong, in words.
     """
@@ -153,16 +153,16 @@ Observed: TypeAlias = ev.Event | Observation
 
 
 class Observer(Protocol):
-    """One reader of a call's reports. Each call has observers of its own.
+    """Receives the reports of one call. Each call has its own observers.
 
-    at: when it happened, monotonic seconds.
+    at: time of the report, monotonic seconds.
     """
 
     def event(self, at: float, event: Observed) -> None:
-        """Read an event of the dialogue or an observation."""
+        """Receive an event of the dialogue or an observation."""
 
     def command(self, at: float, command: ev.Command) -> None:
-        """Read a command of the dialogue, before the call carries it out."""
+        """Receive a command of the dialogue, before the call carries the command out."""
 
 
 class Observers:
@@ -188,7 +188,7 @@ class Observers:
                 self._leave_out(observer)
 
     def close(self) -> None:
-        """Report the end of the call. Later reports are dropped: a key may still come."""
+        """Report the end of the call. Later reports, such as a late key, are dropped."""
         self.event(CallEnded())
         self._observers = ()
 

@@ -1,7 +1,7 @@
-"""A line that brings no audio: the recogniser is given silence instead.
+"""A quiet line: while no audio arrives from the caller, the recogniser receives silence instead.
 
-Recognisers need audio to find the end of a turn, and some telephones stop sending when nobody
-speaks.
+Recognisers need audio to detect the end of a turn, and some telephones stop sending while the
+caller is silent.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from avr_sts_speechmatics.audio.pcm import silence
 
 QUIET_LINE_S = 0.5
-"""A line without audio for this long is given silence (s). Longer than any hiccup of a network,
-whose frames come late but come."""
+"""Time without audio after which silence is sent (s). Longer than network delays, whose frames
+arrive late but arrive."""
 
 FILL_S = 0.1
-"""Then silence is given in pieces of this length (s)."""
+"""Length of the pieces of silence (s)."""
 
 
 async def fill_quiet_line(
@@ -25,11 +25,11 @@ async def fill_quiet_line(
     quiet_s: float = QUIET_LINE_S,
     fill_s: float = FILL_S,
 ) -> None:
-    """Give silence while the line brings nothing at all. Runs until it is cancelled.
+    """Send silence while no audio arrives. Runs until cancelled.
 
-    audio_at: returns when the line last brought audio, monotonic seconds.
+    audio_at: returns when audio last arrived, monotonic seconds.
     hear: takes the silence, s16le 8 kHz mono.
-    quiet_s: how long the line must have been without audio, seconds.
+    quiet_s: time without audio after which silence is sent, seconds.
     fill_s: time between two pieces of silence, seconds.
     """
     filled_to = 0.0
@@ -37,7 +37,7 @@ async def fill_quiet_line(
         now = time.monotonic()
         lively_for = audio_at() + quiet_s - now
         if lively_for > 0:
-            # Woken no more often than needed: this runs beside every call.
+            # Sleep as long as possible: this task runs in every call.
             await asyncio.sleep(lively_for)
             continue
         hear(silence(now - max(filled_to, audio_at())))

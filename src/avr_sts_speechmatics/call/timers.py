@@ -1,4 +1,4 @@
-"""The timers of a dialogue, on the event loop."""
+"""The timers of a dialogue, run by the event loop."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,7 +17,7 @@ class Timers:
         self._running: dict[Timer, asyncio.TimerHandle] = {}
 
     def set(self, timer: Timer, after: float) -> None:
-        """Start a timer, anew if it runs.
+        """Start a timer; restart it if it is already running.
 
         after: seconds from now.
         """
@@ -26,7 +26,7 @@ class Timers:
         self._running[timer] = loop.call_later(after, self._fire, timer)
 
     def cancel(self, timer: Timer) -> None:
-        """Stop a timer. Nothing happens if it does not run."""
+        """Stop a timer. Does nothing if the timer is not running."""
         handle = self._running.pop(timer, None)
         if handle is not None:
             handle.cancel()

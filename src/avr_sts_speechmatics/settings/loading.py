@@ -3,11 +3,11 @@
 The name of a variable is the name of its setting in capitals. The environment overrides `.env` in
 the working directory. An empty value means "not set", so that a compose file may pass
 `OPENAI_API_KEY=${OPENAI_API_KEY}` on; only where emptiness has a meaning (no extra port, no
-welcome) is an empty text a value.
+welcome) an empty text is a value.
 
-A wrong value stops the start with one sentence that names the variable, the value and what is
-allowed; so do values that contradict each other. A variable that resembles a setting and is none
-is reported with the nearest name.
+A wrong value stops the start with one sentence that names the variable, the value and the allowed
+values. Values that contradict each other stop the start as well. A variable that resembles a
+setting but is not a setting is reported with the nearest name.
 """
 
 import difflib
@@ -30,13 +30,13 @@ FOREIGN = frozenset(
         *("STS_TARGET", "EXTERNAL_ADDRESS", "SIP_PASSWORD"),
     }
 )
-"""Variables of other programs that have one of our prefixes, or that stand in our `.env`."""
+"""Variables of other programs that have one of our prefixes or share our `.env`."""
 
 # No other program's variables begin with these. AMI_, MCP_, TOOL_, WEBHOOK_ and the like may belong
 # to other programs.
 _OUR_PREFIXES = ("SPEECHMATICS_", "OPENAI_", "AMBIENT_NOISE", "AUDIOSOCKET_", "BARGE")
 
-# Names that other programs use for a setting of ours, and that resemble our name too little.
+# Names that other programs use for a setting of ours, not similar enough to be found by likeness.
 _MEANT = {"OPENAI_URL": "OPENAI_BASE_URL", "OPENAI_API_BASE": "OPENAI_BASE_URL"}
 
 _NEAR = 0.85
@@ -46,10 +46,10 @@ _PASSWORD = re.compile(r"//[^@]*@")
 
 
 def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
-    """Read the settings from the environment, then from `env_file` what the environment lacks.
+    """Read the settings from the environment and, where it has no value, from `env_file`.
 
-    environ: the variables; None: the environment of this process.
-    env_file: may be missing; None: `.env` in the working directory.
+    environ: the variables; None for the environment of this process.
+    env_file: file that may be missing; None for `.env` in the working directory.
 
     Raises SettingsError for the first wrong value, or for values that contradict each other. The
     text never contains the value of a key.
@@ -75,10 +75,10 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
 def unknown_variables(
     environ: Mapping[str, str] | None = None, env_file: Path | None = None
 ) -> Iterator[str]:
-    """One sentence for each variable that resembles a setting and is none.
+    """Yield one sentence for each variable that resembles a setting but is not a setting.
 
-    Checked are all names in `env_file`, and those names of the environment that begin with one of
-    our own prefixes or nearly equal the name of a setting. The arguments are those of `load`.
+    All names in `env_file` are checked, and the names of the environment that begin with one of our
+    own prefixes or nearly equal the name of a setting. The arguments are those of `load`.
     """
     known = {
         variable
@@ -102,7 +102,7 @@ def _check_together(settings: Settings) -> None:
     if settings.voice_fallback and not settings.second_voice_is_there:
         raise SettingsError(
             f"VOICE_FALLBACK={settings.voice_fallback}: it has no key; give OPENAI_TTS_API_KEY, or "
-            "in OPENAI_TTS_URL a server that wants none (OPENAI_API_KEY is for the server of "
+            "in OPENAI_TTS_URL a server that needs no key (OPENAI_API_KEY is for the server of "
             "OPENAI_BASE_URL)."
         )
     if settings.ami_host is not None and settings.ami_password is None:

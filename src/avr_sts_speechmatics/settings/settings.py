@@ -67,7 +67,7 @@ class Settings(
 
     @property
     def tts_url(self) -> str | None:
-        """HTTP address of text-to-speech, or None where the sandbox is to speak."""
+        """HTTP address of text-to-speech; None if the sandbox voice takes its place."""
         if self.speechmatics_tts_url is None and self.speechmatics_api_key is None:
             return None
         return self.speechmatics_tts_url or "https://preview.tts.speechmatics.com"
@@ -81,7 +81,7 @@ class Settings(
     def openai_tts_key(self) -> Secret | None:
         """Key of the second voice.
 
-        The model's key serves only if the second voice is at the model's server.
+        The model's key is used only if the second voice is at the model's server.
         """
         if self.openai_tts_api_key is not None:
             return self.openai_tts_api_key
@@ -120,4 +120,4 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 DEFAULTS = Settings()
-"""The settings of an operator who sets nothing."""
+"""The settings of an operator who sets no variable."""

@@ -43,7 +43,7 @@ def _figures_date(found: re.Match[str]) -> str | None:
         return _month_and_day(b, first, year)
     if 1 <= a <= 12 < b <= 31:
         return _month_and_day(a, second, year)
-    # The day or the month first: who wrote it knows. It is said in the order it is written.
+    # Day first or month first cannot be known: the numbers are said in the written order.
     return f"{cardinal(first)}, {cardinal(second)}, {year_words(year)}"
 
 

@@ -5,7 +5,7 @@ import re
 from avr_sts_speechmatics.speech.number_words import cardinal, number
 from avr_sts_speechmatics.speech.reading_rule import ALONE, NUM, rules
 
-# Sign or code: the whole, its plural, the hundredth, its plural.
+# Sign or code: name of the unit, plural, name of the hundredth, plural.
 _MONEY: dict[str, list[str]] = {
     sign: names.split(", ")
     for sign, _, names in (
@@ -29,7 +29,7 @@ _MONEY: dict[str, list[str]] = {
     )
 }
 _SCALES = {"k": "thousand", "m": "million", "bn": "billion", "b": "billion"}
-# As written: one, and, if not by an "s", several.
+# Written forms, singular, and the plural if it is not the singular with an "s".
 _UNITS: dict[str, tuple[str, str]] = {
     sign: (one, many or f"{one}s")
     for signs, one, many in (

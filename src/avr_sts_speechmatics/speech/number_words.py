@@ -1,7 +1,7 @@
 """Numbers in English words: as a number, as a year, or digit by digit.
 
 The words come from Unicode's rules for English (unicode-rbnf). The rules are read when this module
-is imported: in the middle of a call the 20 ms would be missed by every caller.
+is imported, because reading takes 20 ms, which would be a gap in every running call.
 """
 
 from functools import lru_cache
@@ -11,7 +11,7 @@ from unicode_rbnf import RbnfEngine
 _ENGINE = RbnfEngine.for_language("en")
 
 COUNTABLE = 15
-"""Digits up to which a number is said as a number; nobody could follow a longer one."""
+"""Most digits of a number that is said as a number; a longer one is said in groups of digits."""
 
 
 @lru_cache(maxsize=2048)
@@ -21,12 +21,12 @@ def _by_rule(number: int, rules: str) -> str:
 
 
 def digits(text: str, gap: str = " ") -> str:
-    """Digit by digit, whatever else stands between: "five five three"."""
+    """The digits one by one, without other characters: "five five three"."""
     return gap.join(_by_rule(int(c), "spellout-numbering") for c in text if c.isdecimal())
 
 
 def grouped(text: str) -> str:
-    """Digit by digit, in groups that can be written down: "five five three, eight eight two"."""
+    """The digits in groups that a caller can write down: "five five three, eight eight two"."""
     text = "".join(c for c in text if c.isdecimal())
     size = 4 if len(text) % 4 == 0 else 3
     cuts = list(range(0, len(text), size))
@@ -37,7 +37,7 @@ def grouped(text: str) -> str:
 
 
 def cardinal(text: str) -> str:
-    """How many: "one thousand two hundred"; digit by digit beyond COUNTABLE digits."""
+    """A cardinal number, "one thousand two hundred"; groups of digits beyond COUNTABLE digits."""
     text = text.replace(",", "")
     if len(text) > COUNTABLE:
         return grouped(text)
@@ -52,7 +52,7 @@ def number(text: str) -> str:
 
 
 def ordinal(text: str) -> str:
-    """Which one: "twenty-first"."""
+    """An ordinal number: "twenty-first"."""
     text = text.replace(",", "")
     if len(text) > COUNTABLE:
         return f"{grouped(text)}th"

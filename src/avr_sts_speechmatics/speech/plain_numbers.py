@@ -1,6 +1,6 @@
-"""Numbers aloud that are no date, price or telephone number: ranges, ordinals, fractions, the rest.
+"""Other numbers aloud: ranges, ordinals, fractions, and plain numbers.
 
-Of a number that nothing around it explains, the count of digits says what it is.
+If the text around a number does not explain it, the number of digits decides how it is read.
 """
 
 import re
@@ -46,12 +46,12 @@ def _version(found: re.Match[str]) -> str:
 
 
 def _model(found: re.Match[str]) -> str:
-    """GPT-4, A380: short ones are numbers, longer ones are names."""
+    """GPT-4, A380: one or two digits are read as a number, more digits one by one."""
     return " " + (cardinal(found[1]) if len(found[1]) < 3 else digits(found[1]))
 
 
 def _bare(found: re.Match[str]) -> str:
-    """A number that nothing around explains: how many digits it has says what it is."""
+    """A number that the text around does not explain: read by its number of digits."""
     text = found[0]
     if "," in text or "." in text:
         return number(text)

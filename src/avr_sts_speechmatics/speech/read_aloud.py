@@ -1,14 +1,13 @@
-"""Written English as a voice should say it: figures and signs become words.
+"""Reading aloud: converts figures and signs in written English to words for the TTS.
 
-A voice left alone with "553882" says a number in the hundred thousands, with "23/11/2026" a
-fraction, and each voice something else. So text with more than one reading is read here, the way
-people read it to one another on the telephone: an order reference digit by digit in groups, a
-price as a price, a date as a date.
+A TTS may say "553882" as a number in the hundred thousands and "23/11/2026" as a fraction, and each
+TTS differs. So text with more than one reading is converted here, as people read it to one another
+on the telephone: an order reference digit by digit in groups, a price as a price, a date as a date.
 
-The rules stand in one table, by topic, and are tried in its order: each rule takes only what is
-surely its own, and numbers that are left to the last are said as plain numbers. No digit is left
-to the voice. Words and punctuation stay as they are, in their places; text that is in words
-already is not changed, so reading aloud twice changes nothing more.
+The rules are in one table, by topic, and are applied in the order of the table. Each rule matches
+only text that surely has its meaning; the last rules say the remaining numbers as plain numbers. No
+digit is left to the TTS. Words and punctuation stay unchanged and in place, and text that is
+already in words is not changed, so a second conversion changes nothing.
 """
 
 import logging
@@ -24,17 +23,17 @@ from avr_sts_speechmatics.speech.web_addresses import WEB_ADDRESSES
 
 _log = logging.getLogger(__name__)
 
-# Most sentences have nothing for us, and are let through after this one look.
+# Most sentences need no conversion and return after this one search.
 _MARKS = re.compile(r"[\d@&+/#%=~°±×÷½¼¾€£$¥₹¢№]|\.\w")
 
 
 def spoken(text: str) -> str:
-    """What to ask a voice for, so that it says `text` as a person would.
+    """Convert a text to the words that the TTS should say.
 
-    Only for the voice: history, transcripts and the names of kept phrases stay as written.
-    Never raises; what cannot be put in words is returned as it was written.
+    For the TTS only: history, transcripts and the keys of kept phrases stay as written. Never
+    raises; a text that cannot be converted is returned unchanged.
     """
-    # All voices there are speak English. One of another language is to be sent `text` from here.
+    # All current voices speak English. For a voice in another language, return `text` unchanged.
     if not _MARKS.search(text):
         return text
     words = " ".join(text.split())
@@ -42,15 +41,16 @@ def spoken(text: str) -> str:
         for pattern, say in _RULES:
             words = pattern.sub(partial(_put, say), words)
     except Exception as error:
-        # A clumsy reading is better than a reply without this sentence. No traceback: an error's
-        # text may hold the number, and numbers of callers are not for logs.
-        _log.error("a sentence goes to the voice as written: %s", type(error).__name__)
+        # A clumsy reading is better than a reply without this sentence. No traceback is logged: the
+        # text of the error may contain a caller's number.
+        _log.error("a sentence goes to the voice unconverted: %s", type(error).__name__)
         return text
     return " ".join(words.split())
 
 
 def _put(say: Say, found: re.Match[str]) -> str:
-    """The words for a match, kept apart from the letters around it. None: not this rule's."""
+    """Return the words for a match, separated from adjacent letters; the match itself if `say`
+    returns None."""
     words = say(found)
     if words is None:
         return found[0]
@@ -82,7 +82,7 @@ _SIGNS_BETWEEN_WORDS = rules(
 )
 
 _RULES: tuple[Rule, ...] = (
-    *WEB_ADDRESSES,  # before their dots and digits mean something else
+    *WEB_ADDRESSES,  # before other rules match their dots and digits
     *DATES,
     *TIMES,
     *TELEPHONE_NUMBERS,
@@ -93,5 +93,5 @@ _RULES: tuple[Rule, ...] = (
     *FRACTIONS,
     *BARE_NUMBERS,
     *_SIGNS_BETWEEN_WORDS,
-    *WEB_ADDRESSES,  # text that has become an address only now
+    *WEB_ADDRESSES,  # text that the other rules turned into an address
 )

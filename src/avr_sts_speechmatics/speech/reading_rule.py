@@ -1,4 +1,4 @@
-"""A rule for reading aloud: a pattern, and the words for what it finds.
+"""A rule for reading aloud: a pattern and the words for each match.
 
 The rules of each topic have a module; `read_aloud` tries all of them in one order.
 """
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 Say: TypeAlias = Callable[[re.Match[str]], str | None]
-"""Gives the words for a match, or None if the rule does not apply to it."""
+"""Returns the words for a match, or None if the rule does not apply."""
 
 Rule: TypeAlias = tuple[re.Pattern[str], Say]
 

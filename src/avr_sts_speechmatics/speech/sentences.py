@@ -14,13 +14,13 @@ FIRST_CLAUSE_CHARS = 16
 """A shorter first clause is not worth a TTS request of its own: "Yes," alone sounds cut."""
 
 LONGEST_CHARS = 240
-"""Longer pieces are cut at a clause or a space: a voice's first byte waits for the whole request,
-and requests are best kept below 300 characters. [TTS reference, 2]"""
+"""Longest piece (characters); longer text is cut at a clause or a space. The first byte of audio
+waits for the whole request, and requests should be below 300 characters. [TTS reference, 2]"""
 
 # Abbreviations that never end a sentence, and those that do if a capital follows.
 _NEVER_LAST = frozenset("mr mrs ms dr prof st nr vs approx dept ext tel e.g i.e".split())
 _PERHAPS_LAST = frozenset("a.m p.m etc inc ltd co jr sr".split())
-# The end of a sentence: its mark, perhaps closing quotes, then space. Line breaks end one as well.
+# The end of a sentence: a mark, perhaps closing quotes, then space; or a line break.
 _SENTENCE_END = re.compile(r"([.!?…]+[\"'”’)\]]*)(?=\s)|\n+")
 _CLAUSE_END = re.compile(r"[,;:](?=\s)|\s[–—-](?=\s)")
 _LAST_WORD = re.compile(r"([\w.]+)\.$")
@@ -30,7 +30,7 @@ _UNSPEAKABLE = re.compile(
     "\U0001f000-\U0001faff"  # pictographs
     "\u2600-\u27bf"  # symbols and dingbats
     "\u2190-\u21ff\u2500-\u25ff\u2b00-\u2bff"  # arrows, boxes, shapes
-    "\ufe0f\u200d\u20e3"  # what joins emoji
+    "\ufe0f\u200d\u20e3"  # characters that join emoji
     "]+"
 )
 _MARKDOWN_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
@@ -58,7 +58,7 @@ class Sentences:
         self._first = True
 
     def feed(self, delta: str) -> list[str]:
-        """Take the next piece of the stream, cut anywhere."""
+        """Take the next part of the stream, cut anywhere; return the complete pieces."""
         self._text += delta
         pieces: list[str] = []
         while cut := self._cut():
@@ -111,7 +111,7 @@ def _sentence_end(text: str) -> int:
 
 
 def _ends_here(text: str, end: int) -> bool:
-    """Whether the full stop before `end` ends a sentence, as far as the text is known."""
+    """Whether the full stop before `end` ends a sentence, judged by the text so far."""
     word = _LAST_WORD.search(text[:end])
     if word is None:
         return True

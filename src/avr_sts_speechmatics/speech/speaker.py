@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TextStarted:
-    """The first text of a reply came, from the model or from a fixed text.
+    """The first text of a reply arrived, from the model or from a fixed text.
 
     reply: number of the reply.
     """
@@ -51,7 +51,7 @@ class TextStarted:
 
 @dataclass(frozen=True, slots=True)
 class ClauseReady:
-    """A clause or sentence of a reply goes to the voice. Fillers are not reported.
+    """A clause or sentence of a reply was sent to the TTS. Fillers are not reported.
 
     reply: number of the reply.
     """

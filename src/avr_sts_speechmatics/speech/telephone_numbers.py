@@ -1,6 +1,6 @@
 """Telephone numbers and references aloud, digit by digit in groups that can be written down.
 
-A reference is known by the word before it: an order, a room, a PIN.
+A reference is recognised by the word before the number: order, room, PIN.
 """
 
 import re
@@ -17,7 +17,7 @@ _NAMED = rf"\b((?i:{_NAMES}){_NUMBER_OF}) (\d{{3,}}(?:-\d{{2,}})*)(?![-,.]?\d)"
 
 
 def _two_groups(found: re.Match[str]) -> str | None:
-    """555-0123 is a telephone number; 500-1000 is from one to the other."""
+    """555-0123 is a telephone number; 500-1000 is a range."""
     first, second = found.groups()
     if second[0] != "0" and not int(first) % 10 and not int(second) % 10:
         return None

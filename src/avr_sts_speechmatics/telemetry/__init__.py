@@ -1,1 +1,1 @@
-"""What an operator sees of the service."""
+"""Telemetry: log, webhooks, turn times, records and traces of calls."""

@@ -1,4 +1,4 @@
-"""The log lines of a call: its begin, its end, each turn, and what was said if that is allowed."""
+"""The log lines of a call: begin, end, each turn, and transcripts if they are allowed."""
 
 import logging
 
@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 class CallLog:
     """Logs one call.
 
-    transcripts: whether what is said may stand in the log.
+    transcripts: True if the log may contain what caller and agent say.
     """
 
     def __init__(self, *, transcripts: bool) -> None:
@@ -33,12 +33,12 @@ class CallLog:
             _log.info("%s: %s", command.role, command.text)
 
     def turn(self, times: TurnTimes) -> None:
-        """Log the times of a turn that is over."""
+        """Log the times of a finished turn."""
         _log.info("turn: %s", _summary(times), extra={"turn": times.as_dict()})
 
 
 def _summary(times: TurnTimes) -> str:
-    """A turn in a line for people."""
+    """One line about a turn, for people."""
     waits = times.as_dict()
     total = waits["voice_to_voice_ms"]
     parts = ", ".join(f"{part} {waits[f'{part}_ms']}" for part in ("confirm", "model", "voice"))

@@ -1,4 +1,4 @@
-"""Records: what a watching test call (`?watch=1`) receives beside the audio, as it happens."""
+"""Records: messages about turns and tools, sent to a watching test call (`?watch=1`) live."""
 
 from avr_sts_speechmatics.call.observer import Observed, ToolRan
 from avr_sts_speechmatics.dialogue import events as ev
@@ -7,7 +7,7 @@ from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
 
 
 class CallRecords:
-    """Sends the records of one call: `turn` and `tool`. Lines that are not watched ignore them.
+    """Sends the records `turn` and `tool` of one call. A line that is not watched ignores them.
 
     line: the call's line.
     """
@@ -25,5 +25,5 @@ class CallRecords:
         pass
 
     def turn(self, times: TurnTimes) -> None:
-        """Send the times of a turn that is over."""
+        """Send the times of a finished turn."""
         self._line.send_record("turn", times.as_dict())

@@ -1,4 +1,4 @@
-"""Call traces: every event and command of a call with its time, as JSON lines in a file of its own.
+"""Call traces: every event and command of a call, with its time, as JSON lines in one file a call.
 
 A trace explains a strange call, and `tests/dialogue` replays it: the events go into a fresh
 dialogue, whose commands must be the recorded ones.
@@ -10,13 +10,13 @@ dialogue, whose commands must be the recorded ones.
 `at` is seconds since the trace began, `is` the class of an event, command or observation; the other
 keys are its fields. The order is that of the call: a command follows the event that caused it.
 
-What is said stands in a trace only if LOG_TRANSCRIPTS allows it. Otherwise each letter is a "w" and
-each digit a "0", which keeps the number and the length of the words. A replay takes the same path
-unless the path depended on which word was said: a backchannel, a number in words, two guesses of
-the same shape.
+A trace contains what was said only if LOG_TRANSCRIPTS allows it. Otherwise each letter becomes "w"
+and each digit "0", which keeps the number and the length of the words. A replay then takes the
+recorded path unless the path depended on the words themselves: a backchannel, a number in words, or
+two guesses of equal shape.
 
-The event loop only encodes and buffers. A thread writes, in pieces, so the end of a trace is
-missing if the process is killed. A disk that fails or is full costs traces and no call.
+The event loop only encodes and buffers. A thread writes in pieces, so the end of a trace is missing
+if the process is killed. If the disk fails or is full, traces are lost and calls continue.
 """
 
 import asyncio
@@ -48,10 +48,10 @@ from avr_sts_speechmatics.line import Caller
 VERSION = 1
 
 BUFFER_BYTES = 16_384
-"""A call's lines are handed to the writing thread when there are so many bytes of them."""
+"""Size of a call's buffer (bytes) at which the buffer is passed to the writing thread."""
 
 WAITING_MAX = 16 * 1024 * 1024
-"""Bytes of all calls that may wait for a slow disk; further ones are lost."""
+"""Most bytes of all calls that may wait for a slow disk; further lines are lost."""
 
 CLOSE_S = 5.0
 """Longest wait for the disk at the end of the process (s)."""
@@ -63,10 +63,10 @@ _WORDS = frozenset(
         *("prompts", "fillers"),
     }
 )
-"""Fields that hold what somebody says or types, or what is known of them."""
+"""Fields that contain what a caller or agent says or types, or facts of the call."""
 
 _A_OR_I = re.compile(r"\b[ai]\b", re.IGNORECASE)
-"""The words of one letter: any other letter alone is taken for a piece of a spelling."""
+"""The words of one letter: any other single letter counts as part of a spelling."""
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ _log = logging.getLogger(__name__)
 class TraceBegan:
     """The first line of a trace.
 
-    words: whether the trace holds what was said.
+    words: True if the trace contains what was said.
     began: when the trace began, ISO 8601, UTC.
     """
 
@@ -99,7 +99,7 @@ class CallTraces:
     """Writes the traces of all calls of the process.
 
     directory: an existing directory.
-    words: whether traces hold what is said.
+    words: True if traces contain what is said.
     """
 
     def __init__(self, directory: Path, *, words: bool) -> None:
@@ -111,16 +111,18 @@ class CallTraces:
         self._failed = False
 
     def trace(self, caller: Caller) -> "CallTrace":
-        """The observer that traces a new call."""
+        """Make the observer that traces a new call."""
         began = datetime.now(UTC)
         uuid = re.sub(r"[^A-Za-z0-9-]", "_", caller.uuid)[:64]
         path = self._directory / f"{began:%Y%m%dT%H%M%S.%fZ}-{uuid}.jsonl"
         return CallTrace(self, path, began)
 
     def write(self, path: Path, lines: bytes, *, first: bool) -> None:
-        """Have lines written behind those of the same file. Returns at once and never raises.
+        """Append lines to a file, in the background. Returns at once and never raises.
 
-        first: whether the file is new.
+        path: file of the trace.
+        lines: encoded lines, each with its line break.
+        first: True if the file is new.
         """
         if self._waiting_bytes + len(lines) > WAITING_MAX:
             self._lose("the disk is too slow")
@@ -136,7 +138,7 @@ class CallTraces:
         written.add_done_callback(partial(self._written, len(lines)))
 
     async def close(self) -> None:
-        """Write what waits, for CLOSE_S at most."""
+        """Write the waiting lines, for at most CLOSE_S."""
         if self._writing:
             await asyncio.wait(self._writing, timeout=CLOSE_S)
         self._pool.shutdown(wait=not self._writing)
@@ -155,7 +157,7 @@ class CallTraces:
 
 
 class CallTrace:
-    """Traces one call; see the module's text."""
+    """Traces one call."""
 
     def __init__(self, traces: CallTraces, path: Path, began: datetime) -> None:
         self._traces = traces
@@ -168,7 +170,7 @@ class CallTrace:
 
     def event(self, at: float, event: Observed) -> None:
         zero = self._begin(at)
-        # Moments inside are put on the clock of the trace.
+        # Times inside an event are converted to the clock of the trace.
         if isinstance(event, CallerStopped):
             event = replace(event, stopped=round(event.stopped - zero, 4))
         elif isinstance(event, UtteranceHeard) and event.first_sent is not None:
@@ -195,10 +197,11 @@ class CallTrace:
 
 
 def encode(at: float, what: Traced, *, words: bool) -> bytes:
-    """One line of a trace.
+    """Encode one line of a trace.
 
     at: seconds since the trace began.
-    words: whether the line may hold what is said.
+    what: the event, command or observation.
+    words: True if the line may contain what is said.
     """
     line = {"at": round(at, 4), **_plain(what, "", hide=not words)}
     # Callers' text may hold half a surrogate pair: escaped it is still JSON.
@@ -206,9 +209,10 @@ def encode(at: float, what: Traced, *, words: bool) -> bytes:
 
 
 def decode(line: str | bytes) -> tuple[float, Traced]:
-    """The opposite of `encode`: the time, and what happened; sequences come back as tuples.
+    """Decode one line of a trace. Sequences become tuples.
 
-    Raises ValueError if the line is not of a trace.
+    Returns the time in seconds since the trace began, and the event, command or observation.
+    Raises ValueError if the line is not a line of a trace.
     """
     try:
         raw = json.loads(line)
@@ -218,7 +222,7 @@ def decode(line: str | bytes) -> tuple[float, Traced]:
 
 
 def read(path: Path) -> Iterator[tuple[float, Traced]]:
-    """All lines of a trace, in order. Raises ValueError if it is not a trace of this version."""
+    """Decode all lines of a trace, in order. Raises ValueError for another version or format."""
     with path.open(encoding="ascii") as lines:
         for number, line in enumerate(lines):
             at, what = decode(line)
@@ -242,7 +246,11 @@ def _shape(character: str) -> str:
 
 
 def _plain(value: Any, name: str, *, hide: bool) -> Any:
-    """A value as JSON can hold it. name: of the field that it is in."""
+    """Convert a value to JSON's types.
+
+    name: name of the field that holds the value.
+    hide: True if words must be masked.
+    """
     if is_dataclass(value):
         plain = {f.name: _plain(getattr(value, f.name), f.name, hide=hide) for f in fields(value)}
         return {"is": type(value).__name__, **plain}
@@ -271,7 +279,7 @@ def _field(name: str, raw: Any) -> Any:
 
 
 def _write(path: Path, lines: bytes, first: bool) -> None:
-    # A trace is for the operator alone, and one whose beginning was lost is none.
+    # Only the operator may read a trace. A file without its beginning is never created.
     flags = os.O_WRONLY | os.O_APPEND | (os.O_CREAT | os.O_EXCL if first else 0)
     with open(os.open(path, flags, 0o600), "ab") as file:
         file.write(lines)

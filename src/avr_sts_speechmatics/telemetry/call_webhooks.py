@@ -1,4 +1,4 @@
-"""Webhooks of a call: which event of a call becomes which webhook. Delivery: see `webhooks`."""
+"""Webhooks of a call: maps events of the call to webhooks. For the delivery see `webhooks`."""
 
 from avr_sts_speechmatics.call.observer import (
     CallBegan,
@@ -12,10 +12,10 @@ from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 
 
 class CallWebhooks:
-    """Sends the webhooks of one call, in the order in which things happen.
+    """Sends the webhooks of one call, in the order of the events.
 
-    webhooks: the receiver that all calls share.
-    uuid: names the call to the receiver.
+    webhooks: delivers the webhooks of all calls.
+    uuid: uuid of the call.
     """
 
     def __init__(self, webhooks: Webhooks, uuid: str) -> None:

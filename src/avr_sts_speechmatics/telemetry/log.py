@@ -1,7 +1,7 @@
-"""The log: one line an event, for people or for machines, with the call it belongs to.
+"""The log: one line for each event, for people or for machines, with the name of the call.
 
-What callers and agents say is not logged, nor is any key: should a library put one into a text of
-its own, it is masked here, in all of a line's text.
+What callers and agents say is not logged. Keys are not logged either: if the text of a library
+contains a key, the key is masked here, everywhere in the line.
 """
 
 import logging
@@ -16,9 +16,10 @@ MASK = "***"
 
 
 class _Lines(logging.Formatter, ABC):
-    """Shared by both forms: the call's name, and no secrets.
+    """Base of both forms: adds the call's name and masks secrets.
 
-    call: gives the name of the call the running code belongs to, or nothing.
+    secrets: texts that are masked.
+    call: returns the name of the call that the running code belongs to, or "".
     """
 
     def __init__(self, secrets: Iterable[str], call: Callable[[], str]) -> None:
@@ -31,17 +32,21 @@ class _Lines(logging.Formatter, ABC):
         text = record.getMessage()
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
-        # Before the line is made: there a quote within a key would be escaped, and a short key
-        # could be a part of the form.
+        # Masked before the line is built: building escapes a quote within a key, and a short key
+        # could be equal to a part of the line's form.
         for secret in self._secrets:
             text = text.replace(secret, MASK)
-        # File names may be no text at all; JSON would refuse the whole line.
+        # A file name may be invalid UTF-8; JSON encoding would reject the whole line.
         text = text.encode("utf-8", "backslashreplace").decode()
         return self.line(record, text, self._call())
 
     @abstractmethod
     def line(self, record: logging.LogRecord, text: str, call: str) -> str:
-        """The record in this form; `text` is its message with the traceback, if there is one."""
+        """Build the line.
+
+        text: message of the record, with the traceback if there is one.
+        call: name of the call, or "".
+        """
 
 
 class ConsoleLines(_Lines):
@@ -54,8 +59,10 @@ class ConsoleLines(_Lines):
 
 
 class JsonLines(_Lines):
-    """One JSON object a line: time (UTC, ISO 8601), level, logger, call, message, and the times
-    of a turn where the line is about one."""
+    """One JSON object a line: time (UTC, ISO 8601), level, logger, message and call.
+
+    A line about a turn has the times of the turn as well.
+    """
 
     def line(self, record: logging.LogRecord, text: str, call: str) -> str:
         clock = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
@@ -75,20 +82,22 @@ class JsonLines(_Lines):
 def set_up(level: str, form: str, secrets: Iterable[str], call: Callable[[], str]) -> None:
     """Send the log of the process to standard error.
 
-    level, form: the settings LOG_LEVEL and LOG_FORMAT. secrets: texts that are masked.
-    call: gives the name of the call the running code belongs to, or nothing.
+    level: value of LOG_LEVEL.
+    form: value of LOG_FORMAT.
+    secrets: texts that are masked.
+    call: returns the name of the call that the running code belongs to, or "".
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         JsonLines(secrets, call) if form == "json" else ConsoleLines(secrets, call)
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # They log whole requests, and requests hold what callers said.
+    # These libraries log whole requests, and requests contain what callers said.
     for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # The MCP SDK logs messages that it cannot use, whole, also as errors; its client's logger is
-    # named so. What matters of a server is told by whoever connects to it.
+    # The MCP SDK logs unusable messages with their whole text, even as errors; "client" is the
+    # name of its client's logger. Our MCP code logs the problems of a server itself.
     for name in ("mcp", "client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    # It reports each connection; whoever owns one says what matters about it.
+    # picows logs each connection; our transports log the problems of a connection themselves.
     logging.getLogger("picows").setLevel(logging.ERROR)

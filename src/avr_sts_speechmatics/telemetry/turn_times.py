@@ -1,7 +1,7 @@
-"""Turn times: where the time of a turn went, from the caller's last sound to the agent's first.
+"""Turn times: the delays of a turn, from the caller's last sound to the agent's first sound.
 
-The observer follows each answer of the model from the request to the last word, and hands out the
-finished times. It keeps no text longer than the utterance is in the playout.
+The observer follows each answer of the model from the request to the last word and reports the
+finished times. It keeps a text only while the utterance is in the playout.
 """
 
 from collections.abc import Callable
@@ -22,19 +22,19 @@ from avr_sts_speechmatics.speech.speaker import ClauseReady, TextStarted
 class TurnTimes:
     """One answer of the agent and the turn that it answers.
 
-    All moments are monotonic seconds; None for what has not happened.
+    All times are monotonic seconds; None if the event has not happened.
 
-    asked: the model was asked; before `confirmed` if it was asked ahead.
+    asked: the model was asked; earlier than `confirmed` if the turn had not surely ended.
     stopped: the caller stopped speaking, as the recogniser reported it.
     confirmed: the turn was over.
-    first_token: the model's first text came.
-    first_clause: the first piece of text went to the voice.
-    first_audio: the voice's first audio came.
+    first_token: the model's first text arrived.
+    first_clause: the first piece of text was sent to the TTS.
+    first_audio: the first audio of the TTS arrived.
     first_frame: the first frame left for the caller.
     requests: requests to the model for this turn, including those that were dropped.
-    words_said: words that were sent to the voice.
-    words_heard: words that were played, as far as the clock knows.
-    interrupted: whether the caller stopped the answer before its end.
+    words_said: words that were sent to the TTS.
+    words_heard: words that were played, estimated from the played audio.
+    interrupted: True if the caller stopped the answer before its end.
     """
 
     asked: float
@@ -50,7 +50,7 @@ class TurnTimes:
     interrupted: bool = False
 
     def as_dict(self) -> dict[str, int | bool | None]:
-        """For a log line: each wait in whole ms, None for what did not happen."""
+        """The waits in whole ms, for a log line; None for a wait that did not happen."""
         return {
             "voice_to_voice_ms": _ms(self.stopped, self.first_frame),
             "confirm_ms": _ms(self.stopped, self.confirmed),
@@ -74,10 +74,10 @@ class TurnTimesObserver:
 
     def __init__(self, *finished: Callable[[TurnTimes], None]) -> None:
         self._finished = finished
-        self._turns: dict[int, TurnTimes] = {}  # by reply
-        self._texts: dict[int, tuple[int, str]] = {}  # reply and text, by utterance
+        self._turns: dict[int, TurnTimes] = {}  # by number of the reply
+        self._texts: dict[int, tuple[int, str]] = {}  # reply and text by utterance
         self._stopped: float | None = None
-        self._dropped_requests = 0  # since the last answer that was wanted
+        self._dropped_requests = 0  # since the last confirmed answer
 
     def command(self, at: float, command: ev.Command) -> None:
         match command:
@@ -140,7 +140,7 @@ class TurnTimesObserver:
         if times.confirmed is None:
             self._dropped_requests += 1
             return
-        # A farewell is heard to its end, and its reply cancelled then.
+        # The reply of a farewell is cancelled after the farewell was heard to its end.
         heard_out = 0 < times.words_said == times.words_heard
         times.interrupted = cancelled and not heard_out
         for finished in self._finished:

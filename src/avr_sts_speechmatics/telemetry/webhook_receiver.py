@@ -1,7 +1,7 @@
-"""One request to the operator's webhook receiver: connect, send, see whether it was taken.
+"""One request to the operator's webhook receiver: connects, sends and checks the status.
 
-It tells a failure that may pass from one that will not. When an event is sent, and whether again,
-is decided in `webhooks`.
+Failures that may pass are distinguished from permanent failures. The module `webhooks` decides when
+an event is sent and whether the event is sent again.
 """
 
 from urllib.parse import urlsplit
@@ -11,15 +11,19 @@ import aiohttp
 from avr_sts_speechmatics.values import Secret
 
 KEEP_S = 1.5
-"""How long an idle connection is kept (s). Shorter than servers do (gunicorn 2 s, Node 5 s): an
-event sent while the other end closes would be lost."""
+"""How long an idle connection is kept (s). Shorter than the limits of servers (gunicorn 2 s, Node
+5 s): an event sent while the server closes the connection would be lost."""
 
 REPLY_MAX = 16 * 1024
 """Longest reply that is read (bytes)."""
 
 
 class Undelivered(Exception):
-    """The receiver did not take an event. again: whether it may take it later."""
+    """The receiver did not accept an event.
+
+    why: the reason, for the log.
+    again: True if a later try may succeed.
+    """
 
     def __init__(self, why: str, *, again: bool) -> None:
         super().__init__(why)
@@ -29,13 +33,14 @@ class Undelivered(Exception):
 class WebhookReceiver:
     """The server at one address.
 
-    url: http or https, checked. secret: copied into `X-AVR-WEBHOOK-SECRET`, None for none.
-    timeout_s: of one request. [AVR protocol, 7]
+    url: address with http or https, already checked.
+    secret: sent in the header `X-AVR-WEBHOOK-SECRET`; None for no header. [AVR protocol, 7]
+    timeout_s: longest time of one request (s).
     """
 
     def __init__(self, url: str, secret: Secret | None, timeout_s: float) -> None:
         self.shown = urlsplit(url)._replace(path="", query="", fragment="").geturl()
-        """The address as a log may show it: the rest of it may hold a token."""
+        """The address for logs, without path and query, which may contain a token."""
         self._url = url
         self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if secret is not None:
@@ -44,20 +49,24 @@ class WebhookReceiver:
         self._http: aiohttp.ClientSession | None = None
 
     async def post(self, body: bytes, *, wants_reply: bool = False) -> bytes:
-        """Send once. Returns the reply if it is wanted and not too long, else nothing.
+        """Send an event once.
 
+        body: the event as JSON.
+        wants_reply: True to read the reply.
+
+        Returns the body of the reply; empty if the reply is not wanted or longer than REPLY_MAX.
         Raises Undelivered.
         """
         if self._http is None:
             self._http = aiohttp.ClientSession(
-                # Whoever sends bounds how many requests there are at once.
+                # The caller of `post` limits the number of concurrent requests.
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_S),
                 timeout=aiohttp.ClientTimeout(total=self._timeout_s),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
             )
         try:
-            # A redirect would carry the secret to an address nobody set.
+            # A redirect would send the secret to an address that the operator did not set.
             async with self._http.post(
                 self._url, data=body, headers=self._headers, allow_redirects=False
             ) as response:
@@ -69,13 +78,13 @@ class WebhookReceiver:
         except aiohttp.ClientConnectorError as error:
             raise Undelivered(f"cannot connect: {error.os_error}", again=True) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            # Their texts may show the whole address.
+            # The text of the error may contain the whole address.
             raise Undelivered(f"no answer: {type(error).__name__}", again=True) from error
         why = f"status {status}"
         if status in (401, 403):
             why += "; check WEBHOOK_SECRET"
         elif status // 100 == 3:
-            why += ", a redirect, which is not followed; set its goal as WEBHOOK_URL"
+            why += ", a redirect, which is not followed; set WEBHOOK_URL to its target"
         raise Undelivered(why, again=status == 429 or status >= 500)
 
     async def close(self) -> None:
@@ -84,7 +93,7 @@ class WebhookReceiver:
 
 
 async def _bounded(content: aiohttp.StreamReader) -> bytes:
-    """A body, or nothing if it is longer than REPLY_MAX."""
+    """Read a body; empty if it is longer than REPLY_MAX."""
     body = bytearray()
     async for chunk in content.iter_any():
         body += chunk

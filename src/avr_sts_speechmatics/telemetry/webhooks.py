@@ -1,18 +1,18 @@
-"""Webhooks: what happens to calls, told to the operator's own server as avr-core tells it.
+"""Webhooks: delivers events of calls to the operator's own server, in the form of avr-core.
 
-`POST WEBHOOK_URL` with `{"uuid", "type", "timestamp", "payload"}`, the secret in a header.
+`POST WEBHOOK_URL` with `{"uuid", "type", "timestamp", "payload"}` and the secret in a header.
 [AVR protocol, 7]
 
-Each call that has events to deliver has a task: events of a call arrive in order, and an event that
-must be tried again delays no other call. All tasks share a fixed number of connections, and queues
-are bounded. So a receiver that is slow or down costs bounded memory, bounded connections, and the
-events; never a caller's time. An event may arrive twice: a request that was answered too late may
-have been taken.
+Each call with events to deliver has a task: the events of a call arrive in order, and an event that
+must be retried delays no other call. All tasks share a fixed number of connections, and the queues
+are bounded. So a slow or unreachable receiver takes bounded memory and connections, and events may
+be lost, but no caller waits. An event may arrive twice: the receiver may have accepted a request
+whose reply came too late.
 
-`call_initiated` is the one event whose reply matters and for which a caller waits. `ask` has
-connections of its own, so that no backlog delays a call's beginning.
+`call_initiated` is the only event whose reply is used and for which a caller waits. `ask` has
+separate connections, so that no backlog delays the beginning of a call.
 
-The call decides which events are sent when; the caller of `ask` decides what a reply means.
+The call decides which events to send and when; the code that calls `ask` interprets the reply.
 """
 
 import asyncio
@@ -45,19 +45,19 @@ EventName = Literal[
 
 QUEUED_MAX = 5000
 QUEUED_PER_CALL = 100
-"""Events that may wait, of all calls and of one; further ones are lost."""
+"""Most events that may wait, of all calls and of one call; further events are lost."""
 
 CONNECTIONS = 32
-"""Requests under way at once; as many again for `ask`."""
+"""Most concurrent requests of `send`, and separately of `ask`."""
 
 ASK_S = 10.0
-"""Longest wait for a reply, whatever the settings multiply to (s): a caller hears nothing yet."""
+"""Longest wait of `ask` for a reply, with any settings (s): the caller hears nothing yet."""
 
 CLOSE_S = 1.0
-"""How long `close` goes on delivering what waits (s)."""
+"""How long `close` continues to deliver waiting events (s)."""
 
 TELL_EVERY_S = 10.0
-"""Lost events are logged no more often (s)."""
+"""Shortest time between two log lines about lost events (s)."""
 
 _Ask: TypeAlias = asyncio.Task[Mapping[str, Any] | None]
 
@@ -71,16 +71,18 @@ _log = logging.getLogger(__name__)
 class Webhooks:
     """The receiver at one address, for all calls of the process.
 
-    url: http or https, checked. secret: copied into `X-AVR-WEBHOOK-SECRET`, None for none.
-    timeout_s: of one request. retries: tries after the first, with exponential back-off, where the
-    receiver cannot be reached, does not answer in time, or says 5xx or 429.
+    url: address with http or https, already checked.
+    secret: sent in the header `X-AVR-WEBHOOK-SECRET`; None for no header.
+    timeout_s: longest time of one request (s).
+    retries: tries after the first one, with exponential back-off, if the receiver cannot be
+        reached, does not answer in time, or returns 5xx or 429.
 
-    Used from the thread of a running event loop; `close` ends it.
+    Must be used from the thread of the running event loop, and closed by `close`.
     """
 
     def __init__(self, url: str, secret: Secret | None, *, timeout_s: float, retries: int) -> None:
         self.dropped = 0
-        """Events that were lost: no place to wait, not taken by the receiver, or no time left."""
+        """Lost events: queue full, rejected by the receiver, or not delivered before the end."""
         self._receiver = WebhookReceiver(url, secret, timeout_s)
         self._timeout_s = timeout_s
         self._retries = retries
@@ -93,16 +95,16 @@ class Webhooks:
         self._closing = asyncio.Event()
         self._untold = 0
         self._why = ""
-        self._tell_at = 0.0
+        self._log_at = 0.0
 
     def send(self, uuid: str, event: EventName, payload: Mapping[str, object]) -> None:
-        """Have an event delivered, after those of the same call that were sent before it.
+        """Queue an event for delivery, after the earlier events of the call.
 
-        Returns at once and never raises; an event that finds no place is lost.
+        Returns at once and never raises; if the queue is full, the event is lost.
         """
         events = self._calls.get(uuid)
         waiting = len(events) if events is not None else 0
-        # A receiver that never hears of a call's end keeps it for ever: there is always place.
+        # Always queued: a receiver that misses the end of a call would keep the call for ever.
         full = waiting >= QUEUED_PER_CALL and event != "call_ended"
         if self._closing.is_set() or full or self._queued >= QUEUED_MAX:
             self._lose(_ENDING if self._closing.is_set() else "too many are waiting")
@@ -119,9 +121,9 @@ class Webhooks:
     async def ask(self, uuid: str, payload: Mapping[str, object]) -> Mapping[str, Any] | None:
         """Deliver `call_initiated` and wait for the reply; later events of the call wait too.
 
-        Returns the reply if it is a JSON object, else None. Takes no longer than
-        timeout x (retries + 1), nor than ASK_S; never raises. Cancelling is safe: the event is
-        delivered all the same.
+        Returns the reply if it is a JSON object, else None. Takes at most the smaller of
+        timeout x (retries + 1) and ASK_S; never raises. Cancelling is safe: the event is still
+        delivered.
         """
         if self._closing.is_set():
             self._lose(_ENDING)
@@ -153,7 +155,7 @@ class Webhooks:
         await self._receiver.close()
 
     async def _deliver(self, uuid: str, events: deque[bytes]) -> None:
-        """Deliver a call's events in order, until none waits."""
+        """Deliver the events of a call in order, until none waits."""
         while events:
             while asks := self._asks.get(uuid):
                 await asyncio.wait(asks)
@@ -182,7 +184,7 @@ class Webhooks:
     async def _post(
         self, body: bytes, connections: asyncio.Semaphore, *, wants_reply: bool = False
     ) -> bytes:
-        """Send an event, several times if need be; returns the reply, empty for a lost event."""
+        """Send an event, with retries. Returns the reply; empty for a lost event."""
         tries = 0
         while True:
             tries += 1
@@ -193,7 +195,7 @@ class Webhooks:
                 if not failure.again or tries > self._retries or self._closing.is_set():
                     self._lose(str(failure))
                     return b""
-            with suppress(TimeoutError):  # or `close` gives the event its last try
+            with suppress(TimeoutError):  # `close` ends the wait for a last try
                 async with asyncio.timeout(_back_off(tries)):
                     await self._closing.wait()
 
@@ -201,7 +203,7 @@ class Webhooks:
         self.dropped += events
         self._untold += events
         self._why = why
-        if time.monotonic() >= self._tell_at:
+        if time.monotonic() >= self._log_at:
             self._tell()
 
     def _tell(self) -> None:
@@ -212,7 +214,7 @@ class Webhooks:
             self._why,
         )
         self._untold = 0
-        self._tell_at = time.monotonic() + TELL_EVERY_S
+        self._log_at = time.monotonic() + TELL_EVERY_S
 
 
 def _envelope(uuid: str, event: EventName, payload: Mapping[str, object]) -> bytes:
@@ -223,12 +225,15 @@ def _envelope(uuid: str, event: EventName, payload: Mapping[str, object]) -> byt
 
 
 def _back_off(tries: int) -> float:
-    """How long to wait after so many tries (s)."""
+    """Return the wait before the next try (s).
+
+    tries: number of tries so far.
+    """
     return min(_BACK_OFF_MAX_S, _BACK_OFF_S * 2.0 ** (tries - 1)) * random.uniform(0.8, 1.2)
 
 
 def _object(reply: bytes) -> Mapping[str, Any] | None:
-    """A JSON object, or None: most receivers answer with nothing, or with a word."""
+    """Decode a JSON object; None for anything else: most receivers reply with nothing or a word."""
     try:
         found = msgspec.json.decode(reply)
     except (ValueError, RecursionError):

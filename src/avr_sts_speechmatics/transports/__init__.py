@@ -1,1 +1,1 @@
-"""How a call arrives."""
+"""The transports: each accepts calls by one protocol."""

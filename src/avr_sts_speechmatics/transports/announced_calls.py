@@ -1,12 +1,12 @@
 """Invitations: calls announced by `POST /call` that have not arrived yet, with their facts.
 
-AudioSocket brings a uuid and nothing else. The dialplan announces the caller's number, the called
-number and other facts before, under the same uuid. [AVR protocol, 6] The facts wait here until the
-call arrives, for a bounded time.
+AudioSocket carries a uuid and no other fact. The dialplan announces the caller's number, the called
+number and other facts in advance, under the same uuid. [AVR protocol, 6] The facts wait here until
+the call arrives, for a bounded time.
 
-An invitation is good for one call. Where only invited calls are accepted, the uuid lets a call in,
-and the uuid is no secret for long: Asterisk's log shows it, webhooks carry it. A dialplan that
-dials again announces again.
+An invitation is valid for one call. Where only invited calls are accepted, the uuid admits a call,
+and the uuid does not stay secret: Asterisk's log shows it and webhooks carry it. A dialplan that
+dials again must announce again.
 """
 
 import json
@@ -23,7 +23,7 @@ from avr_sts_speechmatics.transports.untrusted_text import (
 )
 
 LIVES_S = 120.0
-"""How long an invitation is kept (s): a dialplan may let a phone ring before it dials us."""
+"""How long an invitation is kept (s): the dialplan may first let a phone ring."""
 
 INVITATIONS_MAX = 5000
 """Invitations kept; with one more, the oldest is dropped."""
@@ -66,7 +66,7 @@ class Invitations:
     def facts_for(self, uuid: str) -> Mapping[str, str] | None:
         """Return the facts of a call that has arrived; None if the call must be rejected.
 
-        Uses the invitation up: ask once for each call.
+        The invitation is used up: call this once for each call.
         """
         self._forget()
         _, facts = self._waiting.pop(uuid.lower(), (0.0, None))

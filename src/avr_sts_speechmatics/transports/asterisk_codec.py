@@ -1,8 +1,8 @@
-"""What a chan_websocket channel carries, and 8 kHz s16le: there and back.
+"""The codec of a chan_websocket channel: conversion to and from s16le at 8 kHz.
 
-The channel has one codec for both ways. Signed linear of any of Asterisk's rates and G.711 are
-translated here; the others (Opus, G.722) are Asterisk's business, which does it for whoever asks
-for `c(slin)`.
+A channel has one codec for both directions. Signed linear at any of Asterisk's rates and G.711 are
+converted here. Other codecs (Opus, G.722) are rejected: Asterisk transcodes them if the dialplan
+sets `c(slin)`.
 """
 
 from functools import lru_cache
@@ -34,7 +34,9 @@ _LAWS: dict[str, g711.Law] = {"ulaw": "ulaw", "alaw": "alaw"}
 class ChannelCodec:
     """One channel's codec, with the state of both directions.
 
-    name: as MEDIA_START says it. Raises CallerError for a codec that is not translated here.
+    name: the channel's codec, as in MEDIA_START.
+
+    The constructor raises CallerError if the codec is not supported.
     """
 
     def __init__(self, name: str) -> None:
@@ -42,7 +44,7 @@ class ChannelCodec:
         rate = RATE if self._law else SLIN_RATES.get(name)
         if rate is None:
             raise CallerError(
-                f"the channel's codec is {name or 'not named'}, which is not spoken here: "
+                f"the channel's codec is {name or 'not named'}, which is not supported: "
                 "put c(slin) among the options of Dial(WebSocket/...)"
             )
         self.sample_bytes = 1 if self._law else SAMPLE_BYTES
@@ -51,22 +53,28 @@ class ChannelCodec:
         self._inward, self._outward = Resampler(rate, RATE), Resampler(RATE, rate)
 
     def decode(self, payload: bytes) -> bytes:
-        """The caller's audio, any whole number of samples, as s16le at 8 kHz."""
+        """Convert caller audio to s16le at 8 kHz.
+
+        payload: any whole number of samples in the channel's codec.
+        """
         if self._law:
             return g711.decode(payload, self._law)
         return self._inward.feed(payload)
 
     def encode(self, frames: bytes) -> bytes:
-        """Whole 20 ms frames of s16le at 8 kHz as as many frames of the channel's audio."""
+        """Convert agent audio to the channel's codec.
+
+        frames: whole 20 ms frames of s16le at 8 kHz; the result has the same number of frames.
+        """
         if self._law:
             codes: bytes = _encoding(self._law)[np.frombuffer(frames, dtype="<u2")].tobytes()
             return codes
         return self._outward.feed(frames)
 
     def end(self) -> bytes:
-        """What of the agent's speech is still on its way through the filter: whole frames.
+        """End the agent's speech and return what the resampler still holds, as whole frames.
 
-        Empty where it is silence; the next speech begins as if nothing had been before it.
+        The result is empty if the rest is silence. The next speech begins with a fresh resampler.
         """
         tail = self._outward.flush()
         if not any(tail):
@@ -76,7 +84,7 @@ class ChannelCodec:
 
 @lru_cache(maxsize=2)
 def _encoding(law: g711.Law) -> NDArray[np.uint8]:
-    """For each 16 bit sample the code that is decoded to the nearest value."""
+    """Table from each 16-bit sample to the code that decodes to the nearest value."""
     codes = np.arange(256, dtype=np.uint8)
     values = np.frombuffer(g711.decode(codes.tobytes(), law), dtype="<i2").astype(np.int32)
     order = np.argsort(values, kind="stable")

@@ -1,7 +1,8 @@
-"""The words of chan_websocket: Asterisk's events, our commands, as JSON text messages.
+"""chan_websocket's control messages: Asterisk's events and our commands, as JSON text messages.
 
-Only what this service uses. An event it does not know is no fault: Asterisk may get more of them.
-A command longer than 128 characters would be ignored, and only Asterisk's own log would say so.
+Only the messages that this service uses are here. Unknown events are ignored, because later
+versions of Asterisk may send more. Asterisk ignores a command longer than 128 characters and notes
+that only in its own log.
 [chan_websocket: JSON since 20.18, 22.8, 23.2; older versions and the default send plain text]
 """
 
@@ -18,14 +19,17 @@ HANG_UP = b'{"command":"HANGUP"}'
 
 
 def mark(number: int) -> bytes:
-    """Ask to be told when all audio sent so far has been played."""
+    """The command for a mark: Asterisk reports when all audio sent before it has been played."""
     return b'{"command":"MARK_MEDIA","correlation_id":"%d"}' % number
 
 
 class MediaStarted(msgspec.Struct, tag_field="event", tag="MEDIA_START"):
-    """The first event: what the channel is.
+    """The first event: describes the channel.
 
-    format: the channel's codec, the same both ways. channel_variables: untrusted text.
+    format: the channel's codec, for both directions.
+    channel: name of the channel.
+    channel_id: Asterisk's unique id of the channel.
+    channel_variables: variables of the channel; untrusted text.
     """
 
     format: str
@@ -45,7 +49,7 @@ class MarkReached(msgspec.Struct, tag_field="event", tag="MEDIA_MARK_PROCESSED")
 
 
 class QueueFull(msgspec.Struct, tag_field="event", tag="MEDIA_XOFF"):
-    """18 s of audio wait at Asterisk; what comes beyond 20 s it drops without a word."""
+    """18 s of audio wait at Asterisk. Asterisk silently drops audio beyond 20 s."""
 
 
 class QueueHasRoom(msgspec.Struct, tag_field="event", tag="MEDIA_XON"):
@@ -69,9 +73,9 @@ _KNOWN = frozenset(kind.__struct_config__.tag for kind in Event.__args__)
 
 
 def read(message: bytes | memoryview) -> Event | None:
-    """An event out of a text message; None for one that is not used here.
+    """Read an event from a text message; None if this service does not use the event.
 
-    Raises ValueError with the reason when it is no event at all, or not as it should be.
+    Raises ValueError with the reason if the message is not an event or the event is malformed.
     """
     try:
         return _decode(message)
@@ -81,10 +85,10 @@ def read(message: bytes | memoryview) -> Event | None:
         except msgspec.MsgspecError:
             raise ValueError(f"a message is not an event in JSON ({error})") from error
         if kind in _KNOWN:
-            raise ValueError(f"the event {kind} is not as it should be ({error})") from error
+            raise ValueError(f"the event {kind} is malformed ({error})") from error
         return None
 
 
 def is_plain_text(message: bytes | memoryview) -> bool:
-    """Whether this first message comes from a channel that speaks plain text, not JSON."""
+    """Whether a first message comes from a channel with plain-text control, not JSON."""
     return bytes(message[:11]) == b"MEDIA_START"

@@ -1,19 +1,19 @@
 """Playout where Asterisk owns the clock: speech is sent ahead, and marks say what was heard.
 
-chan_websocket plays its queue at one frame every 20 ms, and drops the queue at once on command. So
-there is nothing to pace here: audio is sent as it arrives, at most AHEAD_S beyond what is known to
-be played. That is far below the 18 s at which Asterisk asks to wait (we wait then all the same) and
-the 20 s from which Asterisk drops silently. Nothing is done for single frames.
+chan_websocket plays its queue at one frame every 20 ms and drops the queue at once on command. So
+this module does no pacing: audio is sent as it arrives, at most AHEAD_S beyond the audio that is
+known to be played. That is far below the 18 s at which Asterisk asks to wait (this module obeys)
+and the 20 s from which Asterisk drops audio silently. There is no work for single frames.
 
-Marks tell what was heard. A mark is set every MARK_S and at the end of each utterance; Asterisk
-reports the mark when its player has played the last frame before the mark. Between two marks the
-clock is asked, and never believed beyond the next mark. A mark that is not reported counts as
-reached LATE_S after its time: nothing waits for Asterisk for ever.
+Marks show what the caller has heard. A mark is set every MARK_S and at the end of each utterance;
+Asterisk reports a mark when its player has played the last frame before the mark. Between two marks
+the position is computed from the clock, at most up to the next mark. A mark that is not reported
+counts as reached LATE_S after its time, so that nothing waits for Asterisk for ever.
 
 Only whole frames are sent, the last one of an utterance filled up with silence. Part of a frame
 would wait at Asterisk behind the following mark, and Asterisk would, depending on the version, play
 it as a short frame, during a pause, or at the start of the next answer. Buffering is switched on
-all the same: then frames of another size than ours would do no harm.
+as well, so that frames of any other size would do no harm.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from avr_sts_speechmatics.transports import asterisk_control as control
 from avr_sts_speechmatics.transports.asterisk_codec import ChannelCodec
 
 AHEAD_S = 2.0
-"""Audio sent beyond what is known to be played (s): more than any network's hiccup."""
+"""Longest audio sent beyond the audio that is known to be played (s): bridges network delays."""
 
 MARK_S = 0.2
 """Distance between two marks (s of audio)."""
@@ -48,7 +48,7 @@ class AsteriskPlayout:
 
     Implements `playout.AgentAudio`; see there for the methods without a docstring.
 
-    codec: the channel's codec; nobody else may encode with it from now on.
+    codec: the channel's codec; only this playout may encode with it.
     send_audio: called with whole frames in the channel's codec.
     send_command: called with a command, one text message.
     finished: called once for each utterance that was heard to its end, in order; never from
@@ -67,11 +67,11 @@ class AsteriskPlayout:
         self._send_command = send_command
         self._finished = finished
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[_Speech] = deque()  # not sent to their end
-        self._marks: deque[_Mark] = deque()  # set and not reached
+        self._waiting: deque[_Speech] = deque()  # utterances not completely sent
+        self._marks: deque[_Mark] = deque()  # set and not yet reported
         self._last_mark = 0  # never used again, so that a mark of flushed audio means nothing
         self._sent = 0  # frames
-        self._unmarked = 0  # of them, since the last mark
+        self._unmarked = 0  # frames sent since the last mark
         self._known = 0.0  # frames that had been played ...
         self._known_at = 0.0  # ... at this time of the loop (s)
         self._buffering = False
@@ -85,7 +85,7 @@ class AsteriskPlayout:
         """True if nothing is playing and nothing waits."""
         return not self._waiting and not self._marks
 
-    # --- told by the call ----------------------------------------------------------------------
+    # --- called by the call --------------------------------------------------------------------
 
     def start(self) -> None:
         """Nothing to start: Asterisk's player runs as long as the channel."""
@@ -129,7 +129,7 @@ class AsteriskPlayout:
         played = self._played()
         left = [mark.ends for mark in self._marks if mark.ends is not None]
         left += self._waiting
-        # Asked before they are ended: what a voice had not finished has no known length.
+        # Computed before the utterances are ended: the length of an unfinished one is unknown.
         dropped = [speech.heard(played) for speech in left]
         for speech in left:
             speech.utterance.end(whole=False)
@@ -143,13 +143,13 @@ class AsteriskPlayout:
             self._timer = None
         if self._buffering:
             self._send_command(control.FLUSH)
-            self._buffering = False  # Asterisk ends it with a flush, and keeps a pause
+            self._buffering = False  # a flush ends buffering at Asterisk, but not a pause
         if self._paused:
             self._send_command(control.CONTINUE)
             self._paused = False
         return dropped
 
-    # --- told by Asterisk ----------------------------------------------------------------------
+    # --- Asterisk's reports --------------------------------------------------------------------
 
     def mark_reached(self, number: int) -> None:
         """Take Asterisk's report that all audio before a mark has been played.
@@ -167,10 +167,10 @@ class AsteriskPlayout:
         self._full = False
         self._send()
 
-    # --- how far it is -------------------------------------------------------------------------
+    # --- the position --------------------------------------------------------------------------
 
     def _played(self) -> float:
-        """Return the frames that have been played by now, as far as marks and clock tell."""
+        """Return the frames played by now, computed from marks and clock."""
         played = self._known
         if not self._paused:
             played += (self._loop.time() - self._known_at) / _FRAME_S
@@ -200,9 +200,9 @@ class AsteriskPlayout:
             if not self._missed:
                 self._missed = True
                 _log.warning(
-                    "Asterisk does not say that it played what it was sent; the clock is believed"
+                    "Asterisk does not report marks; what was heard is estimated by the clock"
                 )
-            # As of the time it should have been: lateness must not add up from mark to mark.
+            # Counted at the time it was due: delays must not add up from mark to mark.
             self._reach(mark.number, due)
         self._send()
 
@@ -215,7 +215,7 @@ class AsteriskPlayout:
     def _send(self) -> None:
         """Send waiting speech, as far as AHEAD_S and Asterisk's queue allow."""
         if self._waiting and self._played() >= self._sent:
-            # All has been played: what follows begins when it gets there.
+            # Everything has been played: the next audio begins when it reaches Asterisk.
             self._known, self._known_at = float(self._sent), self._loop.time()
         while self._waiting and not self._full:
             speech = self._waiting[0]
@@ -278,7 +278,7 @@ class _Speech:
 
     def heard(self, played: float) -> Played:
         """Return how far the utterance got when `played` frames had been played."""
-        sent = self.utterance.played()  # "played" to it is what was taken from it
+        sent = self.utterance.played()  # an Utterance counts what was taken from it as played
         if self.begin is None:
             return sent
         samples = int((played - self.begin) * FRAME_SAMPLES)

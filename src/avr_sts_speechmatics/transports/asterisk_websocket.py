@@ -2,13 +2,13 @@
 
     same => n,Dial(WebSocket/avr/c(slin)f(json)v(call=${UUID},from=${CALLERID(num)}))
 
-Asterisk is the client. The first message, MEDIA_START, says what the channel is; then binary
-messages are samples, text messages are control (`asterisk_control`). The dialplan puts the facts of
-the call into the address by `v()`, or into channel variables. Asterisk plays audio in its own time
+Asterisk is the client. The first message, MEDIA_START, describes the channel; afterwards binary
+messages are samples and text messages are control (`asterisk_control`). The dialplan puts the facts
+of the call into the address by `v()`, or into channel variables. Asterisk paces the audio
 (`asterisk_playout`), so this transport sends no frame at any particular moment.
 
 A channel that cannot carry a conversation (plain text control, an unknown codec, passthrough) is
-closed at once, which hangs the channel up, and one sentence in the log says what to configure.
+closed at once, which hangs the channel up, and the log says in one sentence what to configure.
 [Asterisk media, 2 and 4]
 """
 
@@ -47,7 +47,7 @@ PATH = "/media"
 SUBPROTOCOL = "media"
 
 START_WAIT_S = 5.0
-"""A connection without MEDIA_START for so long is no call (s)."""
+"""Longest wait for MEDIA_START (s); then the connection is closed."""
 
 HANG_UP_S = 2.0
 """Wait for Asterisk to close the socket after a hangup command (s); then we close the socket."""
@@ -92,7 +92,7 @@ class AsteriskWebSocket(WebSocketConnection):
         self._playout: AsteriskPlayout | None = None
         self._hung_up = False
 
-    # --- the line, told by the call ------------------------------------------------------------
+    # --- the line, called by the call ----------------------------------------------------------
 
     def open_playout(self, pacing: Pacing, finished: Callable[[Played], None]) -> AsteriskPlayout:
         assert self._codec is not None, "a call is opened when the channel is known"
@@ -100,8 +100,8 @@ class AsteriskWebSocket(WebSocketConnection):
         return self._playout
 
     def hang_up(self) -> None:
-        # Asterisk ends the channel; the dialplan decides what happens to the caller then. A last
-        # word whose end was reported is not cut: the mark comes after its last frame.
+        # Asterisk ends the channel; the dialplan decides what happens to the caller then. Speech
+        # whose end was reported is not cut: its mark comes after its last frame.
         if self._transport is not None and not self._hung_up:
             self._hung_up = True
             self._send_text(control.HANG_UP)
@@ -137,8 +137,8 @@ class AsteriskWebSocket(WebSocketConnection):
             return
         rest = len(payload) % self._codec.sample_bytes
         if rest:
-            # A message holds whole samples: keeping the odd byte would turn all that follows
-            # into noise if it is the message that is wrong.
+            # A message holds whole samples: if a wrong message has an odd byte, keeping the byte
+            # would turn all later audio into noise.
             self._complain("an audio message ends within a sample")
             payload = payload[:-rest]
         self._call.hear(self._codec.decode(payload))
@@ -163,7 +163,7 @@ class AsteriskWebSocket(WebSocketConnection):
         elif isinstance(event, control.Complained):
             self._take_complaint(clean(event.error_text, FACT_VALUE_MAX))
         elif event is not None and self._playout is not None:
-            self._tell_playout(self._playout, event)
+            self._report_to_playout(self._playout, event)
 
     def _take_start(self, start: control.MediaStarted) -> None:
         if self._call is not None:
@@ -171,7 +171,7 @@ class AsteriskWebSocket(WebSocketConnection):
             return
         self._stop_deadline()
         facts = dict(self._facts)
-        # The dialplan may name the caller's channel; the channel of this socket counts less.
+        # The dialplan may name the caller's channel, which overrides the channel of this socket.
         facts.setdefault("channel", clean(start.channel, FACT_VALUE_MAX))
         facts.setdefault("channel_id", clean(start.channel_id, FACT_VALUE_MAX))
         name = named_call(facts, start.channel_variables) or str(uuid.uuid4())
@@ -183,26 +183,27 @@ class AsteriskWebSocket(WebSocketConnection):
 
     def _take_key(self, digit: str) -> None:
         if digit not in KEYS:
-            self._complain("a DTMF_END is none of 0-9 * # A-D")
+            self._complain("the digit of a DTMF_END is not one of 0-9 * # A-D")
         elif self._call is not None:
             self._call.press(digit)
 
     def _take_complaint(self, what: str) -> None:
         if "passthrough" in what:
-            # Then nothing can be flushed, paused or marked: that is no conversation.
+            # In passthrough mode Asterisk cannot flush, pause or mark: no barge-in is possible.
             self._refuse(
-                "the channel is in passthrough mode: take p from the options of Dial(WebSocket/...)"
+                "the channel is in passthrough mode: remove p from the options of "
+                "Dial(WebSocket/...)"
             )
         else:
             self._complain(f"Asterisk reports an error: {what}")
 
-    def _tell_playout(self, playout: AsteriskPlayout, event: control.Event) -> None:
+    def _report_to_playout(self, playout: AsteriskPlayout, event: control.Event) -> None:
         if isinstance(event, control.MarkReached):
             number = event.correlation_id
             if number.isascii() and number.isdigit() and len(number) < FACT_NAME_MAX:
                 playout.mark_reached(int(number))
             else:
-                self._complain("a mark was processed that nobody set")
+                self._complain("Asterisk reports a mark that this service did not set")
         elif isinstance(event, control.QueueFull):
             playout.queue_full()
         elif isinstance(event, control.QueueHasRoom):
@@ -228,11 +229,11 @@ class AsteriskWebSocket(WebSocketConnection):
 
 
 def named_call(facts: Mapping[str, str], variables: Mapping[str, Any]) -> str:
-    """Return the uuid that the dialplan gave the call, in the address or in a channel variable.
+    """Return the uuid that the dialplan set for the call, in the address or in a channel variable.
 
-    Without either, return the channel's own id, and "" if the channel has no id.
+    If the dialplan set none, return the channel's id, or "" if the channel has no id.
     """
-    # A variable that a channel inherits may keep the underscores that made it so.
+    # An inherited variable may still have the underscores that make a channel inherit it.
     inherited = {name.lstrip("_").lower(): str(value) for name, value in variables.items()}
     for given in (facts, inherited):
         for name in _CALL_NAMES:

@@ -2,21 +2,21 @@
 
 Asterisk connects, sends the call's uuid and then the caller's audio; Asterisk takes the agent's
 audio and one command, to hang up. Asterisk has no clock and no buffer for the agent's audio: a
-frame goes to the telephone the moment it arrives, an unknown kind or a frame in two pieces ends the
-call, and so do two seconds without any frame. Hence the playout is continuous: it sends a frame
+frame goes to the telephone the moment it arrives. An unknown kind, a frame in two pieces, or two
+seconds without any frame end the call. Hence the playout is continuous: it sends a frame
 every 20 ms, speech or not. The end of the stream, or its reset, is the caller's hangup.
 [Asterisk media, 1; measured]
 
     NAMELESS --uuid--> SETTLING --SETTLE_S after the first audio, or MUTE_S--> a call --> ENDING
 
 A call is not opened at its uuid: behind `Dial(AudioSocket/...)` the bridge to the caller may not
-stand yet, and audio sent too early is lost (measured: a second of speech sent right after the uuid
+be up yet, and audio sent too early is lost (measured: a second of speech sent right after the uuid
 was lost whole in 3 of 13 calls). The first audio from Asterisk arrives 0.1 to 22 ms after the
 connection, possibly while the caller is not bridged but still dialling. The wait is far below the
 two seconds, so no silence is needed until the playout sends it.
 
 At the end we send a hangup and listen until Asterisk closes: closing first would answer a frame
-under way with a reset, which Asterisk takes for a failure, and the dialplan would not go on.
+under way with a reset, which Asterisk treats as a failure that ends the dialplan.
 """
 
 import asyncio
@@ -47,19 +47,19 @@ from avr_sts_speechmatics.transports.dtmf import KEYS
 from avr_sts_speechmatics.transports.early_media import EarlyMedia
 
 UUID_WAIT_S = 5.0
-"""A connection without a uuid for so long is no call (s)."""
+"""Longest wait for the uuid (s); then the connection is closed."""
 
 SETTLE_S = 0.15
-"""Wait between the caller's first audio and the call (s): the bridge stands by then."""
+"""Wait between the caller's first audio and the call (s): then the bridge is up."""
 
 MUTE_S = 0.5
 """Longest wait for the caller's first audio (s): a muted telephone sends none."""
 
 EARLY_S = 2.0
-"""Audio before the call that is kept, the earliest of it (s): no telephone sends more by then."""
+"""Longest audio kept before the call opens (s), its beginning: no telephone sends more by then."""
 
 STALLED_S = 10.0
-"""An Asterisk that takes no audio for so long is gone (s)."""
+"""Longest time Asterisk may take no audio (s); then the connection is cut."""
 
 # Agent audio that the kernel holds while the network stands still: about a second. The default is
 # minutes: all of that audio would reach the caller at once, and a host that vanished would be
@@ -102,7 +102,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._said: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    # --- the line, told by the call ------------------------------------------------------------
+    # --- the line, called by the call ----------------------------------------------------------
 
     def open_playout(self, pacing: Pacing, finished: Callable[[Played], None]) -> AgentAudio:
         return pacing.playout(self._send_frame, finished, continuous=True)
@@ -114,10 +114,10 @@ class AudioSocketConnection(asyncio.Protocol, Line):
             self._transport.write(FRAME_HEAD + frame)
 
     def send_error(self, message: str) -> None:
-        self._say(logging.WARNING, f"the other end is not told: {message}")
+        self._say(logging.WARNING, f"the caller's side cannot be sent this error: {message}")
 
     def hang_up(self) -> None:
-        # The dialplan goes on after `AudioSocket()`; audio sent before is heard.
+        # The dialplan continues after `AudioSocket()`; audio sent before is still played.
         self._end()
 
     def close(self, *, failed: bool) -> None:
@@ -126,7 +126,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
     # --- asyncio's callbacks -------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are TCP transports in all but their ancestry.
+        # uvloop's transports behave like asyncio.Transport without inheriting from it.
         self._transport = cast(asyncio.Transport, transport)
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -175,7 +175,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
                 raise ValueError
             self._uuid = call_uuid(payload)
         except ValueError:
-            self._say(logging.WARNING, "its first message is no uuid, so it is no call")
+            self._say(logging.WARNING, "the first message is not a uuid; it is closed")
             self._end()
             return
         facts = self._facts_for(self._uuid)
@@ -199,7 +199,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
 
     def _take_key(self, key: str) -> None:
         if key not in KEYS:
-            self._say_once("key", "a key is none of 0-9 * # A-D")
+            self._say_once("key", "a key is not one of 0-9 * # A-D")
         elif self._call is not None:
             self._call.press(key)
         else:
@@ -233,7 +233,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
             self._transport.close()
 
     def _no_uuid(self) -> None:
-        self._say(logging.WARNING, f"no uuid within {UUID_WAIT_S:.0f} s, so it is no call")
+        self._say(logging.WARNING, f"no uuid within {UUID_WAIT_S:.0f} s; it is closed")
         self._end()
 
     def _stalled(self) -> None:
@@ -278,7 +278,7 @@ class _CallerSound:
         self, law: Literal["ulaw", "alaw"] | None, say: Callable[[int, str], None]
     ) -> None:
         self._say = say
-        # Kind 0x10 is linear samples, or whatever else the channel carries. [measured]
+        # Kind 0x10 is labelled as linear samples but carries any codec of the channel. [measured]
         self._unlabelled = UnlabelledStream(law)
         self._kind = AUDIO_8K
         self._aligner = SampleAligner()

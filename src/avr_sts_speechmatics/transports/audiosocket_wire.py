@@ -1,7 +1,7 @@
-"""AudioSocket's messages: bytes in, messages out, and back. No socket, no time.
+"""AudioSocket's messages: parsing and building, without sockets or clocks.
 
-A message is a kind (1 byte), the length of its payload (2 bytes, big endian) and the payload; a
-stream brings them cut anywhere. [Asterisk media, 1]
+A message is a kind (1 byte), the length of the payload (2 bytes, big endian) and the payload. TCP
+may cut the stream of messages anywhere. [Asterisk media, 1]
 """
 
 import uuid
@@ -34,35 +34,38 @@ _HEAD_BYTES = 3
 
 
 def message(kind: int, payload: bytes = b"") -> bytes:
-    """One message. The payload is shorter than 64 KiB."""
+    """Build a message.
+
+    payload: shorter than 64 KiB.
+    """
     return kind.to_bytes(1, "big") + len(payload).to_bytes(2, "big") + payload
 
 
 FRAME_HEAD = message(AUDIO_8K, bytes(FRAME_BYTES))[:_HEAD_BYTES]
-"""What stands before each frame of the agent's: 20 ms of s16le at 8 kHz."""
+"""Head of a message with one frame of agent audio: 20 ms of s16le at 8 kHz."""
 
 HANG_UP = message(HANGUP)
 
 
 def call_uuid(payload: bytes) -> str:
-    """The call's name out of a UUID message, in small letters with dashes.
+    """Read the uuid of the call from the payload of a UUID message.
 
-    Raises ValueError if it is none.
+    Returns small letters with dashes. Raises ValueError if the payload is not a uuid.
     """
     return str(uuid.UUID(bytes=payload))
 
 
 class Splitter:
-    """Messages out of a stream. Keeps no more than one message that is not whole yet."""
+    """Splits a stream into messages. Keeps at most one incomplete message."""
 
     __slots__ = ("_needed", "_rest")
 
     def __init__(self) -> None:
         self._rest = bytearray()
-        self._needed = _HEAD_BYTES  # bytes with which there is something to do again
+        self._needed = _HEAD_BYTES  # bytes until the next head or message is complete
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
-        """Take what was received; return the messages that are whole now: kind and payload."""
+        """Take received bytes; return the messages that are complete now: kind and payload."""
         rest = self._rest
         if rest:
             rest += data

@@ -1,10 +1,10 @@
 """avr-core's HTTP service: `POST /call` before a call, `GET /health`.
 
 A dialplan generates a uuid, posts the facts of the call under that uuid, and dials AudioSocket with
-the same uuid. [AVR protocol, 6] The answer is avr-core's, `{"sts_url", "override"}`. Dialplans
-mostly ignore the answer, since this service does not relay the AudioSocket to another address. So a
-webhook's reply changes the facts of the call, the agent among them, and not where the call goes:
-the facts are the query of the reply's `sts_url`, or the reply's `agent`.
+the same uuid. [AVR protocol, 6] The reply has avr-core's form, `{"sts_url", "override"}`. Dialplans
+mostly ignore the reply, since this service does not relay the AudioSocket to another address. So a
+webhook's reply changes the facts of the call, including the agent, and not where the call goes. The
+facts are taken from the query of the reply's `sts_url` and from the reply's `agent`.
 
 Requests are not authenticated, as at avr-core: the port belongs on a private network.
 """
@@ -32,7 +32,7 @@ BODY_MAX = 16 * 1024
 """Longest body of a request (bytes)."""
 
 BODY_S = 5.0
-"""How long a body may take to arrive (s)."""
+"""Longest time for a request's body to arrive (s)."""
 
 NESTED_MAX = 8
 """Most levels of objects and arrays in a payload."""
@@ -46,8 +46,8 @@ class AvrCoreHttp:
     """The handlers of both requests.
 
     invitations: receives each announced call.
-    ask: sends `call_initiated` to the webhook and returns the webhook's reply, or None after a
-        bounded time; None if there is no webhook.
+    ask: sends `call_initiated` to the webhook and returns the reply, or None after a bounded
+        time. None if no webhook is configured.
     sts_port: port where this service takes calls by WebSocket.
     """
 
@@ -71,15 +71,15 @@ class AvrCoreHttp:
                 body = await request.read()
             uuid, payload = announced(body)
         except TimeoutError:
-            return _refused(408, f"the body has not come within {BODY_S:.0f} s")
+            return _refused(408, f"the body did not arrive within {BODY_S:.0f} s")
         except web.HTTPRequestEntityTooLarge:
             return _refused(413, f"the body is longer than {BODY_MAX} bytes")
         except web.RequestPayloadError:
-            return _refused(400, "the body is broken or was cut")
+            return _refused(400, "the body is broken or incomplete")
         except CallerError as error:
             return _refused(400, str(error))
         facts = facts_from(payload)
-        # Before the webhook is asked: a dialplan that waits no longer dials all the same.
+        # Before the webhook is asked: a dialplan may stop waiting and dial before the reply.
         self._invitations.announce(uuid, facts)
         _log.info("call %s is announced", uuid)
         reply = None if self._ask is None else await self._ask(uuid, payload)
@@ -110,19 +110,19 @@ def announced(body: bytes) -> tuple[str, dict[str, object]]:
     Raises CallerError if there is no usable uuid or the payload is not an object.
     """
     try:
-        # A caller's name may come in any encoding; a wrong one must not cost the caller the call.
+        # A caller's name may come in any encoding; a wrong encoding must not end the call.
         found = msgspec.json.decode(body.decode(errors="replace"))
     except (ValueError, RecursionError):
         raise CallerError(
-            "the body is not JSON; mind quotes in what the dialplan puts into it"
+            "the body is not JSON; quotes in values of the dialplan must be escaped"
         ) from None
     if not isinstance(found, dict):
         raise CallerError('the body is not a JSON object such as {"uuid": "...", "payload": {}}')
     uuid = canonical(found.get("uuid"))
     if uuid is None:
         raise CallerError(
-            '"uuid" is missing or is none: 36 characters as uuidgen prints them, '
-            "not Asterisk's ${UNIQUEID}"
+            '"uuid" is missing or is not a UUID: give 36 characters as uuidgen prints '
+            "them, not Asterisk's ${UNIQUEID}"
         )
     payload = found.get("payload", {})
     if not isinstance(payload, dict):
@@ -148,11 +148,13 @@ def chosen_by(reply: Mapping[str, Any]) -> dict[str, str] | None:
         if _is_address(url):
             chosen = dict(facts_of(url))
         else:
-            _log.warning("the webhook's reply has an sts_url that is no address; it is ignored")
+            _log.warning(
+                "the webhook's reply has an sts_url that is not an address; sts_url is ignored"
+            )
     if isinstance(agent, str) and (name := clean(agent, FACT_VALUE_MAX)):
         chosen = {**(chosen or {}), "agent": name}
     elif agent is not None:
-        _log.warning("the webhook's reply has an agent that is no name; it is ignored")
+        _log.warning("the webhook's reply has an agent that is not a name; agent is ignored")
     return chosen
 
 

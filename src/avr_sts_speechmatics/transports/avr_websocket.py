@@ -1,13 +1,13 @@
-"""The AVR WebSocket transport: avr-core's JSON, base64 of 8 kHz PCM inside, one socket a call.
+"""The AVR WebSocket transport: JSON with base64 of 8 kHz PCM, one socket for each call.
 
 avr-core sends `init`, then `audio` 50 times a second, and `dtmf_digit`; avr-core takes `audio`,
 `interruption`, `transcript` and `error`. The protocol allows more than avr-core does: audio before
-`init` (kept, up to EARLY_S), a second `init`, broken JSON, unknown types. None of that costs the
-caller the call. A call is its connection: two sockets with the same uuid are two calls.
+`init` (kept, up to EARLY_S), a second `init`, broken JSON, unknown types. None of that ends
+the call. Each connection is a call: two sockets with equal uuids are two calls.
 [AVR protocol, 2; 2.5 "what a robust one does"]
 
-The protocol has no message for "ready", "hang up" or "played": the first is not needed, the second
-goes through the PBX, the third is computed by the playout.
+The protocol has no message for "ready", "hang up" or "played". "Ready" is not needed, a hangup goes
+through the PBX, and the playout computes what was played.
 """
 
 import asyncio
@@ -36,14 +36,14 @@ from avr_sts_speechmatics.transports.untrusted_text import (
 from avr_sts_speechmatics.transports.websocket_connection import WebSocketConnection
 
 EARLY_S = 5.0
-"""Audio before `init` that is kept, the latest of it (s)."""
+"""Longest audio kept before `init` (s), its end."""
 
 INIT_WAIT_S = 10.0
-"""A connection without `init` for so long is no call (s)."""
+"""Longest wait for `init` (s); then the connection is closed."""
 
 WATCH = "watch"
-"""With this query parameter set to 1, the records of the call are sent to the caller: for people
-who try an agent. The parameter is not among the facts of the call."""
+"""If this query parameter is 1, the records of the call are sent to the client, for operators who
+try an agent. The parameter is not one of the facts of the call."""
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class AvrWebSocket(WebSocketConnection):
         self._early = EarlyMedia(EARLY_S, "last")
         self._unknown: set[str] = set()
 
-    # --- the line, told by the call ------------------------------------------------------------
+    # --- the line, called by the call ----------------------------------------------------------
 
     def open_playout(self, pacing: Pacing, finished: Callable[[Played], None]) -> AgentAudio:
         return pacing.playout(self._send_frame, finished)
@@ -100,14 +100,14 @@ class AvrWebSocket(WebSocketConnection):
         self._send_text(msgspec.json.encode({"type": "error", "message": message}))
 
     def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
-        # avr-core did not ask for it, and what it does with an unknown type is not documented.
+        # Only on request: how avr-core handles an unknown type is not documented.
         if self.rehearsed:
             self._send_text(msgspec.json.encode({"type": kind, **fields}))
 
     def hang_up(self) -> None:
-        # Only in a rehearsal: what a closed socket does to a phone call is not documented.
+        # Only in a test call: the effect of a closed socket on a phone call is not documented.
         if self.rehearsed:
-            # The record of the tool that hung up is still to be sent.
+            # Deferred, because the record of the tool that hung up is sent afterwards.
             asyncio.get_running_loop().call_soon(lambda: self.close(failed=False))
 
     # --- picows' callbacks ---------------------------------------------------------------------
@@ -119,7 +119,7 @@ class AvrWebSocket(WebSocketConnection):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         payload: memoryview | bytes
         if frame.msg_type == WSMsgType.TEXT and frame.fin:
-            # Audio comes like this, 50 times a second.
+            # The path of audio, 50 times a second.
             payload = frame.get_payload_as_memoryview()
         elif (whole := self._whole_message(frame)) is None:
             return
@@ -141,8 +141,8 @@ class AvrWebSocket(WebSocketConnection):
 
     def _take_audio(self, pcm: bytes) -> None:
         if len(pcm) & 1:
-            # A frame holds whole samples: keeping the odd byte would turn all that follows into
-            # noise if it is the frame that is wrong.
+            # A frame holds whole samples: if a wrong frame has an odd byte, keeping the byte would
+            # turn all later audio into noise.
             self._complain("an audio frame has an odd number of bytes")
             pcm = pcm[:-1]
         if self._call is not None:
@@ -171,21 +171,21 @@ class AvrWebSocket(WebSocketConnection):
 
     def _take_digit(self, digit: str) -> None:
         if digit not in KEYS:
-            self._complain("a dtmf_digit is none of 0-9 * # A-D")
+            self._complain("a dtmf_digit is not one of 0-9 * # A-D")
         elif self._call is not None:
             self._call.press(digit)
         else:
             self._early.press(digit)
 
     def _explain(self, message: bytes, error: msgspec.MsgspecError) -> None:
-        """Log, not too often, why a message could not be used."""
+        """Log why a message could not be used, with bounds on the number of log lines."""
         try:
             kind = msgspec.json.decode(message, type=dict[str, Any]).get("type")
         except msgspec.MsgspecError:
             self._complain(f"a message is not a JSON object ({error})")
             return
         if isinstance(kind, str) and kind in _KNOWN:
-            self._complain(f"a message of type {kind} is not as it should be ({error})")
+            self._complain(f"a message of type {kind} is malformed ({error})")
         elif len(self._unknown) < FACTS_MAX and (name := clean(str(kind), FACT_NAME_MAX)):
             if name in self._unknown:
                 return

@@ -1,8 +1,8 @@
 """Early media: audio and keys that arrive before the call is open.
 
-A transport opens a call when it knows who calls, and a caller may speak before that. What the
-caller says and types until then is kept here, bounded, in the order it arrived, and delivered to
-the call as soon as the call is open.
+A transport opens a call when it knows the call's uuid, and the caller may speak before that. Audio
+and keys are kept here until then, bounded and in the order of their arrival, and delivered to the
+call as soon as the call is open.
 """
 
 from typing import Literal
@@ -49,7 +49,7 @@ class EarlyMedia:
             self._pieces.append(key)
 
     def deliver(self, call: CallerSide) -> None:
-        """Give everything to the call, in order, and forget it."""
+        """Pass everything to the call, in order, and keep nothing."""
         pieces, self._pieces = self._pieces, []
         self._audio_bytes = self._keys = 0
         for piece in pieces:
@@ -59,7 +59,10 @@ class EarlyMedia:
                 call.hear(bytes(piece))
 
     def _drop_oldest(self, size: int) -> None:
-        """Drop so many bytes of audio from the beginning."""
+        """Drop audio from the beginning.
+
+        size: number of bytes; nothing is dropped if it is 0 or less.
+        """
         for piece in self._pieces:
             if size <= 0:
                 return

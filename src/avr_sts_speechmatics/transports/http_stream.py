@@ -1,12 +1,12 @@
-"""The streaming POST transport: raw PCM in the request's body, raw PCM in the response's, at once.
+"""The streaming POST transport: raw PCM in the bodies of a request and its response, full duplex.
 
-`POST /speech-to-speech-stream`, as older avr-cores speak it: s16le 8 kHz both ways, the call's
-uuid in `X-UUID`, a response that begins before the request has ended and calls itself
-`text/event-stream` without being one. There is no message for anything: an interruption is no
-audio, the end of either body is the end. [AVR protocol, 4]
+`POST /speech-to-speech-stream`, the protocol of older avr-core versions: s16le 8 kHz in both
+directions and the call's uuid in `X-UUID`. The response begins before the request has ended, with
+the content type `text/event-stream` although it is raw audio. There are no messages: an
+interruption is the absence of audio, and the end of either body ends the call. [AVR protocol, 4]
 
 A body may arrive faster than a telephone sends (a file piped in). The body is therefore read at the
-pace of speech, so that turns and interruptions mean what they mean on a phone call. When the body
+pace of speech, so that turns and interruptions work as on a phone call. When the body
 ends, the caller still listens: the pending turn is answered and played before the response ends.
 """
 
@@ -28,10 +28,10 @@ from avr_sts_speechmatics.transports.untrusted_text import FACT_NAME_MAX, clean,
 PATH = "/speech-to-speech-stream"
 
 LEAD_S = 0.2
-"""How far the body may be read ahead of real time (s): more than a network's bursts."""
+"""How far the body may be read ahead of real time (s): longer than network bursts."""
 
 UNREAD_S = 10.0
-"""Agent audio that the client may leave unread (s); with more, the client is gone."""
+"""Longest agent audio that the client may leave unread (s); then the line is closed."""
 
 _PIECE_BYTES = BYTES_PER_SECOND // 10
 _UNREAD_FRAMES = round(UNREAD_S * 50)
@@ -65,7 +65,7 @@ class HttpStream:
                 await response.write(frames)
             await response.write_eof()
         except ConnectionError:
-            _log.info("the other end went away")
+            _log.info("the client closed the connection")
         finally:
             call.leave()
             reading.cancel()
@@ -94,7 +94,7 @@ async def _read(request: web.Request, call: CallerSide) -> None:
 
 
 class _HttpLine(Line):
-    """Frames on their way into the response."""
+    """The line of a call: frames wait here for the response."""
 
     def __init__(self) -> None:
         self._frames: list[bytes] = []
@@ -120,16 +120,16 @@ class _HttpLine(Line):
         self._frames.append(frame)
         self._something.set()
         if len(self._frames) > _UNREAD_FRAMES:
-            _log.warning("the other end took no audio for %.0f s and is given up", UNREAD_S)
+            _log.warning("the client took no audio for %.0f s and is given up", UNREAD_S)
             self._frames.clear()
             self.close(failed=True)
 
     def send_interruption(self) -> None:
-        # There is no message for it, but frames that are not in the socket yet can be dropped.
+        # The protocol has no such message, but frames not yet in the socket can be dropped.
         self._frames.clear()
 
     def send_error(self, message: str) -> None:
-        _log.warning("the other end is not told: %s", message)
+        _log.warning("the client cannot be sent this error: %s", message)
 
     def close(self, *, failed: bool) -> None:
         self._closed = True

@@ -1,8 +1,8 @@
-"""One port for WebSockets and HTTP: the first bytes say which, then the socket is handed over.
+"""One port for WebSockets and HTTP: the head of the first request decides between them.
 
-A request that asks for an upgrade to `websocket` goes to picows, which carries calls cheaply;
-every other one goes to aiohttp, which knows all of HTTP. After that this module is out of the way:
-nothing is proxied, no byte is copied twice.
+A request that asks for an upgrade to `websocket` goes to picows, which carries calls at low cost;
+every other request goes to aiohttp, which implements all of HTTP. The socket itself is handed over,
+so nothing is proxied afterwards.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import cast
 
 HEAD_MAX_BYTES = 16 * 1024
 HEAD_S = 10.0
-"""A connection that has not sent a request's head by then is closed (s)."""
+"""Longest wait for the head of a request (s); then the connection is closed."""
 
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n"
 
@@ -19,7 +19,8 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close
 class SharedPort(asyncio.Protocol):
     """Waits for the head of one connection's first request.
 
-    websocket, http: make the protocol that takes the connection over.
+    websocket: makes the protocol that takes over a WebSocket connection.
+    http: makes the protocol that takes over any other connection.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class SharedPort(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are TCP transports in all but their ancestry.
+        # uvloop's transports behave like asyncio.Transport without inheriting from it.
         self._transport = cast(asyncio.Transport, transport)
         self._timer = asyncio.get_running_loop().call_later(HEAD_S, self._transport.abort)
 
@@ -42,7 +43,7 @@ class SharedPort(asyncio.Protocol):
         transport = self._transport
         assert transport is not None
         self._head += data
-        # Empty lines before a request are to be ignored. [RFC 9112, 2.2]
+        # Empty lines before a request must be ignored. [RFC 9112, 2.2]
         while self._head.startswith(b"\r\n"):
             del self._head[:2]
         end = self._head.find(b"\r\n\r\n")
@@ -83,7 +84,10 @@ def asks_for_websocket(head: bytes) -> bool:
 def hand_over(
     transport: asyncio.Transport, protocol: asyncio.BufferedProtocol, data: bytes
 ) -> None:
-    """Give an open connection and what came over it so far to a buffered protocol."""
+    """Hand an open connection over to a buffered protocol.
+
+    data: bytes received so far.
+    """
     transport.set_protocol(protocol)
     protocol.connection_made(transport)
     while data and not transport.is_closing():

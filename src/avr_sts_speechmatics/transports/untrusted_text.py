@@ -1,8 +1,8 @@
 """Bounds for text that comes with a call: query parameters, headers, names in messages.
 
-Anybody who reaches a port can put anything into this text, and the text ends up in logs, webhooks
-and instructions of the model. So its length, its number and its characters are limited before
-anything else sees it. The text stays untrusted.
+Any client of a port can put anything into this text, and the text ends up in logs, webhooks and
+instructions of the model. So the number of texts, their lengths and their characters are limited
+before any other code uses them. The texts stay untrusted.
 """
 
 import logging
@@ -31,7 +31,7 @@ def facts_of(path: str) -> Mapping[str, str]:
 
     path: path and query, or a whole address.
 
-    Names and values are cleaned and bounded. Of a name that comes twice, the first value counts.
+    Names and values are cleaned and bounded. If a name occurs twice, the first value counts.
     More than FACTS_MAX parameters are all ignored, with a warning in the log.
     """
     try:

@@ -1,12 +1,12 @@
-"""One accepted WebSocket that carries one call: the socket's side, without any protocol.
+"""One accepted WebSocket that carries one call, without the messages of any protocol.
 
-Each WebSocket transport is a subclass and adds its messages. Shared are whole messages, bad input
-that is counted instead of logged a thousand times, and every way in which a connection ends:
-closed by the peer, closed by us with a bound on the wait, or stalled.
+Each WebSocket transport is a subclass that adds its messages. This class assembles whole messages,
+counts bad input instead of logging each message, and handles every end of a connection: closed by
+the peer, closed by us with a bound on the wait, or stalled.
 
-A connection has two timers. The deadline bounds the phase in which the connection is: the wait for
-the first message, for the peer's hangup, for the end of a close. The stall timer bounds how long
-the peer may take no data, in whatever phase.
+A connection has two timers. The deadline bounds the current phase: the wait for the first message,
+for the peer's hangup, or for the end of a close. The stall timer bounds, in every phase, how long
+the peer may take no data.
 """
 
 import asyncio
@@ -19,18 +19,18 @@ from avr_sts_speechmatics.line import CallerSide, Line
 from avr_sts_speechmatics.websocket import Messages
 
 STALLED_S = 10.0
-"""A peer that takes no data for so long is gone (s)."""
+"""Longest time a peer may take no data (s); then the connection is cut."""
 
 LINGER_S = 1.0
-"""Wait for data that is still to be sent after a close (s); then the connection is cut."""
+"""Longest wait after a close for unsent data (s); then the connection is cut."""
 
 _log = logging.getLogger(__name__)
 
 
 class WebSocketConnection(WSListener, Line):
-    """A WebSocket and the call on it. A subclass implements `on_ws_frame` and the rest of `Line`.
+    """A WebSocket and its call. A subclass implements `on_ws_frame` and the rest of `Line`.
 
-    peer: the other end as the log calls it.
+    peer: name of the other end in the log.
     stalled_s: see STALLED_S.
     linger_s: see LINGER_S.
     """
@@ -79,7 +79,7 @@ class WebSocketConnection(WSListener, Line):
         """Take a frame of any kind; return the message that the frame completes, if any.
 
         The payload may be a view that is valid only during the callback. A close frame and
-        messages beyond every bound end the connection here. After a close nothing is returned.
+        oversized messages end the connection here. After a close the result is always None.
         """
         if self._transport is None or frame.msg_type == WSMsgType.PONG:
             return None
@@ -112,7 +112,11 @@ class WebSocketConnection(WSListener, Line):
         self._set_deadline(self._linger_s, lambda: transport.disconnect(graceful=False))
 
     def _set_deadline(self, after: float, then: Callable[[], None]) -> None:
-        """Call `then` after so many seconds, instead of what the deadline was set for before."""
+        """Replace the deadline.
+
+        after: seconds from now.
+        then: called at the deadline.
+        """
         self._stop_deadline()
         self._deadline = asyncio.get_running_loop().call_later(after, then)
 
