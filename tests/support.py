@@ -31,7 +31,7 @@ def open_sockets() -> set[str]:
     return found
 
 
-async def until(holds: Callable[[], bool], *, timeout: float = 2) -> None:
+async def until(holds: Callable[[], bool], *, timeout: float = 10) -> None:
     """Wait for something that nobody announces; TimeoutError after `timeout` seconds."""
     async with asyncio.timeout(timeout):
         while not holds():  # noqa: ASYNC110

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,13 @@ from tests.support import ROOT
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.assembly import (
     Parts,
+    ambience_of,
     assembled,
-    background_of,
     llm_of,
-    manners_of,
     pbx_of,
     toolbox_of,
     webhooks_of,
 )
-from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.pbx.ami import Ami
 from avr_sts_speechmatics.pbx.avr_ami import AvrAmi
@@ -38,49 +35,12 @@ async def parts(**changes: Any) -> AsyncIterator[Parts]:
         settings = Settings(
             speechmatics_rt_url=cloud.rt_url, speechmatics_tts_url=cloud.tts_url, **changes
         )
-        agents = Agents.load(settings, manners_of)
+        agents = Agents.load(settings)
         try:
             async with assembled(settings, agents, "") as made:
                 yield made
         finally:
             await agents.close()
-
-
-def test_an_agent_of_default_settings_has_the_default_manners() -> None:
-    assert manners_of(Settings(speechmatics_welcome_message="")) == Manners()
-
-
-@pytest.mark.parametrize(
-    ("setting", "value", "manner", "meant"),
-    [
-        ("speechmatics_welcome_message", "Hello.", "welcome", "Hello."),
-        ("welcome_barge_in", False, "welcome_is_sacred", True),
-        ("barge_in", "off", "barge_in", "off"),
-        ("barge_in_confirm_ms", 250.0, "confirm_s", 0.25),
-        ("barge_in_min_words", 3, "min_words", 3),
-        ("barge_in_backchannels", ("aha",), "backchannels", ("aha",)),
-        ("dtmf_timeout_ms", 1500.0, "keys_s", 1.5),
-        ("no_input_s", 4.0, "no_input_s", 4.0),
-        ("no_input_max", 5, "no_input_max", 5),
-        ("max_call_s", 60.0, "max_call_s", 60.0),
-        ("filler_after_ms", 800.0, "filler_s", 0.8),
-        ("preemptive", "off", "preemptive", False),
-        ("dictation_ms", 500.0, "dictation_s", 0.5),
-        ("farewell_margin_ms", 900.0, "farewell_s", 0.9),
-        ("tool_rounds", 2, "tool_rounds", 2),
-    ],
-)
-def test_what_an_operator_decides_of_manners_is_what_an_agent_has(
-    setting: str, value: object, manner: str, meant: object
-) -> None:
-    changed = manners_of(Settings(**{setting: value}))  # type: ignore[arg-type]
-    usual = manners_of(Settings())
-    differ = {
-        item.name: getattr(changed, item.name)
-        for item in fields(Manners)
-        if getattr(changed, item.name) != getattr(usual, item.name)
-    }
-    assert differ == {manner: meant}
 
 
 async def test_with_a_key_or_an_address_a_model_thinks_and_else_the_receptionist() -> None:
@@ -127,21 +87,11 @@ def test_a_noise_that_is_none_names_setting_and_file(tmp_path: Path) -> None:
     file = tmp_path / "noise.wav"
     file.write_bytes(b"RIFF")
     with pytest.raises(SettingsError, match=rf"AMBIENT_NOISE_FILE: {file}: "):
-        background_of(Settings(ambient_noise_file=file))
+        ambience_of(Settings(ambient_noise_file=file))
 
 
-class Line:
-    def __init__(self, *, continuous: bool) -> None:
-        self.continuous = continuous
-
-
-def test_a_line_that_wants_every_frame_has_silence_in_the_pauses_and_no_other_has() -> None:
-    background = background_of(Settings())
-    wants, wants_not = Line(continuous=True), Line(continuous=False)
-    under: Any = background(wants)  # type: ignore[arg-type]
-    assert under(None) == bytes(320)
-    assert under(b"\x01\x00" * 160) == b"\x01\x00" * 160
-    assert background(wants_not) is None  # type: ignore[arg-type]
+def test_without_a_noise_file_there_is_no_ambience() -> None:
+    assert ambience_of(Settings()) is None
 
 
 @pytest.mark.parametrize(

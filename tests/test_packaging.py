@@ -18,7 +18,7 @@ import time
 import tomllib
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from tests.support import ROOT
 
-from avr_sts_speechmatics.settings import checks, settings
+from avr_sts_speechmatics import settings
+from avr_sts_speechmatics.settings import checks
 
 CI = bool(os.environ.get("CI"))
 APP = "/opt/avr-sts-speechmatics"
@@ -55,6 +56,7 @@ def wanted() -> dict[str, list[Requirement]]:
         "core": core,
         "sandbox": core + extras["sandbox"],
         "dev": core + extras["sandbox"] + extras["dev"],
+        "docs": project["project"]["dependencies"] + extras["docs"],
         "build": project["build-system"]["requires"],
     }
     return {lock: [Requirement(line) for line in lines] for lock, lines in lists.items()}
@@ -396,7 +398,7 @@ def test_without_a_key_the_small_image_says_what_to_do(
 
 # --- compose and .env ----------------------------------------------------------------------------
 
-SETTINGS = {item.name.upper() for item in fields(settings.Settings)}
+SETTINGS = {name.upper() for name in settings.DECLARATIONS}
 
 
 @pytest.fixture
@@ -406,9 +408,9 @@ def compose() -> Any:
 
 # A path of this machine means nothing inside.
 PATHS = {
-    item.name.upper()
-    for item in fields(settings.Settings)
-    if item.metadata["parse"] in (checks.file, checks.directory)
+    name.upper()
+    for name, declaration in settings.DECLARATIONS.items()
+    if declaration.parse in (checks.file, checks.directory)
 }
 
 
@@ -427,7 +429,7 @@ def test_compose_passes_every_setting_on(compose: Any) -> None:
 
 def test_the_service_knows_asterisks_manager_user(compose: Any) -> None:
     manager = compose["configs"]["manager"]["content"]
-    assert f"[${{AMI_USERNAME:-{settings.Settings().ami_username}}}]" in manager
+    assert f"[${{AMI_USERNAME:-{settings.DEFAULTS.ami_username}}}]" in manager
     assert "secret=${AMI_PASSWORD:-avr}" in manager
 
 
@@ -439,19 +441,21 @@ def test_a_path_is_given_by_uncommenting_its_two_lines() -> None:
     assert paths.keys() == PATHS
     mounted = [line.split(":") for line in service["volumes"]]
     assert {inside for _, inside, _ in mounted} == set(paths.values())
-    assert all(mode == "ro" for _, _, mode in mounted)
+    written = {inside for _, inside, mode in mounted if mode == "rw"}
+    assert written == {paths["CALL_TRACE_DIR"]}
+    assert all(mode in ("ro", "rw") for _, _, mode in mounted)
 
 
 def test_avr_core_finds_the_service_at_both_ports_of_avrs_page(compose: Any) -> None:
     core = compose["services"]["avr-core"]
     assert "STS_URL=ws://avr-sts-speechmatics:6040" in core["environment"]
-    assert settings.Settings().port == 6040
-    assert 6033 in settings.Settings().extra_ports
+    assert settings.DEFAULTS.port == 6040
+    assert 6033 in settings.DEFAULTS.extra_ports
 
 
 def test_compose_gives_running_calls_their_time(compose: Any) -> None:
     grace = compose["services"]["avr-sts-speechmatics"]["stop_grace_period"]
-    assert float(grace.removesuffix("s")) > settings.Settings().drain_s
+    assert float(grace.removesuffix("s")) > settings.DEFAULTS.drain_s
 
 
 def test_compose_builds_targets_that_exist_and_opens_no_door_to_the_network(compose: Any) -> None:
@@ -473,7 +477,7 @@ def test_asterisk_is_given_every_file_it_includes(compose: Any) -> None:
     assert {config["source"] for config in given} == set(compose["configs"])
     dialplan = compose["configs"]["extensions"]["content"].replace("$$", "$")
     assert "Dial(AudioSocket/avr-core:5001/${UUID}/c(slin))" in dialplan
-    ours = f"avr-sts-speechmatics:{settings.Settings().audiosocket_port}"
+    ours = f"avr-sts-speechmatics:{settings.DEFAULTS.audiosocket_port}"
     assert f"Dial(AudioSocket/{ours}/${{UUID}}/c(slin))" in dialplan
     assert "uuidgen" in dialplan, "a call's UUID is generated: UNIQUEID is none"
 
@@ -485,7 +489,7 @@ def test_the_example_of_env_changes_nothing(tmp_path: Path) -> None:
     file.write_text(re.sub(r"(?m)^# ([A-Z_]+=)", r"\1", text))
     shown = dotenv_values(file)
     assert set(shown) <= SETTINGS
-    assert settings.load({}, file) == settings.Settings()
+    assert settings.load({}, file) == settings.DEFAULTS
     keys = {name for name in shown if name.endswith(("_KEY", "_PASSWORD", "_SECRET"))}
     assert len(keys) >= 4
     assert not any(shown[key] for key in keys)

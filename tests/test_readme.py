@@ -1,4 +1,4 @@
-"""The README tells the truth: its settings, commands, messages and files are the program's."""
+"""README and documentation are true: their settings, commands, messages and files exist."""
 
 import os
 import re
@@ -11,31 +11,39 @@ from pathlib import Path
 import pytest
 from tests.support import ROOT
 
+from avr_sts_speechmatics import settings
 from avr_sts_speechmatics.cli.main import make_parser
-from avr_sts_speechmatics.settings import settings
+from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.transports.announced_calls import facts_from
 from avr_sts_speechmatics.transports.avr_core_http import announced
 
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
+SHOWN = "\n".join((README, *PAGES.values()))
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    *(f"docs/{name}" for name in PAGES),
+)
+NAMES = {item.name.upper() for item in fields(Settings)}
 
 
-def commands(document: str) -> list[str]:
+def commands(text: str) -> list[str]:
     """The indented lines of a document that a person is meant to type."""
-    text = (ROOT / document).read_text()
     lines = re.findall(r"^    (?! )((?:[A-Z_]+=\S+ )?[./a-z]\S* .*)$", text, re.MULTILINE)
     return [re.split(r"  +(?:#|\w)", line)[0] for line in lines]
 
 
 def examples(start: str) -> list[list[str]]:
-    """The words of the README's commands that begin so, settings in front left out."""
-    lines = re.findall(rf"^    (?:[A-Z_]+=\S+ )*({re.escape(start)}.*)$", README, re.MULTILINE)
+    """The words of the commands shown that begin so, settings in front left out."""
+    lines = re.findall(rf"^    (?:[A-Z_]+=\S+ )*({re.escape(start)}.*)$", SHOWN, re.MULTILINE)
     return [shlex.split(line) for line in lines]
 
 
-def test_the_table_of_settings_is_the_programs() -> None:
-    shown = README.partition("<!-- settings -->\n\n")[2].partition("\n<!-- /settings -->")[0]
-    assert shown == settings.table()
+def test_the_readme_is_a_page_to_read_at_once() -> None:
+    assert len(README.splitlines()) <= 170
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -46,21 +54,36 @@ def test_every_target_of_make_exists(document: str) -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-def test_every_call_shown_can_be_parsed() -> None:
-    shown = [line for line in commands("README.md") if "avr-sts-speechmatics call" in line]
+@pytest.mark.parametrize("text", [README, PAGES["testing.md"], PAGES["index.md"]])
+def test_every_call_shown_can_be_parsed(text: str) -> None:
+    shown = [line for line in commands(text) if "avr-sts-speechmatics call" in line]
     assert shown
     for line in shown:
         words = shlex.split(line)[1:]
         make_parser(words).parse_args(words)
 
 
+def test_every_option_of_a_call_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        make_parser(["call"]).parse_args(["call", "--help"])
+    offered = set(re.findall(r"^  (--[\w-]+)", capsys.readouterr().out, re.MULTILINE))
+    shown = set(re.findall(r"^\| `(--[\w-]+)", PAGES["testing.md"], re.MULTILINE))
+    assert shown == offered
+    assert len(shown) > 5
+
+
 def test_every_setting_shown_with_a_value_can_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    shown = re.findall(r"(?:^    |`)([A-Z_]+)=([^\s`]+)", README, re.MULTILINE)
-    known = {item.name.upper() for item in fields(settings.Settings)}
-    given = {name: value for name, value in shown if name in known}
-    assert {"AGENTS_DIR", "AMI_HOST", "OPENAI_TTS_URL", "TOOLS_DIR", "TRANSFER_ALLOW"} <= set(given)
-    settings.load(given, Path("no such file.env"))
+    shown = re.findall(r"(?:^    |`)([A-Z_]+)=([^\s`]+)", SHOWN, re.MULTILINE)
+    given = [(name, value) for name, value in shown if name in NAMES and value != "$" + name]
+    assert {"AGENTS_DIR", "AMI_HOST", "OPENAI_TTS_URL", "TOOLS_DIR", "TRANSFER_ALLOW"} <= {
+        name for name, _ in given
+    }
+    # The page has just made the directory.
+    given = [pair for pair in given if pair[0] != "CALL_TRACE_DIR"]
+    needed = {"AMI_PASSWORD": "a-secret", "OPENAI_TTS_URL": "http://localhost:8880/v1"}
+    for name, value in given:
+        settings.load(needed | {name: value}, Path("no such file.env"))
 
 
 def test_every_tool_shown_works(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +103,7 @@ def test_every_tool_shown_works(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_agents_named_are_examples() -> None:
-    named = re.findall(r"\?agent=(\w+)|\"agent\": \"(\w+)\"", README)
+    named = re.findall(r"\?agent=(\w+)|\"agent\": \"(\w+)\"", SHOWN)
     assert named
     for agent in filter(None, sum(named, ())):
         assert (ROOT / "examples" / "agents" / f"{agent}.yaml").exists()
@@ -88,16 +111,16 @@ def test_the_agents_named_are_examples() -> None:
 
 def test_the_call_announced_is_one() -> None:
     ((*_, url, _, body),) = examples("curl -s localhost:6001/call")
-    assert url == f"localhost:{settings.HTTP_PORT}/call"
+    assert url == f"localhost:{Settings().http_port}/call"
     uuid, payload = announced(body.encode())
     assert uuid in body
     assert facts_from(payload) == {"from": "2001", "agent": "support"}
 
 
-def test_the_older_door_is_shown_as_avr_knows_it() -> None:
+def test_the_streaming_post_is_shown_as_avr_knows_it() -> None:
     assert (
         "curl -sN -X POST -T question.raw -H 'Content-Type: audio/x-raw' "
-        "localhost:6040/speech-to-speech-stream" in README
+        "localhost:6040/speech-to-speech-stream" in PAGES["testing.md"]
     )
 
 
@@ -105,7 +128,8 @@ def test_every_message_of_the_log_that_is_explained_exists() -> None:
     # As the program joins them: strings that stand below one another are one.
     sources = "".join(path.read_text() for path in sorted((ROOT / "src").rglob("*.py")))
     sources = re.sub(r'"\s*\n\s*f?"', "", sources)
-    rows = re.findall(r"^\| [^|]+ \| ([^|]*`[^|]+) \| [^|]+ \|$", README, re.MULTILINE)
+    page = PAGES["troubleshooting.md"]
+    rows = re.findall(r"^\| [^|]+ \| ([^|]*`[^|]+) \| [^|]+ \|$", page, re.MULTILINE)
     explained = [message for row in rows for message in re.findall(r"`([^`]+)`", row)]
     messages = [message for message in explained if " " in message]
     assert len(messages) > 5
@@ -116,10 +140,13 @@ def test_every_message_of_the_log_that_is_explained_exists() -> None:
 
 
 def test_every_setting_named_exists() -> None:
-    known = {item.name.upper() for item in fields(settings.Settings)}
-    known |= {name for item in fields(settings.Settings) for name in item.metadata["also"]}
+    known = NAMES | {"OPENAI_INSTRUCTIONS"}
+    known |= {"OPENAI_FILE_INSTRUCTIONS", "OPENAI_URL_INSTRUCTIONS"}
     elsewhere = {"STS_URL", "STS_TARGET", "UNIQUEID", "UUID", "SIGTERM", "CI", "POST"}
-    named = set(re.findall(r"`([A-Z]+_?[A-Z_]+)`|^ +- ([A-Z_]+)=", README, re.MULTILINE))
+    elsewhere |= {"URIENCODE", "HOME", "PATH", "TOKEN", "OPENAPI_DIR", "CURL"}
+    pages = [text for name, text in PAGES.items() if name != "decisions.md"]
+    shown = "\n".join((README, *pages))
+    named = set(re.findall(r"`([A-Z]+_?[A-Z_]+)`|^ +- ([A-Z_]+)=", shown, re.MULTILINE))
     assert {name for pair in named for name in pair if name} <= known | elsewhere
 
 
@@ -127,14 +154,37 @@ def test_every_setting_named_exists() -> None:
 def test_every_file_named_exists(document: str) -> None:
     text = (ROOT / document).read_text()
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    paths = re.findall(r"\b((?:tests|locks|src|docs|bench|examples)/[\w./]*\w)", text)
-    for name in (*links, *paths):
-        assert (ROOT / name).exists(), name
+    folder = (ROOT / document).parent
+    for link in links:
+        name, _, heading = link.partition("#")
+        target = folder / name if name else ROOT / document
+        assert target.exists(), link
+        assert not heading or heading in headings(target), link
+    paths = re.findall(r"\b((?:tests|locks|src|docs|bench|examples)/[\w./-]*\w)", text)
+    for path in paths:
+        assert (ROOT / path).exists() or (ROOT / "src/avr_sts_speechmatics" / path).exists(), path
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and the site make them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/avr.md"])
+def test_the_service_of_a_stack_is_given_its_time_and_its_keys(page: str) -> None:
+    compose = (ROOT / "docker-compose.yml").read_text()
+    text = (ROOT / page).read_text()
+    shown = text.partition("  avr-sts-speechmatics:\n")[2].partition("```")[0]
+    assert shown
+    for line in shown.splitlines():
+        if not line.lstrip().startswith("build:"):
+            assert line.partition("=$")[0].strip() in compose
 
 
 def test_the_dialplan_is_the_one_of_the_compose_file() -> None:
     compose = (ROOT / "docker-compose.yml").read_text().replace("$$", "$")
-    shown = README.partition("exten => 5001,1,Answer()\n")[2].partition("```")[0]
+    shown = PAGES["avr.md"].partition("exten => 5001,1,Answer()\n")[2].partition("```")[0]
     assert shown
     assert shown in re.sub(r"^      ", "", compose, flags=re.MULTILINE)
 
@@ -142,10 +192,13 @@ def test_the_dialplan_is_the_one_of_the_compose_file() -> None:
 def test_the_dialplan_without_avr_core_is_the_one_that_real_calls_are_made_with() -> None:
     shown = README.partition("exten => 5002,1,Answer()\n")[2].partition("```")[0]
     assert shown
-    assert shown in (ROOT / "docs" / "asterisk.md").read_text()
+    assert shown in PAGES["asterisk.md"]
 
 
-def test_every_room_is_on_the_contributors_map() -> None:
+@pytest.mark.parametrize(
+    ("document", "row"),
+    [("CONTRIBUTING.md", r"^      (\w+)/ "), ("docs/architecture.md", r"^\| `(\w+)/` \|")],
+)
+def test_every_package_is_on_the_map(document: str, row: str) -> None:
     rooms = {path.parent.name for path in (ROOT / "src/avr_sts_speechmatics").glob("*/__init__.py")}
-    text = (ROOT / "CONTRIBUTING.md").read_text()
-    assert rooms == set(re.findall(r"^      (\w+)/ ", text, re.MULTILINE))
+    assert rooms == set(re.findall(row, (ROOT / document).read_text(), re.MULTILINE))

@@ -101,7 +101,7 @@ async def test_a_busy_extra_port_is_a_warning(serve: Serve) -> None:
             assert server.ready
 
 
-async def test_every_port_has_both_doors(serve: Serve) -> None:
+async def test_every_port_takes_websockets_and_posts(serve: Serve) -> None:
     extra = free_port()
     async with (
         running_sandbox(scripted(*[QUESTION] * 4)) as cloud,

@@ -1,40 +1,51 @@
-"""What calls are made of, put together from the settings.
+"""Builds the parts of a call from the settings.
 
-The one place that knows which class stands behind a setting. What is opened here is closed here;
-`server` owns the sockets that are listened on, and the calls.
+Only this module knows which class stands behind a setting. Everything that is opened here is closed
+here; `server` owns the listening sockets and the calls.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.audio.ambient import Ambience, quiet
-from avr_sts_speechmatics.call.call import Background, Services
-from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.audio.ambient import Ambience
+from avr_sts_speechmatics.call.call import Services
+from avr_sts_speechmatics.call.observer import Observer
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.line import Line
-from avr_sts_speechmatics.pbx.departures import HANG_UP, TRANSFER, Departures
+from avr_sts_speechmatics.line import Caller, Line
+from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.services.llm.protocol import Llm
+from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
-from avr_sts_speechmatics.services.stt.speechmatics import SpeechmaticsStt
-from avr_sts_speechmatics.settings import Settings, with_agent_path
+from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.voices import Voices
+from avr_sts_speechmatics.telemetry.call_log import CallLog
+from avr_sts_speechmatics.telemetry.call_records import CallRecords
+from avr_sts_speechmatics.telemetry.call_trace import CallTraces
+from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
+from avr_sts_speechmatics.telemetry.turn_times import TurnTimesObserver
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
+from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.toolbox import Toolbox, open_toolbox
-from avr_sts_speechmatics.values import Secret, VocabEntry
+from avr_sts_speechmatics.values import Secret
 
-_SANDBOX_KEY = Secret("sandbox")  # it wants a key, as the cloud does, and takes any
+_SANDBOX_KEY = Secret("sandbox")  # the sandbox wants a key, as the cloud does, and takes any
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What calls are made of, and what else the server asks of it.
+    """The parts of a call, and what else the server needs of them.
 
+    services: for every call.
     warm: done when everything is loaded that the first call would otherwise wait for.
+    voices: with the number of phrases that are not kept yet, for `/health`.
+    webhooks: for announced calls; None where no receiver is set.
+    warnings: one sentence each, for the operator.
     """
 
     services: Services
@@ -46,9 +57,9 @@ class Parts:
 
 @asynccontextmanager
 async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> AsyncIterator[Parts]:
-    """Open everything a call needs; all is closed at the end. Raises SettingsError.
+    """Open everything that a call needs; all of it is closed at the end. Raises SettingsError.
 
-    sandbox_url: where it is, if hearing or voice are to be its.
+    sandbox_url: HTTP address of the sandbox; used where `needs_sandbox` is True.
     """
     async with AsyncExitStack() as stack:
         llm = llm_of(settings)
@@ -66,11 +77,14 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
         webhooks = webhooks_of(settings)
         if webhooks is not None:
             stack.push_async_callback(webhooks.close)
+        traces = traces_of(settings)
+        if traces is not None:
+            stack.push_async_callback(traces.close)
         toolbox = await toolbox_of(settings)
         stack.push_async_callback(toolbox.close)
         services = Services(
             agents=agents,
-            open_stt=_Recognisers(settings, sandbox_url).open,
+            open_stt=partial(_open_stt, Stt(settings, sandbox_url)),
             llm=llm,
             voice_of=voices.of,
             toolbox=toolbox,
@@ -80,14 +94,13 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
                 context=settings.transfer_context,
                 priority=settings.transfer_priority,
             ),
-            webhooks=webhooks,
-            background=background_of(settings),
+            ambience=ambience_of(settings),
             on_failure=settings.on_failure,
-            log_transcripts=settings.log_transcripts,
+            observers=observers_of(settings, webhooks, traces),
         )
-        known = toolbox.names() | {HANG_UP, TRANSFER}
+        known = toolbox.names() | set(RESERVED)
         warnings = (*agents.strange_tools(known), *_unreachable(settings, agents, pbx))
-        # A call may come already; these only make what follows faster.
+        # Calls may come from now on; these tasks only make the first ones faster.
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
         try:
@@ -98,30 +111,9 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             await asyncio.wait(background)
 
 
-def manners_of(settings: Settings) -> Manners:
-    """How an agent of these settings behaves."""
-    return Manners(
-        welcome=settings.speechmatics_welcome_message,
-        welcome_is_sacred=not settings.welcome_barge_in,
-        barge_in=settings.barge_in,
-        confirm_s=settings.barge_in_confirm_ms / 1000,
-        min_words=settings.barge_in_min_words,
-        backchannels=settings.barge_in_backchannels,
-        keys_s=settings.dtmf_timeout_ms / 1000,
-        no_input_s=settings.no_input_s,
-        no_input_max=settings.no_input_max,
-        max_call_s=settings.max_call_s,
-        filler_s=settings.filler_after_ms / 1000,
-        preemptive=settings.preemptive == "on",
-        dictation_s=settings.dictation_ms / 1000,
-        farewell_s=settings.farewell_margin_ms / 1000,
-        tool_rounds=settings.tool_rounds,
-    )
-
-
 def llm_of(settings: Settings) -> Llm:
-    """Whoever finds the answers under these settings. Raises SettingsError."""
-    # Each brings libraries of its own, and only one is needed.
+    """The LLM of these settings, or the receptionist in its place. Raises SettingsError."""
+    # Each brings libraries of its own, and only one of the two is needed.
     if settings.has_llm:
         from avr_sts_speechmatics.services.llm.openai import OpenAiLlm
 
@@ -147,11 +139,11 @@ def llm_of(settings: Settings) -> Llm:
 
 
 def pbx_of(settings: Settings) -> Pbx | None:
-    """Whoever hangs up and transfers, or None."""
+    """The PBX that hangs up and transfers, or None where none is set."""
     if settings.ami_host is not None:
         from avr_sts_speechmatics.pbx.ami import Ami
 
-        assert settings.ami_password is not None  # `settings.load` refuses one without the other
+        assert settings.ami_password is not None  # `settings.load` rejects a host without one
         return Ami(
             settings.ami_host, settings.ami_port, settings.ami_username, settings.ami_password
         )
@@ -173,6 +165,29 @@ def webhooks_of(settings: Settings) -> Webhooks | None:
     )
 
 
+def traces_of(settings: Settings) -> CallTraces | None:
+    if settings.call_trace_dir is None:
+        return None
+    return CallTraces(settings.call_trace_dir, words=settings.log_transcripts)
+
+
+def observers_of(
+    settings: Settings, webhooks: Webhooks | None, traces: CallTraces | None
+) -> Callable[[Caller, Line], tuple[Observer, ...]]:
+    """A function that makes the observers of a new call."""
+
+    def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
+        log, records = CallLog(transcripts=settings.log_transcripts), CallRecords(line)
+        found: tuple[Observer, ...] = (log, TurnTimesObserver(records.turn, log.turn), records)
+        if webhooks is not None:
+            found += (CallWebhooks(webhooks, caller.uuid),)
+        if traces is not None:
+            found += (traces.trace(caller),)
+        return found
+
+    return observers
+
+
 async def toolbox_of(settings: Settings) -> Toolbox:
     """The operator's tools. Raises SettingsError."""
     return await open_toolbox(
@@ -183,43 +198,28 @@ async def toolbox_of(settings: Settings) -> Toolbox:
     )
 
 
-def background_of(settings: Settings) -> Callable[[Line], Background | None]:
-    """What a new call has under the agent and in its pauses. Raises SettingsError."""
+def ambience_of(settings: Settings) -> Ambience | None:
+    """Load the sound of a room behind every agent, if there is one. Raises SettingsError."""
     path = settings.ambient_noise_file
     if path is None:
-        return lambda line: quiet if line.continuous else None
+        return None
     try:
-        ambience = Ambience.load(path, settings.ambient_noise_level)
+        return Ambience.load(path, settings.ambient_noise_level)
     except ValueError as error:
         raise SettingsError(f"AMBIENT_NOISE_FILE: {error}") from error
-    return lambda line: ambience.background()
 
 
-class _Recognisers:
-    """Recognisers, one for each language and vocabulary that agents have."""
+def _open_stt(stt: Stt, agent: Agent, listener: SttListener) -> SttStream:
+    return stt.open(agent.language, agent.vocabulary, listener)
 
-    def __init__(self, settings: Settings, sandbox_url: str) -> None:
-        sandbox = with_agent_path(sandbox_url.replace("http:", "ws:") + "/v2")
-        self._url = settings.stt_url or sandbox
-        self._key = settings.speechmatics_api_key if settings.stt_url else _SANDBOX_KEY
-        self._model = settings.speechmatics_model
-        self._stt: dict[tuple[str, tuple[VocabEntry, ...]], SpeechmaticsStt] = {}
 
-    def open(self, agent: Agent, listener: SttListener) -> SttStream:
-        kind = agent.language, agent.vocabulary
-        if kind not in self._stt:
-            self._stt[kind] = SpeechmaticsStt(
-                self._url,
-                self._key,
-                language=agent.language,
-                model=self._model,
-                vocab=agent.vocabulary,
-            )
-        return self._stt[kind].open(listener)
+def needs_sandbox(settings: Settings) -> bool:
+    """Whether the sandbox stands in for STT or TTS under these settings."""
+    return Stt(settings).offline or settings.tts_url is None
 
 
 def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterator[str]:
-    """Warnings of what is asked for and cannot be done."""
+    """Warnings about settings that cannot take effect."""
     if settings.ami_host is not None and settings.ami_url is not None:
         yield "AMI_URL has no effect: AMI_HOST is set too and wins."
     if pbx is None and settings.transfer_allow:

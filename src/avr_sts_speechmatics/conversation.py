@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+HANG_UP = "avr_hangup"
+TRANSFER = "avr_transfer"
+"""Names of the tools that end the agent's part of a call, as all AVR connectors call them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

@@ -1,24 +1,29 @@
-"""The small interface between a transport and a call.
+"""The interface between a transport and a call.
 
-A transport knows how audio arrives and leaves, and nothing of what is done with it; a call knows
-nothing of sockets. A transport makes a `Caller` from what it was told, gets a call for it, and
-feeds it through `CallerSide`; the call speaks back through the `Line` the transport gave it.
+A transport knows how audio arrives and leaves; a call knows what is done with it. The transport
+makes a `Caller` from what it received with the connection, opens a call for it and feeds the call
+through `CallerSide`. The call answers through the transport's `Line`.
 """
+# ruff: noqa: B027 - the methods of Line without a body are defaults: a transport that has no
+# message for something inherits them.
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.dialogue.events import Role
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is calling, as far as the transport was told.
+    """The caller, as far as the transport knows.
 
-    uuid: names the call in logs; not a key, two calls may carry the same.
-    transport: how the call came in. facts: whatever else came with it; untrusted text.
+    uuid: name of the call in logs; not a key, two calls may have the same uuid.
+    transport: name of the transport, such as "audiosocket".
+    facts: everything else that came with the call; untrusted text.
     """
 
     uuid: str
@@ -26,56 +31,70 @@ class Caller:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-class Line(Protocol):
-    """The agent's way to the caller. No method blocks; after the line is gone all do nothing.
+class Line(ABC):
+    """The agent's way to the caller. Implemented by each transport.
 
-    continuous: whether it wants a frame every 20 ms, speech or not.
-    can_hang_up: whether closing it is known to end the phone call.
-    rehearsed: there is no phone call; to hang up or transfer is to close the line.
+    can_hang_up: True if `hang_up` is known to end the phone call.
+    rehearsed: True if there is no phone call behind the line, so that a hangup or a transfer only
+        closes the line.
+
+    No method blocks. Once the connection is gone, every method does nothing.
     """
 
-    continuous: bool
-    can_hang_up: bool
-    rehearsed: bool
+    can_hang_up: bool = False
+    rehearsed: bool = False
 
-    def send_audio(self, frame: bytes) -> None:
-        """One frame: 20 ms of s16le 8 kHz mono, 320 bytes, at its time."""
+    @abstractmethod
+    def open_playout(self, pacing: Pacing, finished: Callable[[Played], None]) -> AgentAudio:
+        """Make the playout of the call; called once, when the call is opened.
 
-    def send_interruption(self) -> None:
-        """Whatever was sent and has not been heard shall not be heard."""
-
-    def send_transcript(self, role: Role, text: str) -> None: ...
-
-    def send_error(self, message: str) -> None:
-        """Tell the other end, in words, what cannot be mended."""
-
-    def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
-        """Tell whoever watches the call what happened in it: a turn's times, a tool that ran."""
-
-    def own_playout(self, finished: Callable[[Played], None]) -> AgentAudio | None:
-        """Where the other end keeps the playout's time: what plays there. None: we keep it.
-
+        pacing: makes a playout on this process's clock, for lines whose other end keeps no time.
         finished: called once for each utterance that was heard to its end, in order.
         """
 
-    def hang_up(self) -> None:
-        """End the phone call itself, where it can."""
+    def send_interruption(self) -> None:
+        """Tell the other end to drop agent audio that it has received and not played."""
 
+    def send_transcript(self, role: Role, text: str) -> None:
+        """Send what the caller said or what was heard of the agent."""
+
+    def send_error(self, message: str) -> None:
+        """Send the reason why the call cannot go on, in words."""
+
+    def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
+        """Send a record of the call to a person who watches the call.
+
+        kind: "turn" (times of a turn) or "tool" (a tool that ran).
+        """
+
+    def hang_up(self) -> None:
+        """End the phone call itself, where the transport can."""
+
+    @abstractmethod
     def close(self, *, failed: bool) -> None:
-        """End the line. failed: whether it ends because something broke."""
+        """End the line.
+
+        failed: True if the call ends because something broke.
+        """
 
 
 class CallerSide(Protocol):
     """The caller's way to the agent: what a transport may tell a call."""
 
     def hear(self, pcm: bytes) -> None:
-        """Caller audio: s16le 8 kHz mono, any whole number of samples."""
+        """Take caller audio.
+
+        pcm: s16le mono at 8 kHz, any whole number of samples.
+        """
 
     def press(self, digit: str) -> None:
-        """A key: one of 0-9 * # A-D."""
+        """Take a key of the caller's phone.
+
+        digit: one of 0-9 * # A-D.
+        """
 
     def audio_ended(self) -> None:
-        """No more audio will come, but answers are still listened to."""
+        """The caller sends no more audio, and still listens to the answer."""
 
     def leave(self) -> None:
-        """The caller is gone. May be told more than once."""
+        """The caller is gone. May be called more than once."""

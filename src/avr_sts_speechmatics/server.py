@@ -1,8 +1,8 @@
 """The service: its listeners, its calls, when it is ready and how it ends.
 
-The only place that knows all rooms. Start: listen, then make ready (the sandbox, the SDK, the kept
-phrases) while `/ready` says 503. End: take no new call, let running ones finish for DRAIN_S, then
-end them; nothing is left behind, whatever was under way.
+The only module that knows every room. Start: listen, then get ready (the sandbox, the SDK, the kept
+phrases) while `/ready` answers 503. End: take no new call, let running calls finish for DRAIN_S,
+then end them. Nothing is left behind, whatever was under way.
 """
 
 import asyncio
@@ -22,13 +22,15 @@ from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
 
 from avr_sts_speechmatics import __version__
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.assembly import Parts, assembled, manners_of
+from avr_sts_speechmatics.assembly import Parts, assembled, needs_sandbox
 from avr_sts_speechmatics.audio.playout import PlayoutClock
 from avr_sts_speechmatics.call.call import Call
 from avr_sts_speechmatics.errors import CallerError, SettingsError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
-from avr_sts_speechmatics.settings import AUDIOSOCKET_PORT, HTTP_PORT, LANGUAGES_SPOKEN, Settings
+from avr_sts_speechmatics.services.stt import Stt
+from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
+from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.speech.voices import primary
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
 from avr_sts_speechmatics.transports.announced_calls import Invitations
@@ -39,7 +41,7 @@ from avr_sts_speechmatics.transports.shared_port import SharedPort
 from avr_sts_speechmatics.websocket import accept
 
 END_S = 1.0
-"""How long a call that was ended may take to let go of everything (s)."""
+"""How long a call that was ended may take to release everything (s)."""
 
 _LIBRARIES = ("aiohttp", "msgspec", "numpy", "openai", "picows", "uvloop")
 
@@ -54,8 +56,10 @@ class Server:
         ...
         await server.stop()
 
-    news: told what the sandbox has loaded: the part, how many are done, of how many.
-    Raises SettingsError when the agents cannot be used.
+    settings: checked by `settings.load`.
+    news: called when the sandbox has loaded a part: its name, how many are loaded, of how many.
+
+    Raises SettingsError when an agent file has a mistake.
     """
 
     def __init__(
@@ -65,13 +69,13 @@ class Server:
         news: Callable[[str, int, int], None] = lambda part, done, of: None,
     ) -> None:
         self.settings = settings
-        self._agents = Agents.load(settings, manners_of)
+        self._agents = Agents.load(settings)
         self.addresses: list[tuple[str, int]] = []
-        """Where it listens: host and port, the main one first."""
+        """Host and port of every listener, PORT first."""
         self.ports: dict[str, tuple[str, int]] = {}
-        """The same by the setting that names the port."""
+        """Host and port of a listener, by the setting that names the port."""
         self.warnings = [*_warnings(settings), *self._agents.warnings]
-        """What the operator should know, a sentence each."""
+        """Warnings for the operator, one sentence each."""
         self._news = news
         self._clock = PlayoutClock()
         self._calls: set[asyncio.Task[None]] = set()
@@ -96,35 +100,35 @@ class Server:
         http = await self._serve(app)
         settings = self.settings
 
-        def door() -> SharedPort:
+        def shared_port() -> SharedPort:
             return SharedPort(lambda: accept(self._accept_websocket), http)
 
-        await self._listen("PORT", settings.port, door)
+        await self._listen("PORT", settings.port, shared_port)
         for port in settings.extra_ports:
             if port != settings.port:
-                await self._listen("EXTRA_PORTS", port, door, needed=False)
+                await self._listen("EXTRA_PORTS", port, shared_port, needed=False)
         if settings.audiosocket_port is not None:
-            # The default may be taken by another service of the machine, and nobody miss it.
-            needed = settings.audiosocket_port != AUDIOSOCKET_PORT
+            # Another program may use the default port, and this operator may not need AudioSocket.
+            needed = settings.audiosocket_port != DEFAULTS.audiosocket_port
             await self._listen(
                 "AUDIOSOCKET_PORT", settings.audiosocket_port, self._audiosocket, needed=needed
             )
         if settings.http_port is not None:
             core = AvrCoreHttp(self._invitations, self._ask_webhook, self.addresses[0][1])
             core_http = await self._serve(core.application())
-            needed = settings.http_port != HTTP_PORT
+            needed = settings.http_port != DEFAULTS.http_port
             await self._listen("HTTP_PORT", settings.http_port, core_http, needed=needed)
 
     async def start(self) -> None:
-        """Listen, and make ready. Raises SettingsError."""
+        """Listen and get ready. Raises SettingsError."""
         await self.listen()
         await self.make_ready()
 
     async def make_ready(self) -> None:
-        """Get everything a call needs; `/ready` says 200 from then on. Raises SettingsError."""
+        """Open all that a call needs; `/ready` answers 200 afterwards. Raises SettingsError."""
         settings = self.settings
         sandbox_url = ""
-        if settings.stt_url is None or settings.tts_url is None:
+        if needs_sandbox(settings):
             self._sandbox = SandboxProcess(news=self._news)
             sandbox_url = await self._sandbox.start()
             self._keeping = asyncio.create_task(self._sandbox.keep_running())
@@ -134,12 +138,12 @@ class Server:
         self.warnings += self._parts.warnings
 
     def when_warm(self, then: Callable[[], None]) -> None:
-        """Do something when all that was still being loaded after the start is there."""
+        """Call `then` once everything is loaded that was still being loaded after the start."""
         assert self._parts is not None
         self._parts.warm.add_done_callback(lambda _: then())
 
     async def stop(self, drain_s: float = 0.0) -> None:
-        """End: no new calls, `drain_s` for the running ones, then everything is closed."""
+        """Take no new call, give running calls `drain_s` (s) to finish, then close everything."""
         self._draining = True
         if self._calls and drain_s:
             _log.info("%d calls may go on for %.0f s", len(self._calls), drain_s)
@@ -168,7 +172,7 @@ class Server:
         return self._parts is not None and not self._draining and sandbox_is_up
 
     async def _serve(self, app: web.Application) -> web.Server:
-        # A call ends when its caller's connection does, also while nothing is being written.
+        # A call ends when its caller's connection ends, even while nothing is being written.
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
         self._runners.append(runner)
         await runner.setup()
@@ -179,19 +183,21 @@ class Server:
         self,
         setting: str,
         port: int,
-        door: Callable[[], asyncio.BaseProtocol],
+        protocol: Callable[[], asyncio.BaseProtocol],
         *,
         needed: bool = True,
     ) -> None:
         host = self.settings.host
         loop = asyncio.get_running_loop()
         try:
-            listener = await loop.create_server(door, host, port, backlog=1024)
+            listener = await loop.create_server(protocol, host, port, backlog=1024)
         except OSError as error:
             reason = cannot_listen(host, port, error)
             if needed:
                 raise SettingsError(f"{reason}; give another {setting} (or HOST).") from error
-            self.warnings.append(f"{setting}: {reason}; what comes to that port is not for us.")
+            self.warnings.append(
+                f"{setting}: {reason}; calls to that port will not reach this service."
+            )
             return
         self._listeners.append(listener)
         found = [sock.getsockname()[:2] for sock in listener.sockets]
@@ -229,7 +235,7 @@ class Server:
         )
 
     def _open_announced_call(self, caller: Caller, line: Line) -> CallerSide:
-        """Take a call that brings facts of its own, and perhaps was announced as well."""
+        """Take a call with its own facts and those of its announcement, if it was announced."""
         announced = self._invitations.facts_for(caller.uuid)
         if announced is None:
             raise CallerError("the call was not announced by POST /call (REQUIRE_CALL)")
@@ -241,7 +247,7 @@ class Server:
         webhooks = None if self._parts is None else self._parts.webhooks
         return None if webhooks is None else await webhooks.ask(uuid, payload)
 
-    # --- what an operator asks -----------------------------------------------------------------
+    # --- health and readiness ------------------------------------------------------------------
 
     async def _health(self, _: web.Request) -> web.Response:
         return web.json_response(self.health())
@@ -250,9 +256,9 @@ class Server:
         return web.json_response({"ready": self.ready}, status=200 if self.ready else 503)
 
     def health(self) -> dict[str, Any]:
-        """What `/health` shows; no secrets."""
+        """The content of `/health`; it holds no secrets."""
         settings = self.settings
-        sandboxed = settings.stt_url is None or settings.tts_url is None
+        sandboxed = needs_sandbox(settings)
         return {
             "status": "draining" if self._draining else "ok" if self.ready else "starting",
             "ready": self.ready,
@@ -261,7 +267,7 @@ class Server:
             "uptime_s": round(time.monotonic() - self._begun, 1),
             "calls": len(self._calls),
             "services": {
-                "stt": _shown(settings.stt_url) or "sandbox",
+                "stt": _shown(Stt(settings).address) or "sandbox",
                 "tts": _shown(settings.tts_url) or "sandbox",
                 "llm": (
                     f"{_shown(settings.openai_base_url) or 'openai'} ({settings.openai_model})"
@@ -276,20 +282,20 @@ class Server:
 
 
 def _shown(url: str | None) -> str:
-    """An address without its query, in which a proxy's token may stand."""
+    """An address without its query, which may hold the token of a proxy."""
     return "" if url is None else urlsplit(url)._replace(query="").geturl()
 
 
 def cannot_listen(host: str, port: int, error: OSError) -> str:
-    """Why a port cannot be had, in words."""
-    # The loop's own text repeats the address; a name that does not resolve has no errno of ours.
+    """A sentence that says why a port cannot be opened."""
+    # The text of asyncio repeats the address. A host that does not resolve has a negative errno.
     why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
     return f"Cannot listen on {host}:{port} ({why})"
 
 
 def _warnings(settings: Settings) -> Iterator[str]:
-    """What an operator should know about these settings, a sentence each."""
-    if settings.stt_url is None or settings.tts_url is None:
+    """Warnings about these settings, one sentence each."""
+    if needs_sandbox(settings):
         yield (
             "Offline: the local sandbox hears and speaks, for one or two calls. "
             "Set SPEECHMATICS_API_KEY to use Speechmatics."
@@ -305,7 +311,7 @@ def _warnings(settings: Settings) -> Iterator[str]:
             f"SPEECHMATICS_LANGUAGE={language}: callers are heard in that language, "
             "but Speechmatics' voices speak English only; set VOICE_FALLBACK=openai."
         )
-    if settings.stt_url is None and language != "en":
+    if Stt(settings).offline and language != "en":
         yield "The sandbox hears English only; SPEECHMATICS_LANGUAGE has no effect offline."
 
 

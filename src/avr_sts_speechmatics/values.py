@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+MASKED_FROM = 8
+"""Shortest text that is masked in the log (characters). A shorter text occurs inside ordinary
+words, and a mask in a known word would reveal the text."""
+
 
 class Secret:
     """A key or password. Only `reveal` shows the text, so that no log or error can leak it."""

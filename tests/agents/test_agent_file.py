@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support import ROOT
 
-from avr_sts_speechmatics.agents.agent import PHRASE_LISTS, PHRASES, VoiceChoice
+from avr_sts_speechmatics.agents.agent import VoiceChoice
 from avr_sts_speechmatics.agents.agent_file import (
     KEYS,
     PHRASE_MAX,
@@ -19,8 +19,7 @@ from avr_sts_speechmatics.agents.agent_file import (
     WrittenAgent,
     read_agent,
 )
-from avr_sts_speechmatics.assembly import manners_of
-from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.dialogue.manners import PHRASE_LISTS, PHRASES, Manners
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.values import VocabEntry
 
@@ -122,9 +121,9 @@ def test_an_agent_has_what_was_written(path: Path) -> None:
 
 def test_every_way_to_behave_can_be_an_agents_own(path: Path) -> None:
     agent = good(path, WHOLE)
-    usual = manners_of(Settings())
+    usual = Settings().manners
     for name in TUNABLE:
-        own = manners_of(replace(Settings(), **{name: agent.settings[name]}))
+        own = replace(Settings(), **{name: agent.settings[name]}).manners
         assert own != usual, f"{name} changes nothing"
     assert agent.phrases.keys() == {*PHRASES, *PHRASE_LISTS}
     manners = replace(Manners(welcome="Hei.", max_call_s=1), **agent.phrases)
@@ -141,7 +140,9 @@ def test_the_agent_in_the_documentation_is_one(path: Path) -> None:
     example = page[page.index("    instructions:") :].partition("\n\n")[0]
     agent = good(path, textwrap.dedent(example))
     assert agent.lines.keys() == {*KEYS} - {"instructions_file"}
-    assert all(f"`{name}`" in page for name in (*TUNABLE, *PHRASES, *PHRASE_LISTS))
+    assert all(f"`{name}`" in page for name in (*PHRASES, *PHRASE_LISTS))
+    settings = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert all(f"`{name.upper()}` *" in settings for name in TUNABLE)
 
 
 def test_what_is_not_written_is_not_decided(path: Path) -> None:
@@ -223,7 +224,7 @@ def test_instructions_of_a_file_beside_it(path: Path) -> None:
         ("manners: {sorry: }", ", line 1: manners.sorry: '' cannot be used: give one text"),
         ("manners: {fillers: []}", ", line 1: manners.fillers: a list cannot be used: give at le"),
         ("manners: {wait: 'Wait, {from}.'}", ", line 1: manners.wait: 'Wait, {from}.' cannot be u"),
-        ("manners: {host: 1}", ", line 1: manners.host: not known; there are barge_in"),
+        ("manners: {host: 1}", ", line 1: manners.host: not known; there are preemptive"),
     ],
 )
 def test_a_mistake_is_one_sentence_with_file_line_and_key(

@@ -14,10 +14,10 @@ from tests.support import ROOT
 
 from avr_sts_speechmatics.agents.agent import Voicing
 from avr_sts_speechmatics.agents.agents import NUMBER_FACTS, Agents
-from avr_sts_speechmatics.assembly import manners_of
+from avr_sts_speechmatics.agents.instructions import DEFAULT_INSTRUCTIONS
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller
-from avr_sts_speechmatics.settings import DEFAULT_INSTRUCTIONS, Settings
+from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.values import VocabEntry
 
 EXAMPLES = ROOT / "examples" / "agents"
@@ -38,7 +38,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def load(**settings: Any) -> Agents:
-    return Agents.load(Settings(**settings), manners_of)
+    return Agents.load(Settings(**settings))
 
 
 def calling(**facts: str) -> Caller:

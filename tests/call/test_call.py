@@ -6,18 +6,28 @@ import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.avr_core import SILENCE, AvrCore, Heard, dial
 from tests.support import Serve, open_sockets, until, url_of
 
+from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.assembly import manners_of
-from avr_sts_speechmatics.audio.playout import PlayoutClock
+from avr_sts_speechmatics.audio.pacing import Pacing
+from avr_sts_speechmatics.audio.playout import Played, Playout, PlayoutClock
 from avr_sts_speechmatics.call.call import Call, Services
+from avr_sts_speechmatics.call.observer import (
+    AgentAnswered,
+    CallBegan,
+    CallEnded,
+    KeyReceived,
+    Observed,
+    Observer,
+)
+from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.manners import Manners
-from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.sandbox import stt_messages
 from avr_sts_speechmatics.sandbox.faults import Drop, RefuseKey, Status, Truncate
@@ -323,22 +333,15 @@ async def test_twenty_calls_one_after_another_leave_no_task_socket_or_memory(
 # --- with services of its own ----------------------------------------------------------------
 
 
-class Line:
+class NotedLine(Line):
     """A line that only remembers."""
-
-    continuous = can_hang_up = rehearsed = False
 
     def __init__(self) -> None:
         self.errors: list[str] = []
         self.closed: list[bool] = []
 
-    def send_audio(self, frame: bytes) -> None: ...
-    def send_interruption(self) -> None: ...
-    def send_transcript(self, role: str, text: str) -> None: ...
-
-    def send_record(self, kind: str, fields: object) -> None: ...
-    def own_playout(self, finished: object) -> None: ...
-    def hang_up(self) -> None: ...
+    def open_playout(self, pacing: Pacing, finished: Callable[[Played], None]) -> Playout:
+        return pacing.playout(lambda frame: None, finished)
 
     def send_error(self, message: str) -> None:
         self.errors.append(message)
@@ -361,19 +364,33 @@ class Deaf:
         await asyncio.Event().wait()
 
 
+class Watching:
+    """An observer that keeps what is reported, without the times."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    def event(self, at: float, event: Observed) -> None:
+        self.seen.append(event)
+
+    def command(self, at: float, command: ev.Command) -> None:
+        self.seen.append(command)
+
+
 @asynccontextmanager
 async def call_with(
-    open_stt: Callable[[SttListener], Any],
-) -> AsyncIterator[tuple[Any, Line]]:
-    line, clock = Line(), PlayoutClock()
+    open_stt: Callable[[SttListener], Any], *observers: Observer, agents: Agents | None = None
+) -> AsyncIterator[tuple[Any, NotedLine]]:
+    line, clock = NotedLine(), PlayoutClock()
     nobody: Any = None
     services = Services(
-        agents=Agents.load(Settings(speechmatics_welcome_message=""), manners_of),
+        agents=agents or Agents.load(Settings(speechmatics_welcome_message="")),
         open_stt=lambda _, listener: open_stt(listener),
         llm=nobody,
         voice_of=lambda _: (nobody, KeptPhrases(())),
         toolbox=Toolbox((), timeout_s=1),
         departures=Departures(None),
+        observers=lambda caller, line: observers,
     )
     yield Call(Caller("a-call", "test"), line, services, clock), line
     clock.close()
@@ -415,6 +432,101 @@ async def test_a_caller_who_leaves_before_the_call_runs_is_no_trouble() -> None:
         call.leave()
         await asyncio.wait_for(call.run(), 1)
         assert line.closed == [False]
+
+
+async def test_a_call_reports_its_begin_its_events_and_commands_and_its_end() -> None:
+    watching = Watching()
+    async with call_with(lambda _: Deaf(), watching) as (call, _):
+        running = asyncio.create_task(call.run())
+        await until(lambda: ev.CallStarted() in watching.seen)
+        call.press("5")
+        call.leave()
+        call.press("6")  # too late for the dialogue; whoever watches still learns of it
+        await asyncio.wait_for(running, 1)
+        call.press("7")  # after the end nobody does
+    assert [type(report) for report in watching.seen[:3]] == [
+        *(CallBegan, AgentAnswered, ev.CallStarted)
+    ]
+    key = watching.seen.index(ev.KeyPressed("5"))
+    assert watching.seen[key - 1] == KeyReceived("5")
+    assert watching.seen[-3] == ev.SetTimer(ev.Timer.KEYS, Manners().keys_s)
+    assert watching.seen[-2:] == [KeyReceived("6"), CallEnded()]
+
+
+class Faulty(Watching):
+    """An observer that has a fault."""
+
+    def event(self, at: float, event: Observed) -> None:
+        super().event(at, event)
+        raise ZeroDivisionError("a fault of an observer")
+
+
+async def test_an_observer_that_fails_costs_the_call_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    faulty, watching = Faulty(), Watching()
+    async with call_with(lambda _: Deaf(), faulty, watching) as (call, line):
+        call.leave()
+        await asyncio.wait_for(call.run(), 1)
+        assert line.closed == [False]
+    assert len(faulty.seen) == 1
+    assert watching.seen[-1] == CallEnded()
+    assert caplog.text.count("Faulty failed") == 1
+
+
+class Slow:
+    """Agents of whom one is known only when `told` is set."""
+
+    def __init__(self) -> None:
+        self._agents = Agents.load(Settings(speechmatics_welcome_message=""))
+        self.told = asyncio.Event()
+        self.for_call = self._agents.for_call
+
+    def needs_brief(self, agent: Agent) -> bool:
+        return True
+
+    async def brief(self, agent: Agent, caller: Caller) -> Agent:
+        await self.told.wait()
+        return agent
+
+
+class Hearing(Deaf):
+    """Ears that keep what they are given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.audio = bytearray()
+
+    def hear(self, pcm: bytes) -> None:
+        self.audio += pcm
+
+
+async def test_what_the_caller_does_before_it_is_known_who_answers_is_not_lost() -> None:
+    ears, watching, agents = Hearing(), Watching(), cast("Any", Slow())
+    async with call_with(lambda _: ears, watching, agents=agents) as (call, _):
+        running = asyncio.create_task(call.run())
+        await until(lambda: bool(watching.seen))
+        call.hear(b"\x01\x02")
+        call.press("5")
+        call.hear(b"\x03\x04")
+        assert [type(report) for report in watching.seen] == [CallBegan, KeyReceived]
+        agents.told.set()
+        await until(lambda: ev.KeyPressed("5") in watching.seen)
+        call.hear(b"\x05\x06")
+        assert bytes(ears.audio) == b"\x01\x02\x03\x04\x05\x06"
+        call.leave()
+        await asyncio.wait_for(running, 1)
+
+
+async def test_a_caller_who_leaves_before_it_is_known_who_answers_is_no_trouble() -> None:
+    watching, agents = Watching(), cast("Any", Slow())
+    async with call_with(lambda _: Deaf(), watching, agents=agents) as (call, line):
+        running = asyncio.create_task(call.run())
+        await until(lambda: bool(watching.seen))
+        call.leave()
+        await asyncio.wait_for(running, 1)
+        assert line.closed == [False]
+    assert [type(report) for report in watching.seen] == [CallBegan, CallEnded]
 
 
 async def test_a_call_that_is_cancelled_closes_its_line() -> None:

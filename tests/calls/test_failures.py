@@ -32,6 +32,7 @@ from tests.conftest import nothing_left
 from tests.support import ROOT, Serve, open_sockets, url_of
 from tests.webhook_target import never, nobody_there, webhook_target
 
+from avr_sts_speechmatics.agents.instructions import DEFAULT_INSTRUCTIONS
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.pbx import avr_ami
 from avr_sts_speechmatics.pbx.dial_patterns import parse
@@ -46,7 +47,6 @@ from avr_sts_speechmatics.sandbox.faults import (
 )
 from avr_sts_speechmatics.sandbox.scripted_cloud import ScriptedTts, Thought, running_sandbox, tone
 from avr_sts_speechmatics.services.llm import openai
-from avr_sts_speechmatics.settings import DEFAULT_INSTRUCTIONS
 from avr_sts_speechmatics.tools.mcp_config import parse_mcp_servers
 
 SORRY, FAREWELL = Manners().sorry, Manners().farewell

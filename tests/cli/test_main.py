@@ -1,78 +1,16 @@
-"""The commands as a person types them: in processes of their own, with what they print."""
+"""The command line: its subcommands, and how a command ends that cannot do what was asked."""
 
-import json
-import os
-import signal
-import socket
-import subprocess
+import argparse
 import sys
-import time
-import urllib.request
-import wave
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from tests.support import CLIPS
+from tests.cli.commands import run
 
 from avr_sts_speechmatics import __version__
-
-COMMAND = [sys.executable, "-m", "avr_sts_speechmatics"]
-
-
-def run(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=cwd,
-        env=os.environ | env,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def serving(cwd: Path, **env: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """`serve` in a process of its own, ready for calls; other doors are shut unless asked for."""
-    port = free_port()
-    ports = {"PORT": str(port), "EXTRA_PORTS": "", "AUDIOSOCKET_PORT": "0", "HTTP_PORT": "0"}
-    process = subprocess.Popen(
-        [*COMMAND, "serve"],
-        cwd=cwd,
-        env=os.environ | ports | env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.05)  # another process: nothing here could be awaited
-        yield process, port
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-CLOUDS = {
-    "SPEECHMATICS_RT_URL": "ws://127.0.0.1:9/v2",
-    "SPEECHMATICS_TTS_URL": "http://127.0.0.1:9",
-}
+from avr_sts_speechmatics.cli import main as cli
+from avr_sts_speechmatics.errors import SettingsError
 
 
 @pytest.mark.parametrize(
@@ -89,137 +27,66 @@ def test_the_version_is_told(tmp_path: Path) -> None:
     assert run("--version", cwd=tmp_path).stdout.strip() == __version__
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("PORT", "60400x"),
-        ("SPEECHMATICS_REGION", "mars"),
-        ("OPENAI_TEMPERATURE", "hot"),
-        ("FAQ_FILE", "/no/such/file"),
-        ("VOICE_FALLBACK", "openai"),
-        ("AMI_HOST", "asterisk"),
-    ],
-)
-def test_a_wrong_value_stops_the_start_with_one_sentence(
-    name: str, value: str, tmp_path: Path
+def ends(monkeypatch: pytest.MonkeyPatch, error: BaseException | None, status: int = 0) -> int:
+    """The exit status of a command that raises `error`, or returns `status`."""
+
+    def command(given: argparse.Namespace) -> int:
+        if error is not None:
+            raise error
+        return status
+
+    def parser_of(words: object) -> argparse.ArgumentParser:
+        parser = argparse.ArgumentParser()
+        parser.set_defaults(run=command)
+        return parser
+
+    monkeypatch.setattr(cli, "make_parser", parser_of)
+    return cli.main([])
+
+
+def test_the_exit_status_is_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ends(monkeypatch, None, status=1) == 1
+
+
+def test_a_wrong_setting_is_one_sentence_and_status_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = run("serve", cwd=tmp_path, **{name: value})
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert f"{name}={value}" in done.stderr
+    assert ends(monkeypatch, SettingsError("PORT=x: not a port.")) == 2
+    assert capsys.readouterr().err == "avr-sts-speechmatics: PORT=x: not a port.\n"
 
 
-def test_a_key_is_not_shown_even_if_it_is_wrong(tmp_path: Path) -> None:
-    done = run("serve", cwd=tmp_path, SPEECHMATICS_API_KEY="secret key")
-    assert done.returncode == 2
-    assert "SPEECHMATICS_API_KEY" in done.stderr
-    assert "secret key" not in done.stderr
+def test_ctrl_c_is_status_130_and_a_bug_is_loud(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ends(monkeypatch, KeyboardInterrupt()) == 130
+    with pytest.raises(ZeroDivisionError):
+        ends(monkeypatch, ZeroDivisionError())
 
 
-def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
-        done = run("serve", cwd=tmp_path, PORT=port, EXTRA_PORTS="", **CLOUDS)
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert port in done.stderr
-    assert "PORT" in done.stderr
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_service_says_where_it_is_and_ends_when_told(
-    number: signal.Signals, tmp_path: Path
+@pytest.mark.parametrize("words", [[], ["dance"]])
+def test_what_is_no_command_is_answered_with_the_usage(
+    words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    audiosocket = str(free_port())
-    with serving(tmp_path, AUDIOSOCKET_PORT=audiosocket, **CLOUDS) as (process, port):
-        process.send_signal(number)
-        begun = time.monotonic()
-        out, err = process.communicate(timeout=5)
-        assert process.returncode == 0
-        assert time.monotonic() - begun < 2
-    assert f"STS_URL=ws://localhost:{port}" in out
-    assert f"Dial(AudioSocket/localhost:{audiosocket}/...)" in out
-    assert f"Dial(WebSocket/...) to ws://localhost:{port}/media" in out
-    assert "avr-sts-speechmatics call --say" in out
-    assert f"127.0.0.1:{port}" in err
-    assert "Traceback" not in err
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(words)
+    assert exit_.value.code == 2
+    assert "usage:" in capsys.readouterr().err
 
 
-def test_settings_come_from_a_dotenv_file_too(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("LOG_FORMAT=json\nSPEECHMATICS_VIOCE=theo\n")
-    with serving(tmp_path, **CLOUDS) as (process, _):
-        process.terminate()
-        _, err = process.communicate(timeout=5)
-    lines = [json.loads(line) for line in err.splitlines()]
-    assert any("SPEECHMATICS_VOICE" in line["message"] for line in lines)
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_only_the_command_that_was_asked_for_is_imported(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported: list[str] = []
+
+    def importing(name: str) -> SimpleNamespace:
+        imported.append(name)
+        return SimpleNamespace(add_arguments=lambda parser: None, run=lambda given: 7)
+
+    monkeypatch.setattr(cli, "import_module", importing)
+    assert cli.main([command]) == 7
+    assert imported == [f"avr_sts_speechmatics.cli.{command}"]
 
 
-def test_what_cannot_work_is_said_at_the_start_without_a_key_in_it(tmp_path: Path) -> None:
-    (tmp_path / "spanish.yaml").write_text("voice: {engine: openai}\n")
-    with serving(
-        tmp_path,
-        AGENTS_DIR=str(tmp_path),
-        WEBHOOK_URL="http://127.0.0.1:9/",
-        WEBHOOK_SECRET="HUNTER2HUNTER2",
-        SPEECHMATICS_HUNTER2HUNTER2="",
-        **CLOUDS,
-    ) as (process, _):
-        process.terminate()
-        _, err = process.communicate(timeout=5)
-    assert "cannot speak (spanish): set OPENAI_TTS_API_KEY" in err
-    assert "SPEECHMATICS_*** is not a setting" in err
-
-
-def test_calling_nobody_is_one_sentence(tmp_path: Path) -> None:
-    clip = tmp_path / "clip.wav"
-    with wave.open(str(clip), "wb") as wav:
-        wav.setnchannels(1)
-        wav.setsampwidth(2)
-        wav.setframerate(8000)
-        wav.writeframes(bytes(3200))
-    url = f"ws://127.0.0.1:{free_port()}"
-    done = run("call", "--play", str(clip), "--url", url, cwd=tmp_path)
-    assert done.returncode == 2
-    assert "--url" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.models
-def test_offline_a_question_is_answered_over_both_doors(tmp_path: Path) -> None:
-    clip = CLIPS / "bm_george_u05_clean.wav"
-    with serving(tmp_path) as (process, port):
-        done = run(
-            "call", "--play", str(clip), "--record", "both.wav", "--json",
-            "--url", f"ws://127.0.0.1:{port}", cwd=tmp_path,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        report = json.loads(done.stdout)
-        assert "transfer" in report["turns"][0]["heard"].lower()
-        with wave.open(str(tmp_path / "both.wav")) as wav:
-            assert (wav.getnchannels(), wav.getframerate()) == (2, 8000)
-        url = f"http://127.0.0.1:{port}/speech-to-speech-stream"
-        done = run("call", "--play", str(clip), "--url", url, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=5)
-        assert process.returncode == 0
-        assert "Traceback" not in err
-
-
-@pytest.mark.parametrize("after_s", [0.4, 0.9, 1.5])
-def test_a_service_told_to_end_while_it_starts_ends(after_s: float, tmp_path: Path) -> None:
-    # `make coverage` lengthens Python's own start, and an interrupt there is a traceback of Python's.
-    environment = {key: os.environ[key] for key in os.environ if not key.startswith("COVERAGE_")}
-    process = subprocess.Popen(
-        [*COMMAND, "serve"],
-        cwd=tmp_path,
-        env=environment | {"PORT": str(free_port()), "EXTRA_PORTS": ""} | CLOUDS,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    time.sleep(after_s)  # somewhere in its start: the point is not to know where
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=5)
-    assert b"Traceback" not in err
+def test_every_command_is_a_module_of_the_package() -> None:
+    modules = {path.stem for path in Path(cli.__file__).parent.glob("*.py")}
+    assert set(cli.COMMANDS) <= modules
+    assert sys.modules["avr_sts_speechmatics.cli.main"] is cli

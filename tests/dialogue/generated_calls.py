@@ -14,7 +14,7 @@ from tests.dialogue.simulated_call import SimulatedCall
 from avr_sts_speechmatics.conversation import ToolCall
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.manners import Manners
-from avr_sts_speechmatics.dialogue.turns import State
+from avr_sts_speechmatics.dialogue.state import State
 
 Step: TypeAlias = Callable[[SimulatedCall], None]
 

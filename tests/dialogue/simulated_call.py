@@ -13,15 +13,22 @@ from itertools import count, groupby
 
 from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResult
 from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.driver import Driver
 from avr_sts_speechmatics.dialogue.history import CUT_MARK
 from avr_sts_speechmatics.dialogue.manners import Manners
-from avr_sts_speechmatics.dialogue.turns import Dialogue, State
+from avr_sts_speechmatics.dialogue.state import State
+from avr_sts_speechmatics.dialogue.turns import Dialogue
 
 WORD_S = 0.5
 
 PATIENT = Manners(no_input_s=0.0, filler_s=0.0, preemptive=False, farewell_s=0.0)
 """For tests that are about something else: nothing is said only because time passes, and nothing
 is asked before its time."""
+
+QUESTION = "When do you open?"
+ANSWER = "We are open from nine to five on weekdays."
+A_MOMENT = PATIENT.confirm_s / 2
+"""Shorter than a sound takes to be confirmed (s)."""
 
 _SAME = 1e-9  # two times nearer than this are one (s)
 
@@ -66,6 +73,7 @@ class SimulatedCall:
     def __init__(self, manners: Manners | None = None) -> None:
         self.manners = manners or PATIENT
         self.dialogue = Dialogue(self.manners)
+        self._driver = Driver(self.dialogue, self._do)
         self.now = 0.0
         self.commands: list[ev.Command] = []
         self.transcript: list[tuple[str, str]] = []
@@ -102,7 +110,6 @@ class SimulatedCall:
         self._utterances = count(1)
         self._audio_s = 0.0
         self._turn_end = 0.0
-        self._depth = 0
 
     # --- what is seen --------------------------------------------------------------------------
 
@@ -153,6 +160,15 @@ class SimulatedCall:
         entries = self.dialogue.history.messages()
         names = {entry.id: entry.name for entry in entries if isinstance(entry, ToolCall)}
         return [(names[e.id], e.content) for e in entries if isinstance(e, ToolResult)]
+
+    @property
+    def a_tool_has_no_result(self) -> bool:
+        """The history has a tool call whose result is not written down yet: no model may see it."""
+        try:
+            self.dialogue.history.messages()
+        except KeyError:
+            return True
+        return False
 
     def asked_for(self, kind: type[ev.Command]) -> int:
         return sum(isinstance(command, kind) for command in self.commands)
@@ -263,7 +279,7 @@ class SimulatedCall:
     def voice_breaks_off(self) -> None:
         """No more audio of the sentence that is being heard will come; the next follows."""
         if self.playout and self.playout[0].played and not self.paused:
-            self._drop(self.playout.popleft())
+            self.tell(self._dropped(self.playout.popleft()))
 
     def pause_comes_too_late(self) -> None:
         """Where the other end plays: the sentence had been heard when it was told to pause."""
@@ -313,16 +329,15 @@ class SimulatedCall:
 
     def tell(self, event: ev.Event) -> None:
         self.events += self.ended is None
-        self._depth += 1
-        for command in self.dialogue.handle(event):
-            self._do(command)
-        self._depth -= 1
-        if not self._depth and self.paused:
+        self._driver.tell(event)
+        if self.dialogue.handling:
+            return
+        if self.paused:
             assert ev.Timer.CONFIRM in self.timers, "paused, and nothing will make it go on"
-        if not self._depth and ev.Timer.OVERDUE in self.timers:
+        if ev.Timer.OVERDUE in self.timers:
             assert self.owed or self.waiting or self.tools_asked, "nothing is overdue"
 
-    def _do(self, command: ev.Command) -> None:
+    def _do(self, command: ev.Command) -> ev.Answer:
         assert self.ended is None, f"{command} after the end of the call"
         self.commands.append(command)
         match command:
@@ -357,7 +372,7 @@ class SimulatedCall:
                 assert self._has_all(history), "words are kept from the model"
                 assert not tools or reply.rounds < self.manners.tool_rounds, "tools for ever"
                 reply.history, reply.waits, reply.may_use_tools = tuple(history), False, tools
-            case ev.RunTool(number, tool):
+            case ev.RunTool(number, ev.ToolRequest(tool)):
                 assert tool.id not in self.tools_run, "a tool ran twice"
                 assert number not in self.tools, "a number used twice"
                 assert tool.id not in self._results, "a tool ran that was refused"
@@ -395,7 +410,7 @@ class SimulatedCall:
                 self.paused = False
             case ev.Flush():
                 assert self.speaking, "flushed while the agent did not speak"
-                self._flush()
+                return self._flush()
             case ev.SendTranscript(role, text):
                 self.transcript.append((role, text))
                 if role == "user":  # late words join the answer that is being heard
@@ -411,6 +426,7 @@ class SimulatedCall:
                 assert not self.timers, "a timer outlives the call"
                 assert not self.drafts, "an answer begun ahead outlives the call"
                 self.ended = command
+        return None
 
     def _begin(self, reply: Reply) -> None:
         assert self.reply is None, "a second reply beside the first"
@@ -446,12 +462,11 @@ class SimulatedCall:
         assert not open_calls, "a tool call was not answered"
         assert answered == self.tools_asked[: len(answered)], "results are missing or twice there"
 
-    def _flush(self) -> None:
+    def _flush(self) -> ev.Answer:
         dropped, self.paused = [*self.playout, *self._prepared], False
         self.playout.clear()
         self._prepared.clear()
-        for speech in dropped:
-            self._drop(speech)
+        return tuple(map(self._dropped, dropped))
 
     def _report(self, reply: Reply) -> None:
         self._reported |= {entry.id for entry in reply.history if isinstance(entry, ToolResult)}
@@ -461,12 +476,12 @@ class SimulatedCall:
         self._spoken.append(speech.text)
         self.tell(ev.UtterancePlayed(speech.number))
 
-    def _drop(self, speech: Speech) -> None:
+    def _dropped(self, speech: Speech) -> ev.UtteranceDropped:
         share = speech.played / speech.duration
         words = _within(speech.text, share)
         if words:
             self._spoken.append(words)
-        self.tell(ev.UtteranceDropped(speech.number, share))
+        return ev.UtteranceDropped(speech.number, share)
 
     def _has_all(self, history: Sequence[Entry]) -> bool:
         """Whether all that was written down of the caller is there."""
@@ -511,7 +526,7 @@ class SimulatedCall:
         assert [text for role, text in self.transcript if role == "agent"] == self._spoken
         if self.tools or (self.tools_asked and self.ended is not None):
             return  # a conversation with a tool that has not ended is shown to nobody
-        if self.dialogue.history.undone:
+        if self.a_tool_has_no_result:
             return
         conversation = [
             (role, " ".join(content.replace(CUT_MARK, "").split()))
@@ -531,6 +546,11 @@ class SimulatedCall:
         """Each tool the model asked for has its one result, and an answer that knows of it."""
         assert len(self.tool_results) == len(self.tools_asked)
         assert self._reported == set(self.tools_asked), "nobody was told what came of a tool"
+
+
+def heard(call: SimulatedCall) -> list[str]:
+    """What the caller heard of the agent."""
+    return [text for role, text in call.transcript if role == "agent"]
 
 
 def _within(text: str, share: float) -> str:

@@ -7,7 +7,7 @@ import pytest
 from tests.doctor.surroundings import NO_FILE, environment, examine, looked_at, offline
 
 from avr_sts_speechmatics import doctor
-from avr_sts_speechmatics.doctor import check, clouds
+from avr_sts_speechmatics.doctor import check
 from avr_sts_speechmatics.sandbox.faults import (
     Error,
     Fault,
@@ -19,6 +19,7 @@ from avr_sts_speechmatics.sandbox.faults import (
     Truncate,
 )
 from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox, running_sandbox
+from avr_sts_speechmatics.services.stt import speechmatics
 
 PARTS = {"openai_tts": "second tts"}
 
@@ -110,7 +111,7 @@ async def test_a_full_quota_is_told_at_once_and_one_free_session_is_enough() -> 
 async def test_a_session_that_starts_but_takes_no_audio_is_a_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(clouds, "HEARING_S", 0.5)
+    monkeypatch.setattr(speechmatics, "TRY_OUT_S", 0.5)
     async with running_sandbox() as cloud:
         cloud.faults.add(Stall(part="stt", after=0))
         stt = (await examine(environment(cloud)))["stt"]

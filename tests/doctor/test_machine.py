@@ -18,7 +18,7 @@ from tests.support import ROOT, Serve
 
 from avr_sts_speechmatics.doctor import machine
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox
-from avr_sts_speechmatics.settings import AUDIOSOCKET_PORT, HTTP_PORT, Settings
+from avr_sts_speechmatics.settings import DEFAULTS, Settings
 
 MCP_PROGRAM = str(ROOT / "tests/tools/mcp_program.py")
 
@@ -221,7 +221,8 @@ async def test_a_port_of_another_program_is_told_with_its_setting(name: str, sta
 
 def test_the_ports_that_the_service_can_do_without_are_the_defaults_of_dialplans() -> None:
     needed = {one.port: one.needed for one in machine.listeners(Settings())}
-    assert needed == {6040: True, 6033: False, AUDIOSOCKET_PORT: False, HTTP_PORT: False}
+    direct = {DEFAULTS.audiosocket_port: False, DEFAULTS.http_port: False}
+    assert needed == {6040: True, 6033: False, **direct}
 
 
 async def test_one_port_for_two_doors_is_a_failure_though_it_is_free() -> None:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avr_sts_speechmatics.conversation import ToolCall
+from avr_sts_speechmatics.conversation import HANG_UP, TRANSFER, ToolCall
 from avr_sts_speechmatics.dialogue.events import ToolRequest
 from avr_sts_speechmatics.line import Caller
-from avr_sts_speechmatics.pbx.departures import HANG_UP, TRANSFER, Departures
+from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.dial_patterns import parse
 from avr_sts_speechmatics.pbx.protocol import Pbx, PbxError
 

@@ -1,8 +1,7 @@
-"""`call --script`: reading scripts, performing them on a real socket, and the examples offline."""
+"""Scripts performed on a real socket, and the examples offline."""
 
 import argparse
 import asyncio
-import base64
 import json
 import os
 import signal
@@ -12,335 +11,31 @@ import sys
 import time
 import urllib.request
 import wave
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import yaml
-from hypothesis import given
-from hypothesis import strategies as st
-from picows import (
-    WSCloseCode,
-    WSFrame,
-    WSListener,
-    WSMsgType,
-    WSTransport,
-    WSUpgradeRequest,
-    ws_create_server,
-)
+from picows import WSCloseCode
 from tests.pbx.fake_ami import FakeAmi, running
+from tests.phone.pacing_agent import QUESTION, RATE, Agent, answering
 from tests.support import ROOT
 
 from avr_sts_speechmatics.cli.call import add_arguments, run_call
 from avr_sts_speechmatics.pbx.channels import Channel
-from avr_sts_speechmatics.phone import caller
-from avr_sts_speechmatics.phone.script import ANY, Expect, Pause, Press, Speak, Step
-from avr_sts_speechmatics.phone.script_file import KEYS, ScriptError, parse
+from avr_sts_speechmatics.phone.script import Step
+from avr_sts_speechmatics.phone.script_file import parse
 
 EXAMPLES = sorted((ROOT / "examples" / "scripts").glob("*.yaml"))
-RATE = 8000
-
-# --- reading --------------------------------------------------------------------------------------
 
 
 def steps(text: str) -> tuple[Step, ...]:
     return parse(text, Path("calls/script.yaml")).steps
 
 
-def test_a_script_has_what_was_written() -> None:
-    text = """
-- expect: how can I help
-- say: What do you
-    charge?
-- play: hello.wav
-  interrupt: 800
-- keys: 012a#
-- pause: 1.5
-- expect: [nine, "9"]
-- expect: {tool: book_table, no_tool: [avr_transfer, avr-hangup]}
-- expect: {says: no, matches: ['a+', b], interrupted: No, ended: agent, within: 5}
-"""
-    assert steps(text) == (
-        Expect(says=("how can I help",)),
-        Speak("What do you charge?"),
-        Speak(Path("calls/hello.wav"), 800),
-        Press("012A#"),
-        Pause(1.5),
-        Expect(says=("nine", "9")),
-        Expect(tool=("book_table",), no_tool=("avr_transfer", "avr-hangup")),
-        Expect(("no",), ("a+", "b"), interrupted=False, ended="agent", within=5.0),
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("", ": no steps; write a list of them"),
-        ("say: Hello", ": no steps; write a list of them"),
-        ("- say: 'Hello", ": line 1: found unexpected end of stream; write the steps as YAML"),
-        ("- say: a\n- keys: *", ": line 2: expected alphabetic or numeric character"),
-        ("- say: a\x07", ": cannot be read as YAML; write the steps as text"),
-        ("- say: a\n- Hello", ", step 2: 'Hello' is no step; begin it with one of say, play"),
-        ("- - say: a", ", step 1: a list is no step; begin it with one of say, play"),
-        ("- {}", ", step 1: '' is no step; give one of say, play, keys, pause, expect"),
-        ("- sya: a", ", step 1: 'sya' is no step; give one of say, play, keys, pause, expect"),
-        ("- say: a\n  expect: b", ", step 1: say and expect are steps of their own; begin each"),
-        ("- say: a\n  say: b", ": line 1: 'say' stands twice in one step"),
-        ("- say:", ", step 1: say: '' is not a text; give some"),
-        ("- say: [a]", ", step 1: say: a list is not a text; give some"),
-        ("- say: a\n  within: 3", ", step 1: 'within' is not known; allowed: say, interrupt."),
-        ("- say: a\n  interrupt: soon", ", step 1: interrupt: 'soon' is not a number of millis"),
-        ("- pause: -1", ", step 1: pause: '-1' is not a number of seconds from 0 to 600."),
-        ("- pause: nan", ", step 1: pause: 'nan' is not a number of seconds from 0 to 600."),
-        ("- pause: 1\n  interrupt: 3", ", step 1: 'interrupt' is not known; allowed: pause."),
-        ("- keys: 12x", ", step 1: keys: '12x' has keys that no phone has; use 0-9, * and #."),
-        ("- expect: {}", ", step 1: expect: nothing to expect; give one of says, matches, tool"),
-        ("- expect: {within: 3}", ", step 1: expect: nothing to expect; give one of says"),
-        ("- expect: {say: a}", ", step 1: expect.'say' is not known; allowed: says, matches"),
-        ("- expect: {says: [a, []]}", ", step 1: expect.says: a list is not a text"),
-        ("- expect: {matches: (a}", ", step 1: expect.matches: '(a' is no regular expression"),
-        ("- expect: {interrupted: 1}", ", step 1: expect.interrupted: '1' is none of yes, no."),
-        ("- expect: {ended: me}", ", step 1: expect.ended: 'me' is none of agent, caller, trans"),
-        ("- expect: {tool: book a table}", ", step 1: expect.tool: 'book a table' is no tool's"),
-        ("- expect: {no_tool: {}}", ", step 1: expect.no_tool: a mapping is not a text"),
-        ("- expect: {no_tool: [any, a]}", ", step 1: expect.no_tool: any stands for every tool"),
-        ("- expect: {says: a, within: x}", ", step 1: expect.within: 'x' is not a number of sec"),
-        ("- expect: {ended: agent}\n- say: a", ", step 1: expect.ended: steps follow; give it in"),
-    ],
-)
-def test_what_is_wrong_is_one_sentence_with_file_step_and_key(text: str, complaint: str) -> None:
-    with pytest.raises(ScriptError) as error:
-        steps(text)
-    assert str(error.value).startswith(f"calls/script.yaml{complaint}")
-    assert "\n" not in str(error.value)
-
-
-@given(st.text() | st.text(alphabet="-: sayexpctinrulk[]{}#*&!'\"\n012", max_size=60))
-def test_any_text_is_a_script_or_one_sentence(text: str) -> None:
-    try:
-        assert steps(text)
-    except ScriptError as error:
-        assert str(error).startswith("calls/script.yaml")  # noqa: PT017
-        assert "\n" not in str(error)  # noqa: PT017
-
-
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1)
-INTERRUPT = st.none() | st.integers(0, 600_000)
-TEXTS = st.lists(TEXT, max_size=3).map(tuple)
-SECONDS = st.floats(0, 600)
-TOOL = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True).filter(lambda name: name != ANY)
-TOOLS = st.just((ANY,)) | st.lists(TOOL, max_size=3).map(tuple)
-STEPS = st.one_of(
-    st.builds(Speak, TEXT, INTERRUPT),
-    st.builds(Press, st.text(KEYS, min_size=1), INTERRUPT),
-    st.builds(Pause, SECONDS),
-    st.builds(
-        Expect,
-        says=TEXTS,
-        tool=TOOLS,
-        no_tool=TOOLS,
-        interrupted=st.none() | st.booleans(),
-        within=st.none() | SECONDS,
-    ).filter(lambda step: step.says or step.tool or step.interrupted is not None),
-)
-
-
-def written(step: Step) -> dict[str, Any]:
-    """A step as a person would have it in a file."""
-    match step:
-        case Speak(words, interrupt):
-            found: dict[str, Any] = {"say": str(words), "interrupt": interrupt}
-        case Press(keys, interrupt):
-            found = {"keys": keys, "interrupt": interrupt}
-        case Pause(seconds):
-            found = {"pause": seconds}
-        case Expect(says=says, tool=tool, no_tool=no_tool, interrupted=interrupted, within=within):
-            asked = {
-                "says": list(says) or None,
-                "tool": list(tool) or None,
-                "no_tool": list(no_tool) or None,
-                "interrupted": None if interrupted is None else "yes" if interrupted else "no",
-                "within": within,
-            }
-            found = {"expect": {key: value for key, value in asked.items() if value is not None}}
-    return {key: value for key, value in found.items() if value is not None}
-
-
-@given(st.lists(STEPS, min_size=1))
-def test_what_is_written_is_read(wanted: list[Step]) -> None:
-    text = yaml.safe_dump([written(step) for step in wanted], allow_unicode=True, sort_keys=False)
-    assert steps(text) == tuple(wanted)
-
-
-@given(st.text(alphabet="abc d", min_size=1), TEXT, st.text(alphabet="abc d"))
-def test_words_are_found_wherever_they_stand_and_however_they_are_written(
-    before: str, text: str, after: str
-) -> None:
-    heard = f"{before} {text} {after}"
-    assert Expect(says=("nowhere", text)).found_in(heard)
-    assert Expect(says=(text.lower(),)).found_in(heard)
-    assert not Expect(says=(text + "x" * len(heard),)).found_in(heard)
-
-
-def test_every_kind_of_words_that_is_given_must_be_found() -> None:
-    both = Expect(says=("nine", "ten"), matches=(r"\bopen\b", "shut"))
-    assert both.found_in("We’re OPEN from Nine")
-    assert not both.found_in("We are opening at nine")
-    assert not both.found_in("We are open")
-    assert Expect(says=("we're\nopen",)).found_in("We’re open")
-
-
-@given(tools=st.sets(TOOL, min_size=1), others=st.sets(TOOL))
-def test_a_tool_that_is_asked_for_must_have_run_and_one_that_is_not_must_not(
-    tools: set[str], others: set[str]
-) -> None:
-    others -= tools
-    some = next(iter(tools))
-    assert Expect(tool=(some, "another")).uses(tools)
-    assert Expect(tool=(ANY,)).uses(tools)
-    assert not Expect(tool=(some,)).uses(others)
-    assert not Expect(tool=(ANY,)).uses(())
-    assert Expect(no_tool=tuple(others)).uses(tools)
-    assert Expect(no_tool=(ANY,)).uses(())
-    assert not Expect(no_tool=("another", some)).uses(tools)
-    assert not Expect(no_tool=(ANY,), tool=(some,)).uses(tools)
-
-
 # --- performing -----------------------------------------------------------------------------------
-
-
-def sound(milliseconds: int, hertz: float = 400) -> bytes:
-    ramp = np.arange(RATE * milliseconds // 1000) / RATE
-    return (8000 * np.sin(2 * np.pi * hertz * ramp)).astype("<i2").tobytes()
-
-
-QUESTION = sound(200) + bytes(2 * RATE // 10)
-
-
-@dataclass
-class Agent:
-    """A scripted agent that paces its speech and stops when it is spoken to.
-
-    answers: for each turn what it says, clause by clause; None does not answer. A clause sounds
-    for 400 ms, and its transcript comes when it has been heard.
-    polite: stops at the caller's sound, and says so. ends_after: the answer (0 is the first) after
-    which it hangs up, with `code`. tools: run at the end of an answer, a word apart, by its number.
-    tells: that, and when an answer has ended.
-    """
-
-    welcome: tuple[str, ...] = ()
-    answers: list[tuple[str, ...] | None] = field(default_factory=list)
-    polite: bool = True
-    ends_after: int | None = None
-    code: WSCloseCode = WSCloseCode.OK
-    tools: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    tells: bool = True
-    digits: str = ""
-
-
-class Listening(WSListener):
-    def __init__(self, agent: Agent) -> None:
-        self.agent = agent
-        self.speech: asyncio.Task[None] | None = None
-        self.answered = 0
-        self.loud = False
-        self.quiet_frames = 0
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        self.transport = transport
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        if self.speech:
-            self.speech.cancel()
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if frame.msg_type is WSMsgType.CLOSE:
-            transport.send_close()
-            transport.disconnect()
-            return
-        message = json.loads(frame.get_payload_as_bytes())
-        match message["type"]:
-            case "init":
-                self.speech = asyncio.create_task(self.speak(self.agent.welcome))
-            case "dtmf_digit":
-                self.agent.digits += message["digit"]
-                self.caller_speaks()
-                if message["digit"] == "#":
-                    self.answer()
-            case "audio":
-                self.hear(base64.b64decode(message["audio"]))
-
-    def hear(self, pcm: bytes) -> None:
-        if np.abs(np.frombuffer(pcm, dtype="<i2")).max(initial=0) > 1000:
-            self.loud, self.quiet_frames = True, 0
-            self.caller_speaks()
-            return
-        self.quiet_frames += 1
-        if self.loud and self.quiet_frames == 2:
-            self.loud = False
-            self.answer()
-
-    def caller_speaks(self) -> None:
-        if self.agent.polite and self.speech and not self.speech.done():
-            self.speech.cancel()
-            self.tell(type="turn", frame_ms=20, interrupted=True)
-            self.send(type="interruption")
-            self.send(type="transcript", role="agent", text="The rest of the old.")
-
-    def answer(self) -> None:
-        if self.speech and not self.speech.done():
-            return
-        said = self.agent.answers.pop(0) if self.agent.answers else None
-        if said is not None:
-            self.speech = asyncio.create_task(self.speak(said))
-
-    async def speak(self, clauses: tuple[str, ...]) -> None:
-        await asyncio.sleep(0.25 if clauses else 0)
-        for clause in clauses:
-            for start in range(0, 6400, 320):
-                frame = sound(400, 700)[start : start + 320]
-                self.send(type="audio", audio=base64.b64encode(frame).decode())
-                await asyncio.sleep(0.02)
-            self.send(type="transcript", role="agent", text=clause)
-        if clauses != self.agent.welcome:
-            for name in self.agent.tools.get(self.answered, ()):
-                await asyncio.sleep(0.4)
-                self.tell(type="tool", name=name, took_ms=400)
-            self.tell(type="turn", frame_ms=20)
-            if self.answered == self.agent.ends_after:
-                self.transport.send_close(self.agent.code, b"")
-                self.transport.disconnect()
-            self.answered += 1
-
-    def tell(self, **message: object) -> None:
-        if self.agent.tells:
-            self.send(**message)
-
-    def send(self, **message: object) -> None:
-        if not self.transport.is_disconnected:
-            self.transport.send(WSMsgType.TEXT, json.dumps(message))
-
-
-@asynccontextmanager
-async def answering(agent: Agent) -> AsyncIterator[str]:
-    def take(_: WSUpgradeRequest) -> Listening:
-        return Listening(agent)
-
-    server = await ws_create_server(take, "127.0.0.1", 0)
-    try:
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        await server.wait_closed()
-
-
-@pytest.fixture(autouse=True)
-def _brisk_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(caller, "_ANSWER_OVER_SECONDS", 0.4)
 
 
 async def say(text: str) -> bytes:
@@ -706,9 +401,9 @@ def test_there_are_examples() -> None:
         assert parse(example.read_text(), example).steps
 
 
-def test_the_script_in_the_readme_is_one() -> None:
-    readme = (ROOT / "README.md").read_text()
-    shown = readme.partition("## Test your agent")[2].partition("```yaml")[2].partition("```")[0]
+def test_the_script_in_the_documentation_can_be_used() -> None:
+    page = (ROOT / "docs" / "testing.md").read_text()
+    shown = page.partition("## Scripts")[2].partition("```yaml")[2].partition("```")[0]
     assert len(steps(shown)) == 4
 
 

@@ -10,7 +10,7 @@ from avr_sts_speechmatics.audio.playout import Played, Playout, PlayoutClock
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
-from avr_sts_speechmatics.speech.speaker import Speaker
+from avr_sts_speechmatics.speech.speaker import ClauseReady, Speaker, TextStarted
 
 FRAME = 320
 
@@ -48,9 +48,12 @@ class Mouth:
     def __init__(self, voice: Tts, clock: PlayoutClock, phrases: KeptPhrases | None = None) -> None:
         self.phrases = phrases or KeptPhrases(())
         self.told: list[ev.Event] = []
+        self.reported: list[TextStarted | ClauseReady] = []
         self.frames: list[int] = []
         self.playout = Playout(clock, self._hear, self._played)
-        self.speaker = Speaker(voice, self.phrases, self.playout, self.told.append)
+        self.speaker = Speaker(
+            voice, self.phrases, self.playout, self.told.append, self.reported.append
+        )
 
     def _hear(self, frame: bytes) -> None:
         self.frames.append(int.from_bytes(frame[:2], "little"))
@@ -89,6 +92,7 @@ async def test_sentences_are_heard_in_order_though_the_second_is_there_first(
     assert mouth.frames == [1, 2]
     kinds = [type(event) for event in mouth.told]
     assert kinds == [*(2 * [ev.SentenceReady]), *(2 * [ev.VoiceStarted]), ev.ReplyEnded]
+    assert mouth.reported == [TextStarted(1), ClauseReady(1), ClauseReady(1)]
 
 
 async def test_no_more_than_one_sentence_is_fetched_ahead(clock: PlayoutClock) -> None:
@@ -170,6 +174,7 @@ async def test_a_filler_is_heard_before_the_answer_and_takes_none_of_its_place(
     assert mouth.frames == [9, 1, 2, 3]
     started = [event for event in mouth.told if isinstance(event, ev.VoiceStarted)]
     assert started == [ev.VoiceStarted(1, filler=True), *(3 * [ev.VoiceStarted(1)])]
+    assert mouth.reported == [TextStarted(1), *(3 * [ClauseReady(1)])]
 
 
 async def test_a_filler_alone_is_no_answer(clock: PlayoutClock) -> None:

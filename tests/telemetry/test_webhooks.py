@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import pytest
 from aiohttp import web
+from tests.support import until
 from tests.webhook_target import Answer, never, nobody_there, ok, replies, webhook_target
 
 from avr_sts_speechmatics.telemetry.webhooks import (
@@ -135,6 +136,24 @@ async def test_a_call_that_waits_to_try_again_takes_no_connection_from_others() 
             webhooks.send("good", "call_started", {})
             await target.until(lambda: bool(target.of("good")))
             assert time.monotonic() - begun < 2
+
+
+async def test_a_call_whose_events_are_delivered_costs_no_task() -> None:
+    async with webhook_target() as target, webhooks_at(target.url) as webhooks:
+        webhooks.send("first", "call_started", {})
+        await target.came(1)
+
+        def deliveries() -> list[str]:
+            coroutines = (str(task.get_coro()) for task in asyncio.all_tasks())
+            return [coroutine for coroutine in coroutines if "Webhooks" in coroutine]
+
+        await until(lambda: not deliveries())
+        for n in range(3):
+            webhooks.send("first", "transcription", {"n": n})
+            webhooks.send("second", "transcription", {"n": n})
+        assert len(deliveries()) == 2
+        await target.came(7)
+        await until(lambda: not deliveries())
 
 
 # --- trying again ------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
-"""The operator's own tools: a typed, documented function is all there is to write."""
+"""The operator's own tools: what is marked in the files of TOOLS_DIR is loaded, or explained."""
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +10,7 @@ from tests.support import ROOT
 
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.tools import CallFacts
-from avr_sts_speechmatics.tools.function_tool import FunctionTool
 from avr_sts_speechmatics.tools.python_files import load
-from avr_sts_speechmatics.tools.toolbox import ToolError
 
 EXAMPLES = ROOT / "examples" / "tools"
 IMPORT = "from avr_sts_speechmatics.tools import CallFacts, tool\n"
@@ -35,200 +32,10 @@ def write(folder: Path, text: str, name: str = "shop.py") -> Path:
     return file
 
 
-def one(folder: Path, text: str) -> FunctionTool:
-    write(folder, text)
-    (tool,) = load(folder)
-    return tool
-
-
 def refused(folder: Path) -> str:
     with pytest.raises(SettingsError) as caught:
         load(folder)
     return str(caught.value)
-
-
-async def mistakes(tool: FunctionTool, arguments: dict[str, object]) -> str:
-    with pytest.raises(ToolError) as caught:
-        await tool.run(arguments, CALL)
-    return str(caught.value)
-
-
-# --- what the model is told -----------------------------------------------------------------------
-
-
-def test_a_signature_becomes_a_schema(tmp_path: Path) -> None:
-    tool = one(
-        tmp_path,
-        '''
-        from datetime import date
-        from typing import Annotated, Literal
-        from pydantic import Field
-
-        @tool
-        async def book(
-            day: date,
-            people: Annotated[int, Field(description="how many come", ge=1, le=20)],
-            where: Literal["inside", "outside"] = "inside",
-            *,
-            call: CallFacts,
-        ) -> str:
-            """Book a table."""
-            return ""
-        ''',
-    )
-    assert tool.spec.name == "book"
-    assert tool.spec.description == "Book a table."
-    assert tool.spec.parameters == {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {
-            "day": {"type": "string", "format": "date"},
-            "people": {
-                "type": "integer",
-                "description": "how many come",
-                "minimum": 1,
-                "maximum": 20,
-            },
-            "where": {"type": "string", "enum": ["inside", "outside"], "default": "inside"},
-        },
-        "required": ["day", "people"],
-    }
-
-
-def test_a_docstring_describes_parameters_and_is_not_repeated(tmp_path: Path) -> None:
-    tool = one(
-        tmp_path,
-        '''
-        @tool
-        async def find(code: str, people: int = 2) -> str:
-            """Find a booking.
-
-            Only by its code.
-
-            Args:
-                code (str): two letters and two digits,
-                    such as KX41: spelt
-                people: how many come
-
-            Returns:
-                what is known of it
-            """
-            return ""
-        ''',
-    )
-    described = {k: v["description"] for k, v in tool.spec.parameters["properties"].items()}
-    assert described == {
-        "code": "two letters and two digits, such as KX41: spelt",
-        "people": "how many come",
-    }
-    assert "letters" not in tool.spec.description
-    assert tool.spec.description.startswith("Find a booking.\n\nOnly by its code.")
-    assert "what is known of it" in tool.spec.description
-
-
-async def test_types_may_be_text_and_parameters_may_have_any_name(tmp_path: Path) -> None:
-    (tmp_path / "late.py").write_text(
-        dedent(
-            '''
-            from __future__ import annotations
-            from avr_sts_speechmatics.tools import CallFacts, tool
-            from pydantic import Field
-
-            @tool
-            async def late(schema: int, copy: list[str], call: CallFacts, n: int = Field(3, le=9)):
-                """Parameters that pydantic's models would take for their own."""
-                return [schema, copy, call.facts["from"], n]
-            '''
-        )
-    )
-    (tool,) = load(tmp_path)
-    assert set(tool.spec.parameters["properties"]) == {"schema", "copy", "n"}
-    assert tool.spec.parameters["required"] == ["schema", "copy"]
-    result = await tool.run({"schema": 1, "copy": ["a"]}, CALL)
-    assert json.loads(result) == [1, ["a"], "+4922812345", 3]
-
-
-# --- running --------------------------------------------------------------------------------------
-
-
-async def test_arguments_that_do_not_fit_are_told_by_name_and_nothing_is_run(
-    tmp_path: Path,
-) -> None:
-    tool = one(
-        tmp_path,
-        '''
-        from datetime import date
-
-        @tool
-        async def book(day: date, people: list[int], call: CallFacts) -> str:
-            """Book."""
-            raise AssertionError("was run")
-        ''',
-    )
-    told = await mistakes(tool, {"day": "30 February", "people": [1, "many"], "call": {}, "x": 1})
-    for name in ("day: ", "people.1: ", "call: ", "x: "):
-        assert name in told
-    assert "day: Field required" in await mistakes(tool, {"people": []})
-
-
-async def test_a_tool_gets_values_of_its_types(tmp_path: Path) -> None:
-    tool = one(
-        tmp_path,
-        '''
-        from dataclasses import dataclass
-        from datetime import date
-
-        @dataclass
-        class Guest:
-            name: str
-
-        @tool
-        async def weekday(day: date, guest: Guest) -> str:
-            """The day of the week."""
-            return f"{guest.name}: {day:%A}"
-        ''',
-    )
-    assert await tool.run({"day": "2026-03-30", "guest": {"name": "A"}}, CALL) == "A: Monday"
-
-
-@pytest.mark.parametrize(
-    ("returns", "told"),
-    [
-        ("'as it is'", "as it is"),
-        ("None", "Done."),
-        ("{'open': True, 'day': date(2026, 3, 30)}", '{"open":true,"day":"2026-03-30"}'),
-        ("[1, 2.5]", "[1,2.5]"),
-    ],
-)
-async def test_a_result_is_text_or_becomes_json(tmp_path: Path, returns: str, told: str) -> None:
-    tool = one(
-        tmp_path,
-        f'''
-        from datetime import date
-
-        @tool
-        async def look():
-            """Look."""
-            return {returns}
-        ''',
-    )
-    assert await tool.run({}, CALL) == told
-
-
-async def test_a_tool_that_exits_does_not_end_the_service(tmp_path: Path) -> None:
-    tool = one(
-        tmp_path,
-        '''
-        import sys
-
-        @tool
-        async def leave():
-            """Leave."""
-            sys.exit(3)
-        ''',
-    )
-    with pytest.raises(RuntimeError, match="exit"):
-        await tool.run({}, CALL)
 
 
 async def test_the_examples_work() -> None:

@@ -13,7 +13,7 @@ from avr_sts_speechmatics.transports.announced_calls import (
     canonical,
     facts_from,
 )
-from avr_sts_speechmatics.transports.avr_websocket import FACT_NAME_MAX, FACT_VALUE_MAX, FACTS_MAX
+from avr_sts_speechmatics.transports.untrusted_text import FACT_NAME_MAX, FACT_VALUE_MAX, FACTS_MAX
 
 UUID = "0b7f6a52-8f8e-4c0e-9a77-51a4e8a3b1d2"
 

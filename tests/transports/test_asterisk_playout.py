@@ -17,7 +17,7 @@ from tests.asterisk_websocket import FRAME_S, XOFF, MediaQueue
 
 from avr_sts_speechmatics.audio.playout import HIGH_WATER_BYTES, Played, Utterance
 from avr_sts_speechmatics.transports.asterisk_codec import ChannelCodec
-from avr_sts_speechmatics.transports.asterisk_playout import AHEAD_S, LATE_S, AheadPlayout
+from avr_sts_speechmatics.transports.asterisk_playout import AHEAD_S, LATE_S, AsteriskPlayout
 
 FRAME = 320
 SAMPLES = 160
@@ -39,7 +39,7 @@ class Phone:
         self.heard: list[bytes | None] = []
         self.finished: list[Played] = []
         self.finished_at: list[float] = []
-        self.playout = AheadPlayout(
+        self.playout = AsteriskPlayout(
             self.codec,
             lambda audio: self._later(self.queue.media, audio),
             lambda command: self._later(self.queue.command, command),
@@ -381,13 +381,34 @@ def test_a_voice_that_broke_off_or_never_began_is_not_taken_for_whole() -> None:
     phoning(act)
 
 
+def test_a_playout_needs_no_start_and_drops_what_waits_when_it_is_closed() -> None:
+    async def act(phone: Phone) -> None:
+        phone.playout.start()
+        assert phone.queue.commands == []
+        utterance = phone.playout.open(1)
+        phone.playout.write(utterance, speech(50))
+        await phone.live(0.2)
+        phone.playout.close()
+        phone.playout.close()
+        heard = len(phone.frames)
+        await phone.live(0.2)
+        assert len(phone.frames) == heard
+        assert utterance.ended
+        assert phone.playout.idle
+        assert phone.queue.commands.count("FLUSH_MEDIA") == 1
+
+    phoning(act)
+
+
 def test_a_flush_told_by_an_end_is_obeyed_at_once() -> None:
     async def act(phone: Phone) -> None:
         def interrupt(played: Played) -> None:
             phone.finished.append(played)
             phone.playout.flush()
 
-        phone.playout = AheadPlayout(phone.codec, phone.queue.media, phone.queue.command, interrupt)
+        phone.playout = AsteriskPlayout(
+            phone.codec, phone.queue.media, phone.queue.command, interrupt
+        )
         phone.say(1, speech(2, mark=1))
         phone.say(2, speech(50, mark=2))
         await phone.live(0.5)

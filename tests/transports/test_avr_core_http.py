@@ -26,7 +26,7 @@ from avr_sts_speechmatics.transports.avr_core_http import (
     announced,
     chosen_by,
 )
-from avr_sts_speechmatics.transports.avr_websocket import FACTS_MAX, facts_of
+from avr_sts_speechmatics.transports.untrusted_text import FACTS_MAX, facts_of
 
 UUID = "0b7f6a52-8f8e-4c0e-9a77-51a4e8a3b1d2"
 STS_PORT = 6040
@@ -55,8 +55,8 @@ class Service:
 @asynccontextmanager
 async def service(webhooks: Webhooks | None = None) -> AsyncIterator[Service]:
     invitations = Invitations(required=True)
-    door = AvrCoreHttp(invitations, webhooks.ask if webhooks else None, STS_PORT)
-    runner = web.AppRunner(door.application(), handler_cancellation=True, shutdown_timeout=0.1)
+    core = AvrCoreHttp(invitations, webhooks.ask if webhooks else None, STS_PORT)
+    runner = web.AppRunner(core.application(), handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
@@ -106,7 +106,7 @@ async def test_the_answer_is_our_own_address_with_the_payload_as_query() -> None
         "?from=2001&channel=PJSIP%2F2000-00000013&name=Zo%C3%AB%20%26%20Co",
         "override": False,
     }
-    assert facts_of(answer["sts_url"]) == payload  # read as the WebSocket door reads it
+    assert facts_of(answer["sts_url"]) == payload  # read as the WebSocket transports read it
 
 
 @pytest.mark.parametrize(

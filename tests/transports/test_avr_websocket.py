@@ -1,4 +1,4 @@
-"""The AVR door, message by message, as the protocol's "what a robust one does" column says."""
+"""The AVR transport, message by message, as the protocol's "what a robust one does" column says."""
 
 import json
 import logging
@@ -7,8 +7,6 @@ from base64 import b64decode, b64encode
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.avr_core import SILENCE, Heard, dial
 from tests.support import Serve, until, url_of
 
@@ -21,12 +19,6 @@ from avr_sts_speechmatics.sandbox.scripted_cloud import (
     turn,
 )
 from avr_sts_speechmatics.transports import avr_websocket
-from avr_sts_speechmatics.transports.avr_websocket import (
-    FACT_NAME_MAX,
-    FACT_VALUE_MAX,
-    FACTS_MAX,
-    facts_of,
-)
 
 QUESTION = turn("What are your opening hours?", start=0.2, end=1.0)
 ANSWER = "Until five."
@@ -410,18 +402,3 @@ async def test_a_call_too_many_is_refused_with_a_reason(serve: Serve) -> None:
             heard = await another.until_closed()
             assert "MAX_CALLS" in heard.of("error")[0]["message"]
             assert heard.close_code == 1013
-
-
-@given(query=st.text(max_size=2000))
-def test_facts_are_bounded_whatever_is_asked(query: str) -> None:
-    facts = facts_of("/?" + query)
-    assert len(facts) <= FACTS_MAX
-    for name, value in facts.items():
-        assert len(name) <= FACT_NAME_MAX
-        assert len(value) <= FACT_VALUE_MAX
-        assert (name + value).isprintable()
-
-
-def test_facts_are_decoded_and_the_first_of_a_name_counts() -> None:
-    facts = facts_of("/?from=2001&channel=PJSIP%2F2000-00000013&from=666&empty=")
-    assert facts == {"from": "2001", "channel": "PJSIP/2000-00000013", "empty": ""}

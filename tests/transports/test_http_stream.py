@@ -1,4 +1,4 @@
-"""The streaming POST door: a response that begins at once, raw PCM both ways, a body that ends."""
+"""The streaming POST transport: a response that begins at once, raw PCM both ways, an end."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ def cloud_voice() -> ScriptedTts:
     return ScriptedTts({ANSWER: [SPOKEN]})
 
 
-def door(server: Server) -> str:
+def address(server: Server) -> str:
     return "http://{}:{}/speech-to-speech-stream".format(*server.addresses[0])
 
 
@@ -42,7 +42,7 @@ async def test_a_file_piped_in_is_answered_and_played_then_the_response_ends(
         aiohttp.ClientSession() as http,
     ):
         headers = {"Content-Type": "audio/x-raw", "X-UUID": "a-call"}
-        async with http.post(door(server), data=bytes(19_200), headers=headers) as response:
+        async with http.post(address(server), data=bytes(19_200), headers=headers) as response:
             assert response.status == 200
             assert response.headers["Content-Type"] == "text/event-stream"
             assert response.headers["Cache-Control"] == "no-cache"
@@ -68,7 +68,7 @@ async def test_the_answer_comes_while_the_body_still_does(serve: Serve) -> None:
                 yield bytes(320)
                 await asyncio.sleep(0.02)
 
-        async with http.post(door(server), data=line()) as response:
+        async with http.post(address(server), data=line()) as response:
             # Headers are here though nothing was said and the body has not ended.
             first = await response.content.readexactly(320)
             assert len(first) == 320
@@ -84,7 +84,7 @@ async def test_odd_chunks_lose_no_sample(serve: Serve, size: int) -> None:
         serve(cloud) as server,
         aiohttp.ClientSession() as http,
     ):
-        async with http.post(door(server), data=in_pieces(said + b"x", size)) as response:
+        async with http.post(address(server), data=in_pieces(said + b"x", size)) as response:
             await response.read()
         heard = bytes(cloud.received.sessions[0].audio)
         assert heard[: len(said)] == said
@@ -99,7 +99,7 @@ async def test_any_content_type_is_taken(serve: Serve, kind: str) -> None:
         aiohttp.ClientSession() as http,
     ):
         headers = {"Content-Type": kind}
-        async with http.post(door(server), data=bytes(640), headers=headers) as response:
+        async with http.post(address(server), data=bytes(640), headers=headers) as response:
             assert response.status == 200
             await response.read()
 
@@ -111,7 +111,7 @@ async def test_a_body_faster_than_speech_is_taken_at_the_pace_of_speech(serve: S
         aiohttp.ClientSession() as http,
     ):
         begun = time.monotonic()
-        async with http.post(door(server), data=bytes(32_000)) as response:
+        async with http.post(address(server), data=bytes(32_000)) as response:
             session = await cloud.received.session()
             await cloud.received.until(lambda: len(session.audio) >= 32_000)
             assert time.monotonic() - begun > 1.5
@@ -122,7 +122,7 @@ async def test_a_caller_who_goes_leaves_nothing(serve: Serve) -> None:
     engines = scripted(QUESTION, answers=["A long answer. " * 20])
     async with running_sandbox(engines) as cloud, serve(cloud) as server:
         async with aiohttp.ClientSession() as http:
-            response = await http.post(door(server), data=bytes(32_000))
+            response = await http.post(address(server), data=bytes(32_000))
             await response.content.readexactly(320)
             response.close()
             await cloud.received.until(lambda: not cloud.received.sessions_open, timeout=1)
@@ -138,7 +138,7 @@ async def test_a_caller_who_goes_while_nothing_is_said_leaves_nothing(serve: Ser
                     yield bytes(320)
                     await asyncio.sleep(0.02)
 
-            response = await http.post(door(server), data=endless())
+            response = await http.post(address(server), data=endless())
             await cloud.received.session()
             response.close()
             await cloud.received.until(lambda: not cloud.received.sessions_open, timeout=1)
@@ -150,7 +150,7 @@ async def test_a_call_too_many_is_refused_with_a_status_and_a_reason(serve: Serv
         running_sandbox() as cloud,
         serve(cloud, max_calls=0) as server,
         aiohttp.ClientSession() as http,
-        http.post(door(server), data=bytes(320)) as response,
+        http.post(address(server), data=bytes(320)) as response,
     ):
         assert response.status == 503
         assert "MAX_CALLS" in (await response.json())["error"]
@@ -165,7 +165,7 @@ async def test_two_calls_do_not_hear_each_other(serve: Serve) -> None:
 
         async def speak(value: int) -> None:
             said = value.to_bytes(2, "little") * 3200
-            async with http.post(door(server), data=in_pieces(said, 500)) as response:
+            async with http.post(address(server), data=in_pieces(said, 500)) as response:
                 await response.read()
 
         await asyncio.gather(speak(1111), speak(2222))

@@ -39,7 +39,7 @@ class Echo(WSListener):
 
 @asynccontextmanager
 async def open_connection() -> AsyncIterator[int]:
-    """The port of a door with an echo behind it, and a page that counts the bytes sent to it."""
+    """The port of a service with an echo behind it, and a page that counts the bytes sent to it."""
 
     async def page(request: web.Request) -> web.Response:
         return web.Response(text=f"page {len(await request.read())}")
@@ -51,10 +51,10 @@ async def open_connection() -> AsyncIterator[int]:
     http = runner.server
     assert http is not None
 
-    def door() -> SharedPort:
+    def shared_port() -> SharedPort:
         return SharedPort(lambda: accept(lambda _: Echo()), http)
 
-    listener = await asyncio.get_running_loop().create_server(door, "127.0.0.1", 0)
+    listener = await asyncio.get_running_loop().create_server(shared_port, "127.0.0.1", 0)
     try:
         yield listener.sockets[0].getsockname()[1]
     finally:
@@ -223,7 +223,7 @@ async def test_a_head_that_is_too_large_is_refused(
         b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n",
     ],
 )
-async def test_garbage_is_not_served_and_the_door_stays_open(
+async def test_garbage_is_not_served_and_the_port_stays_open(
     port: int, peer: Peer, garbage: bytes
 ) -> None:
     await peer.send(garbage)
@@ -253,15 +253,15 @@ async def test_who_was_let_in_is_not_put_out(port: int, monkeypatch: pytest.Monk
         assert await socket.recv() == "hello"
 
 
-async def test_who_leaves_before_the_door_opens_leaves_no_timer(
+async def test_a_client_that_leaves_before_its_request_leaves_no_timer(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = asyncio.Event()
     lost: Callable[[SharedPort, Exception | None], None] = SharedPort.connection_lost
 
-    def connection_lost(door: SharedPort, exc: Exception | None) -> None:
-        lost(door, exc)
-        assert door._timer is None
+    def connection_lost(port: SharedPort, exc: Exception | None) -> None:
+        lost(port, exc)
+        assert port._timer is None
         left.set()
 
     monkeypatch.setattr(SharedPort, "connection_lost", connection_lost)
@@ -317,7 +317,7 @@ def test_an_address_does_not_ask_for_a_websocket() -> None:
         test_a_body_that_comes_with_the_request_is_not_lost,
     ],
 )
-def test_it_is_the_same_door_on_uvloop(test: Callable[..., Awaitable[None]]) -> None:
+def test_it_is_the_same_port_on_uvloop(test: Callable[..., Awaitable[None]]) -> None:
     uvloop = pytest.importorskip("uvloop")
 
     async def run() -> None:

@@ -9,12 +9,6 @@ from avr_sts_speechmatics.errors import InvalidValue
 from avr_sts_speechmatics.settings import checks as check
 from avr_sts_speechmatics.values import VocabEntry
 
-PHRASES = ("sorry", "farewell", "wait", "goodbye", "transferring", "warning")
-"""What an agent's manners let it say of itself, besides the welcome: a text each."""
-
-PHRASE_LISTS = ("prompts", "fillers")
-"""The same, said in turn."""
-
 Engine = Literal["speechmatics", "openai"]
 """Who makes a voice."""
 

@@ -19,15 +19,16 @@ setting has. Which agent answers a call is decided by `agents`.
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from avr_sts_speechmatics.agents.agent import PHRASE_LISTS, PHRASES, VoiceChoice, voice_choice
+from avr_sts_speechmatics.agents.agent import VoiceChoice, voice_choice
 from avr_sts_speechmatics.agents.instructions import InstructionsFile, instructions_text, tool_name
 from avr_sts_speechmatics.agents.placeholders import has_placeholders
+from avr_sts_speechmatics.dialogue.manners import PHRASE_LISTS, PHRASES
 from avr_sts_speechmatics.errors import InvalidValue
-from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.settings import DECLARATIONS
 from avr_sts_speechmatics.values import VocabEntry
 from avr_sts_speechmatics.yaml_text import YamlError, YamlMapping, parse_yaml, shown
 
@@ -36,17 +37,18 @@ KEYS = (
     *("model", "tools", "numbers", "manners"),
 )
 
-TUNABLE = (
-    *("barge_in", "barge_in_confirm_ms", "barge_in_min_words", "barge_in_backchannels"),
-    *("welcome_barge_in", "no_input_s", "no_input_max", "max_call_s", "filler_after_ms"),
-    *("dtmf_timeout_ms", "dictation_ms", "preemptive", "farewell_margin_ms", "tool_rounds"),
+_WELCOME = "speechmatics_welcome_message"
+"""The setting of the key `welcome`, which does not stand under `manners`."""
+
+TUNABLE = tuple(
+    name
+    for name, declaration in DECLARATIONS.items()
+    if declaration.manner is not None and name != _WELCOME
 )
-"""Settings an agent may have of its own, under `manners`."""
+"""Settings that an agent file may set under `manners`."""
 
 PHRASE_MAX = 2_000
 """Longest phrase (characters)."""
-
-_DECLARED = {item.name: item.metadata for item in fields(Settings)}
 
 _T = TypeVar("_T")
 
@@ -99,7 +101,7 @@ def read_agent(path: Path, mistakes: list[str]) -> WrittenAgent | None:
     if "instructions" in raw and "instructions_file" in raw:
         agent.complain("instructions_file", "instructions are given too; take one of them out")
     own = {
-        "speechmatics_welcome_message": agent.take("welcome", _welcome),
+        _WELCOME: agent.take("welcome", _welcome),
         "speechmatics_language": agent.take("language", _by_setting("speechmatics_language")),
         "speechmatics_additional_vocab": agent.take("vocabulary", _vocabulary),
         "openai_model": agent.take("model", _by_setting("openai_model")),
@@ -163,7 +165,7 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _by_setting(name: str) -> Callable[[object], Any]:
     """The check that a setting has; a list stands for what the setting separates by commas."""
-    parse, may_be_empty = _DECLARED[name]["parse"], _DECLARED[name]["may_be_empty"]
+    parse, may_be_empty = DECLARATIONS[name].parse, DECLARATIONS[name].may_be_empty
 
     def check(value: object) -> Any:
         if may_be_empty and value in ("", []):

@@ -17,23 +17,23 @@ start: there a mistake is seen by whoever made it, and each voice has time for i
 
 import difflib
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avr_sts_speechmatics.agents.agent import PHRASE_LISTS, PHRASES, Agent, Voicing
+from avr_sts_speechmatics.agents.agent import Agent, Voicing
 from avr_sts_speechmatics.agents.called_numbers import CalledNumbers
 from avr_sts_speechmatics.agents.instructions import (
+    DEFAULT_INSTRUCTIONS,
     InstructionsFile,
     InstructionsService,
     NotInstructed,
 )
 from avr_sts_speechmatics.agents.placeholders import has_placeholders
-from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.errors import InvalidValue, SettingsError
 from avr_sts_speechmatics.line import Caller
-from avr_sts_speechmatics.settings import DEFAULT_INSTRUCTIONS, Settings
+from avr_sts_speechmatics.settings import Settings
 
 if TYPE_CHECKING:
     from avr_sts_speechmatics.agents.agent_file import WrittenAgent
@@ -84,10 +84,9 @@ class Agents:
         self._warned: set[str] = set()
 
     @classmethod
-    def load(cls, settings: Settings, manners_of: Callable[[Settings], Manners]) -> "Agents":
+    def load(cls, settings: Settings) -> "Agents":
         """Read and check everything.
 
-        manners_of: makes manners of settings; an agent's are those of its own settings.
         Raises SettingsError with all mistakes, each with its file, line and key.
         """
         mistakes: list[str] = []
@@ -96,12 +95,12 @@ class Agents:
         if mistakes:
             raise SettingsError(f"AGENTS_DIR={settings.agents_dir}: " + "\n".join(mistakes))
         shared, service = _sources(settings)
-        default = _Entry(_agent(settings, manners_of), service is not None, shared, None)
+        default = _Entry(_agent(settings), service is not None, shared, None)
         entries = {DEFAULT: default}
         for one in written:
             own = one.instructions is not None or one.instructions_file is not None
             entries[one.name] = _Entry(
-                agent=_agent(settings, manners_of, one),
+                agent=_agent(settings, one),
                 asks=service is not None and not own,
                 file=one.instructions_file if own else shared,
                 written=one,
@@ -220,17 +219,13 @@ def _read_all(folder: Path, mistakes: list[str]) -> "list[WrittenAgent]":
     return [agent for agent in agents if agent is not None]
 
 
-def _agent(
-    settings: Settings,
-    manners_of: Callable[[Settings], Manners],
-    written: "WrittenAgent | None" = None,
-) -> Agent:
+def _agent(settings: Settings, written: "WrittenAgent | None" = None) -> Agent:
     """An agent with its own values, and the settings' where it has none."""
     own = settings if written is None else replace(settings, **written.settings)
     agent = Agent(
         name=DEFAULT,
         instructions=settings.speechmatics_instructions or DEFAULT_INSTRUCTIONS,
-        manners=manners_of(own),
+        manners=own.manners,
         language=own.speechmatics_language,
         vocabulary=own.speechmatics_additional_vocab,
     )
@@ -294,9 +289,8 @@ def _missing(entry: _Entry, usual: str) -> Iterator[str]:
         yield "welcome"
     if _tongue(agent.language) == _TONGUE_OF_MANNERS:
         return
-    for name in (*PHRASES, *PHRASE_LISTS):
-        needed = name != "warning" or agent.manners.max_call_s
-        if needed and (written is None or name not in written.phrases):
+    for name in agent.manners.said():
+        if written is None or name not in written.phrases:
             yield f"manners.{name}"
 
 

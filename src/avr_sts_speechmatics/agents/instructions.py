@@ -21,6 +21,14 @@ from avr_sts_speechmatics.errors import InvalidValue
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.settings import checks as check
 
+DEFAULT_INSTRUCTIONS = (
+    "You are a friendly telephone agent. Your words are spoken aloud to a caller: answer in one "
+    "or two short sentences of plain speech, without lists, headings, links or symbols. Ask one "
+    "thing at a time. If you did not understand, say so and ask. Never invent facts; if you do "
+    "not know, say that and offer what you can do instead."
+)
+"""Instructions of an agent for which no source has any."""
+
 INSTRUCTIONS_MAX = 100_000
 """Longest instructions (characters): models take little more, and the caller waits for each."""
 

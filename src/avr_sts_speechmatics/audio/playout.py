@@ -1,21 +1,22 @@
-"""Playout: speech waiting to be heard, given out 20 ms at a time.
+"""Playout: queued speech, released 20 ms at a time.
 
-Nobody downstream keeps time for us: avr-core's queue is not documented, and Asterisk writes an
-AudioSocket frame to the network the moment it arrives. So one clock in this process decides when
-a frame leaves, against absolute deadlines: a late tick is followed by a shorter wait, never by a
-drift, and never by a burst of more than MAX_CATCH_UP frames (a phone's jitter buffer would drop
+Nothing downstream keeps time: avr-core's queue is not documented, and Asterisk writes an
+AudioSocket frame to the network the moment the frame arrives. So one clock in this process decides
+when a frame leaves, against absolute deadlines: a late tick is followed by a shorter wait, never by
+a drift, and never by a burst of more than MAX_CATCH_UP frames (a phone's jitter buffer would drop
 the rest anyway; then the deadline moves, and no frame is lost).
 
 The first frame leaves at once, without waiting for a tick: that is where an answer's latency is
 heard. The frames after it leave with the next slot of the clock, SLOT_MS wide, so that one
 wake-up serves every call of that slot.
 
-A line that wants a frame every 20 ms, speech or not (Asterisk ends a quiet AudioSocket call; a room
-is heard in pauses too), has a background: its playout is continuous. Then the clock serves it from
-`start` to `close`, speech leaves with the next slot, and whatever has no speech has background.
+A playout with a background is continuous, for lines that need a frame every 20 ms, speech or not
+(Asterisk ends a quiet AudioSocket call; a room is heard in pauses too). The clock serves a
+continuous playout from `start` to `close`: speech leaves with the next slot, and pauses are filled
+with background.
 
-Because of that, a playout knows what the caller has heard. It does not know what the words were:
-that is history's business.
+Because it paces, a playout knows what the caller has heard. It does not know the words: see
+dialogue/history.py.
 """
 
 import asyncio
@@ -137,38 +138,57 @@ class Utterance:
 
 
 class AgentAudio(Protocol):
-    """Speech on its way to the caller, whoever keeps its time: this process, or the other end."""
+    """Speech on its way to the caller, paced by this process or by the other end."""
+
+    def start(self) -> None:
+        """The call begins: frames may leave."""
+
+    def close(self) -> None:
+        """Send no more frames and drop what waits. May be called more than once."""
 
     def open(self, number: int, *, ahead: bool = False) -> Utterance:
-        """A new utterance behind those that wait. It keeps its place while its audio arrives.
+        """Add an utterance behind those that wait; its place is kept while its audio arrives.
 
-        ahead: before those that wait instead; only while none of them has any audio.
+        number: the call's name for the utterance.
+        ahead: place the utterance before those that wait; allowed only while none of them has
+            any audio.
         """
 
     def write(self, utterance: Utterance, pcm: bytes) -> None:
-        """Add audio (s16le 8 kHz, whole samples) to an utterance; an ended one takes no more."""
+        """Add audio to an utterance. Audio for an ended utterance is dropped.
+
+        pcm: s16le mono at 8 kHz, whole samples.
+        """
 
     def end(self, utterance: Utterance, *, whole: bool = True) -> None:
-        """No more audio comes for this utterance. whole: whether it has all it should have."""
+        """Declare that an utterance gets no more audio.
+
+        whole: False if the voice broke off.
+        """
 
     def pause(self) -> None:
-        """Stop before the next frame; what waits, waits."""
+        """Stop before the next frame. Speech that waits stays."""
 
     def resume(self) -> None:
-        """Go on from the very sample where `pause` stopped."""
+        """Continue at the very sample where `pause` stopped."""
 
     def flush(self) -> list[Played]:
-        """Drop all that was not sent and say how far each utterance got; not paused afterwards."""
+        """Drop all speech that was not heard, and end a pause.
+
+        Returns how far each dropped utterance got.
+        """
 
 
 class Playout:
     """The agent's side of one call: utterances in order, one frame every 20 ms.
 
-    clock: the process's one clock.
-    send: takes one frame (320 bytes) at its time; must not block.
-    finished: called once for each utterance that was played to its end, in order.
-    background: makes the frame that is sent of a frame of speech, or of None in a pause; called
-    for every 20 ms from `start` to `close`. None: nothing is sent while nobody speaks.
+    Implements `AgentAudio`; see there for the methods without a docstring.
+
+    clock: the clock of this process.
+    send: called with each frame (320 bytes) when the frame is due; must not block.
+    finished: called once for each utterance that was heard to its end, in order.
+    background: called every 20 ms from `start` to `close` with a frame of speech, or with None in
+        a pause; returns the frame to send. None: nothing is sent while nobody speaks.
     """
 
     __slots__ = (
@@ -201,28 +221,24 @@ class Playout:
 
     @property
     def idle(self) -> bool:
-        """Nothing is playing and nothing waits."""
+        """True if nothing is playing and nothing waits."""
         return not self._utterances
 
     def start(self) -> None:
-        """Begin a continuous playout: its first frame leaves with the next slot. Others need none.
+        """Begin a continuous playout: its first frame leaves with the next slot.
 
-        Who starts it closes it: until then the clock keeps it.
+        The clock then keeps the playout until `close`. A playout without background begins with
+        its first speech and needs no start.
         """
         if self._background is not None and self.slot is None:
             self._deadline = time.monotonic()
             self._clock.join(self, self._deadline)
 
     def close(self) -> None:
-        """Send no more frames; what waits is dropped. May be told more than once."""
         self.flush()
         self._clock.leave(self)
 
     def open(self, number: int, *, ahead: bool = False) -> Utterance:
-        """A new utterance behind those that wait. It keeps its place while its audio arrives.
-
-        ahead: before those that wait instead; only while none of them has any audio.
-        """
         utterance = Utterance(number)
         if ahead:
             assert not any(waiting.written_bytes for waiting in self._utterances)
@@ -232,30 +248,25 @@ class Playout:
         return utterance
 
     def write(self, utterance: Utterance, pcm: bytes) -> None:
-        """Add audio (s16le 8 kHz, whole samples) to an utterance; an ended one takes no more."""
         if not utterance.ended:
             utterance.write(pcm)
             self._wake()
 
     def end(self, utterance: Utterance, *, whole: bool = True) -> None:
-        """No more audio comes for this utterance. whole: whether it has all it should have."""
         if not utterance.ended:
             utterance.end(whole=whole)
             self._wake()
 
     def pause(self) -> None:
-        """Stop before the next frame; what waits, waits."""
         self.paused = True
         if self._background is None:
             self._clock.leave(self)
 
     def resume(self) -> None:
-        """Go on from the very sample where `pause` stopped."""
         self.paused = False
         self._wake()
 
     def flush(self) -> list[Played]:
-        """Drop all that was not sent and say how far each utterance got; not paused afterwards."""
         if self._background is None:
             self._clock.leave(self)
         self.paused = False

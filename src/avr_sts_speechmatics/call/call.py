@@ -5,49 +5,58 @@ line live in it and die with it. It owns no rules: everything that happens becom
 dialogue, everything that is done is a command of the dialogue. What is done here is only the
 carrying: audio to the recogniser, text to the voice, frames to the line.
 
+What is logged, measured or sent about a call is not done here either: events and commands are
+reported to observers, see `observer`. Until it is known who answers, `arrival` keeps what happens.
+
 The hot path, 50 times a second: `hear` gives the frame to the recogniser. No task, no queue.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import partial
 
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.agents.placeholders import briefed_with, spoken_with
-from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE, seconds, silence
-from avr_sts_speechmatics.audio.playout import AgentAudio, Played, Playout, PlayoutClock
+from avr_sts_speechmatics.audio.ambient import Ambience
+from avr_sts_speechmatics.audio.pacing import Pacing
+from avr_sts_speechmatics.audio.pcm import RATE, seconds
+from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
 from avr_sts_speechmatics.call.answer import Answer
+from avr_sts_speechmatics.call.arrival import Arrival
+from avr_sts_speechmatics.call.observer import (
+    AgentAnswered,
+    CallBegan,
+    CallerStopped,
+    ErrorSent,
+    Flushed,
+    KeyReceived,
+    Observer,
+    Observers,
+    ReplyOver,
+    ToolRan,
+    UtteranceHeard,
+)
+from avr_sts_speechmatics.call.quiet_line import fill_quiet_line
+from avr_sts_speechmatics.call.timers import Timers
 from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.dialogue import events as ev
-from avr_sts_speechmatics.dialogue.history import heard_words
+from avr_sts_speechmatics.dialogue.driver import Driver
 from avr_sts_speechmatics.dialogue.turns import Dialogue
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.line import Caller, Line
-from avr_sts_speechmatics.pbx.departures import HANG_UP, TRANSFER, Departures
+from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import PbxError
 from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.speaker import Speaker
-from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
-from avr_sts_speechmatics.telemetry.webhooks import EventName, Webhooks
 from avr_sts_speechmatics.tools.toolbox import Toolbox
-
-QUIET_LINE_S = 0.5
-"""A line that brings no audio for so long is given silence instead (s). Recognisers need audio to
-find the end of a turn, and some telephones stop sending when nobody speaks. Longer than any
-network's hiccup, whose frames come late but come."""
-
-FILL_S = 0.1
-"""Then silence is given in pieces of this length (s)."""
-
-EARLY_S = 5.0
-"""Audio that is kept while it is not known yet who answers (s)."""
 
 _GUESSED_CHARS_PER_SECOND = 14.0
 
@@ -57,17 +66,14 @@ current_call: ContextVar[str] = ContextVar("current_call", default="")
 """Name of the call the running code belongs to, for the log."""
 
 
-Background = Callable[[bytes | None], bytes]
-"""What is heard under the agent, and in its pauses: a frame of speech, or None, to a frame."""
-
-
 @dataclass(frozen=True, slots=True)
 class Services:
     """What calls are made of, for all calls of the process.
 
-    voice_of: who speaks for an agent, with what is kept of it. background: a new call's.
-    on_failure: what follows the apology when a call cannot go on, as the setting says.
-    log_transcripts: whether what is said may stand in the log.
+    voice_of: gives an agent's TTS and the phrases that are kept of its voice.
+    ambience: the sound of a room behind every agent, or None.
+    on_failure: value of the setting ON_FAILURE, carried out after the apology.
+    observers: gives the observers of a new call, in the order in which they receive reports.
     """
 
     agents: Agents
@@ -76,49 +82,32 @@ class Services:
     voice_of: Callable[[Agent], tuple[Tts, KeptPhrases]]
     toolbox: Toolbox
     departures: Departures
-    webhooks: Webhooks | None = None
-    background: Callable[[Line], Background | None] = lambda line: None
+    ambience: Ambience | None = None
     on_failure: str = "hangup"
-    log_transcripts: bool = False
+    observers: Callable[[Caller, Line], tuple[Observer, ...]] = lambda caller, line: ()
 
 
 class Call:
-    """See the module's text. Implements `line.CallerSide` and `hearing.HearingListener`.
-
-    turns: the times of every answer so far, oldest first.
-    """
+    """See the module's text. Implements `line.CallerSide` and `SttListener`."""
 
     def __init__(self, caller: Caller, line: Line, services: Services, clock: PlayoutClock) -> None:
         self.caller = caller
-        self.turns: list[TurnTimes] = []
         self._line = line
         self._services = services
-        self._agent = services.agents.for_call(caller)
-        self._brief = Brief("")
-        self._clocked: Playout | None = None
-        own = line.own_playout(self._utterance_finished)
-        if own is None:
-            own = self._clocked = Playout(
-                clock,
-                line.send_audio,
-                self._utterance_finished,
-                background=services.background(line),
-            )
-        self._playout: AgentAudio = own
-        self._stt: SttStream | None = None  # until it is known who answers
-        self._dialogue: Dialogue | None = None
-        self._early = bytearray()
-        self._texts: dict[int, tuple[str, TurnTimes | None]] = {}  # of what is not yet heard
+        self._observers = Observers(services.observers(caller, line))
+        self._arrival = Arrival(services.agents, caller)
+        self._hear: Callable[[bytes], None] = self._arrival.hear  # then the recogniser's
+        pacing = Pacing(clock, services.ambience)
+        self._playout = line.open_playout(pacing, self._utterance_finished)
+        self._driver: Driver | None = None  # until it is known who answers
+        self._texts: dict[int, str] = {}  # of what is not yet heard, by utterance
         self._replies: dict[int, _Reply] = {}
-        self._dropped_requests = 0
         self._heard_bytes = 0
-        self._stopped_at: float | None = None
-        self._timers: dict[ev.Timer, asyncio.TimerHandle] = {}
+        self._timers = Timers(self._tell)
         self._over = asyncio.Event()
         self._fault: Exception | None = None
         self._audio_at = time.monotonic()
         self._tasks: asyncio.TaskGroup | None = None
-        self._before: list[ev.Event] = []  # what happened before the dialogue could be told
 
     async def run(self) -> None:
         """Live through the call; returns when nothing of it is left.
@@ -126,21 +115,16 @@ class Call:
         A fault of our own ends this call loudly, and no other.
         """
         current_call.set(self.caller.uuid)
-        begun = self._audio_at = time.monotonic()
-        facts = self.caller.facts
-        told = "".join(f", {name} {value!r}" for name, value in facts.items())
-        _log.info("call begins (%s, agent %s%s)", self.caller.transport, self._agent.name, told)
-        self._publish("call_started", facts)
-        if self._clocked is not None:
-            self._clocked.start()
+        self._audio_at = time.monotonic()
+        self._observers.event(CallBegan(self.caller, self._arrival.agent.name))
+        self._playout.start()
         failed = False
         try:
             async with asyncio.TaskGroup() as self._tasks:
-                agents = self._services.agents
-                if agents.needs_brief(self._agent):
-                    self._tasks.create_task(self._ask_for_brief())
+                if self._arrival.must_ask:
+                    self._spawn(self._begin_when_known())
                 else:
-                    self._begin(self._agent)
+                    self._begin(self._arrival.agent)
                 await self._over.wait()
                 raise self._fault or _CallOver
         except* _CallOver:
@@ -152,15 +136,13 @@ class Call:
         finally:
             self._stop()
             self._line.close(failed=failed)
-            self._publish("call_ended", {})
-            _log.info("call ends after %.1f s", time.monotonic() - begun)
+            self._observers.close()
 
-    async def _ask_for_brief(self) -> None:
-        self._begin(await self._services.agents.brief(self._agent, self.caller))
+    async def _begin_when_known(self) -> None:
+        self._begin(await self._arrival.answering_agent())
 
     def _begin(self, agent: Agent) -> None:
         """It is known who answers: the call begins for its agent."""
-        assert self._tasks is not None
         services, facts = self._services, self.caller.facts
         self._agent = agent
         tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
@@ -169,17 +151,17 @@ class Call:
             tuple(tool for tool in tools if agent.tools is None or tool.name in agent.tools),
             agent.model,
         )
-        welcome = spoken_with(agent.manners.welcome, facts)
         voice, phrases = services.voice_of(agent)
-        self._speaker = Speaker(voice, phrases, self._playout, self._tell)
-        self._stt = services.open_stt(agent, self)
-        if self._early:
-            self._stt.hear(bytes(self._early))
-            self._early.clear()
-        self._tasks.create_task(self._listen(self._stt))
-        self._tasks.create_task(self._watch_quiet_line(self._stt))
-        self._dialogue = Dialogue(replace(agent.manners, welcome=welcome))
-        for event in (ev.CallStarted(), *self._before):
+        self._speaker = Speaker(voice, phrases, self._playout, self._tell, self._observers.event)
+        stt = services.open_stt(agent, self)
+        self._hear = stt.hear
+        self._arrival.hand_over_audio(stt.hear)
+        self._spawn(self._listen(stt))
+        self._spawn(fill_quiet_line(lambda: self._audio_at, self._hear_silence))
+        manners = replace(agent.manners, welcome=spoken_with(agent.manners.welcome, facts))
+        self._driver = Driver(Dialogue(manners), self._do, self._observers.event)
+        self._observers.event(AgentAnswered(agent.name, manners))
+        for event in self._arrival.hand_over_events():
             self._tell(event)
 
     # --- the caller's side, told by the transport ----------------------------------------------
@@ -187,13 +169,10 @@ class Call:
     def hear(self, pcm: bytes) -> None:
         self._audio_at = time.monotonic()
         self._heard_bytes += len(pcm)
-        if self._stt is not None:
-            self._stt.hear(pcm)
-        elif len(self._early) < EARLY_S * BYTES_PER_SECOND:
-            self._early += pcm
+        self._hear(pcm)
 
     def press(self, digit: str) -> None:
-        self._publish("dtmf_digit", {"digit": digit})
+        self._observers.event(KeyReceived(digit))
         self._tell(ev.KeyPressed(digit))
 
     def audio_ended(self) -> None:
@@ -208,7 +187,7 @@ class Call:
         self._tell(ev.CallerSpeechStarted())
 
     def speech_ended(self, at: float) -> None:
-        self._stopped_at = self._audio_at - (seconds(self._heard_bytes) - at)
+        self._observers.event(CallerStopped(self._audio_at - seconds(self._heard_bytes) + at))
         self._tell(ev.CallerSpeechEnded())
 
     def words_heard(self, text: str, end: float) -> None:
@@ -233,21 +212,9 @@ class Call:
             _log.error("%s", error)
             self._tell(ev.SttFailed())
 
-    async def _watch_quiet_line(self, stt: SttStream) -> None:
-        """Give the recogniser silence while the line brings nothing at all."""
-        filled_to = 0.0
-        while True:
-            now = time.monotonic()
-            lively_for = self._audio_at + QUIET_LINE_S - now
-            if lively_for > 0:
-                # Woken no more often than needed: this runs beside every call.
-                await asyncio.sleep(lively_for)
-                continue
-            fill = silence(now - max(filled_to, self._audio_at))
-            self._heard_bytes += len(fill)
-            stt.hear(fill)
-            filled_to = now
-            await asyncio.sleep(FILL_S)
+    def _hear_silence(self, pcm: bytes) -> None:
+        self._heard_bytes += len(pcm)
+        self._hear(pcm)
 
     # --- the dialogue --------------------------------------------------------------------------
 
@@ -255,113 +222,87 @@ class Call:
         # A session that is being closed still reports what it heard; nobody is there to answer.
         if self._over.is_set():
             return
-        if self._dialogue is None:
-            self._before.append(event)
+        if self._driver is None:
+            self._arrival.keep(event)
             return
         if isinstance(event, ev.SentenceReady):
-            reply = self._replies.get(event.reply)
-            times = None if reply is None else reply.times
-            self._texts[event.utterance] = event.text, times
-            if times is not None:
-                times.words_said += len(event.text.split())
+            self._texts[event.utterance] = event.text
         try:
-            for command in self._dialogue.handle(event):
-                self._do(command)
+            self._driver.tell(event)
         except Exception as error:
             # Told by a timer or a socket, where nobody of this call would see it: `run` shall.
             self._fault = error
             self._over.set()
 
-    def _do(self, command: ev.Command) -> None:
+    def _do(self, command: ev.Command) -> ev.Answer:
+        self._observers.command(command)
         match command:
             case ev.StartReply(number, history, tentative):
                 self._start_answer(number, history, tentative=tentative)
             case ev.ConfirmReply(number):
-                self._confirm(self._replies.get(number))
+                if (answer := self._answer(number)) is not None:
+                    answer.confirm()
             case ev.ContinueReply(number, history, tools):
-                reply = self._replies.get(number)
-                if reply is not None and reply.answer is not None and reply.times is not None:
-                    reply.times.requests += 1
-                    reply.answer.go_on(history, tools=tools)
-            case ev.RunTool(number, tool):
-                self._spawn(self._run_tool(number, tool))
+                if (answer := self._answer(number)) is not None:
+                    answer.go_on(history, tools=tools)
+            case ev.RunTool(number, request):
+                self._spawn(self._run_tool(number, request))
             case ev.Say(number, text):
-                self._start(number, _Reply(), _fixed(text))
+                self._start(number, None, _fixed(text))
             case ev.Fill(number, text):
                 self._speaker.fill(number, text)
             case ev.CancelReply(number):
-                reply = self._replies.pop(number, None)
-                if reply is not None and reply.task is not None:
+                if (reply := self._replies.pop(number, None)) is not None:
                     reply.task.cancel()
             case ev.Pause():
                 self._playout.pause()
             case ev.Resume():
                 self._playout.resume()
             case ev.Flush():
-                self._flush()
+                return self._flush()
             case ev.SendTranscript(role, text):
                 self._line.send_transcript(role, text)
-                self._publish("transcription", {"role": role, "text": text})
-                if self._services.log_transcripts:
-                    _log.info("%s: %s", role, text)
             case ev.SetTimer(timer, after):
-                self._set_timer(timer, after)
+                self._timers.set(timer, after)
             case ev.CancelTimer(timer):
-                self._cancel_timer(timer)
+                self._timers.cancel(timer)
             case ev.EndCall(error, hang_up):
                 self._spawn(self._end(error, hang_up=hang_up))
+        return None
+
+    # --- the agent's side ----------------------------------------------------------------------
 
     def _start_answer(
         self, number: int, history: Sequence[Entry] | None, *, tentative: bool
     ) -> None:
-        answer = Answer(
-            self._services.llm, self._brief, lambda calls: self._ask_tools(number, calls)
-        )
-        times = TurnTimes(time.monotonic(), requests=0 if history is None else 1)
-        reply = _Reply(answer, times)
+        answer = Answer(self._services.llm, self._brief, partial(self._ask_tools, number))
         if not tentative:
-            self._confirm(reply)
+            answer.confirm()
         if history is not None:
             answer.go_on(history)
-        self._start(number, reply, answer.text())
+        self._start(number, answer, answer.text())
 
-    def _confirm(self, reply: "_Reply | None") -> None:
-        if reply is None or reply.answer is None or reply.times is None:
-            return
-        reply.answer.confirm()
-        times = reply.times
-        times.stopped, self._stopped_at = self._stopped_at, None
-        times.confirmed = time.monotonic()
-        times.requests += self._dropped_requests
-        self._dropped_requests = 0
+    def _answer(self, number: int) -> Answer | None:
+        reply = self._replies.get(number)
+        return None if reply is None else reply.answer
 
-    def _start(self, number: int, reply: "_Reply", text: AsyncGenerator[str | None, None]) -> None:
-        self._replies[number] = reply
-        times = reply.times
-        reply.task = self._spawn(self._speaker.speak(number, text, times))
+    def _start(
+        self, number: int, answer: Answer | None, text: AsyncGenerator[str | None, None]
+    ) -> None:
+        task = self._spawn(self._speaker.speak(number, text))
+        self._replies[number] = _Reply(answer, task)
+        task.add_done_callback(partial(self._reply_over, number))
 
-        def done(task: asyncio.Task[None]) -> None:
-            self._replies.pop(number, None)
-            if times is None:
-                return
-            if times.confirmed is None:
-                self._dropped_requests += 1
-                return
-            # A farewell is heard to its end, and its reply cancelled then.
-            heard_out = 0 < times.words_said == times.words_heard
-            times.interrupted = task.cancelled() and not heard_out
-            self.turns.append(times)
-            self._line.send_record("turn", times.as_dict())
-            _log.info("turn: %s", _summary(times), extra={"turn": times.as_dict()})
+    def _reply_over(self, number: int, task: asyncio.Task[None]) -> None:
+        self._replies.pop(number, None)
+        self._observers.event(ReplyOver(number, task.cancelled()))
 
-        reply.task.add_done_callback(done)
-
-    def _flush(self) -> None:
-        dropped = self._playout.flush()
+    def _flush(self) -> ev.Answer:
+        flushed = self._playout.flush()
         self._line.send_interruption()
-        self._publish("interruption", {})
-        for played in dropped:
-            self._tell(ev.UtteranceDropped(played.number, self._share(played)))
+        dropped = tuple(ev.UtteranceDropped(one.number, self._share(one)) for one in flushed)
+        self._observers.event(Flushed(dropped))
+        return dropped
 
     def _utterance_finished(self, played: Played) -> None:
         share = self._share(played)
@@ -373,15 +314,12 @@ class Call:
 
     def _share(self, played: Played) -> float:
         """Share of an utterance's audio that was heard (0..1), as it is written down."""
-        text, times = self._texts.pop(played.number, ("", None))
-        total = played.total
+        text, total = self._texts.pop(played.number, ""), played.total
         if total is None:
             # The voice had not finished it: guess its length by its letters.
             total = int(len(text) / _GUESSED_CHARS_PER_SECOND * RATE)
         share = min(1.0, played.samples / total) if total else 0.0
-        if times is not None:
-            times.frame(played.first_sent)
-            times.words_heard += len(heard_words(text, share).split())
+        self._observers.event(UtteranceHeard(played.number, played.first_sent, share))
         return share
 
     # --- tools, and the end --------------------------------------------------------------------
@@ -391,9 +329,9 @@ class Call:
         requests = tuple(departures.request(call, allowed=allowed) for call in calls)
         self._tell(ev.ToolsCalled(number, requests))
 
-    async def _run_tool(self, number: int, tool: ToolCall) -> None:
-        services, failed, begun = self._services, False, time.monotonic()
-        if tool.name in (HANG_UP, TRANSFER):
+    async def _run_tool(self, number: int, request: ev.ToolRequest) -> None:
+        services, tool, failed, begun = self._services, request.call, False, time.monotonic()
+        if request.leaves:
             try:
                 result = await services.departures.run(tool, self.caller, self._line)
             except PbxError as error:
@@ -401,8 +339,7 @@ class Call:
                 result, failed = str(error), True
         else:
             result = await services.toolbox.run(tool, self.caller, allowed=self._agent.tools)
-        took_ms = round(1000 * (time.monotonic() - begun))
-        self._line.send_record("tool", {"name": tool.name, "took_ms": took_ms, "failed": failed})
+        self._observers.event(ToolRan(tool.name, time.monotonic() - begun, failed))
         self._tell(ev.ToolDone(number, result, failed))
 
     async def _end(self, error: str | None, *, hang_up: bool) -> None:
@@ -424,65 +361,27 @@ class Call:
 
     def _send_error(self, message: str) -> None:
         self._line.send_error(message)
-        self._publish("error", {"message": message})
-
-    def _publish(self, event: EventName, payload: Mapping[str, object]) -> None:
-        if self._services.webhooks is not None:
-            self._services.webhooks.send(self.caller.uuid, event, payload)
+        self._observers.event(ErrorSent(message))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         assert self._tasks is not None
         return self._tasks.create_task(work)
 
-    # --- timers --------------------------------------------------------------------------------
-
-    def _set_timer(self, timer: ev.Timer, after: float) -> None:
-        self._cancel_timer(timer)
-        loop = asyncio.get_running_loop()
-        self._timers[timer] = loop.call_later(after, self._timer_fired, timer)
-
-    def _cancel_timer(self, timer: ev.Timer) -> None:
-        handle = self._timers.pop(timer, None)
-        if handle is not None:
-            handle.cancel()
-
-    def _timer_fired(self, timer: ev.Timer) -> None:
-        del self._timers[timer]
-        self._tell(ev.TimerFired(timer))
-
     def _stop(self) -> None:
-        if self._clocked is not None:
-            self._clocked.close()
-        else:
-            self._playout.flush()
-        for handle in self._timers.values():
-            handle.cancel()
-        self._timers.clear()
+        self._playout.close()
+        self._timers.cancel_all()
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Reply:
-    """One that thinks or speaks. answer, times: None for a fixed text."""
+    """A reply that thinks or speaks. answer: None for a fixed text."""
 
-    answer: Answer | None = None
-    times: TurnTimes | None = None
-    task: asyncio.Task[None] | None = None
+    answer: Answer | None
+    task: asyncio.Task[None]
 
 
 class _CallOver(Exception):
     """Ends the task group of a call that ended as calls do."""
-
-
-def _summary(times: TurnTimes) -> str:
-    """A turn in a line for people."""
-    waits = times.as_dict()
-    total = waits["voice_to_voice_ms"]
-    parts = ", ".join(f"{part} {waits[f'{part}_ms']}" for part in ("confirm", "model", "voice"))
-    ended = "interrupted" if times.interrupted else "whole"
-    return (
-        f"answered after {total} ms ({parts}), {ended}, "
-        f"{times.words_heard} of {times.words_said} words heard"
-    )
 
 
 async def _fixed(text: str) -> AsyncGenerator[str | None, None]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from avr_sts_speechmatics import settings
 from avr_sts_speechmatics.audio.wav import AudioFileError, read_speech, write_stereo
+from avr_sts_speechmatics.cli.common import run_on_uvloop, set_up_log
 from avr_sts_speechmatics.cli.progress import Progress
-from avr_sts_speechmatics.cli.run import run_on_uvloop, set_up_log
 from avr_sts_speechmatics.errors import ServiceError, SettingsError
 from avr_sts_speechmatics.phone.caller import Conversation, Line, Patience
 from avr_sts_speechmatics.phone.connection import CallError, is_websocket, open_connection

@@ -2,8 +2,11 @@
 
 import argparse
 import logging
+from dataclasses import asdict
 
-from avr_sts_speechmatics.cli.run import run_on_uvloop
+import msgspec
+
+from avr_sts_speechmatics.cli.common import run_on_uvloop
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    from avr_sts_speechmatics import doctor
+    """Check and print; returns 0 when no check failed, otherwise 1."""
+    from avr_sts_speechmatics.doctor import examine, summary
 
-    logging.disable(logging.WARNING)  # what it finds is printed, and better explained
-    return run_on_uvloop(doctor.run(as_json=given.json))
+    logging.disable(logging.WARNING)  # the checks say the same, and what to do
+    checks = run_on_uvloop(examine())
+    if given.json:
+        print(msgspec.json.encode([asdict(check) for check in checks]).decode())
+    else:
+        print(summary(checks))
+    return 1 if any(check.state == "failed" for check in checks) else 0

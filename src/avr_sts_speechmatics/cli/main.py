@@ -56,7 +56,7 @@ def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
         "itself: takes a caller's audio, answers with an agent's. Hears and speaks with "
         "Speechmatics, thinks with an OpenAI model; without keys it does all three offline.",
         epilog="Settings are environment variables, also read from a file .env; "
-        "the README has the table.",
+        "docs/settings.md has the table.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

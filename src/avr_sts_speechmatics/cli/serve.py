@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avr_sts_speechmatics import __version__, settings
-from avr_sts_speechmatics.cli.run import run_on_uvloop, set_up_log
+from avr_sts_speechmatics.cli.common import run_on_uvloop, set_up_log
 
 # Imported where it is used: it takes a second, in which Ctrl-C must be as clean as at any other
 # time.
@@ -104,7 +104,7 @@ def _introduce(server: "Server") -> None:
     host, port = server.ports["PORT"]
     everywhere = ", ".join(f"{h}:{p}" for h, p in server.addresses)
     _log.info("ready; listening on %s", everywhere)
-    for sentence in (*server.warnings, *settings.strangers()):
+    for sentence in (*server.warnings, *settings.unknown_variables()):
         _log.warning("%s", sentence)
     if not sys.stdout.isatty() and server.settings.log_format == "json":
         return

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from avr_sts_speechmatics import settings
-from avr_sts_speechmatics.cli.run import run_on_uvloop, set_up_log
+from avr_sts_speechmatics.cli.common import run_on_uvloop, set_up_log
 from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller

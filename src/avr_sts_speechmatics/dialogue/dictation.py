@@ -1,8 +1,8 @@
 """Is the caller in the middle of a number, a date, an address, a spelling?
 
-People say such things in pieces, with pauses in which a recogniser ends the turn. Whether more is
-to come is guessed from two things: what the agent asked for, and how the caller's words end. Words
-for numbers and letters are English; digits are the same in every language.
+People say such things in pieces, with pauses in which a recogniser ends the turn. Two things tell
+whether more is to come: what the agent asked for, and how the caller's words end. The words for
+numbers and letters are English; digits are the same in every language.
 """
 
 import re
@@ -23,22 +23,23 @@ _NUMBER = re.compile(
 _TIME = re.compile(r"\b\d{1,2}[:.]\d{2}\b")
 
 _ALONE = 3
-"""So many number words or letters at the end are dictation though nobody asked for it: a table
-"for two" is not, "four four one" is."""
+"""This many number words or letters at the end are dictation even if the agent asked for no number:
+a table "for two" is not dictation, "four four one" is."""
 
 _LAST_WORDS = 4
-"""If it was asked for, one of them among the last words is enough: "twelve Baker Street"."""
+"""If the agent asked for a number, one number among this many last words is enough: "twelve Baker
+Street"."""
 
 
 def asks_for_dictation(text: str) -> bool:
-    """Whether the agent's words ask for something that is said in pieces."""
+    """Whether the agent's words ask for a number, an address or a spelling."""
     return _ASKED_FOR.search(text) is not None
 
 
 def is_dictation(text: str, *, asked: bool) -> bool:
-    """Whether the caller may be in the middle of such a thing.
+    """Whether the caller may be in the middle of a number, an address or a spelling.
 
-    asked: whether the agent asked for one.
+    asked: the agent asked for one.
     """
     words = re.findall(r"[\w'@]+", _TIME.sub(" - ", text.lower()))
     weights = [_weight(*pair) for pair in zip(words, ("", *words), strict=False)]
@@ -55,9 +56,9 @@ def is_dictation(text: str, *, asked: bool) -> bool:
 
 
 def _weight(word: str, before: str) -> int:
-    """How many figures or letters of a number or a spelling a word stands for.
+    """How many figures or letters of a number or a spelling `word` stands for.
 
-    before: the word before it; "a" and "I" are letters only behind another.
+    before: the word before `word`. "a" and "I" count as letters only after another letter.
     """
     digits = sum(c.isdigit() for c in word)
     if digits:

@@ -1,10 +1,9 @@
-"""What can happen in a call, and what can be asked for. Values only.
+"""Events that can happen in a call, and commands that the dialogue can give. Values only.
 
-Events are named for the past, commands are orders. Times inside them are seconds on the call's
-audio clock (0 = the caller's first sample); the time an event happened is given beside it.
-A reply is one speech act of the agent (an answer, the welcome, an apology); it consists of
-utterances, each a clause or sentence that is spoken as one piece. Both are numbered by whoever
-makes them: replies by the dialogue, utterances by the call.
+Events are named in the past tense, commands in the imperative. Times inside them are seconds on the
+call's audio clock (0 is the caller's first sample). A reply is one speech act of the agent (an
+answer, the welcome, an apology). A reply consists of utterances; an utterance is a clause or
+sentence that is spoken as one piece. The dialogue numbers replies, the call numbers utterances.
 """
 
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ Role: TypeAlias = Literal["user", "agent"]
 
 
 class Timer(Enum):
-    """What a timer is for. One of each kind runs at a time."""
+    """The timers of a call, each with the question it answers. One of each kind runs at a time."""
 
     CONFIRM = "sound while the agent speaks: are there words?"
     OVERDUE = "words were settled, and the end of their turn never came"
@@ -32,7 +31,7 @@ class Timer(Enum):
     FAREWELL = "the last word is on its way to the ear"
 
 
-# --- what can happen ---------------------------------------------------------------------------
+# --- events ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,11 @@ class CallerSpeechEnded:
 
 @dataclass(frozen=True, slots=True)
 class WordsHeard:
-    """A guess at the caller's words that still may change. end: of the audio it covers (s)."""
+    """The recogniser guesses at the caller's words; the guess may still change.
+
+    text: all words since the last settled segment.
+    end: of the audio that the guess covers (s).
+    """
 
     text: str
     end: float
@@ -60,7 +63,11 @@ class WordsHeard:
 
 @dataclass(frozen=True, slots=True)
 class SegmentHeard:
-    """The recogniser settled a piece of the caller's turn. text: punctuated. end: of it (s)."""
+    """The recogniser settled a piece of the caller's turn.
+
+    text: as transcribed, punctuated.
+    end: of the segment's audio (s).
+    """
 
     text: str
     end: float
@@ -68,7 +75,10 @@ class SegmentHeard:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """The caller has finished: the cue to answer. A turn may have several segments, or none."""
+    """The caller has finished: the cue to answer. A turn may have several segments, or none.
+
+    end: of the turn's audio (s).
+    """
 
     end: float
 
@@ -91,9 +101,9 @@ class SentenceReady:
 
 @dataclass(frozen=True, slots=True)
 class VoiceStarted:
-    """The first audio of an utterance is there, and is played unless forbidden now.
+    """The first audio of an utterance has come; it is played unless a Pause follows at once.
 
-    filler: it is only the phrase that was asked for by Fill.
+    filler: the audio is only the phrase that a Fill asked for.
     """
 
     reply: int
@@ -102,10 +112,10 @@ class VoiceStarted:
 
 @dataclass(frozen=True, slots=True)
 class ToolRequest:
-    """A tool call, and what whoever owns the call knows of it.
+    """A tool call, and what the call knows about the tool.
 
-    leaves: how it ends the agent's part of the phone call, if it does. refused: why it is not even
-    tried, for the model.
+    leaves: how the tool ends the agent's part of the phone call; empty if it does not.
+    refused: why the tool is not run, for the model; empty if it may run.
     """
 
     call: ToolCall
@@ -115,7 +125,7 @@ class ToolRequest:
 
 @dataclass(frozen=True, slots=True)
 class ToolsCalled:
-    """The model asks for tools, after all the text it had; the reply waits for ContinueReply."""
+    """The model asked for tools after all its text; the reply waits for ContinueReply."""
 
     reply: int
     requests: tuple[ToolRequest, ...]
@@ -123,7 +133,11 @@ class ToolsCalled:
 
 @dataclass(frozen=True, slots=True)
 class ToolDone:
-    """A tool has ended, well or not. result: for the model. failed: it did not do it."""
+    """A tool has ended.
+
+    result: text for the model.
+    failed: the tool did not do what it was asked for.
+    """
 
     number: int
     result: str
@@ -132,14 +146,17 @@ class ToolDone:
 
 @dataclass(frozen=True, slots=True)
 class UtterancePlayed:
-    """The caller has heard all of it."""
+    """The caller has heard all of an utterance."""
 
     utterance: int
 
 
 @dataclass(frozen=True, slots=True)
 class UtteranceDropped:
-    """It was flushed, or the voice broke off. heard: share of it that was played (0..1)."""
+    """An utterance was flushed, or the voice broke off.
+
+    heard: share of the utterance's audio that was played, 0 to 1.
+    """
 
     utterance: int
     heard: float
@@ -147,36 +164,36 @@ class UtteranceDropped:
 
 @dataclass(frozen=True, slots=True)
 class ReplyEnded:
-    """A reply has no more utterances, and all it had have been played."""
+    """A reply has no more utterances, and all of its utterances have been played."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyFailed:
-    """The model or the voice failed for good; what was ready before has been played."""
+    """The model or the voice failed for good; audio that was ready before has been played."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
 class SttLost:
-    """Nobody listens just now; what the caller says is kept and will be heard later."""
+    """The STT session is gone for the moment; the caller's audio is kept and heard later."""
 
 
 @dataclass(frozen=True, slots=True)
 class SttRestored:
-    """The recogniser listens again."""
+    """A new STT session hears the caller."""
 
 
 @dataclass(frozen=True, slots=True)
 class SttFailed:
-    """The recogniser is gone and does not come back: nothing the caller says is heard."""
+    """STT is gone for good: nothing that the caller says will be heard."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioEnded:
-    """The caller's audio has ended though the line has not: a file was piped in."""
+    """The caller's audio has ended and the line has not: a file was piped in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,15 +225,16 @@ Event: TypeAlias = (
 )
 
 
-# --- what can be asked for ---------------------------------------------------------------------
+# --- commands ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class StartReply:
-    """Ask the model.
+    """Ask the model for an answer.
 
-    history: the conversation so far, oldest first; None: a tool still runs, it comes with
-    ContinueReply. tentative: nothing of it may be spoken or done before ConfirmReply.
+    history: the conversation so far, oldest first. None while a tool still runs; the history then
+        comes with ContinueReply.
+    tentative: nothing of the answer may be spoken, and no tool run, before ConfirmReply.
     """
 
     reply: int
@@ -226,14 +244,17 @@ class StartReply:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmReply:
-    """The turn a tentative reply answers is over with the words it was begun with."""
+    """Speak a tentative reply: the caller's turn ended with the words that the reply answers."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
 class ContinueReply:
-    """The reply's tools have ended: ask the model again. tools: whether it may ask for more."""
+    """Ask the model again: the tools of the reply have ended.
+
+    tools: the model may call further tools.
+    """
 
     reply: int
     history: Sequence[Entry]
@@ -242,15 +263,15 @@ class ContinueReply:
 
 @dataclass(frozen=True, slots=True)
 class RunTool:
-    """Run a tool, once; answered by a ToolDone with its number."""
+    """Run a tool once. A ToolDone with the same number follows."""
 
     number: int
-    call: ToolCall
+    request: ToolRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Speak a fixed text, as a reply of its own."""
+    """Speak a fixed text as a reply."""
 
     reply: int
     text: str
@@ -258,7 +279,7 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """Say a phrase ahead of a reply that is still being thought, as part of it."""
+    """Say a phrase ahead of a reply that the model has not begun yet, as part of the reply."""
 
     reply: int
     text: str
@@ -266,24 +287,27 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class CancelReply:
-    """Stop thinking and speaking for this reply; what it still would say is never heard."""
+    """Stop the model and the voice of a reply; the rest of the reply is never heard."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Stop sending the agent's audio before the next frame; keep it."""
+    """Stop sending the agent's audio before the next frame; the audio is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Go on from the very sample where Pause stopped."""
+    """Go on at the very sample where Pause stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """Drop the agent's audio and tell the line so; answered by an UtteranceDropped for each."""
+    """Drop the agent's audio and tell the line.
+
+    The answer is an UtteranceDropped for each utterance that was not heard to its end.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +318,10 @@ class SendTranscript:
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Start the timer, anew if it runs. after: seconds from now."""
+    """Start a timer, or start it again if it runs.
+
+    after: from now (s).
+    """
 
     timer: Timer
     after: float
@@ -307,9 +334,10 @@ class CancelTimer:
 
 @dataclass(frozen=True, slots=True)
 class EndCall:
-    """End the call. error: what to tell the other end when it did not end well.
+    """End the call.
 
-    hang_up: whether the phone call is still there to be ended.
+    error: what the other end is told; None for a call that ends well.
+    hang_up: the phone call still exists and is to be ended.
     """
 
     error: str | None = None
@@ -332,3 +360,6 @@ Command: TypeAlias = (
     | CancelTimer
     | EndCall
 )
+
+Answer: TypeAlias = Sequence[UtteranceDropped] | None
+"""What came of a command: of a Flush all utterances that it dropped, of all others None."""

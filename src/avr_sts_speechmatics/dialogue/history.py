@@ -1,13 +1,14 @@
 """What was said, and what was really heard.
 
 The agent's part is written down utterance by utterance as it is played, never as it is
-generated: a sentence that was cut off stays in the history as far as the caller heard it, cut at
-a word, and marked, so that the model knows what it must say again. What nobody heard is not there.
-A tool call stands behind the text the model wrote before it, wherever the playout is.
+generated. A sentence that was cut off stays in the history as far as the caller heard it, cut at
+a word and marked, so that the model knows what it must say again. Speech that nobody heard is not
+in the history. A tool call stands behind the text that the model wrote before the call, wherever
+the playout is.
 
-How far a cut reached is computed from the share of the utterance's audio that was played. Voices
-give no word times, so a word counts as heard when the share of the text up to its last letter is
-within the share of the audio: letters are a fair measure of time within one sentence.
+How much of an utterance was heard is computed from the share of its audio that was played. Voices
+report no word times, so a word counts as heard when the share of the text up to the word's last
+letter is within the share of the audio: letters are a fair measure of time within one sentence.
 """
 
 import re
@@ -47,7 +48,11 @@ class _Said:
 
 @dataclass(slots=True)
 class _Tools:
-    """Tools asked for together. results: by the number of the call."""
+    """Tool calls that the model made together.
+
+    calls: each call by its number.
+    results: what came of a call, by the call's number; only calls that have ended.
+    """
 
     calls: dict[int, ToolCall]
     results: dict[int, str] = field(default_factory=dict)
@@ -55,7 +60,10 @@ class _Tools:
 
 @dataclass(slots=True)
 class _Waiting:
-    """An utterance that was not heard yet. entry: where it belongs, if that is settled."""
+    """An utterance that was not heard yet.
+
+    entry: the entry that the utterance belongs to, once a tool call has fixed it; None otherwise.
+    """
 
     text: str
     entry: _Said | None = None
@@ -74,28 +82,26 @@ class History:
         return bool(self._waiting)
 
     @property
-    def undone(self) -> bool:
-        """Whether a tool was asked for whose result is not written down yet."""
-        return any(isinstance(e, _Tools) and len(e.results) < len(e.calls) for e in self._entries)
-
-    @property
     def last_heard(self) -> str:
-        """What the agent said last, as far as it was heard."""
+        """The agent's last utterance, as far as it was heard; empty before the first."""
         said = (e for e in reversed(self._entries) if isinstance(e, _Said) and e.pieces)
         last = next((e for e in said if e.role == "agent"), None)
         return last.pieces[-1] if last else ""
 
     def caller_said(self, text: str) -> None:
-        """Write down a turn of the caller; two in a row without an answer are one to the model."""
+        """Write down a turn of the caller. Turns without an answer between are one message."""
         self._last("user").pieces.append(text)
 
     def agent_will_say(self, utterance: int, text: str) -> None:
         self._waiting[utterance] = _Waiting(text)
 
     def heard(self, utterance: int, share: float = 1.0) -> str:
-        """An utterance was played (or dropped after `share` of it): write down what was heard.
+        """Write down what was heard of an utterance that was played or dropped.
 
-        Returns the words heard, possibly none. An utterance unknown or already written: none.
+        share: of the utterance's audio that was played, 0 to 1.
+
+        Returns the words that were heard; empty for an utterance that is unknown or written down
+        already.
         """
         waiting = self._waiting.pop(utterance, None)
         if waiting is None:
@@ -110,11 +116,11 @@ class History:
         return words
 
     def forget_unheard(self) -> None:
-        """What was to be said is not: from now on nothing of it counts as heard."""
+        """Forget utterances that will not be heard after all."""
         self._waiting.clear()
 
     def tools_called(self, calls: dict[int, ToolCall]) -> None:
-        """The model asked for tools, behind all the text of its that waits to be heard."""
+        """Record tool calls after the model's text so far, including text not yet played."""
         if self._waiting:
             entry = self._last("agent")
             for waiting in self._waiting.values():
@@ -122,15 +128,16 @@ class History:
         self._entries.append(_Tools(calls))
 
     def tool_done(self, number: int, result: str) -> None:
-        """Write down what came of a tool call; only its first result counts."""
+        """Record the result of a tool call. Only the first result of a call counts."""
         for entry in self._entries:
             if isinstance(entry, _Tools) and number in entry.calls:
                 entry.results.setdefault(number, result)
 
     def messages(self, asked: str = "", *, expected: bool = False) -> list[Entry]:
-        """The conversation as a model is to see it; no tool may be running.
+        """The conversation as the model is given it. No tool may be running.
 
-        asked: what the caller says beyond it. expected: what waits to be heard counts as heard.
+        asked: words of the caller that are not written down yet.
+        expected: utterances that wait to be heard count as heard.
         """
         entries: list[Entry] = []
         for entry in self._entries:

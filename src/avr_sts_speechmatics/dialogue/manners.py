@@ -1,31 +1,58 @@
-"""How the agent behaves, where that is a matter of taste: phrases, patience, what interrupts it."""
+"""Manners: how an agent behaves, where that is a matter of taste.
 
-from dataclasses import dataclass
+A field and its default are declared here and nowhere else. A setting that decides a field names
+the field where the setting is declared, in `settings`. Phrases have no settings; an agent file
+sets each of them under the name of its field.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 BACKCHANNELS = tuple(
     "mhm|mm|mmhm|hm|hmm|uh huh|uhhuh|yeah|yep|okay|ok|right|sure|i see|aha".split("|")
 )
-"""What is said to a speaker so that they go on."""
+"""What listeners say so that the speaker continues."""
+
+
+def _phrase(text: str, *, only_with: str | None = None) -> Any:
+    """Declare a text that the agent says.
+
+    only_with: a field of Manners; while that field is 0, the text is never said.
+    """
+    return field(default=text, metadata={"phrase": "text", "only_with": only_with})
+
+
+def _phrases(*texts: str) -> Any:
+    """Declare texts that the agent says in turn."""
+    return field(default=texts, metadata={"phrase": "list", "only_with": None})
 
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How the agent behaves, in seconds and words.
+    """How an agent behaves, in seconds and words.
 
-    welcome: said first; empty for none. welcome_is_sacred: whether it is said to its end.
-    sorry: said when a reply failed. farewell: said when the call must end because a service is
-    gone. wait: said when hearing is away for longer than patience_s. goodbye: said to a caller
-    who is silent, or has talked for max_call_s. warning: said before the latter.
-    prompts: asked in turn when the caller says nothing.
+    welcome: said first; empty for none.
+    welcome_is_sacred: whether the welcome cannot be interrupted.
+    sorry: said when a reply failed.
+    wait: said when STT is away for longer than patience_s.
+    farewell: said when the call must end because a service is gone.
+    goodbye: said to a caller who stays silent, or who has talked for max_call_s.
+    transferring: said before a transfer that the model did not announce.
+    prompts: said in turn to a caller who says nothing.
     fillers: said in turn when an answer is slow.
-    barge_in: what interrupts the agent: "words", "speech" (any sound), "off" (nothing but keys).
-    confirm_s: how long a sound may stay without words before the agent goes on.
-    min_words: how many words take the floor. backchannels: what is said to a speaker to go on, in
-    lower case without punctuation; it takes no floor.
-    keys_s: how long a pause ends a number typed on the phone.
-    no_input_s, max_call_s, filler_s: 0 for never.
-    transferring: said before a transfer the model did not announce itself.
-    preemptive: whether the model is asked before the turn is certain to be over.
+    warning: said before max_call_s is over.
+    barge_in: what interrupts the agent: "words", "speech" (any sound), "off" (only keys).
+    confirm_s: how long a sound may last without words before the agent continues.
+    min_words: how many words interrupt the agent.
+    backchannels: phrases that do not interrupt, in lower case without punctuation.
+    patience_s: how long STT may be away before the agent says `wait`.
+    keys_s: length of the pause that ends a number typed on the phone.
+    no_input_s: how long a caller may be silent before a prompt; 0 for ever.
+    no_input_max: how many prompts a silent caller gets before the goodbye.
+    max_call_s: longest call; 0 for no limit.
+    filler_s: how long an answer may take before a filler; 0 for no fillers.
+    preemptive: whether the model is asked before the turn is certain to have ended.
     dictation_s: how much longer a turn stays open for a number, a date, an address.
     farewell_s: how long after the last word the call is ended.
     tool_rounds: how often in a row the model may ask for tools in one answer.
@@ -33,14 +60,14 @@ class Manners:
 
     welcome: str = ""
     welcome_is_sacred: bool = False
-    sorry: str = "I'm sorry, I had a problem just now. Could you say that again?"
-    farewell: str = "I'm sorry, I have a technical problem. Please call again later."
-    wait: str = "One moment, please."
-    goodbye: str = "Thank you for calling. Goodbye."
-    transferring: str = "One moment, I'm putting you through."
-    warning: str = "We have to finish in half a minute."
-    prompts: tuple[str, ...] = ("Are you still there?", "I can't hear you. How can I help?")
-    fillers: tuple[str, ...] = ("One moment.", "Let me see.", "I'm looking into it.")
+    sorry: str = _phrase("I'm sorry, I had a problem just now. Could you say that again?")
+    wait: str = _phrase("One moment, please.")
+    farewell: str = _phrase("I'm sorry, I have a technical problem. Please call again later.")
+    goodbye: str = _phrase("Thank you for calling. Goodbye.")
+    transferring: str = _phrase("One moment, I'm putting you through.")
+    prompts: tuple[str, ...] = _phrases("Are you still there?", "I can't hear you. How can I help?")
+    fillers: tuple[str, ...] = _phrases("One moment.", "Let me see.", "I'm looking into it.")
+    warning: str = _phrase("We have to finish in half a minute.", only_with="max_call_s")
     barge_in: str = "words"
     confirm_s: float = 0.7
     min_words: int = 1
@@ -56,17 +83,30 @@ class Manners:
     farewell_s: float = 0.5
     tool_rounds: int = 5
 
+    def said(self) -> Iterator[str]:
+        """Names of the phrases that the agent may say, without the welcome."""
+        for item in fields(self):
+            if "phrase" in item.metadata:
+                needed = item.metadata["only_with"]
+                if needed is None or getattr(self, needed):
+                    yield item.name
+
     @property
     def phrases(self) -> tuple[str, ...]:
-        """All it may have to say when the voice is slow or gone."""
-        return (
-            self.welcome,
-            self.sorry,
-            self.wait,
-            self.farewell,
-            self.goodbye,
-            self.transferring,
-            *self.prompts,
-            *self.fillers,
-            *((self.warning,) if self.max_call_s else ()),
-        )
+        """Everything that the agent may have to say while TTS is slow or gone."""
+        texts = [self.welcome]
+        for name in self.said():
+            value = getattr(self, name)
+            texts += (value,) if isinstance(value, str) else value
+        return tuple(texts)
+
+
+def _names(kind: str) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(Manners) if item.metadata.get("phrase") == kind)
+
+
+PHRASES = _names("text")
+"""Fields of Manners that hold one phrase each, besides the welcome."""
+
+PHRASE_LISTS = _names("list")
+"""Fields of Manners that hold several phrases, said in turn."""

@@ -12,7 +12,7 @@ SLOW_MS = {
     "llm": 1500,
     "instructions": 1000,
 }
-"""From here on callers wonder whether anybody is there (ms)."""
+"""Latencies from which callers wonder whether anybody is there (ms)."""
 
 _SLOW = "Run this again; if it stays: a nearer region, a quicker model, a better network."
 
@@ -21,10 +21,12 @@ _SLOW = "Run this again; if it stays: a nearer region, a quicker model, a better
 class Check:
     """What was looked at, and what was found.
 
-    state: "failed": calls would not go as they are set up; a "warning": something is done without,
-    or something else takes its place; "skipped": it is not set up, and need not be.
-    advice: what to do; empty where that is nothing.
-    latency_ms: from asking a service to the beginning of its answer, where it was asked.
+    what: the part that was looked at, such as "stt" or "port 6040".
+    state: "failed" if calls would not go as they are set up; "warning" if something is missing
+    that calls can do without, or is replaced by something else; "skipped" if it is not set up.
+    detail: what was found.
+    advice: what to do; empty if there is nothing to do.
+    latency_ms: from asking a service to the beginning of its answer; None if none was asked.
     """
 
     what: str
@@ -35,18 +37,22 @@ class Check:
 
 
 def answered(what: str, detail: str, took_s: float) -> Check:
-    """A service did what it was asked; a warning if callers would find it slow."""
+    """Make a check of a service that did what it was asked; a warning if it is slow for callers.
+
+    took_s: from the request to the beginning of the answer (s).
+    """
     took = round(took_s * 1000)
     slow = took > SLOW_MS.get(what, took)
     return Check(what, "warning" if slow else "ok", detail, _SLOW if slow else "", took)
 
 
-def told(what: str, state: State, sentence: str, parted_by: str, otherwise: str) -> Check:
-    """From a sentence that says what is the matter and then what to do.
+def check_from(what: str, state: State, sentence: str, separator: str, otherwise: str) -> Check:
+    """Make a check of a sentence that says what is wrong and then what to do.
 
-    parted_by: what stands between the two. otherwise: the advice of a sentence that has none.
+    separator: stands between the two parts of the sentence.
+    otherwise: the advice if the sentence has no second part.
     """
-    detail, _, advice = sentence.partition(parted_by)
+    detail, _, advice = sentence.partition(separator)
     if not advice:
         return Check(what, state, detail, otherwise)
     end = "" if advice.endswith(("?", ".")) else "."

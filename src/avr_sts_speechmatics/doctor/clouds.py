@@ -1,31 +1,26 @@
-"""Hearing, voices and models: each does the smallest piece of real work for the product's client.
+"""STT, voices and models: each does the smallest piece of real work for the product's client.
 
 The recogniser hears half a second of silence, a voice or a model says a word. A failure is a
 ServiceError; `advice_for` says what to do about it.
 """
 
-import asyncio
 import re
 import time
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from avr_sts_speechmatics.agents.agent import Agent, Engine
+from avr_sts_speechmatics.agents.agent import Engine
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.audio.pcm import RATE, silence
 from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.doctor.check import Check, answered
 from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
-from avr_sts_speechmatics.services.stt.speechmatics import SpeechmaticsStt
-from avr_sts_speechmatics.services.stt.speechmatics_session import ServerMessage, Session
+from avr_sts_speechmatics.services.stt.protocol import Recogniser
 from avr_sts_speechmatics.services.tts.openai import BASE_URL, OpenAiTts
 from avr_sts_speechmatics.services.tts.protocol import Tts
-from avr_sts_speechmatics.settings import LANGUAGES_SPOKEN, Settings
+from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
+from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.voices import Voices, primary
-
-HEARING_S = 12.0
-"""Longest wait for the recogniser to take audio: twice its client's own patience (s)."""
 
 # What to do when a service fails: the first pattern found in its error decides.
 _NETWORK = "Check the network, its firewall and, where it is set, "
@@ -74,7 +69,6 @@ _ADVICE = {
         (r"^no answer", _NETWORK + "OPENAI_BASE_URL (a model may still be loading)."),
     ),
 }
-_RATE = "Nothing to do: 8000 Hz is refused, so audio is sent at 16000 Hz."
 _SCRIPT = "For a model set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
 _FOREIGN = (
     "Set VOICE_FALLBACK=openai, or give the agent a voice that speaks its language: "
@@ -90,61 +84,14 @@ def advice_for(what: str, failure: str) -> str:
     return "Correct the host name in this address." if "idna" in failure else LATER
 
 
-# --- hearing --------------------------------------------------------------------------------------
+# --- STT ------------------------------------------------------------------------------------------
 
 
-class _Trial:
-    """Sends half a second of silence as soon as it may. Implements `agent_stt_session.Owner`."""
-
-    def __init__(self) -> None:
-        self.listening = asyncio.Event()
-
-    def started(self, session: Session) -> float:
-        session.send(silence(0.5))
-        self.listening.set()
-        return 0.0
-
-    def heard(self, message: ServerMessage, base: float) -> None:
-        """Silence has no words."""
-
-    def resume_sending(self) -> None:
-        """There is nothing more to send."""
-
-
-async def _acknowledged(trial: _Trial, session: Session) -> None:
-    await trial.listening.wait()
-    while session.acknowledged < session.frames:  # noqa: ASYNC110 - counted, not announced
-        await asyncio.sleep(0.02)
-
-
-async def stt(chosen: Settings, agent: Agent, url: str, rate: int = RATE) -> Check:
-    """Whether silence is taken in the language and with the vocabulary of this agent."""
-    model, key = chosen.speechmatics_model, chosen.speechmatics_api_key
-    recogniser = SpeechmaticsStt(
-        url, key, language=agent.language, model=model, vocab=agent.vocabulary
-    )
-    recogniser.rate = rate
-    begun = time.monotonic()
-    trial = _Trial()
-    session = recogniser.session(trial)
-    running = asyncio.create_task(session.run())
-    acknowledged = asyncio.create_task(_acknowledged(trial, session))
-    try:
-        await asyncio.wait(
-            (running, acknowledged), timeout=HEARING_S, return_when=asyncio.FIRST_COMPLETED
-        )
-        if session.refused_rate and rate == RATE:
-            check = await stt(chosen, agent, url, 2 * RATE)
-            return replace(check, advice=check.advice or _RATE)
-        if running.done():
-            await running
-    finally:
-        for task in (running, acknowledged):
-            task.cancel()
-        await asyncio.wait((running, acknowledged))
-    if session.started_at is None or acknowledged.cancelled():
-        return Check("stt", "failed", "audio is not acknowledged", LATER)
-    return answered("stt", f"{model} listens", session.started_at - begun)
+async def stt(recogniser: Recogniser) -> Check:
+    """Whether a recogniser takes audio. Raises ServiceError."""
+    tried = await recogniser.try_out()
+    check = answered("stt", f"{tried.what} listens", tried.took_s)
+    return replace(check, advice=check.advice or tried.advice)
 
 
 # --- voices ---------------------------------------------------------------------------------------

@@ -17,11 +17,11 @@ import msgspec
 
 from avr_sts_speechmatics import assembly, server
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.doctor.check import Check, told
+from avr_sts_speechmatics.doctor.check import Check, check_from
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.pbx.departures import HANG_UP, TRANSFER
-from avr_sts_speechmatics.settings import AUDIOSOCKET_PORT, HTTP_PORT, Settings
+from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.tools.mcp_config import McpServer, offered_name
+from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.toolbox import Toolbox
 
 TOOLS_S = 5.5
@@ -38,15 +38,15 @@ _NO_START = "Correct it: the service does not start with it."
 def agents(chosen: Settings) -> tuple[Agents, list[Check]]:
     """The agents, and what is to be said of them; where they are wrong, the settings' own."""
     try:
-        loaded = Agents.load(chosen, assembly.manners_of)
+        loaded = Agents.load(chosen)
     except SettingsError as error:
         plain = replace(chosen, agents_dir=None, speechmatics_file_instructions=None)
         failed = Check("agents", "failed", str(error), _NO_START)
-        return Agents.load(plain, assembly.manners_of), [failed]
+        return Agents.load(plain), [failed]
     names = ", ".join(agent.name for agent in loaded.all)
     found = [Check("agents", "ok", f"{names}; instructions, if not their own: {_source(chosen)}")]
     for warning in loaded.warnings:
-        found.append(told("agents", "warning", warning, "; ", "Take one of them out."))
+        found.append(check_from("agents", "warning", warning, "; ", "Take one of them out."))
     return loaded, found
 
 
@@ -93,8 +93,8 @@ def _tools_of(chosen: Settings, toolbox: Toolbox, loaded: Agents) -> Iterator[Ch
         yield _own_tools(chosen.tools_dir, sorted(there - theirs))
     for key, mcp_server in servers.items():
         yield _mcp_server(key, _allowed(key, mcp_server), there)
-    for sentence in loaded.strange_tools(toolbox.names() | {HANG_UP, TRANSFER}):
-        yield told("tools", "warning", sentence, "; ", "Correct it.")
+    for sentence in loaded.strange_tools(toolbox.names() | set(RESERVED)):
+        yield check_from("tools", "warning", sentence, "; ", "Correct it.")
 
 
 def _allowed(key: str, mcp_server: McpServer) -> list[str]:
@@ -131,7 +131,7 @@ def _mcp_server(key: str, allowed: list[str], there: set[str]) -> Check:
 
 def noise(chosen: Settings, path: Path) -> Check:
     try:
-        assembly.background_of(chosen)
+        assembly.ambience_of(chosen)
     except SettingsError as error:
         return Check("noise", "failed", str(error), _NO_START)
     return Check("noise", "ok", f"{path} can be played")
@@ -173,8 +173,8 @@ def listeners(chosen: Settings) -> list[Listener]:
         if port != chosen.port:
             wanted.append(Listener("EXTRA_PORTS", port, False, extra))
     for setting, given, usual in (
-        ("AUDIOSOCKET_PORT", chosen.audiosocket_port, AUDIOSOCKET_PORT),
-        ("HTTP_PORT", chosen.http_port, HTTP_PORT),
+        ("AUDIOSOCKET_PORT", chosen.audiosocket_port, DEFAULTS.audiosocket_port),
+        ("HTTP_PORT", chosen.http_port, DEFAULTS.http_port),
     ):
         advice = f"Set {setting} to another one (and in the dialplan) or to 0 for none, {or_else}"
         if given is not None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from avr_sts_speechmatics.agents.instructions import InstructionsService, NotInstructed
-from avr_sts_speechmatics.doctor.check import Check, answered, told
+from avr_sts_speechmatics.doctor.check import Check, answered, check_from
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.pbx.protocol import Pbx, PbxError
 from avr_sts_speechmatics.settings import Settings
@@ -33,7 +33,7 @@ async def pbx(chosen: Settings, there: Pbx | None) -> list[Check]:
     try:
         said = await there.check()
     except PbxError as error:
-        return [*found, told("pbx", "failed", str(error), ": ", "See Asterisk's log.")]
+        return [*found, check_from("pbx", "failed", str(error), ": ", "See Asterisk's log.")]
     finally:
         await there.close()
     return [*found, answered("pbx", said, time.monotonic() - begun)]

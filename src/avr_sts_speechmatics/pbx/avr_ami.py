@@ -83,7 +83,7 @@ class AvrAmi:
         """Nothing to close: no connection outlives its deed."""
 
     async def _do(self, done: str, path: str, body: dict[str, str | int]) -> None:
-        """Ask for a deed. done: "hung up" or "transferred". Raises ExchangeError."""
+        """Ask for a deed. done: "hung up" or "transferred". Raises PbxError."""
         try:
             status, reply = await self._post(path, body)
         except _UNREACHED as error:

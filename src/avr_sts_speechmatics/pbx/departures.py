@@ -12,15 +12,12 @@ from typing import Any
 
 import msgspec
 
-from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
+from avr_sts_speechmatics.conversation import HANG_UP, TRANSFER, ToolCall, ToolSpec
 from avr_sts_speechmatics.dialogue.events import ToolRequest
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx import dial_patterns
 from avr_sts_speechmatics.pbx.dial_patterns import Pattern
 from avr_sts_speechmatics.pbx.protocol import Pbx, PbxError
-
-HANG_UP = "avr_hangup"
-TRANSFER = "avr_transfer"
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +25,7 @@ _log = logging.getLogger(__name__)
 class Departures:
     """For all calls of the process.
 
-    exchange: None where there is none; then only lines that can hang up themselves do.
+    pbx: None where there is none; then only lines that can hang up themselves do.
     allow: where a call may be sent. context, priority: of the dialplan, for every transfer.
     """
 
@@ -102,7 +99,7 @@ class Departures:
         return ToolRequest(call, refused=refused)
 
     async def run(self, call: ToolCall, caller: Caller, line: Line) -> str:
-        """Hang up or transfer. Returns what to tell the model; raises ExchangeError with it."""
+        """Hang up or transfer. Returns what to tell the model; raises PbxError with it."""
         if call.name == TRANSFER:
             await self.transfer(_extension(call.arguments) or "", caller, line)
             return "The call has been transferred."
@@ -110,14 +107,14 @@ class Departures:
         return "The call has been ended."
 
     async def hang_up(self, caller: Caller, line: Line) -> None:
-        """End the phone call, if there is a way. Raises ExchangeError."""
+        """End the phone call, if there is a way. Raises PbxError."""
         if line.can_hang_up or line.rehearsed:
             line.hang_up()
         elif self._pbx is not None:
             await self._pbx.hang_up(caller)
 
     async def transfer(self, extension: str, caller: Caller, line: Line) -> None:
-        """Send the call to an extension. Raises ExchangeError."""
+        """Send the call to an extension. Raises PbxError."""
         if line.rehearsed:
             line.hang_up()
             return

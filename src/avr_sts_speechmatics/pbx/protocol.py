@@ -22,20 +22,20 @@ class Pbx(Protocol):
     """Hangs up and transfers. Every method ends within a few seconds, well or not."""
 
     async def hang_up(self, caller: Caller) -> None:
-        """End the caller's phone call. Raises ExchangeError."""
+        """End the caller's phone call. Raises PbxError."""
 
     async def transfer(self, caller: Caller, extension: str, context: str, priority: int) -> None:
-        """Send the caller's call to an extension of the dialplan. Raises ExchangeError."""
+        """Send the caller's call to an extension of the dialplan. Raises PbxError."""
 
     async def check(self) -> str:
-        """For the operator: say what is there. Raises ExchangeError saying what to do."""
+        """For the operator: say what is there. Raises PbxError saying what to do."""
 
     async def close(self) -> None: ...
 
 
 def check_destination(extension: str, context: str, priority: int) -> None:
     """Refuse what can be no place in a dialplan, and so whatever could pass for more than one line
-    or argument further on. Raises ExchangeError."""
+    or argument further on. Raises PbxError."""
     if not is_extension(extension):
         raise PbxError(
             "the call was not transferred: that is no extension; give its digits alone, as 700"

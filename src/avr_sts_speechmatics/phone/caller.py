@@ -5,7 +5,7 @@ deadlines, speech or silence: a phone line is never without frames, so each wait
 a stretch of silence that is being sent. What arrives meanwhile goes to the tape at once.
 
 `hold` is a patient caller: it never talks over the agent, and presses keys only at the end.
-The steps it is made of are there for callers with another plan, see `performance`.
+The steps it is made of are there for callers with another plan, see `script_run`.
 """
 
 import asyncio

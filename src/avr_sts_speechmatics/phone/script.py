@@ -1,6 +1,6 @@
 """A caller's script: its steps, and whether what the agent said is what was expected.
 
-How a script is written stands in `script_yaml`; `performance` makes a call of it.
+`script_file` says how a script is written; `script_run` plays a script on a call.
 """
 
 import re

@@ -30,7 +30,7 @@ of an answer that this line interrupted. A tool has run when it has ended; `no_t
 answer has. Both are known only of a service that tells its tools, as this one does. When the steps
 are done the caller hangs up; `ended: caller` hangs up too, and asks that nobody has done it before.
 
-Nothing is done here: `performance` makes a call of it.
+This module only reads scripts; `script_run` plays a script on a call.
 """
 
 import re

@@ -120,7 +120,8 @@ def tone(text: str, *, seconds_per_character: float = 0.05, hertz: float = 440) 
     """What ToneVoice says: a tone as long as the text, s16le at 16 kHz."""
     samples = round(len(text) * seconds_per_character * RATE)
     step = 2 * math.pi * hertz / RATE
-    return np.rint(8000 * np.sin(step * np.arange(samples))).astype("<i2").tobytes()
+    wave = np.rint(8000 * np.sin(step * np.arange(samples)))
+    return bytes(wave.astype("<i2").tobytes())
 
 
 class ToneTts:

@@ -1,27 +1,26 @@
-"""The operator's settings."""
+"""The operator's settings: declared by topic, loaded from the environment, shown as tables.
 
+    chosen = settings.load()
+    chosen.port, chosen.manners.no_input_s
+
+A new setting is one declaration in the file of its topic; `declaration` says how.
+"""
+
+from avr_sts_speechmatics.settings.loading import load, unknown_variables
 from avr_sts_speechmatics.settings.settings import (
-    AUDIOSOCKET_PORT,
-    DEFAULT_INSTRUCTIONS,
-    HTTP_PORT,
-    LANGUAGES_SPOKEN,
-    MASKED_FROM,
+    DECLARATIONS,
+    DEFAULTS,
+    TOPICS,
     Settings,
-    load,
-    strangers,
-    table,
-    with_agent_path,
 )
+from avr_sts_speechmatics.settings.table import table
 
 __all__ = [
-    "AUDIOSOCKET_PORT",
-    "DEFAULT_INSTRUCTIONS",
-    "HTTP_PORT",
-    "LANGUAGES_SPOKEN",
-    "MASKED_FROM",
+    "DECLARATIONS",
+    "DEFAULTS",
+    "TOPICS",
     "Settings",
     "load",
-    "strangers",
     "table",
-    "with_agent_path",
+    "unknown_variables",
 ]

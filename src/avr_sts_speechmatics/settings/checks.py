@@ -1,6 +1,7 @@
-"""Checks of settings: from the text an operator wrote to the value the service uses.
+"""Checks: from the text that an operator wrote to the value that the service uses.
 
-Each takes the text and gives the value, or raises InvalidValue with what is allowed.
+Each check takes the text of a setting and returns the value, or raises InvalidValue with what is
+allowed. The checks of a key of an agent file are the checks of the setting with the same meaning.
 """
 
 from collections.abc import Callable
@@ -17,16 +18,23 @@ from avr_sts_speechmatics.values import Secret, VocabEntry
 
 
 def text(value: str) -> str:
+    """Any text, unchanged."""
     return value
 
 
 def secret(value: str) -> Secret:
+    """A key or password: printable ASCII without spaces."""
     if not value.isascii() or any(c.isspace() or not c.isprintable() for c in value):
         raise InvalidValue("a key is plain letters, without spaces or line breaks; copy it again")
     return Secret(value)
 
 
 def number(low: float, high: float, unit: str = "") -> Callable[[str], float]:
+    """A number from low to high.
+
+    unit: in the plural, for the error.
+    """
+
     def parse(value: str) -> float:
         try:
             number = float(value)
@@ -40,6 +48,11 @@ def number(low: float, high: float, unit: str = "") -> Callable[[str], float]:
 
 
 def whole(low: int, high: int, unit: str = "") -> Callable[[str], int]:
+    """A whole number from low to high.
+
+    unit: in the plural, for the error.
+    """
+
     def parse(value: str) -> int:
         try:
             number = int(value)
@@ -53,6 +66,7 @@ def whole(low: int, high: int, unit: str = "") -> Callable[[str], int]:
 
 
 def port(value: str) -> int:
+    """A port, 1 to 65535."""
     try:
         return whole(1, 65535)(value)
     except InvalidValue:
@@ -60,6 +74,7 @@ def port(value: str) -> int:
 
 
 def ports(value: str) -> tuple[int, ...]:
+    """Ports separated by commas, each only once; an empty text is no port."""
     try:
         return tuple(dict.fromkeys(port(part.strip()) for part in value.split(",") if part.strip()))
     except InvalidValue:
@@ -69,6 +84,8 @@ def ports(value: str) -> tuple[int, ...]:
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:
+    """One of the words, in any case; the value is in lower case."""
+
     def parse(value: str) -> str:
         if value.lower() not in allowed:
             raise InvalidValue(f"give one of {', '.join(allowed)}")
@@ -78,6 +95,7 @@ def one_of(*allowed: str) -> Callable[[str], str]:
 
 
 def yes_or_no(value: str) -> bool:
+    """A truth value: true, yes, 1, or false, no, 0."""
     try:
         return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
             value.lower()
@@ -87,14 +105,18 @@ def yes_or_no(value: str) -> bool:
 
 
 def phrases(value: str) -> tuple[str, ...]:
-    """Phrases in lower case, without punctuation, as they are compared with what is heard."""
+    """Phrases separated by commas; the value is in lower case without punctuation.
+
+    In this form the phrases are compared with the words that the STT recognised.
+    """
     kept = ("".join(c if c.isalnum() or c == " " else "" for c in p) for p in value.split(","))
     return tuple(" ".join(phrase.lower().split()) for phrase in kept if phrase.strip())
 
 
 def host(value: str) -> str:
+    """A host name or an IP address, without a port."""
     try:
-        value.encode("idna")  # as resolvers do: no empty label, none too long
+        value.encode("idna")  # as resolvers do: rejects an empty and a too long label
     except UnicodeError:
         raise InvalidValue("give a host name or an address") from None
     if not value or any(c.isspace() or not c.isprintable() or c == "/" for c in value):
@@ -108,7 +130,10 @@ def host(value: str) -> str:
 
 
 def url(*schemes: str) -> Callable[[str], str]:
-    """A whole address, taken to the letter: a slash at its end may matter to its server."""
+    """An address without user name and password.
+
+    The value is the text itself: a slash at the end may have a meaning for the server.
+    """
 
     def parse(value: str) -> str:
         try:
@@ -131,7 +156,7 @@ def url(*schemes: str) -> Callable[[str], str]:
 
 
 def base_url(*schemes: str) -> Callable[[str], str]:
-    """An address that a path is added to: without a slash at its end."""
+    """An address to which paths are appended; the value has no slash at the end."""
     whole = url(*schemes)
 
     def parse(value: str) -> str:
@@ -141,28 +166,32 @@ def base_url(*schemes: str) -> Callable[[str], str]:
 
 
 def language(value: str) -> str:
+    """A language code: letters, `_` and `-`, at most 15 characters."""
     if not value.replace("_", "").replace("-", "").isalpha() or len(value) > 15:
         raise InvalidValue("give a language code such as en, de or es")
     return value
 
 
 def name(value: str) -> str:
+    """A name that a service chose, for example of a model; at most 200 characters."""
     if not all(c.isalnum() or c in "-_.:/" for c in value) or len(value) > 200:
         raise InvalidValue("give a plain name: letters, digits, and - _ . : /")
     return value
 
 
 def voice(value: str) -> str:
+    """The name of a Speechmatics voice: safe in the path of an address, at most 60 characters."""
     if not all(c.isalnum() or c in "-_" for c in value) or len(value) > 60:
         raise InvalidValue("give a voice's name, such as sarah, theo, megan or jack")
     return value
 
 
 def file(value: str) -> Path:
+    """The path of an existing file; `~` stands for the home directory."""
     try:
         path = Path(value).expanduser()
         there = path.is_file()
-    except (OSError, RuntimeError):  # too long, not to be looked at; a home that is nobody's
+    except (OSError, RuntimeError):  # too long, or not permitted; the home of an unknown user
         there = False
     if not there:
         raise InvalidValue("there is no such file; give the path of a readable file")
@@ -170,6 +199,7 @@ def file(value: str) -> Path:
 
 
 def directory(value: str) -> Path:
+    """The path of an existing directory; `~` stands for the home directory."""
     try:
         path = Path(value).expanduser()
         there = path.is_dir()
@@ -200,12 +230,14 @@ def on_failure(value: str) -> str:
 
 
 def context(value: str) -> str:
+    """A context of the dialplan."""
     if not dial_patterns.is_context(value):
         raise InvalidValue("give a dialplan context: letters, digits, and - _ .")
     return value
 
 
 def patterns(value: str) -> tuple[dial_patterns.Pattern, ...]:
+    """Extensions and dialplan patterns, separated by commas."""
     try:
         return dial_patterns.parse(value)
     except ValueError as error:
@@ -213,6 +245,7 @@ def patterns(value: str) -> tuple[dial_patterns.Pattern, ...]:
 
 
 def mcp_servers(value: str) -> McpServers:
+    """MCP servers: JSON, or the path of a JSON or YAML file."""
     try:
         return parse_mcp_servers(value)
     except ValueError as error:
@@ -220,7 +253,7 @@ def mcp_servers(value: str) -> McpServers:
 
 
 def vocab(value: str) -> tuple[VocabEntry, ...]:
-    """A comma-separated list of words, or the service's own JSON list with `sounds_like`."""
+    """Words separated by commas, or Speechmatics' JSON list with `sounds_like`."""
     if not value.lstrip().startswith("["):
         return tuple(VocabEntry(word.strip()) for word in value.split(",") if word.strip())
     try:

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE
 from avr_sts_speechmatics.audio.playout import AgentAudio, Utterance
@@ -23,7 +24,6 @@ from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.read_aloud import spoken
 from avr_sts_speechmatics.speech.sentences import Sentences
-from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
 
 AHEAD = 2
 """Sentences of a reply that may be under way at once: the one being heard, and the next."""
@@ -36,10 +36,31 @@ wait to be heard, it is done in pieces of PIECE_BYTES; until then all is passed 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class TextStarted:
+    """The first text of a reply came, from the model or from a fixed text.
+
+    reply: number of the reply.
+    """
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseReady:
+    """A clause or sentence of a reply goes to the voice. Fillers are not reported.
+
+    reply: number of the reply.
+    """
+
+    reply: int
+
+
 class Speaker:
     """The mouth of one call.
 
     tell: takes the events of replies (SentenceReady, VoiceStarted, ReplyEnded, ReplyFailed).
+    report: takes what is measured and decides nothing (TextStarted, ClauseReady).
     """
 
     def __init__(
@@ -48,27 +69,26 @@ class Speaker:
         phrases: KeptPhrases,
         playout: AgentAudio,
         tell: Callable[[ev.Event], None],
+        report: Callable[[TextStarted | ClauseReady], None],
     ) -> None:
         self._voice = voice
         self._phrases = phrases
         self._playout = playout
         self._tell = tell
+        self._report = report
         self._utterances = 0
         self._under_way: dict[int, _Reply] = {}  # by utterance
         self._replies: dict[int, _Reply] = {}
 
-    async def speak(
-        self, number: int, text: AsyncGenerator[str | None, None], times: TurnTimes | None = None
-    ) -> None:
+    async def speak(self, number: int, text: AsyncGenerator[str | None, None]) -> None:
         """Speak a reply to its end, or until cancelled; then tell how it ended.
 
         text: in pieces cut anywhere; None: what came so far is a whole, more may come much later.
-        times: is told when what came first.
 
         Cancelling stops the thinking and the fetching at once. What waits in the playout is the
         canceller's to flush.
         """
-        reply = self._replies[number] = _Reply(number, times)
+        reply = self._replies[number] = _Reply(number)
         try:
             async with asyncio.TaskGroup() as fetching:
                 try:
@@ -111,8 +131,9 @@ class Speaker:
     ) -> None:
         sentences = Sentences()
         async for delta in text:
-            if reply.times is not None:
-                reply.times.token()
+            if not reply.has_text:
+                reply.has_text = True
+                self._report(TextStarted(reply.number))
             if delta is None:
                 pieces, sentences = sentences.end(), Sentences()
             else:
@@ -131,8 +152,7 @@ class Speaker:
         if reply.failed:
             return
         utterance = self._open(reply, sentence)
-        if reply.times is not None:
-            reply.times.clause()
+        self._report(ClauseReady(reply.number))
         kept = self._phrases.get(sentence)
         if kept is not None:
             self._write(reply, utterance, kept)
@@ -178,8 +198,6 @@ class Speaker:
             return
         if not utterance.written_bytes:
             reply.started = True
-            if reply.times is not None:
-                reply.times.audio()
             self._tell(ev.VoiceStarted(reply.number))
         self._playout.write(utterance, pcm)
 
@@ -187,11 +205,13 @@ class Speaker:
 class _Reply:
     """What is known of a reply under way."""
 
-    __slots__ = ("_heard", "failed", "fillers", "number", "room", "started", "times", "utterances")
+    __slots__ = (
+        *("_heard", "failed", "fillers", "has_text", "number", "room", "started", "utterances"),
+    )
 
-    def __init__(self, number: int, times: TurnTimes | None) -> None:
+    def __init__(self, number: int) -> None:
         self.number = number
-        self.times = times
+        self.has_text = False
         self.started = False
         self.failed = False
         self.utterances: set[int] = set()

@@ -12,8 +12,8 @@ from avr_sts_speechmatics.agents.agent import Agent, Voicing
 from avr_sts_speechmatics.services.tts.fallback import FallbackTts
 from avr_sts_speechmatics.services.tts.openai import BASE_URL, OpenAiTts
 from avr_sts_speechmatics.services.tts.protocol import Tts
-from avr_sts_speechmatics.services.tts.speechmatics import SpeechmaticsTts
-from avr_sts_speechmatics.settings import LANGUAGES_SPOKEN, Settings
+from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN, SpeechmaticsTts
+from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.values import Secret
 

@@ -1,22 +1,40 @@
-"""Where the time of a turn went: from the caller's last sound to the agent's first.
+"""Turn times: where the time of a turn went, from the caller's last sound to the agent's first.
 
-All moments are monotonic seconds; what has not happened is None. `stopped` is the recogniser's word
-for when the caller stopped speaking, put on our clock by the audio that had come by then.
+The observer follows each answer of the model from the request to the last word, and hands out the
+finished times. It keeps no text longer than the utterance is in the playout.
 """
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from avr_sts_speechmatics.call.observer import (
+    CallerStopped,
+    Observed,
+    ReplyOver,
+    UtteranceHeard,
+)
+from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.history import heard_words
+from avr_sts_speechmatics.speech.speaker import ClauseReady, TextStarted
 
 
 @dataclass(slots=True)
 class TurnTimes:
-    """One answer of the agent and the turn it answers.
+    """One answer of the agent and the turn that it answers.
 
-    asked: the model was; before `confirmed`, if it was asked ahead. stopped: the caller stopped
-    speaking. confirmed: the turn was over. first_token, first_clause, first_audio: of the model, of
-    what could be spoken, of the voice. first_frame: left for the caller.
-    requests: to the model for this turn, those that came to nothing included.
-    words_said: sent to the voice. words_heard: played, as far as the clock knows.
+    All moments are monotonic seconds; None for what has not happened.
+
+    asked: the model was asked; before `confirmed` if it was asked ahead.
+    stopped: the caller stopped speaking, as the recogniser reported it.
+    confirmed: the turn was over.
+    first_token: the model's first text came.
+    first_clause: the first piece of text went to the voice.
+    first_audio: the voice's first audio came.
+    first_frame: the first frame left for the caller.
+    requests: requests to the model for this turn, including those that were dropped.
+    words_said: words that were sent to the voice.
+    words_heard: words that were played, as far as the clock knows.
+    interrupted: whether the caller stopped the answer before its end.
     """
 
     asked: float
@@ -30,22 +48,6 @@ class TurnTimes:
     words_said: int = 0
     words_heard: int = 0
     interrupted: bool = False
-
-    def token(self) -> None:
-        if self.first_token is None:
-            self.first_token = time.monotonic()
-
-    def clause(self) -> None:
-        if self.first_clause is None:
-            self.first_clause = time.monotonic()
-
-    def audio(self) -> None:
-        if self.first_audio is None:
-            self.first_audio = time.monotonic()
-
-    def frame(self, at: float | None) -> None:
-        if self.first_frame is None:
-            self.first_frame = at
 
     def as_dict(self) -> dict[str, int | bool | None]:
         """For a log line: each wait in whole ms, None for what did not happen."""
@@ -62,6 +64,87 @@ class TurnTimes:
             "words_said": self.words_said,
             "words_heard": self.words_heard,
         }
+
+
+class TurnTimesObserver:
+    """Measures every answer of one call. Fixed texts, such as the welcome, are not measured.
+
+    finished: called in order with the times of each answer when the answer is over.
+    """
+
+    def __init__(self, *finished: Callable[[TurnTimes], None]) -> None:
+        self._finished = finished
+        self._turns: dict[int, TurnTimes] = {}  # by reply
+        self._texts: dict[int, tuple[int, str]] = {}  # reply and text, by utterance
+        self._stopped: float | None = None
+        self._dropped_requests = 0  # since the last answer that was wanted
+
+    def command(self, at: float, command: ev.Command) -> None:
+        match command:
+            case ev.StartReply(number, history, tentative):
+                times = TurnTimes(at, requests=0 if history is None else 1)
+                self._turns[number] = times
+                if not tentative:
+                    self._confirm(times, at)
+            case ev.ConfirmReply(number):
+                if (confirmed := self._turns.get(number)) is not None:
+                    self._confirm(confirmed, at)
+            case ev.ContinueReply(number):
+                if (continued := self._turns.get(number)) is not None:
+                    continued.requests += 1
+
+    def event(self, at: float, event: Observed) -> None:
+        match event:
+            case CallerStopped(stopped):
+                self._stopped = stopped
+            case TextStarted(number):
+                times = self._turns.get(number)
+                if times is not None and times.first_token is None:
+                    times.first_token = at
+            case ev.SentenceReady(number, utterance, text):
+                if (times := self._turns.get(number)) is not None:
+                    times.words_said += len(text.split())
+                    self._texts[utterance] = number, text
+            case ClauseReady(number):
+                times = self._turns.get(number)
+                if times is not None and times.first_clause is None:
+                    times.first_clause = at
+            case ev.VoiceStarted(number, filler) if not filler:
+                times = self._turns.get(number)
+                if times is not None and times.first_audio is None:
+                    times.first_audio = at
+            case UtteranceHeard(utterance, first_sent, share):
+                self._utterance_heard(utterance, first_sent, share)
+            case ReplyOver(number, cancelled):
+                self._reply_over(number, cancelled=cancelled)
+
+    def _confirm(self, times: TurnTimes, at: float) -> None:
+        times.confirmed = at
+        times.stopped, self._stopped = self._stopped, None
+        times.requests += self._dropped_requests
+        self._dropped_requests = 0
+
+    def _utterance_heard(self, utterance: int, first_sent: float | None, share: float) -> None:
+        number, text = self._texts.pop(utterance, (0, ""))
+        times = self._turns.get(number)
+        if times is None:
+            return
+        if times.first_frame is None:
+            times.first_frame = first_sent
+        times.words_heard += len(heard_words(text, share).split())
+
+    def _reply_over(self, number: int, *, cancelled: bool) -> None:
+        times = self._turns.pop(number, None)
+        if times is None:
+            return
+        if times.confirmed is None:
+            self._dropped_requests += 1
+            return
+        # A farewell is heard to its end, and its reply cancelled then.
+        heard_out = 0 < times.words_said == times.words_heard
+        times.interrupted = cancelled and not heard_out
+        for finished in self._finished:
+            finished(times)
 
 
 def _ms(begin: float | None, end: float | None) -> int | None:

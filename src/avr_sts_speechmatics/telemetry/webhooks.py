@@ -3,15 +3,16 @@
 `POST WEBHOOK_URL` with `{"uuid", "type", "timestamp", "payload"}`, the secret in a header.
 [AVR protocol, 7]
 
-Each call has a queue of its own: its events arrive in order, and one that must be tried again holds
-up no other call. A fixed number of workers takes the calls in turn, one event each. So a receiver
-that is slow or gone costs bounded memory, bounded connections, and the events; never a caller's
-time. An event may arrive twice: a request that was answered too late may have been taken.
+Each call that has events to deliver has a task: events of a call arrive in order, and an event that
+must be tried again delays no other call. All tasks share a fixed number of connections, and queues
+are bounded. So a receiver that is slow or down costs bounded memory, bounded connections, and the
+events; never a caller's time. An event may arrive twice: a request that was answered too late may
+have been taken.
 
-`call_initiated` is the one event whose reply matters and for which a caller waits. It has
+`call_initiated` is the one event whose reply matters and for which a caller waits. `ask` has
 connections of its own, so that no backlog delays a call's beginning.
 
-What is told when is the call's business, what a reply means that of whoever asked.
+The call decides which events are sent when; the caller of `ask` decides what a reply means.
 """
 
 import asyncio
@@ -19,12 +20,13 @@ import json
 import logging
 import random
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import Context
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -57,6 +59,8 @@ CLOSE_S = 1.0
 TELL_EVERY_S = 10.0
 """Lost events are logged no more often (s)."""
 
+_Ask: TypeAlias = asyncio.Task[Mapping[str, Any] | None]
+
 _ENDING = "the service is ending"
 _BACK_OFF_S = 0.25
 _BACK_OFF_MAX_S = 8.0
@@ -80,13 +84,13 @@ class Webhooks:
         self._receiver = WebhookReceiver(url, secret, timeout_s)
         self._timeout_s = timeout_s
         self._retries = retries
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, deque[bytes]] = {}
         self._queued = 0
-        self._ready: deque[_Call] = deque()
-        self._workers: set[asyncio.Task[None]] = set()
-        self._asks: set[asyncio.Task[Mapping[str, Any] | None]] = set()
-        self._asking = asyncio.Semaphore(CONNECTIONS)
-        self._closing = False
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._connections = asyncio.Semaphore(CONNECTIONS)
+        self._asks: defaultdict[str, set[_Ask]] = defaultdict(set)
+        self._connections_of_asks = asyncio.Semaphore(CONNECTIONS)
+        self._closing = asyncio.Event()
         self._untold = 0
         self._why = ""
         self._tell_at = 0.0
@@ -96,18 +100,21 @@ class Webhooks:
 
         Returns at once and never raises; an event that finds no place is lost.
         """
-        call = self._calls.get(uuid)
-        waiting = len(call.events) if call is not None else 0
+        events = self._calls.get(uuid)
+        waiting = len(events) if events is not None else 0
         # A receiver that never hears of a call's end keeps it for ever: there is always place.
         full = waiting >= QUEUED_PER_CALL and event != "call_ended"
-        if self._closing or full or self._queued >= QUEUED_MAX:
-            self._lose(_ENDING if self._closing else "too many are waiting")
+        if self._closing.is_set() or full or self._queued >= QUEUED_MAX:
+            self._lose(_ENDING if self._closing.is_set() else "too many are waiting")
             return
-        if call is None:
-            call = self._calls[uuid] = _Call(uuid)
-        call.events.append(_Event(_envelope(uuid, event, payload)))
+        if events is None:
+            events = self._calls[uuid] = deque()
+            # Without the context of the call: log lines about the receiver belong to all calls.
+            delivery = asyncio.create_task(self._deliver(uuid, events), context=Context())
+            self._deliveries.add(delivery)
+            delivery.add_done_callback(self._deliveries.discard)
+        events.append(_envelope(uuid, event, payload))
         self._queued += 1
-        self._go_on(call)
 
     async def ask(self, uuid: str, payload: Mapping[str, object]) -> Mapping[str, Any] | None:
         """Deliver `call_initiated` and wait for the reply; later events of the call wait too.
@@ -116,125 +123,79 @@ class Webhooks:
         timeout x (retries + 1), nor than ASK_S; never raises. Cancelling is safe: the event is
         delivered all the same.
         """
-        if self._closing:
+        if self._closing.is_set():
             self._lose(_ENDING)
             return None
-        call = self._calls.setdefault(uuid, _Call(uuid))
-        call.held += 1
         body = _envelope(uuid, "call_initiated", payload)
         task = asyncio.create_task(self._ask(body), context=Context())
-        self._asks.add(task)
-
-        def asked(task: asyncio.Task[Mapping[str, Any] | None]) -> None:
-            self._asks.discard(task)
-            if task.cancelled():
-                self._lose(_ENDING)
-            call.held -= 1
-            self._go_on(call)
-
-        task.add_done_callback(asked)
+        self._asks[uuid].add(task)
+        task.add_done_callback(partial(self._asked, uuid))
         await asyncio.wait((task,))
         return None if task.cancelled() else task.result()
 
     async def close(self) -> None:
-        """Take no more events, give those that wait one more try for CLOSE_S, drop the rest."""
-        self._closing = True
-        if self._asks:
-            for asking in self._asks:
-                asking.cancel()
-            await asyncio.wait(self._asks)
-        for call in self._calls.values():
-            if call.again is not None:
-                call.again.cancel()
-                self._make_ready(call)
-        if self._workers:
-            await asyncio.wait(self._workers, timeout=CLOSE_S)
-        if self._workers:
-            for worker in self._workers:
-                worker.cancel()
-            await asyncio.wait(self._workers)
+        """Take no more events, try each waiting event once more for CLOSE_S, drop the rest."""
+        self._closing.set()
+        if asks := set[_Ask]().union(*self._asks.values()):
+            for ask in asks:
+                ask.cancel()
+            await asyncio.wait(asks)
+        if self._deliveries:
+            await asyncio.wait(self._deliveries, timeout=CLOSE_S)
+        if self._deliveries:
+            for delivery in self._deliveries:
+                delivery.cancel()
+            await asyncio.wait(self._deliveries)
         if self._queued:
             self._lose(_ENDING, self._queued)
         if self._untold:
             self._tell()
         await self._receiver.close()
 
-    # --- whose turn it is ----------------------------------------------------------------------
-
-    def _go_on(self, call: "_Call") -> None:
-        """See to the next event of a call, unless somebody has the call in hand."""
-        if self._take(call):
-            self._make_ready(call)
-
-    def _take(self, call: "_Call") -> bool:
-        """Take a call in hand if its next event may be delivered; forget it if there is none."""
-        if call.held:
-            return False
-        if not call.events:
-            self._calls.pop(call.uuid, None)
-            return False
-        call.held += 1
-        return True
-
-    def _make_ready(self, call: "_Call") -> None:
-        call.again = None
-        self._ready.append(call)
-        if len(self._workers) < CONNECTIONS:
-            # Not in the context of the call that happened to need it: its log lines are of all.
-            worker = asyncio.create_task(self._work(), context=Context())
-            self._workers.add(worker)
-
-    async def _work(self) -> None:
-        """Deliver events while there are calls that have some."""
-        try:
-            while self._ready:
-                call = self._ready.popleft()
-                if not await self._deliver(call):
-                    continue
-                call.events.popleft()
-                self._queued -= 1
-                call.held -= 1
-                if self._take(call):
-                    self._ready.append(call)
-        finally:
-            # At once: whoever looks for a worker next must not count this one.
-            self._workers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
-
-    async def _deliver(self, call: "_Call") -> bool:
-        """Send a call's next event; False if it is to be tried again later."""
-        event = call.events[0]
-        event.tries += 1
-        try:
-            await self._receiver.post(event.body)
-        except Undelivered as failure:
-            if self._may_try_again(failure, event.tries) and not self._closing:
-                call.again = asyncio.get_running_loop().call_later(
-                    _back_off(event.tries), self._make_ready, call, context=Context()
-                )
-                return False
-            self._lose(str(failure))
-        return True
+    async def _deliver(self, uuid: str, events: deque[bytes]) -> None:
+        """Deliver a call's events in order, until none waits."""
+        while events:
+            while asks := self._asks.get(uuid):
+                await asyncio.wait(asks)
+            await self._post(events[0], self._connections)
+            events.popleft()
+            self._queued -= 1
+        del self._calls[uuid]
 
     async def _ask(self, body: bytes) -> Mapping[str, Any] | None:
         longest = min(ASK_S, self._timeout_s * (self._retries + 1))
-        tries = 0
         try:
-            async with asyncio.timeout(longest), self._asking:
-                while True:
-                    tries += 1
-                    try:
-                        return _object(await self._receiver.post(body, wants_reply=True))
-                    except Undelivered as failure:
-                        if not self._may_try_again(failure, tries):
-                            self._lose(str(failure))
-                            return None
-                    await asyncio.sleep(_back_off(tries))
+            async with asyncio.timeout(longest):
+                reply = await self._post(body, self._connections_of_asks, wants_reply=True)
         except TimeoutError:
             self._lose(f"no answer within {longest:g} s")
             return None
+        return _object(reply)
 
-    def _may_try_again(self, failure: Undelivered, tries: int) -> bool:
-        return failure.again and tries <= self._retries
+    def _asked(self, uuid: str, ask: _Ask) -> None:
+        self._asks[uuid].remove(ask)
+        if not self._asks[uuid]:
+            del self._asks[uuid]
+        if ask.cancelled():
+            self._lose(_ENDING)
+
+    async def _post(
+        self, body: bytes, connections: asyncio.Semaphore, *, wants_reply: bool = False
+    ) -> bytes:
+        """Send an event, several times if need be; returns the reply, empty for a lost event."""
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                async with connections:
+                    return await self._receiver.post(body, wants_reply=wants_reply)
+            except Undelivered as failure:
+                if not failure.again or tries > self._retries or self._closing.is_set():
+                    self._lose(str(failure))
+                    return b""
+            with suppress(TimeoutError):  # or `close` gives the event its last try
+                async with asyncio.timeout(_back_off(tries)):
+                    await self._closing.wait()
 
     def _lose(self, why: str, events: int = 1) -> None:
         self.dropped += events
@@ -252,26 +213,6 @@ class Webhooks:
         )
         self._untold = 0
         self._tell_at = time.monotonic() + TELL_EVERY_S
-
-
-@dataclass(slots=True)
-class _Event:
-    body: bytes
-    tries: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class _Call:
-    """The events of one call.
-
-    held: by a worker, or waiting for one, or for a second try; and by each `ask`. While it is held
-    nobody else takes an event of it. again: when it is tried again.
-    """
-
-    uuid: str
-    events: deque[_Event] = field(default_factory=deque)
-    held: int = 0
-    again: asyncio.TimerHandle | None = None
 
 
 def _envelope(uuid: str, event: EventName, payload: Mapping[str, object]) -> bytes:

@@ -5,7 +5,7 @@ types check what the model asks. A parameter is described in the docstring's `Ar
 `Annotated[..., Field(description=...)]`. One of type `CallFacts` is not the model's business: it
 is given the facts of the call.
 
-How functions are found is `own`'s business.
+`python_files` finds the functions.
 """
 
 import inspect
@@ -21,7 +21,7 @@ from pydantic_core import to_json
 
 from avr_sts_speechmatics.conversation import ToolSpec
 from avr_sts_speechmatics.tools import CallFacts
-from avr_sts_speechmatics.tools.toolbox import RESERVED, ToolError
+from avr_sts_speechmatics.tools.protocol import RESERVED, ToolError
 
 TOLD_MAX = 5
 """How many mistakes in its arguments the model is told at once."""
@@ -37,7 +37,7 @@ class NoTool(Exception):
 
 
 class FunctionTool:
-    """Implements `toolbox.Tool`. source: `file:line`. Raises NoTool."""
+    """Implements `protocol.Tool`. source: `file:line`. Raises NoTool."""
 
     def __init__(self, function: Callable[..., Coroutine[Any, Any, object]], source: str) -> None:
         self.source = source

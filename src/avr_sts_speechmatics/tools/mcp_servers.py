@@ -33,7 +33,7 @@ from avr_sts_speechmatics.conversation import ToolSpec
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.tools import CallFacts
 from avr_sts_speechmatics.tools.mcp_config import McpServer, McpServers, offered_name
-from avr_sts_speechmatics.tools.toolbox import ToolError
+from avr_sts_speechmatics.tools.protocol import ToolError
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class _Caller(Protocol):
 
 
 class McpTool:
-    """Implements `toolbox.Tool`. Raises jsonschema.SchemaError for a schema that is none."""
+    """Implements `protocol.Tool`. Raises jsonschema.SchemaError for a schema that is none."""
 
     def __init__(self, server: str, tool: types.Tool, connection: _Caller) -> None:
         self.source = f"MCP server {server}"
@@ -93,7 +93,7 @@ class McpTool:
 
 
 class McpConnection:
-    """One server. Implements `toolbox.ToolServer`. Made in a running loop; close it.
+    """One server. Implements `protocol.ToolServer`. Made in a running loop; close it.
 
     own_output: whether what a program writes to standard error may be seen in ours. It may hold
     what callers said.

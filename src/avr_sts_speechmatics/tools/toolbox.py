@@ -16,22 +16,20 @@ import traceback
 from collections.abc import Collection, Coroutine, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.tools import CallFacts
+from avr_sts_speechmatics.tools.protocol import RESERVED, Tool, ToolError, ToolServer
 
 if TYPE_CHECKING:
     from avr_sts_speechmatics.line import Caller
     from avr_sts_speechmatics.tools.mcp_config import McpServers
 
 _log = logging.getLogger(__name__)
-
-RESERVED = ("avr_hangup", "avr_transfer")
-"""Names of the tools that are the call's own."""
 
 RESULT_MAX = 4000
 """Longest text the model is given (characters): some thousand tokens, a page read to nobody."""
@@ -41,38 +39,6 @@ GRACE_S = 0.3
 
 FIRST_TRY_S = 3.0
 """How long the first try to reach tool servers may hold up a start (s)."""
-
-
-class ToolError(Exception):
-    """A tool was not run, or says itself that it failed. The text is for the model."""
-
-
-class Tool(Protocol):
-    """spec: what the model is told. source: where the tool is from, for people."""
-
-    @property
-    def spec(self) -> ToolSpec: ...
-    @property
-    def source(self) -> str: ...
-
-    async def run(self, arguments: dict[str, object], call: CallFacts) -> str:
-        """Do its work once, if the arguments fit. Raises ToolError; anything else is a failure."""
-
-
-class ToolServer(Protocol):
-    """Tools that come and go with whoever offers them."""
-
-    @property
-    def names(self) -> Collection[str]:
-        """All names its tools may ever have."""
-
-    def tools(self) -> Iterable[Tool]:
-        """Those it offers now."""
-
-    async def tried(self) -> None:
-        """Return when it was reached or the first try failed."""
-
-    async def close(self) -> None: ...
 
 
 class Toolbox:

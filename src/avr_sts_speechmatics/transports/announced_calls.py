@@ -1,11 +1,12 @@
-"""Invitations: calls announced by `POST /call` that have not come yet, and what is known of them.
+"""Invitations: calls announced by `POST /call` that have not arrived yet, with their facts.
 
-AudioSocket brings a uuid and nothing else; who calls, and whom, was told before under the same
-uuid. [AVR protocol, 6] It waits here until the call comes, for a bounded time.
+AudioSocket brings a uuid and nothing else. The dialplan announces the caller's number, the called
+number and other facts before, under the same uuid. [AVR protocol, 6] The facts wait here until the
+call arrives, for a bounded time.
 
-An invitation is good for one call. Where only invited calls are taken the uuid is what lets a call
-in, and it is no secret for long: Asterisk's log shows it, webhooks carry it. A dialplan that dials
-again announces again.
+An invitation is good for one call. Where only invited calls are accepted, the uuid lets a call in,
+and the uuid is no secret for long: Asterisk's log shows it, webhooks carry it. A dialplan that
+dials again announces again.
 """
 
 import json
@@ -14,7 +15,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 
-from avr_sts_speechmatics.transports.avr_websocket import (
+from avr_sts_speechmatics.transports.untrusted_text import (
     FACT_NAME_MAX,
     FACT_VALUE_MAX,
     FACTS_MAX,
@@ -22,10 +23,10 @@ from avr_sts_speechmatics.transports.avr_websocket import (
 )
 
 LIVES_S = 120.0
-"""How long an announced call is waited for (s): a dialplan may let a phone ring in between."""
+"""How long an invitation is kept (s): a dialplan may let a phone ring before it dials us."""
 
 INVITATIONS_MAX = 5000
-"""Calls that may be waited for; one more, and the oldest is forgotten."""
+"""Invitations kept; with one more, the oldest is dropped."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
@@ -33,15 +34,16 @@ _log = logging.getLogger(__name__)
 
 
 class Invitations:
-    """See the module's text. A uuid is the same in capitals.
+    """The calls that are expected. Uuids in capitals and in small letters are equal.
 
-    required: whether only invited calls may come in. now: a clock (s) that never goes back.
+    required: True if only invited calls are accepted.
+    now: a clock that never goes back (s).
     """
 
     def __init__(self, *, required: bool, now: Callable[[], float] = time.monotonic) -> None:
         self._required = required
         self._now = now
-        # The oldest first.
+        # Uuid to the end of its time and its facts, the oldest first.
         self._waiting: dict[str, tuple[float, Mapping[str, str]]] = {}
 
     def __len__(self) -> int:
@@ -49,29 +51,29 @@ class Invitations:
         return len(self._waiting)
 
     def announce(self, uuid: str, facts: Mapping[str, str]) -> None:
-        """Wait for a call; what was announced under its uuid before is replaced."""
+        """Expect a call. An earlier invitation under the same uuid is replaced."""
         self._waiting.pop(uuid.lower(), None)
         self._waiting[uuid.lower()] = (self._now() + LIVES_S, facts)
         self._forget()
 
     def amend(self, uuid: str, facts: Mapping[str, str]) -> None:
-        """Replace the facts of a call that is still waited for; no call is invited by this."""
+        """Replace the facts of a call that is still expected. Invites no call."""
         self._forget()
         if uuid.lower() in self._waiting:
             until, _ = self._waiting[uuid.lower()]
             self._waiting[uuid.lower()] = (until, facts)
 
     def facts_for(self, uuid: str) -> Mapping[str, str] | None:
-        """What is known of a call that has come; None when it must be refused.
+        """Return the facts of a call that has arrived; None if the call must be rejected.
 
-        Its invitation is used up by this: ask once for each call.
+        Uses the invitation up: ask once for each call.
         """
         self._forget()
         _, facts = self._waiting.pop(uuid.lower(), (0.0, None))
         return {} if facts is None and not self._required else facts
 
     def _forget(self) -> None:
-        """Drop those whose time is over, and the oldest of too many."""
+        """Drop expired invitations, and the oldest of too many."""
         now = self._now()
         while self._waiting:
             oldest = next(iter(self._waiting))
@@ -81,15 +83,15 @@ class Invitations:
 
 
 def canonical(uuid: object) -> str | None:
-    """A uuid of 36 characters as Asterisk takes them, in small letters; None if it is none."""
+    """Return a uuid in small letters; None unless Asterisk accepts it (36 characters)."""
     return uuid.lower() if isinstance(uuid, str) and _UUID.fullmatch(uuid) else None
 
 
 def facts_from(payload: Mapping[str, object]) -> dict[str, str]:
-    """Facts of a call from a JSON object, bounded as the query parameters of a connection are.
+    """Read the facts of a call from a JSON object, with the bounds of query parameters.
 
-    Text stays as it is, null says nothing, anything else becomes compact JSON. Of more than
-    FACTS_MAX the first ones are used.
+    Text stays as it is, null is skipped, every other value becomes compact JSON. Of more than
+    FACTS_MAX facts, the first ones are used.
     """
     facts: dict[str, str] = {}
     for given, value in payload.items():

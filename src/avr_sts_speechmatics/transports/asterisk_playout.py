@@ -1,19 +1,19 @@
 """Playout where Asterisk owns the clock: speech is sent ahead, and marks say what was heard.
 
-chan_websocket plays its queue at one frame every 20 ms, and drops it at once when told to. So
-there is nothing to pace here: audio goes out as it comes, AHEAD_S at most beyond what is known to
-be played, far below the 18 s at which Asterisk asks to wait (it is obeyed all the same) and the
-20 s from which it drops silently. Nothing is done for single frames.
+chan_websocket plays its queue at one frame every 20 ms, and drops the queue at once on command. So
+there is nothing to pace here: audio is sent as it arrives, at most AHEAD_S beyond what is known to
+be played. That is far below the 18 s at which Asterisk asks to wait (we wait then all the same) and
+the 20 s from which Asterisk drops silently. Nothing is done for single frames.
 
-What was heard is known by marks, set every MARK_S and at the end of each utterance; Asterisk tells
-when its player gets there, after the last frame before it. Between two marks the clock is asked,
-and never believed beyond the next mark. A mark that does not come, whatever the reason, is taken
-as reached LATE_S after its time: nothing waits for Asterisk for ever.
+Marks tell what was heard. A mark is set every MARK_S and at the end of each utterance; Asterisk
+reports the mark when its player has played the last frame before the mark. Between two marks the
+clock is asked, and never believed beyond the next mark. A mark that is not reported counts as
+reached LATE_S after its time: nothing waits for Asterisk for ever.
 
-Only whole frames are sent, the last one of an utterance filled up with silence. A rest would wait
-at Asterisk behind the mark that follows it, and be played, according to the version, as a short
-frame, even during a pause, or at the start of the next answer. Buffering is switched on all the
-same: then frames of another size than ours would do no harm.
+Only whole frames are sent, the last one of an utterance filled up with silence. Part of a frame
+would wait at Asterisk behind the following mark, and Asterisk would, depending on the version, play
+it as a short frame, during a pause, or at the start of the next answer. Buffering is switched on
+all the same: then frames of another size than ours would do no harm.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ AHEAD_S = 2.0
 """Audio sent beyond what is known to be played (s): more than any network's hiccup."""
 
 MARK_S = 0.2
-"""How often Asterisk is asked to tell how far it is (s of audio)."""
+"""Distance between two marks (s of audio)."""
 
 LATE_S = 1.0
-"""A mark so much later than its time is not waited for any longer (s)."""
+"""Longest wait for a mark beyond its time (s)."""
 
 _FRAME_S = FRAME_MS / 1000
 _AHEAD_FRAMES = round(AHEAD_S / _FRAME_S)
@@ -43,13 +43,16 @@ _MARK_FRAMES = round(MARK_S / _FRAME_S)
 _log = logging.getLogger(__name__)
 
 
-class AheadPlayout:
-    """The agent's side of one call through chan_websocket. Implements `playout.AgentAudio`.
+class AsteriskPlayout:
+    """The agent's side of one call through chan_websocket.
 
-    codec: the channel's; its outward direction is this playout's from now on.
-    send_audio: takes whole frames of the channel's audio. send_command: takes a command.
+    Implements `playout.AgentAudio`; see there for the methods without a docstring.
+
+    codec: the channel's codec; nobody else may encode with it from now on.
+    send_audio: called with whole frames in the channel's codec.
+    send_command: called with a command, one text message.
     finished: called once for each utterance that was heard to its end, in order; never from
-    within `open`, `write` or `end`.
+        within `open`, `write` or `end`.
     """
 
     def __init__(
@@ -79,16 +82,18 @@ class AheadPlayout:
 
     @property
     def idle(self) -> bool:
-        """Nothing is playing and nothing waits."""
+        """True if nothing is playing and nothing waits."""
         return not self._waiting and not self._marks
 
     # --- told by the call ----------------------------------------------------------------------
 
-    def open(self, number: int, *, ahead: bool = False) -> Utterance:
-        """A new utterance behind those that wait. It keeps its place while its audio arrives.
+    def start(self) -> None:
+        """Nothing to start: Asterisk's player runs as long as the channel."""
 
-        ahead: before those that wait instead; only while none of them has any audio.
-        """
+    def close(self) -> None:
+        self.flush()
+
+    def open(self, number: int, *, ahead: bool = False) -> Utterance:
         speech = _Speech(number)
         if ahead:
             assert not any(waiting.utterance.written_bytes for waiting in self._waiting)
@@ -98,26 +103,22 @@ class AheadPlayout:
         return speech.utterance
 
     def write(self, utterance: Utterance, pcm: bytes) -> None:
-        """Add audio (s16le 8 kHz, whole samples) to an utterance; an ended one takes no more."""
         if not utterance.ended:
             utterance.write(pcm)
             self._send()
 
     def end(self, utterance: Utterance, *, whole: bool = True) -> None:
-        """No more audio comes for this utterance. whole: whether it has all it should have."""
         if not utterance.ended:
             utterance.end(whole=whole)
             self._send()
 
     def pause(self) -> None:
-        """Stop before the next frame; what waits, waits."""
         if not self._paused:
             self._known, self._known_at = self._played(), self._loop.time()
             self._paused = True
             self._send_command(control.PAUSE)
 
     def resume(self) -> None:
-        """Go on from the very sample where `pause` stopped."""
         if self._paused:
             self._paused = False
             self._known_at = self._loop.time()
@@ -125,7 +126,6 @@ class AheadPlayout:
             self._watch()
 
     def flush(self) -> list[Played]:
-        """Drop all that was not heard and say how far each utterance got; not paused afterwards."""
         played = self._played()
         left = [mark.ends for mark in self._marks if mark.ends is not None]
         left += self._waiting
@@ -152,12 +152,15 @@ class AheadPlayout:
     # --- told by Asterisk ----------------------------------------------------------------------
 
     def mark_reached(self, number: int) -> None:
-        """All audio before this mark has been played; a mark of flushed audio means nothing."""
+        """Take Asterisk's report that all audio before a mark has been played.
+
+        A mark of flushed audio is ignored.
+        """
         self._reach(number, self._loop.time())
         self._send()
 
     def queue_full(self) -> None:
-        """Asterisk takes no more until `queue_has_room`."""
+        """Send no more until `queue_has_room`."""
         self._full = True
 
     def queue_has_room(self) -> None:
@@ -167,7 +170,7 @@ class AheadPlayout:
     # --- how far it is -------------------------------------------------------------------------
 
     def _played(self) -> float:
-        """Frames that have been played by now, as far as marks and clock know."""
+        """Return the frames that have been played by now, as far as marks and clock tell."""
         played = self._known
         if not self._paused:
             played += (self._loop.time() - self._known_at) / _FRAME_S
@@ -182,7 +185,7 @@ class AheadPlayout:
                 self._finished(mark.ends.heard(mark.at))
 
     def _watch(self) -> None:
-        """See to it that marks that do not come are missed."""
+        """Set the timer for the next mark that may not be reported."""
         if self._timer is None and self._marks and not self._paused:
             self._timer = self._loop.call_at(self._due(self._marks[0]) + LATE_S, self._miss)
 
@@ -204,13 +207,13 @@ class AheadPlayout:
         self._send()
 
     def _due(self, mark: "_Mark") -> float:
-        """When a mark should be reached (loop's time)."""
+        """Return when a mark should be reached (loop's time)."""
         return self._known_at + (mark.at - self._known) * _FRAME_S
 
     # --- sending -------------------------------------------------------------------------------
 
     def _send(self) -> None:
-        """Send what there is, as far as it is welcome."""
+        """Send waiting speech, as far as AHEAD_S and Asterisk's queue allow."""
         if self._waiting and self._played() >= self._sent:
             # All has been played: what follows begins when it gets there.
             self._known, self._known_at = float(self._sent), self._loop.time()
@@ -251,7 +254,10 @@ class AheadPlayout:
 
 
 class _Speech:
-    """An utterance and where it lies in what was sent. begin: its first frame's number."""
+    """An utterance and its place in the sent audio.
+
+    begin: number of the utterance's first frame, counted from the last flush.
+    """
 
     __slots__ = ("begin", "utterance")
 
@@ -264,14 +270,14 @@ class _Speech:
         return self.utterance.ended and not self.utterance.waiting_bytes
 
     def take(self, most: int) -> list[bytes]:
-        """The next whole frames, no more than `most`."""
+        """Take the next whole frames, at most `most`."""
         frames: list[bytes] = []
         while len(frames) < most and (frame := self.utterance.take()) is not None:
             frames.append(frame)
         return frames
 
     def heard(self, played: float) -> Played:
-        """How far the utterance got when so many frames had been played."""
+        """Return how far the utterance got when `played` frames had been played."""
         sent = self.utterance.played()  # "played" to it is what was taken from it
         if self.begin is None:
             return sent
@@ -280,7 +286,11 @@ class _Speech:
 
 
 class _Mark:
-    """A mark Asterisk has not told of. at: frames sent before it. ends: the utterance it ends."""
+    """A mark that Asterisk has not reported.
+
+    at: frames sent before the mark.
+    ends: the utterance that ends at the mark, if one does.
+    """
 
     __slots__ = ("at", "ends", "number")
 

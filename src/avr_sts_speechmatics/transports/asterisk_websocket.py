@@ -1,18 +1,17 @@
-"""The chan_websocket door: Asterisk's own WebSocket channel, one socket a call.
+"""The chan_websocket transport: Asterisk's own WebSocket channel, one socket a call.
 
     same => n,Dial(WebSocket/avr/c(slin)f(json)v(call=${UUID},from=${CALLERID(num)}))
 
-Asterisk is the client. Its first message, MEDIA_START, says what the channel is; then binary
-messages are samples, text messages are control (`asterisk_control`). What the dialplan wants us to
-know of the call it puts into the address by `v()`, or into channel variables. Asterisk plays what
-it is sent in its own time (`ahead`), so this line needs no frame of ours at any moment.
+Asterisk is the client. The first message, MEDIA_START, says what the channel is; then binary
+messages are samples, text messages are control (`asterisk_control`). The dialplan puts the facts of
+the call into the address by `v()`, or into channel variables. Asterisk plays audio in its own time
+(`asterisk_playout`), so this transport sends no frame at any particular moment.
 
-A channel that cannot be talked with (plain text, a codec that is not spoken here, passthrough) is
-closed at once, which hangs it up, and one sentence in the log says what to configure.
+A channel that cannot carry a conversation (plain text control, an unknown codec, passthrough) is
+closed at once, which hangs the channel up, and one sentence in the log says what to configure.
 [Asterisk media, 2 and 4]
 """
 
-import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Mapping
@@ -21,7 +20,6 @@ from typing import Any
 from picows import (
     WSCloseCode,
     WSFrame,
-    WSListener,
     WSMsgType,
     WSTransport,
     WSUpgradeRequest,
@@ -29,22 +27,21 @@ from picows import (
     WSUpgradeResponseWithListener,
 )
 
+from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import Played
-from avr_sts_speechmatics.dialogue.events import Role
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.transports import asterisk_control as control
 from avr_sts_speechmatics.transports.asterisk_codec import ChannelCodec
-from avr_sts_speechmatics.transports.asterisk_playout import AheadPlayout
-from avr_sts_speechmatics.transports.avr_websocket import (
+from avr_sts_speechmatics.transports.asterisk_playout import AsteriskPlayout
+from avr_sts_speechmatics.transports.dtmf import KEYS
+from avr_sts_speechmatics.transports.untrusted_text import (
     FACT_NAME_MAX,
     FACT_VALUE_MAX,
-    KEYS,
-    STALLED_S,
     clean,
     facts_of,
 )
-from avr_sts_speechmatics.websocket import Messages
+from avr_sts_speechmatics.transports.websocket_connection import WebSocketConnection
 
 PATH = "/media"
 SUBPROTOCOL = "media"
@@ -53,12 +50,12 @@ START_WAIT_S = 5.0
 """A connection without MEDIA_START for so long is no call (s)."""
 
 HANG_UP_S = 2.0
-"""Asterisk closes the socket when it was told to hang up; if it does not, we do after so long."""
+"""Wait for Asterisk to close the socket after a hangup command (s); then we close the socket."""
 
 MESSAGE_MAX_BYTES = 8192
-"""Longest audio message sent: what an Asterisk built for little memory takes; others 65 535."""
+"""Longest audio message sent (bytes): an Asterisk built for little memory takes no more; other
+Asterisks take 65 535."""
 
-_LINGER_S = 1.0
 _CALL_NAMES = ("call", "uuid")
 
 _log = logging.getLogger(__name__)
@@ -67,7 +64,7 @@ _log = logging.getLogger(__name__)
 def accept_media(
     request: WSUpgradeRequest, open_call: Callable[[Caller, Line], CallerSide]
 ) -> WSUpgradeResponseWithListener:
-    """Take a connection to PATH, and the subprotocol `media` where it is offered."""
+    """Accept a connection to PATH, with the subprotocol `media` if the client offers it."""
     offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ()))
     answered = SUBPROTOCOL in (name.strip() for name in offered.split(","))
     return WSUpgradeResponseWithListener(
@@ -78,89 +75,52 @@ def accept_media(
     )
 
 
-class AsteriskWebSocket(WSListener):
-    """One channel of Asterisk. Implements `line.Line`.
+class AsteriskWebSocket(WebSocketConnection):
+    """One channel of Asterisk.
 
-    path: of the request, with its query. open_call: makes the call; raises CallerError with the
-    reason when none can be taken.
+    path: path of the request, with its query.
+    open_call: opens the call; raises CallerError with the reason when no call can be taken.
     """
 
-    continuous = False
     can_hang_up = True
-    rehearsed = False
 
     def __init__(self, path: str, open_call: Callable[[Caller, Line], CallerSide]) -> None:
+        super().__init__("Asterisk")
         self._facts = facts_of(path)
         self._open_call = open_call
-        self._transport: WSTransport | None = None
-        self._messages = Messages()
         self._codec: ChannelCodec | None = None
-        self._call: CallerSide | None = None
-        self._playout: AheadPlayout | None = None
+        self._playout: AsteriskPlayout | None = None
         self._hung_up = False
-        self._bad = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._stall: asyncio.TimerHandle | None = None
 
     # --- the line, told by the call ------------------------------------------------------------
 
-    def send_audio(self, frame: bytes) -> None:
-        raise NotImplementedError("this line has a playout of its own")
-
-    def send_interruption(self) -> None:
-        """Nothing: the playout's flush has told Asterisk already."""
-
-    def send_transcript(self, role: Role, text: str) -> None:
-        """Nothing: Asterisk has no use for words."""
-
-    def send_error(self, message: str) -> None:
-        """Nothing: Asterisk has no ear for it; whoever ends a call has logged why."""
-
-    def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
-        """Nobody watches."""
-
-    def own_playout(self, finished: Callable[[Played], None]) -> AheadPlayout:
+    def open_playout(self, pacing: Pacing, finished: Callable[[Played], None]) -> AsteriskPlayout:
         assert self._codec is not None, "a call is opened when the channel is known"
-        self._playout = AheadPlayout(self._codec, self._send_audio, self._send, finished)
+        self._playout = AsteriskPlayout(self._codec, self._send_audio, self._send_text, finished)
         return self._playout
 
     def hang_up(self) -> None:
-        """End the channel; what Asterisk does with the caller then is the dialplan's to say.
-
-        A last word whose end was told is not cut: the mark comes after its last frame.
-        """
+        # Asterisk ends the channel; the dialplan decides what happens to the caller then. A last
+        # word whose end was reported is not cut: the mark comes after its last frame.
         if self._transport is not None and not self._hung_up:
             self._hung_up = True
-            self._send(control.HANG_UP)
-            self._set_timer(HANG_UP_S, lambda: self._close(WSCloseCode.OK))
+            self._send_text(control.HANG_UP)
+            self._set_deadline(HANG_UP_S, lambda: self._close(WSCloseCode.OK))
 
     def close(self, *, failed: bool) -> None:
         if not self._hung_up:
             self._hung_up = True
-            self._send(control.HANG_UP)
-        self._close(WSCloseCode.INTERNAL_ERROR if failed else WSCloseCode.OK)
+            self._send_text(control.HANG_UP)
+        super().close(failed=failed)
 
     # --- picows' callbacks ---------------------------------------------------------------------
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        self._transport = transport
-        self._set_timer(START_WAIT_S, self._not_started)
+        super().on_ws_connected(transport)
+        self._set_deadline(START_WAIT_S, self._not_started)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if self._transport is None:
-            return  # closed by us: what still comes is not for anybody
-        kind = frame.msg_type
-        if kind == WSMsgType.CLOSE:
-            self._close(WSCloseCode.OK)
-            return
-        if kind == WSMsgType.PONG:
-            return
-        try:
-            message = self._messages.feed(frame)
-        except ValueError as error:
-            self._complain(str(error))
-            self._close(WSCloseCode.MESSAGE_TOO_BIG)
-            return
+        message = self._whole_message(frame)
         if message is None:
             return
         kind, payload = message
@@ -168,23 +128,6 @@ class AsteriskWebSocket(WSListener):
             self._take_audio(bytes(payload))
         else:
             self._take_event(payload)
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self._transport = None
-        for timer in (self._timer, self._stall):
-            if timer is not None:
-                timer.cancel()
-        if self._bad > 1:
-            _log.warning("%d messages of this call could not be used", self._bad)
-        if self._call is not None:
-            self._call.leave()
-
-    def pause_writing(self) -> None:
-        self._stall = asyncio.get_running_loop().call_later(STALLED_S, self._stalled)
-
-    def resume_writing(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
 
     # --- messages ------------------------------------------------------------------------------
 
@@ -226,10 +169,9 @@ class AsteriskWebSocket(WSListener):
         if self._call is not None:
             self._complain("a second MEDIA_START was ignored")
             return
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_deadline()
         facts = dict(self._facts)
-        # What the dialplan itself says of the caller's channel counts more.
+        # The dialplan may name the caller's channel; the channel of this socket counts less.
         facts.setdefault("channel", clean(start.channel, FACT_VALUE_MAX))
         facts.setdefault("channel_id", clean(start.channel_id, FACT_VALUE_MAX))
         name = named_call(facts, start.channel_variables) or str(uuid.uuid4())
@@ -254,7 +196,7 @@ class AsteriskWebSocket(WSListener):
         else:
             self._complain(f"Asterisk reports an error: {what}")
 
-    def _tell_playout(self, playout: AheadPlayout, event: control.Event) -> None:
+    def _tell_playout(self, playout: AsteriskPlayout, event: control.Event) -> None:
         if isinstance(event, control.MarkReached):
             number = event.correlation_id
             if number.isascii() and number.isdigit() and len(number) < FACT_NAME_MAX:
@@ -266,16 +208,7 @@ class AsteriskWebSocket(WSListener):
         elif isinstance(event, control.QueueHasRoom):
             playout.queue_has_room()
 
-    def _complain(self, what: str) -> None:
-        self._bad += 1
-        if self._bad == 1:
-            _log.warning("%s; more of this call are counted, not reported", what)
-
     # --- the socket ----------------------------------------------------------------------------
-
-    def _send(self, command: bytes) -> None:
-        if self._transport is not None:
-            self._transport.send(WSMsgType.TEXT, command)
 
     def _send_audio(self, frames: bytes) -> None:
         if self._transport is None or self._codec is None:
@@ -289,34 +222,15 @@ class AsteriskWebSocket(WSListener):
         _log.error("call refused: %s", why)
         self._close(WSCloseCode.POLICY_VIOLATION)
 
-    def _close(self, code: WSCloseCode) -> None:
-        transport, self._transport = self._transport, None
-        if transport is None:
-            return
-        transport.send_close(code)
-        transport.disconnect()
-        # What is still to be sent is sent, but not waited for longer than this.
-        self._set_timer(_LINGER_S, lambda: transport.disconnect(graceful=False))
-
     def _not_started(self) -> None:
         _log.warning("no MEDIA_START within %.0f s: this connection is no call", START_WAIT_S)
         self._close(WSCloseCode.POLICY_VIOLATION)
 
-    def _stalled(self) -> None:
-        _log.warning("Asterisk took no audio for %.0f s and is given up", STALLED_S)
-        if self._transport is not None:
-            self._transport.disconnect(graceful=False)
-
-    def _set_timer(self, after: float, then: Callable[[], None]) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(after, then)
-
 
 def named_call(facts: Mapping[str, str], variables: Mapping[str, Any]) -> str:
-    """The call's uuid as the dialplan gave it: in the address, in a channel variable, or not.
+    """Return the uuid that the dialplan gave the call, in the address or in a channel variable.
 
-    Without either it is the channel's own id; "" without that too.
+    Without either, return the channel's own id, and "" if the channel has no id.
     """
     # A variable that a channel inherits may keep the underscores that made it so.
     inherited = {name.lstrip("_").lower(): str(value) for name, value in variables.items()}

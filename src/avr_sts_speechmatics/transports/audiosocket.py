@@ -1,21 +1,22 @@
-"""The AudioSocket door: Asterisk's own TCP stream, raw samples both ways, one connection a call.
+"""The AudioSocket transport: Asterisk's TCP stream, raw samples both ways, one connection a call.
 
-Asterisk connects, says the call's uuid and sends what the caller says; it takes the agent's audio
-and one order, to hang up. It has no clock, no buffer and no patience: a frame goes to the telephone
-the moment it arrives, an odd kind or a frame in two pieces ends the call, and so do two seconds in
-which nobody sends. Hence the line is continuous: the playout sends a frame every 20 ms, speech or
-not. The end of the stream, or its reset, is the caller's hangup. [Asterisk media, 1; measured]
+Asterisk connects, sends the call's uuid and then the caller's audio; Asterisk takes the agent's
+audio and one command, to hang up. Asterisk has no clock and no buffer for the agent's audio: a
+frame goes to the telephone the moment it arrives, an unknown kind or a frame in two pieces ends the
+call, and so do two seconds without any frame. Hence the playout is continuous: it sends a frame
+every 20 ms, speech or not. The end of the stream, or its reset, is the caller's hangup.
+[Asterisk media, 1; measured]
 
     NAMELESS --uuid--> SETTLING --SETTLE_S after the first audio, or MUTE_S--> a call --> ENDING
 
 A call is not opened at its uuid: behind `Dial(AudioSocket/...)` the bridge to the caller may not
-stand yet, and what is sent too early is lost (measured: a second of speech sent right after the
-uuid was lost whole in 3 of 13 calls). The first audio from Asterisk comes 0.1 to 22 ms after the
-connection, and may come while the caller is not bridged but still dialling. The wait is far below
-the two seconds, so no silence is needed until the playout sends it.
+stand yet, and audio sent too early is lost (measured: a second of speech sent right after the uuid
+was lost whole in 3 of 13 calls). The first audio from Asterisk arrives 0.1 to 22 ms after the
+connection, possibly while the caller is not bridged but still dialling. The wait is far below the
+two seconds, so no silence is needed until the playout sends it.
 
-Ending, we say so and listen on until Asterisk closes: closing first would answer a frame under way
-with a reset, which Asterisk takes for a failure, and the dialplan would not go on.
+At the end we send a hangup and listen until Asterisk closes: closing first would answer a frame
+under way with a reset, which Asterisk takes for a failure, and the dialplan would not go on.
 """
 
 import asyncio
@@ -25,10 +26,10 @@ from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
 from avr_sts_speechmatics.audio.g711 import UnlabelledStream
-from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE, SampleAligner
-from avr_sts_speechmatics.audio.playout import Played
+from avr_sts_speechmatics.audio.pacing import Pacing
+from avr_sts_speechmatics.audio.pcm import RATE, SampleAligner
+from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.audio.resample import Resampler
-from avr_sts_speechmatics.dialogue.events import Role
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.transports.audiosocket_wire import (
@@ -42,46 +43,42 @@ from avr_sts_speechmatics.transports.audiosocket_wire import (
     Splitter,
     call_uuid,
 )
-from avr_sts_speechmatics.transports.avr_websocket import KEYS
+from avr_sts_speechmatics.transports.dtmf import KEYS
+from avr_sts_speechmatics.transports.early_media import EarlyMedia
 
 UUID_WAIT_S = 5.0
-"""A connection that has not said its uuid by then is no call (s)."""
+"""A connection without a uuid for so long is no call (s)."""
 
 SETTLE_S = 0.15
-"""How long after the caller's first audio the call begins (s): the bridge stands by then."""
+"""Wait between the caller's first audio and the call (s): the bridge stands by then."""
 
 MUTE_S = 0.5
-"""How long the caller's first audio is waited for (s): a muted telephone sends none."""
+"""Longest wait for the caller's first audio (s): a muted telephone sends none."""
 
 EARLY_S = 2.0
-"""Audio that may come before the call begins and is kept (s): no telephone sends more by then."""
-
-EARLY_KEYS = 32
-"""Keys that may be pressed before the call begins and are kept."""
+"""Audio before the call that is kept, the earliest of it (s): no telephone sends more by then."""
 
 STALLED_S = 10.0
-"""The other end takes no audio for so long: it is gone (s)."""
+"""An Asterisk that takes no audio for so long is gone (s)."""
 
-# What the kernel holds of the agent's audio for a network that stands still: about a second. The
-# default is minutes, all of which would reach the caller at once, and a host that vanished would
-# be noticed after a quarter of an hour.
+# Agent audio that the kernel holds while the network stands still: about a second. The default is
+# minutes: all of that audio would reach the caller at once, and a host that vanished would be
+# noticed after a quarter of an hour.
 _SEND_BUFFER_BYTES = 32 * 1024
 _LINGER_S = 1.0
 
 _log = logging.getLogger(__name__)
 
 
-class AudioSocketConnection(asyncio.Protocol):
-    """One connection of Asterisk. Implements `line.Line`.
+class AudioSocketConnection(asyncio.Protocol, Line):
+    """One connection of Asterisk.
 
-    open_call: makes the call; raises CallerError with the reason when none can be taken.
-    law: of G.711, where Asterisk sends that; "auto" tells it from the sound.
-    facts_for: what was announced of a call by its uuid; None if the call shall not be taken.
+    open_call: opens the call; raises CallerError with the reason when no call can be taken.
+    law: the law of G.711, for an Asterisk that sends G.711; "auto" detects the law by the sound.
+    facts_for: returns the announced facts of a call by its uuid; None if the call must be rejected.
     """
 
-    continuous = True
     can_hang_up = True
-    rehearsed = False
 
     def __init__(
         self,
@@ -98,8 +95,7 @@ class AudioSocketConnection(asyncio.Protocol):
         self._uuid = ""
         self._facts: Mapping[str, str] = {}
         self._call: CallerSide | None = None
-        self._early: list[bytearray | str] = []  # audio and keys, as they came
-        self._early_bytes = 0
+        self._early = EarlyMedia(EARLY_S, "first")
         self._heard_anything = False
         self._writable = False
         self._ending = False
@@ -108,29 +104,20 @@ class AudioSocketConnection(asyncio.Protocol):
 
     # --- the line, told by the call ------------------------------------------------------------
 
-    def send_audio(self, frame: bytes) -> None:
-        # While the other end takes nothing, frames are dropped: later they would come in a burst.
+    def open_playout(self, pacing: Pacing, finished: Callable[[Played], None]) -> AgentAudio:
+        return pacing.playout(self._send_frame, finished, continuous=True)
+
+    def _send_frame(self, frame: bytes) -> None:
+        # While Asterisk takes nothing, frames are dropped: later they would arrive in a burst.
         if self._writable and self._transport is not None:
             # One write: a payload 5 ms behind its head ends the call.
             self._transport.write(FRAME_HEAD + frame)
 
-    def send_interruption(self) -> None:
-        """What was sent has been heard: Asterisk keeps nothing back."""
-
-    def send_transcript(self, role: Role, text: str) -> None:
-        """There is no message for it."""
-
     def send_error(self, message: str) -> None:
         self._say(logging.WARNING, f"the other end is not told: {message}")
 
-    def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
-        """Nobody watches."""
-
-    def own_playout(self, finished: Callable[[Played], None]) -> None:
-        return None
-
     def hang_up(self) -> None:
-        """The dialplan goes on after `AudioSocket()`; what was sent before is heard."""
+        # The dialplan goes on after `AudioSocket()`; audio sent before is heard.
         self._end()
 
     def close(self, *, failed: bool) -> None:
@@ -208,40 +195,29 @@ class AudioSocketConnection(asyncio.Protocol):
         if not self._heard_anything:
             self._heard_anything = True
             self._set_timer(SETTLE_S, self._begin)
-        pcm = pcm[: int(EARLY_S * BYTES_PER_SECOND) - self._early_bytes]
-        self._early_bytes += len(pcm)
-        if self._early and isinstance(self._early[-1], bytearray):
-            self._early[-1] += pcm
-        else:
-            self._early.append(bytearray(pcm))
+        self._early.hear(pcm)
 
     def _take_key(self, key: str) -> None:
         if key not in KEYS:
             self._say_once("key", "a key is none of 0-9 * # A-D")
         elif self._call is not None:
             self._call.press(key)
-        elif sum(isinstance(piece, str) for piece in self._early) < EARLY_KEYS:
-            self._early.append(key)
+        else:
+            self._early.press(key)
 
     def _begin(self) -> None:
         try:
-            call = self._open_call(Caller(self._uuid, "audiosocket", self._facts), self)
+            self._call = self._open_call(Caller(self._uuid, "audiosocket", self._facts), self)
         except CallerError as error:
             self._say(logging.WARNING, f"refused: {error}")
             self._end()
             return
-        self._call = call
-        for piece in self._early:
-            if isinstance(piece, str):
-                call.press(piece)
-            else:
-                call.hear(bytes(piece))
-        self._early.clear()
+        self._early.deliver(self._call)
 
     # --- the connection ------------------------------------------------------------------------
 
     def _end(self) -> None:
-        """Say that the call is over; the connection is closed by the other end, or after a bit."""
+        """Send the hangup; Asterisk closes the connection, or we do after _LINGER_S."""
         transport = self._transport
         if self._ending or transport is None:
             return
@@ -277,7 +253,7 @@ class AudioSocketConnection(asyncio.Protocol):
     # --- the log -------------------------------------------------------------------------------
 
     def _say(self, level: int, what: str) -> None:
-        # Sockets and timers run outside of any call: the line has to name its own.
+        # Sockets and timers run outside of any call, so the record has to name the call.
         if self._uuid:
             who = f"call {self._uuid}"
         else:
@@ -292,9 +268,10 @@ class AudioSocketConnection(asyncio.Protocol):
 
 
 class _CallerSound:
-    """What the caller says, in whatever form Asterisk sends it, as s16le at 8 kHz.
+    """Caller audio in every form that Asterisk sends, converted to s16le at 8 kHz.
 
-    law: of G.711, or None to tell it from the sound. say: takes a log level and a sentence.
+    law: the law of G.711, or None to detect the law by the sound.
+    say: called with a log level and a sentence for the log.
     """
 
     def __init__(
@@ -308,7 +285,7 @@ class _CallerSound:
         self._resampler = Resampler(RATE, RATE)
 
     def feed(self, kind: int, payload: bytes) -> bytes:
-        """One payload of an audio kind; possibly nothing comes of it yet."""
+        """Convert one payload of an audio kind. The result may be empty: the rest comes later."""
         if kind == AUDIO_8K:
             if self._unlabelled.coding is None:
                 return self._feed_unknown(payload)

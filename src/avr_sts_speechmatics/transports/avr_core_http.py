@@ -1,12 +1,12 @@
 """avr-core's HTTP service: `POST /call` before a call, `GET /health`.
 
-A dialplan generates a uuid, tells here what it knows of the caller, and dials AudioSocket with the
-same uuid. [AVR protocol, 6] The answer is avr-core's, `{"sts_url", "override"}`; dialplans mostly
-ignore it, since here the AudioSocket is not relayed to another address. So what a webhook's reply
-may change is not where the call goes but what is known of it, the agent among that: the query of
-its `sts_url`, or its `agent`.
+A dialplan generates a uuid, posts the facts of the call under that uuid, and dials AudioSocket with
+the same uuid. [AVR protocol, 6] The answer is avr-core's, `{"sts_url", "override"}`. Dialplans
+mostly ignore the answer, since this service does not relay the AudioSocket to another address. So a
+webhook's reply changes the facts of the call, the agent among them, and not where the call goes:
+the facts are the query of the reply's `sts_url`, or the reply's `agent`.
 
-Nobody is authenticated, as at avr-core: the port belongs on a private network.
+Requests are not authenticated, as at avr-core: the port belongs on a private network.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from aiohttp import web
 
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.transports.announced_calls import Invitations, canonical, facts_from
-from avr_sts_speechmatics.transports.avr_websocket import (
+from avr_sts_speechmatics.transports.untrusted_text import (
     FACT_VALUE_MAX,
     FACTS_MAX,
     clean,
@@ -32,10 +32,10 @@ BODY_MAX = 16 * 1024
 """Longest body of a request (bytes)."""
 
 BODY_S = 5.0
-"""How long a body may take to come (s)."""
+"""How long a body may take to arrive (s)."""
 
 NESTED_MAX = 8
-"""Levels of objects and arrays in a payload."""
+"""Most levels of objects and arrays in a payload."""
 
 Ask = Callable[[str, Mapping[str, object]], Awaitable[Mapping[str, Any] | None]]
 
@@ -43,11 +43,12 @@ _log = logging.getLogger(__name__)
 
 
 class AvrCoreHttp:
-    """The two handlers.
+    """The handlers of both requests.
 
-    invitations: where a call is announced. ask: tells the webhook `call_initiated` and gives its
-    reply, bounded in time; None without a webhook. sts_port: where this service takes calls by
-    WebSocket.
+    invitations: receives each announced call.
+    ask: sends `call_initiated` to the webhook and returns the webhook's reply, or None after a
+        bounded time; None if there is no webhook.
+    sts_port: port where this service takes calls by WebSocket.
     """
 
     def __init__(self, invitations: Invitations, ask: Ask | None, sts_port: int) -> None:
@@ -84,14 +85,14 @@ class AvrCoreHttp:
         reply = None if self._ask is None else await self._ask(uuid, payload)
         chosen = chosen_by(reply or {})
         if chosen is not None:
-            # What the webhook chose comes first: it stays, whatever else there is too much of.
+            # The webhook's facts come first, so that they are not among those beyond FACTS_MAX.
             facts = dict(islice({**chosen, **facts, **chosen}.items(), FACTS_MAX))
             self._invitations.amend(uuid, facts)
         url = self._sts_url(request, facts)
         return web.json_response({"sts_url": url, "override": chosen is not None})
 
     def _sts_url(self, request: web.Request, facts: Mapping[str, str]) -> str:
-        """Where this service is reached by WebSocket, seen from whoever asks."""
+        """Return the address of this service's WebSocket, as seen from the client."""
         try:
             host = urlsplit(f"//{request.host}").hostname
         except ValueError:
@@ -104,12 +105,12 @@ class AvrCoreHttp:
 
 
 def announced(body: bytes) -> tuple[str, dict[str, object]]:
-    """Uuid, in small letters, and payload of a call.
+    """Read the uuid, in small letters, and the payload of an announced call.
 
-    Raises CallerError when there is no usable uuid or the payload is not an object.
+    Raises CallerError if there is no usable uuid or the payload is not an object.
     """
     try:
-        # A caller's name may come in any encoding; it shall not cost them the call.
+        # A caller's name may come in any encoding; a wrong one must not cost the caller the call.
         found = msgspec.json.decode(body.decode(errors="replace"))
     except (ValueError, RecursionError):
         raise CallerError(
@@ -140,7 +141,7 @@ def _deeper_than(levels: int, value: object) -> bool:
 
 
 def chosen_by(reply: Mapping[str, Any]) -> dict[str, str] | None:
-    """Facts a webhook's reply sets for the call; None where it chooses nothing."""
+    """Return the facts that a webhook's reply sets for the call; None if the reply sets none."""
     url, agent = reply.get("sts_url"), reply.get("agent")
     chosen: dict[str, str] | None = None
     if url is not None:

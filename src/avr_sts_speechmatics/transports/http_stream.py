@@ -1,37 +1,37 @@
-"""The streaming POST door: raw PCM in the request's body, raw PCM in the response's, at once.
+"""The streaming POST transport: raw PCM in the request's body, raw PCM in the response's, at once.
 
 `POST /speech-to-speech-stream`, as older avr-cores speak it: s16le 8 kHz both ways, the call's
 uuid in `X-UUID`, a response that begins before the request has ended and calls itself
 `text/event-stream` without being one. There is no message for anything: an interruption is no
 audio, the end of either body is the end. [AVR protocol, 4]
 
-A body may come faster than a telephone would send it (a file piped in): it is read at the pace of
-speech, so that turns and interruptions mean what they mean on a line. When it ends, the caller is
-still there: the pending turn is answered and played before the response ends.
+A body may arrive faster than a telephone sends (a file piped in). The body is therefore read at the
+pace of speech, so that turns and interruptions mean what they mean on a phone call. When the body
+ends, the caller still listens: the pending turn is answered and played before the response ends.
 """
 
 import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from aiohttp import web
 
+from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, SampleAligner, seconds
-from avr_sts_speechmatics.audio.playout import Played
-from avr_sts_speechmatics.dialogue.events import Role
+from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
-from avr_sts_speechmatics.transports.avr_websocket import FACT_NAME_MAX, clean, facts_of
+from avr_sts_speechmatics.transports.untrusted_text import FACT_NAME_MAX, clean, facts_of
 
 PATH = "/speech-to-speech-stream"
 
 LEAD_S = 0.2
-"""How far a body may run ahead of real time before it is not read on (s): a network's bursts."""
+"""How far the body may be read ahead of real time (s): more than a network's bursts."""
 
 UNREAD_S = 10.0
-"""Agent audio the other end has not taken; more, and it is given up (s)."""
+"""Agent audio that the client may leave unread (s); with more, the client is gone."""
 
 _PIECE_BYTES = BYTES_PER_SECOND // 10
 _UNREAD_FRAMES = round(UNREAD_S * 50)
@@ -40,9 +40,9 @@ _log = logging.getLogger(__name__)
 
 
 class HttpStream:
-    """The door as aiohttp calls it.
+    """The handler of the request, for aiohttp.
 
-    open_call: makes the call; raises CallerError with the reason when none can be taken.
+    open_call: opens the call; raises CallerError with the reason when no call can be taken.
     """
 
     def __init__(self, open_call: Callable[[Caller, Line], CallerSide]) -> None:
@@ -74,7 +74,7 @@ class HttpStream:
 
 
 async def _read(request: web.Request, call: CallerSide) -> None:
-    """Give the body to the call, no faster than speech."""
+    """Pass the body to the call, no faster than speech."""
     aligner = SampleAligner()
     due = time.monotonic()
     try:
@@ -93,12 +93,8 @@ async def _read(request: web.Request, call: CallerSide) -> None:
         call.audio_ended()
 
 
-class _HttpLine:
-    """Frames on their way into the response. Implements `line.Line`."""
-
-    continuous = False
-    can_hang_up = False
-    rehearsed = False
+class _HttpLine(Line):
+    """Frames on their way into the response."""
 
     def __init__(self) -> None:
         self._frames: list[bytes] = []
@@ -106,7 +102,7 @@ class _HttpLine:
         self._closed = False
 
     async def take(self) -> bytes | None:
-        """What is to be written now, or None when the line is closed and all was written."""
+        """Wait for frames and return them; None when the line is closed and all is written."""
         while not self._frames:
             if self._closed:
                 return None
@@ -115,7 +111,10 @@ class _HttpLine:
         frames, self._frames = b"".join(self._frames), []
         return frames
 
-    def send_audio(self, frame: bytes) -> None:
+    def open_playout(self, pacing: Pacing, finished: Callable[[Played], None]) -> AgentAudio:
+        return pacing.playout(self._send_frame, finished)
+
+    def _send_frame(self, frame: bytes) -> None:
         if self._closed:
             return
         self._frames.append(frame)
@@ -126,23 +125,11 @@ class _HttpLine:
             self.close(failed=True)
 
     def send_interruption(self) -> None:
-        """Nothing can be told; what is not in the socket yet is not sent."""
+        # There is no message for it, but frames that are not in the socket yet can be dropped.
         self._frames.clear()
-
-    def send_transcript(self, role: Role, text: str) -> None:
-        """There is no message for it."""
 
     def send_error(self, message: str) -> None:
         _log.warning("the other end is not told: %s", message)
-
-    def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
-        """Nobody watches."""
-
-    def own_playout(self, finished: Callable[[Played], None]) -> None:
-        return None
-
-    def hang_up(self) -> None:
-        """The end of the response says nothing about the phone call."""
 
     def close(self, *, failed: bool) -> None:
         self._closed = True

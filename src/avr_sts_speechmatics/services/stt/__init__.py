@@ -1,1 +1,97 @@
-"""Speech to text (STT)."""
+"""Speech to text (STT): which engine hears the callers. The only place that chooses one.
+
+A further engine is a file with its `protocol.Recogniser`, a row in ENGINES, and its settings.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from avr_sts_speechmatics.services.stt.protocol import Recogniser, SttListener, SttStream
+from avr_sts_speechmatics.services.stt.replay import ReplayedStt
+from avr_sts_speechmatics.services.stt.speechmatics import (
+    SpeechmaticsStt,
+    region_url,
+    with_agent_path,
+)
+from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.values import Secret, VocabEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A vendor's STT.
+
+    address: gives the vendor's address under these settings, or None where it is not set up.
+    recogniser: makes a recogniser of settings, address, language and vocabulary.
+    """
+
+    address: Callable[[Settings], str | None]
+    recogniser: Callable[[Settings, str, str, Sequence[VocabEntry]], Recogniser]
+
+
+def _speechmatics_address(settings: Settings) -> str | None:
+    base = settings.speechmatics_rt_url
+    if base is None and settings.speechmatics_api_key is not None:
+        base = region_url(settings.speechmatics_region)
+    return None if base is None else with_agent_path(base)
+
+
+def _speechmatics(
+    settings: Settings, url: str, language: str, vocab: Sequence[VocabEntry]
+) -> Recogniser:
+    key, model = settings.speechmatics_api_key, settings.speechmatics_model
+    return SpeechmaticsStt(url, key, language=language, model=model, vocab=vocab)
+
+
+ENGINES = {"speechmatics": Engine(_speechmatics_address, _speechmatics)}
+"""The engines. The first one that is set up hears the callers; without any, the sandbox does."""
+
+
+class Stt:
+    """STT for all calls of the process.
+
+    settings: choose the engine.
+    sandbox_url: HTTP address of the sandbox; needed only where `offline` is True.
+    """
+
+    def __init__(self, settings: Settings, sandbox_url: str = "") -> None:
+        self._settings = settings
+        self._sandbox_url = sandbox_url
+        self._engine: Engine | None = None
+        self._address: str | None = None
+        for engine in ENGINES.values():
+            if (address := engine.address(settings)) is not None:
+                self._engine, self._address = engine, address
+                break
+        self._recognisers: dict[tuple[str, tuple[VocabEntry, ...]], Recogniser] = {}
+
+    @property
+    def address(self) -> str | None:
+        """WebSocket address of the engine; None where the sandbox hears."""
+        return self._address
+
+    @property
+    def offline(self) -> bool:
+        """Whether no engine is set up, so that the sandbox hears."""
+        return self._engine is None
+
+    def recogniser(self, language: str, vocab: tuple[VocabEntry, ...]) -> Recogniser:
+        """The recogniser for a language and vocabulary; calls that agree in both share it."""
+        kind = language, vocab
+        if kind not in self._recognisers:
+            self._recognisers[kind] = self._make(*kind)
+        return self._recognisers[kind]
+
+    def open(
+        self, language: str, vocab: tuple[VocabEntry, ...], listener: SttListener
+    ) -> SttStream:
+        """The STT stream of one call; nothing is connected before its `run`."""
+        return ReplayedStt(self.recogniser(language, vocab), listener)
+
+    def _make(self, language: str, vocab: tuple[VocabEntry, ...]) -> Recogniser:
+        if self._engine is not None and self._address is not None:
+            return self._engine.recogniser(self._settings, self._address, language, vocab)
+        url = with_agent_path(self._sandbox_url.replace("http:", "ws:") + "/v2")
+        # The sandbox wants a key, as the cloud does, and takes any.
+        model = self._settings.speechmatics_model
+        return SpeechmaticsStt(url, Secret("sandbox"), language=language, model=model, vocab=vocab)

@@ -1,37 +1,132 @@
-"""What a call asks of a recogniser, whoever it is."""
+"""Speech to text (STT): what a call asks of a recogniser, and what a recogniser's session does.
 
+A call sees an `SttStream` and is its `SttListener`. `replay` makes that stream out of one vendor
+session after another; a vendor's file has a `Recogniser` and its `SttSession`.
+"""
+
+from dataclasses import dataclass
 from typing import Protocol
+
+from avr_sts_speechmatics.errors import ServiceError
 
 
 class SttListener(Protocol):
-    """What a recogniser reports. Times are seconds on the call's audio clock: 0 is the first
-    sample that was given to `Hearing.hear`, whatever happened to sessions in between.
+    """What a recogniser reports to a call.
+
+    Times are seconds on the call's audio clock: 0 is the first sample that was given to
+    `SttStream.hear`, whatever happened to sessions in between.
 
     Called from the event loop, in the order of the recogniser's messages; must not block.
     """
 
-    def speech_started(self, at: float) -> None: ...
-    def speech_ended(self, at: float) -> None: ...
-    def words_heard(self, text: str, end: float) -> None: ...
-    def segment_heard(self, text: str, end: float) -> None: ...
-    def turn_ended(self, end: float) -> None: ...
+    def speech_started(self, at: float) -> None:
+        """The caller makes a sound."""
+
+    def speech_ended(self, at: float) -> None:
+        """The caller's sound has stopped. Not the end of the turn."""
+
+    def words_heard(self, text: str, end: float) -> None:
+        """A guess at the words since the last segment; the guess may still change.
+
+        end: of the audio that the guess covers (s).
+        """
+
+    def segment_heard(self, text: str, end: float) -> None:
+        """A piece of the turn has been settled. end: of the segment's audio (s)."""
+
+    def turn_ended(self, end: float) -> None:
+        """The caller has finished. end: of the turn's audio (s)."""
 
     def stt_lost(self) -> None:
-        """There is no session now; a new one is being tried for."""
+        """There is no session at the moment; a new one is being opened."""
 
     def stt_restored(self) -> None:
-        """A session listens again, and has been given what was said meanwhile."""
+        """A new session hears the caller, and is given the audio since the last settled word."""
 
 
 class SttStream(Protocol):
-    """The ears of one call."""
+    """The recogniser of one call."""
 
     def hear(self, pcm: bytes) -> None:
-        """Take caller audio (s16le 8 kHz, whole samples). Never blocks, never loses the turn in
-        progress: what cannot be sent now is kept, within bounds, and sent later."""
+        """Take caller audio: s16le mono at 8 kHz, any whole number of samples.
+
+        Never blocks, and never loses the turn in progress: audio that cannot be sent now is kept,
+        within bounds, and sent later.
+        """
 
     async def run(self) -> None:
-        """Keep a session open until cancelled; sessions are closed on the way out.
+        """Keep a session open until cancelled; the session is closed on the way out.
 
-        Raises ServiceError when hearing is gone for good.
+        Raises ServiceError when the recogniser is gone for good.
         """
+
+
+class SessionListener(Protocol):
+    """What a session reports. Times are seconds of the audio that was sent to the session."""
+
+    def started(self) -> None:
+        """The session takes audio from now on."""
+
+    def resume_sending(self) -> None:
+        """The session's socket takes data again."""
+
+    def speech_started(self, at: float) -> None: ...
+    def speech_ended(self, at: float) -> None: ...
+    def words_heard(self, text: str, end: float) -> None: ...
+    def segment_heard(self, text: str, end: float) -> None:
+        """A piece of the turn has been settled. text: empty when the piece had no words."""
+
+    def turn_ended(self, end: float) -> None: ...
+
+
+class SttSession(Protocol):
+    """One connection to a vendor's recogniser.
+
+    started_at: when the session began to take audio (monotonic s); None before.
+    writable: False while the socket takes no data.
+    """
+
+    @property
+    def started_at(self) -> float | None: ...
+    @property
+    def writable(self) -> bool: ...
+
+    async def run(self) -> None:
+        """Open the session and stay until it ends; nothing is left open afterwards.
+
+        Always raises ServiceError: `retryable` tells whether a new session may succeed.
+        """
+
+    def send(self, pcm: bytes) -> None:
+        """Send caller audio: s16le mono at 8 kHz, whole samples. Only while `writable`."""
+
+
+class Recogniser(Protocol):
+    """A vendor's recogniser with one language and vocabulary, for all calls of the process."""
+
+    def session(self, listener: SessionListener) -> SttSession:
+        """A session that is not connected yet."""
+
+    async def try_out(self) -> "TriedOut":
+        """Open a session and have it take half a second of silence. Raises ServiceError."""
+
+
+@dataclass(frozen=True, slots=True)
+class TriedOut:
+    """A recogniser works.
+
+    took_s: how long the session took to start (s).
+    what: the recogniser's name, such as its model.
+    advice: what the operator could improve; empty for nothing.
+    """
+
+    took_s: float
+    what: str
+    advice: str = ""
+
+
+class OpenAnotherSession(ServiceError):
+    """A session was refused for a cause that its recogniser has removed: open another at once."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("stt", message, retryable=True)

@@ -1,17 +1,16 @@
 """One session with Speechmatics Agent STT, from connect to close: the wire, and what its end means.
 
-Whoever owns a session gives it audio and takes its messages; whether another follows is the owner's
-to decide, by the `retryable` of the error a session ends with. Frames are counted here, because the
-service wants their number back at the end; a service that falls silent while audio is sent is dead,
-whatever TCP says. [Agent STT reference, 3, 4, 7, 10]
+A session takes audio and reports the service's messages to its listener. Whether another session
+follows is decided elsewhere (`replay`), by the `retryable` of the error that ends this one. Frames
+are counted, because the service wants their number back at the end. A service that sends nothing
+while audio is sent is dead, whatever TCP says. [Agent STT reference, 3, 4, 7, 10]
 """
 
 import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
 import msgspec
 from picows import (
@@ -27,18 +26,19 @@ from picows import (
 from avr_sts_speechmatics.audio.pcm import RATE
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.services.stt.protocol import SessionListener
 from avr_sts_speechmatics.websocket import NO_CODE, Messages, close_reason, connect
 
 CONNECT_S = 5.0
-"""Longest wait for a connection, and again for the session to start (s). Loading additional words
-may take the service longer; then the next try finds them loaded."""
+"""Longest wait for a connection, and again for the session to start (s). The service may need
+longer to load additional words; the next try then finds them loaded."""
 
 STALLED_S = 5.0
-"""Audio is sent and nothing comes back for so long: the session is dead (s). Every frame is
+"""A session that gets audio and sends nothing for this long is dead (s). Every frame is
 acknowledged, so silence of the service is a sure sign."""
 
 WATCH_S = 1.0
-"""How often a session is looked after (s)."""
+"""How often a session is checked (s)."""
 
 QUOTA_WAIT_S = 5.0
 """Wait after "too many sessions" (s). [Agent STT reference, 7: at least 5]"""
@@ -94,24 +94,19 @@ class ServerMessage(msgspec.Struct):
 _decode = msgspec.json.Decoder(ServerMessage).decode
 
 
-class Owner(Protocol):
-    """Who a session works for."""
-
-    def started(self, session: "Session") -> float:
-        """The session takes audio now; returns where its clock begins on the owner's (s)."""
-
-    def heard(self, message: ServerMessage, base: float) -> None:
-        """One message about the caller's speech, in the order of the service."""
-
-    def resume_sending(self) -> None:
-        """The session's socket takes data again."""
-
-
 class Session(WSListener):
-    """See the module's text.
+    """Implements `protocol.SttSession`.
 
-    start: the StartRecognition message; its sample rate is `rate` (Hz).
-    frames, acknowledged: of audio, sent and confirmed by the service.
+    url: WebSocket address of `/v2/agent`.
+    headers: of the opening request, with the key.
+    tls: None for a `ws:` address.
+    rate: sample rate that is sent (Hz).
+    start: the StartRecognition message, with the same rate.
+    listener: takes the reports.
+    rate_refused: is called when the service refuses `rate`; may return the error to end with.
+
+    frames: audio frames sent so far.
+    acknowledged: audio frames that the service confirmed so far.
     """
 
     def __init__(
@@ -121,32 +116,32 @@ class Session(WSListener):
         tls: ssl.SSLContext | None,
         rate: int,
         start: bytes,
-        owner: Owner,
+        listener: SessionListener,
+        rate_refused: Callable[[], ServiceError | None] = lambda: None,
     ) -> None:
         self._url = url
         self._headers = headers
         self._tls = tls
         self._rate = rate
         self._start_message = start
-        self._owner = owner
+        self._listener = listener
+        self._rate_refused = rate_refused
         self._messages = Messages()
         self._transport: WSTransport | None = None
         self._resampler = Resampler(RATE, rate) if rate != RATE else None
-        self._base = 0.0
         self.frames = 0
         self.acknowledged = 0
         self._messages_came = False
-        # Over: nothing more is to be expected. Gone: the socket is closed as well.
+        # Over: no more messages are expected. Gone: the socket is closed as well.
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._error: ServiceError | None = None
         self._close_code = NO_CODE
         self.started_at: float | None = None
         self.writable = True
-        self.refused_rate = False
 
     async def run(self) -> None:
-        """Open the session and stay until it ends. Raises ServiceError, saying whether to retry."""
+        """Open the session and stay until it ends. Always raises ServiceError."""
         try:
             self._transport = await connect(
                 self, self._url, tls=self._tls, headers=self._headers, timeout=CONNECT_S
@@ -161,7 +156,7 @@ class Session(WSListener):
         raise self._error or self._dropped()
 
     def send(self, pcm: bytes) -> None:
-        """One frame of audio, whole samples at 8 kHz."""
+        """Send one frame of audio: s16le mono at 8 kHz, whole samples."""
         if self._resampler is not None:
             pcm = self._resampler.feed(pcm)
         assert self._transport is not None
@@ -179,12 +174,12 @@ class Session(WSListener):
             if self.started_at is None:
                 if now - opened > CONNECT_S:
                     self._fail("the session did not start in time", retryable=True)
-            # A service that never acknowledges anything is not expected to.
+            # A service that has never acknowledged a frame is not expected to.
             elif 0 < self.acknowledged < self.frames and now - quiet_since > STALLED_S:
                 self._fail(f"nothing came back for {STALLED_S:.0f} s", retryable=True)
 
     async def _close(self) -> None:
-        """Say goodbye if anybody listens, and leave no socket behind."""
+        """Send EndOfStream if the service still reads, and leave no socket behind."""
         transport = self._transport
         assert transport is not None
         try:
@@ -195,7 +190,7 @@ class Session(WSListener):
                 await asyncio.wait((self._over,), timeout=_FAREWELL_S)
         finally:
             transport.send_close(WSCloseCode.OK)
-            # What a stalled service does not take is not waited for.
+            # Data that a stalled service does not take is not waited for.
             unsent = transport.underlying_transport.get_write_buffer_size()
             transport.disconnect(graceful=not unsent)
             await asyncio.wait((self._gone,), timeout=_FAREWELL_S)
@@ -237,7 +232,7 @@ class Session(WSListener):
             else:
                 message = _decode(whole[1])
         except (ValueError, msgspec.MsgspecError):
-            # One message we cannot read is not worth a caller's turn.
+            # A message that cannot be read is not worth a caller's turn.
             _log.warning("stt: a message of the service could not be read and was skipped")
             return
         self._messages_came = True
@@ -252,7 +247,7 @@ class Session(WSListener):
         elif message.message in ("Warning", "Info"):
             _log.info("stt: %s %s: %s", message.message, message.type, message.reason)
         elif self._error is None:
-            self._owner.heard(message, self._base)
+            self._report(message)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._end()
@@ -265,17 +260,33 @@ class Session(WSListener):
     def resume_writing(self) -> None:
         if not self._over.done():
             self.writable = True
-            self._owner.resume_sending()
+            self._listener.resume_sending()
 
     def _start(self, message: ServerMessage) -> None:
         if self.started_at is None:
             self.started_at = time.monotonic()
             _log.info("stt: session %s started at %d Hz", message.id, self._rate)
-            self._base = self._owner.started(self)
+            self._listener.started()
+
+    def _report(self, message: ServerMessage) -> None:
+        """Report a message about the caller's speech; other messages are ignored."""
+        listener, text, meta = self._listener, message.segment.transcript, message.metadata
+        match message.message:
+            case "SpeechStarted":
+                listener.speech_started(meta.start_time)
+            case "SpeechEnded":
+                listener.speech_ended(meta.end_time)
+            case "AddPartialSegment":
+                listener.words_heard(text, meta.end_time)
+            case "AddSegment":
+                listener.segment_heard(text, meta.end_time)
+            case "EndOfTurn":
+                listener.turn_ended(meta.end_time)
 
     def _take_error(self, message: ServerMessage) -> None:
         kind = message.type
-        self.refused_rate = kind == "invalid_audio_type" and self.started_at is None
+        if kind == "invalid_audio_type" and self.started_at is None and self._error is None:
+            self._error = self._rate_refused()
         quota = "quota" in kind
         self._fail(
             f"{kind}: {message.reason}",
@@ -285,7 +296,7 @@ class Session(WSListener):
 
 
 def _refused(error: Exception) -> ServiceError:
-    """What a failed connect means for the next try."""
+    """The error for a connection that failed, with whether the next try may succeed."""
     if isinstance(error, WSHandshakeError) and error.response is not None:
         status = int(error.response.status)
         what = "the connection is refused"

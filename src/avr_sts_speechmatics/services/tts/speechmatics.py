@@ -8,6 +8,9 @@ from collections.abc import AsyncGenerator
 from avr_sts_speechmatics.services.tts.pcm_over_http import PcmOverHttp, below
 from avr_sts_speechmatics.values import Secret
 
+LANGUAGES_SPOKEN = frozenset({"en"})
+"""Languages that Speechmatics' voices speak. [TTS reference: English only]"""
+
 PATIENCE_S = 2.0
 """Longest wait for the first byte, and for each that follows (s). First bytes are promised within
 0.2 s, the rest faster than real time."""

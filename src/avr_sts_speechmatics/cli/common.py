@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from avr_sts_speechmatics.settings import Settings
 
+_Result = TypeVar("_Result")
 
-def run_on_uvloop(work: Coroutine[Any, Any, int]) -> int:
-    """Run a command's coroutine to its end; returns the command's exit status."""
+
+def run_on_uvloop(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a command's coroutine to its end; returns its result."""
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -16,6 +18,7 @@ def run_on_uvloop(work: Coroutine[Any, Any, int]) -> int:
 
 
 def set_up_log(chosen: Settings) -> None:
+    """Log as these settings say: to stderr, without secrets, each line with its call."""
     from avr_sts_speechmatics.call.call import current_call
     from avr_sts_speechmatics.telemetry import log
 

@@ -1,13 +1,7 @@
 """The doctor looks at everything at once, tells no secret, and says what to do."""
 
-import asyncio
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from tests.doctor.surroundings import (
@@ -17,14 +11,13 @@ from tests.doctor.surroundings import (
     free_port,
     looked_at,
     offline,
-    somebody_elses,
 )
 from tests.pbx.fake_ami import FakeAmi, running
 from tests.webhook_target import webhook_target
 
 from avr_sts_speechmatics import doctor
-from avr_sts_speechmatics.doctor import Check
-from avr_sts_speechmatics.sandbox.faults import Error, RefuseKey, Stall
+from avr_sts_speechmatics.doctor import examination
+from avr_sts_speechmatics.sandbox.faults import Error, Stall
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox
 
 
@@ -58,7 +51,7 @@ async def test_where_all_is_well_every_service_was_asked_and_timed() -> None:
 async def test_services_that_say_nothing_do_not_keep_anybody_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(doctor, "TOTAL_S", 0.5)
+    monkeypatch.setattr(examination, "TOTAL_S", 0.5)
     silent = ("stt", "tts", "llm", "pbx")
     async with running_sandbox() as cloud, running(FakeAmi(silent_at="Login")) as ami:
         cloud.faults.add(*(Stall(part=part, after=None) for part in ("stt", "tts", "llm")))
@@ -158,68 +151,13 @@ async def test_no_secret_is_shown_even_if_a_server_quotes_it() -> None:
             AMI_PASSWORD="manager-word",
             MCP_SERVERS=json.dumps(servers),
         )
-        text = doctor.report(await doctor.examine(environ, NO_FILE))
+        text = doctor.summary(await doctor.examine(environ, NO_FILE))
     assert "are not known" in text
     for secret in (
         *("speech-key", "thought-key", "voice-key", "hook-secret", "manager-word", "tool-secret"),
         *("sk-", "abcd", "a-token-of-mine", "voice-token", "hook-token", "tool-token"),
     ):
         assert secret not in text
-
-
-def test_the_report_is_a_line_for_each_check_then_what_to_do() -> None:
-    checks = [
-        Check("settings", "ok", "every value can be used"),
-        Check("second tts", "ok", "speaks", latency_ms=97),
-        Check("agents", "failed", "a.yaml:1: no\nb.yaml:2: no", "Correct it."),
-    ]
-    lines = doctor.report(checks).splitlines()
-    assert lines[0].split() == ["ok", "settings", *"every value can be used".split()]
-    assert "97 ms" in lines[1]
-    assert lines[2].startswith("failed")
-    assert lines[3].index("b.yaml") == lines[2].index("a.yaml")
-    assert lines[1].index("speaks") == lines[2].index("a.yaml")
-    assert lines[5:] == ["What to do:", "  agents: Correct it.", "", "1 of 3 checks failed."]
-
-
-async def run(*options: str, cwd: Path, environ: Mapping[str, str]) -> tuple[int, str, str]:
-    """The command in a process of its own: exit status, standard output, standard error."""
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "avr_sts_speechmatics", "doctor", *options],
-        cwd=cwd,
-        env=os.environ | dict(environ),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-async def test_the_command_tells_a_person_and_its_exit_status_a_script(tmp_path: Path) -> None:
-    async with running_sandbox() as cloud, webhook_target() as hook:
-        status, out, err = await run(cwd=tmp_path, environ=environment(cloud, WEBHOOK_URL=hook.url))
-        assert (status, err) == (0, "")
-        assert out.endswith("Calls can be taken.\n")
-        cloud.faults.add(RefuseKey(part="tts"))
-        with somebody_elses() as port:
-            environ = environment(cloud, EXTRA_PORTS=str(port))
-            status, out, err = await run("--json", cwd=tmp_path, environ=environ)
-    assert (status, err) == (1, "")
-    states = {check["what"]: check["state"] for check in json.loads(out)}
-    assert states["tts"] == "failed"
-    assert states["stt"] == states["llm"] == "ok"
-    assert states[f"port {port}"] == "warning"
-
-
-async def test_the_command_explains_a_wrong_setting_and_itself(tmp_path: Path) -> None:
-    status, out, err = await run(cwd=tmp_path, environ={"PORT": "60400x"})
-    assert (status, err) == (1, "")
-    assert "PORT=60400x: not a port" in out
-    status, out, _ = await run("--help", cwd=tmp_path, environ={})
-    assert status == 0
-    assert "--json" in out
 
 
 async def test_what_is_said_of_one_part_can_be_several_things() -> None:

@@ -1,0 +1,199 @@
+"""Observers: everything that happens in a call is reported to them, and nothing comes back.
+
+A call reports each event when the dialogue handles the event, each command before the command is
+carried out, and the observations below: facts that the dialogue does not need, for example when
+the model's first text came. Turn times, log lines, records for the caller's side, webhooks and
+traces are derived from these reports, so a new metric needs one new observer and no change of the
+call.
+
+An observer must not block: it runs on the event loop, between two frames of audio. An observer that
+raises an exception is logged once and then left out for the rest of the call; the call goes on.
+Reports come a few times in a turn and never for each frame.
+"""
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.speech.speaker import ClauseReady, TextStarted
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CallBegan:
+    """The call began. Always the first report, except for keys that came with the connection.
+
+    caller: the caller, with the facts that the transport received.
+    agent: name of the agent by the called number; the instructions may still be on their way.
+    """
+
+    caller: Caller
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAnswered:
+    """The agent and its instructions are known: the dialogue begins with the next event.
+
+    agent: name of the agent.
+    manners: how the agent behaves, with the caller's facts filled into the welcome.
+    """
+
+    agent: str
+    manners: Manners
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReceived:
+    """The transport reported a key. The dialogue's KeyPressed follows once the agent is known.
+
+    digit: one of 0-9 * # A-D.
+    """
+
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallerStopped:
+    """The recogniser reported the end of the caller's voice.
+
+    stopped: when the caller's last sound arrived, monotonic seconds.
+    """
+
+    stopped: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """A Flush was carried out; this is its answer to the dialogue.
+
+    dropped: every utterance that was not heard to its end.
+    """
+
+    dropped: tuple[ev.UtteranceDropped, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceHeard:
+    """An utterance left the playout, played or dropped.
+
+    utterance: number of the utterance.
+    first_sent: when its first frame left, monotonic seconds; None if no frame left.
+    share: share of its audio that was played, 0 to 1.
+    """
+
+    utterance: int
+    first_sent: float | None
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOver:
+    """A reply stopped thinking and speaking, for whatever reason.
+
+    reply: number of the reply.
+    cancelled: whether it was cancelled before its own end.
+    """
+
+    reply: int
+    cancelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRan:
+    """A tool ended.
+
+    name: name of the tool.
+    took_s: how long it ran, seconds.
+    failed: whether a hang-up or a transfer could not be done.
+    """
+
+    name: str
+    took_s: float
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSent:
+    """The other end of the line was sent an error.
+
+    message: what went wrong, in words.
+    """
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """The call ended and its line is closed. Always the last report."""
+
+
+Observation: TypeAlias = (
+    CallBegan
+    | AgentAnswered
+    | KeyReceived
+    | CallerStopped
+    | TextStarted
+    | ClauseReady
+    | Flushed
+    | UtteranceHeard
+    | ReplyOver
+    | ToolRan
+    | ErrorSent
+    | CallEnded
+)
+
+Observed: TypeAlias = ev.Event | Observation
+
+
+class Observer(Protocol):
+    """One reader of a call's reports. Each call has observers of its own.
+
+    at: when it happened, monotonic seconds.
+    """
+
+    def event(self, at: float, event: Observed) -> None:
+        """Read an event of the dialogue or an observation."""
+
+    def command(self, at: float, command: ev.Command) -> None:
+        """Read a command of the dialogue, before the call carries it out."""
+
+
+class Observers:
+    """The observers of one call. No method raises an exception."""
+
+    def __init__(self, observers: Iterable[Observer]) -> None:
+        self._observers = tuple(observers)
+
+    def event(self, event: Observed) -> None:
+        at = time.monotonic()
+        for observer in self._observers:
+            try:
+                observer.event(at, event)
+            except Exception:
+                self._leave_out(observer)
+
+    def command(self, command: ev.Command) -> None:
+        at = time.monotonic()
+        for observer in self._observers:
+            try:
+                observer.command(at, command)
+            except Exception:
+                self._leave_out(observer)
+
+    def close(self) -> None:
+        """Report the end of the call. Later reports are dropped: a key may still come."""
+        self.event(CallEnded())
+        self._observers = ()
+
+    def _leave_out(self, failed: Observer) -> None:
+        self._observers = tuple(other for other in self._observers if other is not failed)
+        _log.exception(
+            "%s failed and observes this call no longer; please report it", type(failed).__name__
+        )

@@ -1,0 +1,204 @@
+"""Rows of the state table about the agent's speech, its tools, and leaving the call."""
+
+from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.state import LastWord, Requested, State, Stt
+from avr_sts_speechmatics.dialogue.steps import Commands, Steps
+
+FAILURES_MAX = 3
+"""How many replies in a row may fail before the call is given up."""
+
+GONE_S = 3.0
+"""How long the PBX may take to end a call after it reported success (s)."""
+
+_TOO_OFTEN = "Not done: too many tools in a row. Answer with what is known."
+_ONE_END = "Not done: the call is already being ended or transferred."
+
+
+class AgentRows(Steps):
+    """See the table in `turns`; the tag of a row begins its docstring."""
+
+    # --- the agent's speech --------------------------------------------------------------------
+
+    def sentence_ready(self, event: ev.SentenceReady) -> Commands:
+        if self.reply is not None and event.reply == self.reply.number:
+            self.history.agent_will_say(event.utterance, event.text)
+        yield from ()
+
+    def voice_started(self, event: ev.VoiceStarted) -> Commands:
+        reply = self.reply
+        if reply is None or event.reply != reply.number:
+            return
+        if not event.filler:
+            reply.said_since_tools = True
+            if not reply.has_spoken and reply.is_answer:
+                self.caller.unanswered = bool(self.caller.late)
+            reply.has_spoken = True
+        if self.state is State.THINKING:
+            yield ev.CancelTimer(ev.Timer.FILLER)
+            self.state = State.SPEAKING
+            yield from self._voice_over_a_sound()
+
+    def _voice_over_a_sound(self) -> Commands:
+        """T6: the caller makes a sound as the voice begins."""
+        if self.caller.speaking and self.may_be_interrupted:
+            yield from self.pause()
+
+    def utterance_played(self, event: ev.UtterancePlayed) -> Commands:
+        yield from self._was_heard(event.utterance, 1.0)
+
+    def utterance_dropped(self, event: ev.UtteranceDropped) -> Commands:
+        yield from self._was_heard(event.utterance, event.heard)
+
+    def _was_heard(self, utterance: int, share: float) -> Commands:
+        yield from self.write_heard(utterance, share)
+        if self.state is State.PAUSED and not self.history.waiting:
+            yield from self.resume()  # where another machine plays, a pause may come too late
+        if self.state is State.SPEAKING and not self.history.waiting:
+            self.state = State.THINKING  # until more comes, or the end is reported
+            yield from self.await_voice()
+        yield from self._farewell_was_heard()
+
+    def voice_is_slow(self) -> Commands:
+        """T15: a short phrase fills the silence before an answer."""
+        reply = self.reply
+        if self.state is not State.THINKING or reply is None or not reply.is_answer:
+            return
+        if self.caller.speaking:
+            yield ev.SetTimer(ev.Timer.FILLER, self.manners.filler_s)
+        else:
+            yield ev.Fill(reply.number, next(self.patience.fillers))
+
+    def reply_ended(self, event: ev.ReplyEnded) -> Commands:
+        if self.reply is None or event.reply != self.reply.number:
+            return
+        if self.reply.is_answer:  # an apology that was heard is no answer
+            self.patience.failures = 0
+            self.tools.owed = False
+        yield from self.listen()
+
+    # --- replies that fail ---------------------------------------------------------------------
+
+    def reply_failed(self, event: ev.ReplyFailed) -> Commands:
+        draft, reply = self.drafts.current, self.reply
+        if draft is not None and event.reply == draft.number:
+            self.drafts.current = None  # nobody waits for it yet; the turn's end asks again
+        if reply is None or event.reply != reply.number:
+            return
+        self.patience.failures += 1
+        if reply.is_answer:
+            self.caller.unanswered = bool(self.caller.late)  # the rest they are asked to say again
+        if isinstance(self.departure, Requested):
+            yield from self.listen()  # the caller is helped, if not spoken to
+        elif reply.is_answer:
+            yield from self._answer_failed()
+        elif self.departure is not None or self.patience.failures > 1:
+            yield from self._phrase_failed()
+        else:
+            yield from self.listen()
+
+    def _answer_failed(self) -> Commands:
+        """T21, T22: apologise; after FAILURES_MAX failures in a row, end the call."""
+        if self.patience.failures >= FAILURES_MAX:
+            yield from self.leave_in_failure()
+        else:
+            yield from self.say(self.manners.sorry)
+
+    def _phrase_failed(self) -> Commands:
+        """T23: not even an apology can be said."""
+        yield from self.end("the agent has no voice")
+
+    # --- tools ---------------------------------------------------------------------------------
+
+    def tools_called(self, event: ev.ToolsCalled) -> Commands:
+        """T31: every tool call is written down, and each tool runs once."""
+        reply = self.reply
+        if reply is None or event.reply != reply.number:
+            return
+        reply.rounds += 1
+        reply.waits_for_tools = True
+        self.tools.owed = True
+        requests = {next(self.tools.numbers): request for request in event.requests}
+        self.history.tools_called({n: request.call for n, request in requests.items()})
+        for number, request in requests.items():
+            refused = request.refused or self._refusal(request, reply.rounds)
+            if refused:
+                self.history.tool_done(number, refused)
+            elif request.leaves:
+                said = self.history.waiting or reply.said_since_tools
+                self.departure = Requested(number, request, farewell_said=said)
+            else:
+                self.tools.running.add(number)
+                yield ev.RunTool(number, request)
+        yield from self.ask_again()
+        yield from self._farewell_was_heard()
+
+    def _refusal(self, request: ev.ToolRequest, rounds: int) -> str:
+        """T34: why a tool is not run now, for the model; empty when it may run."""
+        if rounds > self.manners.tool_rounds:
+            return _TOO_OFTEN
+        return _ONE_END if request.leaves and self.departure is not None else ""
+
+    def tool_done(self, event: ev.ToolDone) -> Commands:
+        self.tools.running.discard(event.number)
+        self.history.tool_done(event.number, event.result)
+        departure = self.departure
+        leaving = isinstance(departure, Requested) and departure.number == event.number
+        if leaving and self.pbx_is_at_work:
+            yield from self._not_left() if event.failed else self._left()
+        else:
+            yield from self._tools_ended()
+
+    def _tools_ended(self) -> Commands:
+        """T32: once all tools have ended, the model is asked again."""
+        yield from self.ask_again()
+        yield from self._farewell_was_heard()
+
+    # --- hanging up and transferring -----------------------------------------------------------
+
+    def _farewell_was_heard(self) -> Commands:
+        """T35: other tools have ended and the answer was heard: take leave, if not yet done."""
+        departure, reply = self.departure, self.reply
+        if not isinstance(departure, Requested) or self.state is not State.THINKING:
+            return
+        if self.tools.running or self.history.waiting or reply is None or not reply.is_answer:
+            return
+        self.reply = None
+        yield ev.CancelTimer(ev.Timer.FILLER)
+        yield ev.CancelReply(reply.number)  # nothing more of it is wanted
+        if departure.farewell_said:
+            yield from self.depart()
+            return
+        departure.by_phrase = True
+        transfers = departure.request.leaves == "transfer"
+        farewell = self.manners.transferring if transfers else ""
+        yield from self.say(farewell or self.manners.goodbye)
+
+    def margin_is_over(self) -> Commands:
+        """The last word has reached the caller's ear, or the PBX has had its time."""
+        departure = self.departure
+        if isinstance(departure, Requested) and departure.under_way:
+            yield from self.end(hang_up=False)
+        elif isinstance(departure, LastWord):
+            yield from self.end(departure.error)
+        elif self.caller.late:  # they spoke over the farewell, and nothing may interrupt
+            self.keep_the_call()
+            self.state = State.LISTENING
+            yield from self.answer()
+        elif isinstance(departure, Requested):
+            departure.under_way = True
+            yield ev.RunTool(departure.number, departure.request)
+        else:
+            yield from self.end()
+
+    def _not_left(self) -> Commands:
+        """T38: the PBX could not do it; the model is told and answers."""
+        self.departure = None
+        self.state = State.LISTENING
+        if self.stt is Stt.GONE:
+            yield from self.leave_in_failure()
+        else:
+            yield from self.answer()
+
+    def _left(self) -> Commands:
+        """T39: the PBX reported success and ends the call."""
+        yield ev.SetTimer(ev.Timer.FAREWELL, GONE_S)

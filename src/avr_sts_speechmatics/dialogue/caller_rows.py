@@ -1,0 +1,209 @@
+"""Rows of the state table about what the caller does: sound, words, the end of a turn, keys."""
+
+from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.dictation import asks_for_dictation, is_dictation
+from avr_sts_speechmatics.dialogue.state import Requested, State
+from avr_sts_speechmatics.dialogue.steps import TURN_OVERDUE_S, Commands, Steps
+from avr_sts_speechmatics.dialogue.words import has_words, plain
+
+
+class CallerRows(Steps):
+    """See the table in `turns`; the tag of a row begins its docstring."""
+
+    # --- the caller's sound --------------------------------------------------------------------
+
+    def speech_started(self, _: ev.CallerSpeechStarted) -> Commands:
+        self.caller.speaking = True
+        yield ev.CancelTimer(ev.Timer.NO_INPUT)
+        if self.caller.segments:
+            yield ev.CancelTimer(ev.Timer.OVERDUE)
+            yield ev.CancelTimer(ev.Timer.DICTATION)
+        if self.state is State.SPEAKING and self.may_be_interrupted:
+            yield from self._sound_over_the_agent()
+        elif self.state is State.DEPARTING and not (self.must_end or self.pbx_is_at_work):
+            yield from self._sound_over_the_farewell()
+
+    def _sound_over_the_agent(self) -> Commands:
+        """T7, T8: a sound pauses the agent, or takes the floor where the operator wants that."""
+        if self.manners.barge_in == "speech":
+            yield from self.take_the_floor()
+        else:
+            yield from self.pause()
+
+    def _sound_over_the_farewell(self) -> Commands:
+        """T36: the sound may be a word that keeps the call."""
+        yield ev.SetTimer(ev.Timer.FAREWELL, self.manners.confirm_s)
+
+    def sound_confirmed(self) -> Commands:
+        """T12: the sound had no words, the agent goes on."""
+        if self.state is State.PAUSED:
+            yield from self.resume()
+
+    def speech_ended(self, _: ev.CallerSpeechEnded) -> Commands:
+        caller = self.caller
+        caller.speaking = False
+        if caller.held_open:
+            yield ev.SetTimer(ev.Timer.DICTATION, self.manners.dictation_s)
+        elif caller.segments:
+            yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
+        if caller.guess:
+            yield from self.think_ahead(caller.guess, settled=True)
+        yield from self.await_input()
+
+    # --- the caller's words --------------------------------------------------------------------
+
+    def words_heard(self, event: ev.WordsHeard) -> Commands:
+        caller = self.caller
+        if event.end <= caller.ended_at or not has_words(event.text):
+            return
+        before, caller.guess = caller.guess, event.text
+        caller.held_open = False
+        yield ev.CancelTimer(ev.Timer.DICTATION)
+        yield from self._hear(event.text)
+        if caller.segments:
+            yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
+        yield from self._guess_came(event.text, twice=plain(event.text) == plain(before))
+        yield from self.await_input()
+
+    def _guess_came(self, guess: str, *, twice: bool) -> Commands:
+        """T27, T28: a guess heard twice, or in silence, is answered ahead; a new one drops that."""
+        yield from self.think_ahead(guess, settled=twice or not self.caller.speaking)
+
+    def segment_heard(self, event: ev.SegmentHeard) -> Commands:
+        caller = self.caller
+        if not has_words(event.text):
+            return
+        caller.guess = ""
+        held_open = caller.held_open and self.state is State.LISTENING
+        if event.end <= caller.ended_at and not held_open:
+            yield from self._late_segment(event.text)
+            return
+        caller.segments.append(event.text)
+        yield from self._hear()
+        if not caller.held_open:
+            yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
+        yield from self.think_ahead(settled=True)
+
+    def _hear(self, guess: str = "") -> Commands:
+        """T4, T9, T18, T37: words take the floor, if they may and are enough."""
+        self.patience.prompts = 0
+        yield ev.CancelTimer(ev.Timer.NO_INPUT)
+        if self.pbx_is_at_work:
+            return  # too late; if the PBX fails, the words are answered
+        if not self.holds_the_floor or (
+            self.may_be_interrupted
+            and self.counted(*self.caller.segments, guess) >= self.manners.min_words
+        ):
+            yield from self.take_the_floor()
+
+    def _late_segment(self, text: str) -> Commands:
+        """T13: a segment of a turn that is over."""
+        fixed = self.reply is not None and not self.reply.is_answer
+        if self.state in (State.LISTENING, State.THINKING):
+            yield from self.answer(text)
+        elif self.state is State.DEPARTING:
+            yield from self._turn_over_the_agent(text)
+        elif fixed and not self.must_end:
+            self.caller.answer_later(text)  # a welcome answers nothing
+        else:
+            yield from self.write_down(text)
+
+    # --- the end of the caller's turn ----------------------------------------------------------
+
+    def turn_ended(self, event: ev.TurnEnded) -> Commands:
+        caller = self.caller
+        caller.ended_at = max(caller.ended_at, event.end)
+        caller.speaking = False
+        caller.guess = ""
+        if caller.segments and self.state is State.LISTENING and self._is_dictated(caller.text):
+            yield from self._hold_open()
+        else:
+            yield from self.turn_over()
+
+    def _is_dictated(self, text: str) -> bool:
+        if not self.manners.dictation_s:
+            return False
+        return is_dictation(text, asked=asks_for_dictation(self.history.last_heard))
+
+    def _hold_open(self) -> Commands:
+        """T30: the caller is in the middle of a number, an address."""
+        self.caller.held_open = True
+        yield ev.CancelTimer(ev.Timer.OVERDUE)
+        yield ev.SetTimer(ev.Timer.DICTATION, self.manners.dictation_s)
+
+    def turn_over(self) -> Commands:
+        """T3: also when the end of the turn was never reported."""
+        caller = self.caller
+        if text := caller.take_text():
+            over_the_agent = self.holds_the_floor
+            yield from self._turn_over_the_agent(text) if over_the_agent else self._turn(text)
+        else:
+            yield from self._turn_without_words()
+        self.drafts.begun = 0
+        if self.state is State.PAUSED:
+            yield from self.resume()
+        yield from self.await_input()
+
+    def _turn(self, text: str) -> Commands:
+        """T1, T29, T33: a turn with words is answered, by the draft where one answers it."""
+        yield from self.answer(text)
+
+    def _turn_without_words(self) -> Commands:
+        """T2, T5: nothing was asked; what was asked before and is unanswered, is asked again."""
+        caller = self.caller
+        if self.state is State.LISTENING and caller.unanswered and not caller.keys:
+            yield from self.answer()
+        else:
+            yield from self.drop_draft()
+
+    def _turn_over_the_agent(self, text: str) -> Commands:
+        """T10, T11: a whole turn was said while the agent has the floor, and did not take it."""
+        yield ev.CancelTimer(ev.Timer.OVERDUE)
+        # Few words over an answer are not meant to stop it; over a question of ours they reply.
+        enough = 1 if self._says_a_phrase else self.manners.min_words
+        if self.counted(text) < enough or self.must_end:
+            yield from self.write_down(text)
+        else:
+            self.caller.answer_later(text)
+
+    @property
+    def _says_a_phrase(self) -> bool:
+        """Whether the agent's present or last words are a fixed text."""
+        if self.reply is not None:
+            return not self.reply.is_answer
+        if isinstance(self.departure, Requested):
+            return self.departure.by_phrase
+        return self.departure is not None
+
+    # --- keys ----------------------------------------------------------------------------------
+
+    def key_pressed(self, event: ev.KeyPressed) -> Commands:
+        """T14: a key flushes the agent and is collected."""
+        if self.pbx_is_at_work:
+            return
+        caller = self.caller
+        self.patience.prompts = 0
+        yield ev.CancelTimer(ev.Timer.NO_INPUT)
+        yield from self.drop_draft()
+        yield from self.take_the_floor()
+        if event.digit == "*":
+            caller.keys = ""
+            yield ev.CancelTimer(ev.Timer.KEYS)
+            yield from self.await_input()
+        elif event.digit == "#":
+            yield from self.number_typed()
+        else:
+            caller.keys += event.digit
+            yield ev.SetTimer(ev.Timer.KEYS, self.manners.keys_s)
+
+    def number_typed(self) -> Commands:
+        """T14: "#" or a pause ends the number."""
+        yield ev.CancelTimer(ev.Timer.KEYS)
+        caller = self.caller
+        if caller.keys:
+            typed, caller.keys = f"[keys: {' '.join(caller.keys)}]", ""
+            if self.pbx_is_at_work:
+                caller.answer_later(typed)  # too late; if the PBX fails, they are answered
+                return
+            yield from self.answer(typed)
+        yield from self.await_input()

@@ -1,0 +1,86 @@
+"""Rows of the state table about time: silence, long calls, lost STT, the end of the audio."""
+
+from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.state import Goodbye, Kind, State, Stt, Warning
+from avr_sts_speechmatics.dialogue.steps import SETTLE_S, Commands, Steps
+
+WARNING_S = 30.0
+"""How long before its end a call that lasts too long is warned (s)."""
+
+
+class PatienceRows(Steps):
+    """See the table in `turns`; the tag of a row begins its docstring."""
+
+    def call_started(self, _: ev.CallStarted) -> Commands:
+        manners = self.manners
+        if manners.max_call_s:
+            yield ev.SetTimer(ev.Timer.MAX_CALL, max(0.0, manners.max_call_s - WARNING_S))
+        if manners.welcome:
+            yield from self.say(manners.welcome, Kind.WELCOME)
+        else:
+            yield from self.await_input()
+
+    # --- when STT or the caller's audio ends ---------------------------------------------------
+
+    def stt_lost(self, _: ev.SttLost) -> Commands:
+        if self.stt is Stt.HEARING:
+            self.stt = Stt.LOST
+        yield ev.SetTimer(ev.Timer.PATIENCE, self.manners.patience_s)
+
+    def stt_is_missed(self) -> Commands:
+        """T24: ask the caller for a moment, once nothing else is said."""
+        if self.state is State.LISTENING and not self.caller.unanswered:
+            yield from self.say(self.manners.wait)
+        else:
+            yield ev.SetTimer(ev.Timer.PATIENCE, self.manners.patience_s)
+
+    def stt_restored(self, _: ev.SttRestored) -> Commands:
+        if self.stt is Stt.LOST:
+            self.stt = Stt.HEARING
+        yield ev.CancelTimer(ev.Timer.PATIENCE)
+        # A new session reports when sound begins, not that sound heard before it has ended.
+        self.caller.speaking = False
+        yield from self.await_input()
+
+    def stt_failed(self, _: ev.SttFailed) -> Commands:
+        """T25: nothing the caller says will be heard any more."""
+        self.stt = Stt.GONE
+        if not (self.must_end or self.pbx_is_at_work):
+            yield from self.take_the_floor()
+            yield from self.leave_in_failure()
+
+    def audio_ended(self, _: ev.AudioEnded) -> Commands:
+        """T26: the recogniser still has SETTLE_S to report speech."""
+        self.audio.ended = True
+        yield ev.SetTimer(ev.Timer.SETTLE, SETTLE_S)
+
+    def audio_settled(self) -> Commands:
+        """T26: everything was heard; the call ends once all is answered."""
+        self.audio.settled = True
+        yield from self.settle()
+
+    # --- patience ------------------------------------------------------------------------------
+
+    def caller_is_silent(self) -> Commands:
+        """T16, T17: prompt a silent caller, then say goodbye."""
+        manners, patience = self.manners, self.patience
+        if patience.prompts >= manners.no_input_max:
+            self.departure = Goodbye()
+            yield from self.say(manners.goodbye)
+        else:
+            prompt = manners.prompts[patience.prompts % len(manners.prompts)]
+            patience.prompts += 1
+            yield from self.say(prompt)
+
+    def call_is_long(self) -> Commands:
+        """T19, T20: warn before the end of a long call, then end it."""
+        if self.must_end or self.pbx_is_at_work:
+            return
+        if self.patience.warning is Warning.NOT_DUE:
+            self.patience.warning = Warning.DUE
+            yield ev.SetTimer(ev.Timer.MAX_CALL, WARNING_S)
+            if self.state is State.LISTENING and not self.caller.is_open:
+                yield from self.listen()
+        else:
+            yield from self.take_the_floor()
+            yield from self.leave(self.manners.goodbye)

@@ -1,0 +1,318 @@
+"""The steps that the rows of the state table share: answer, say, flush, listen, leave.
+
+`turns.Dialogue` decides when a step is taken. A step is a generator of commands: each command is
+carried out before the step goes on, and a command that has an answer (`Flush`) returns it.
+"""
+
+from collections.abc import Generator, Iterator
+from itertools import count
+from typing import TypeAlias
+
+from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.history import History
+from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.dialogue.state import (
+    CallerAudio,
+    CallerTurn,
+    Departure,
+    Draft,
+    Drafts,
+    Kind,
+    LastWord,
+    Patience,
+    Reply,
+    Requested,
+    State,
+    Stt,
+    ToolRuns,
+    Warning,
+)
+from avr_sts_speechmatics.dialogue.words import count_words, plain
+
+Commands: TypeAlias = Generator[ev.Command, ev.Answer, None]
+"""Commands in order. What is sent in is the answer to the last one."""
+
+TURN_OVERDUE_S = 3.0
+"""How long settled words wait for the end of their turn (s). Longer than the pause that recognisers
+wait for (below 1 s) and the time that their text needs to settle (below 1 s) together."""
+
+SETTLE_S = 2.5
+"""How long after the last audio a recogniser may still report speech in that audio (s)."""
+
+SETTLE_TRIES = 6
+"""How often SETTLE_S is granted to a turn that has begun and does not end."""
+
+DRAFTS_MAX = 3
+"""How many answers may be begun ahead in one turn: each one that is dropped costs its tokens."""
+
+SERVICE_GONE = "a service this call needs is not available"
+"""What the other end is told when a call ends because the STT or the LLM is gone."""
+
+_KEPT = "Not done: the caller spoke before it happened, and is still on the line."
+
+
+class Steps:
+    """A dialogue's memory and the steps that change it."""
+
+    def __init__(self, manners: Manners) -> None:
+        self.manners = manners
+        self.history = History()
+        self.state = State.LISTENING
+        self.caller = CallerTurn()
+        self.reply: Reply | None = None
+        self.drafts = Drafts()
+        self.departure: Departure | None = None
+        self.stt = Stt.HEARING
+        self.patience = Patience.of(manners)
+        self.tools = ToolRuns()
+        self.audio = CallerAudio()
+        self.handling = False
+        """Whether an event is being handled: no other may be."""
+        self._reply_numbers: Iterator[int] = count(1)
+
+    # --- what holds now ------------------------------------------------------------------------
+
+    @property
+    def holds_the_floor(self) -> bool:
+        """Whether the agent has the floor, even if silent for a moment between two sentences."""
+        if self.state is State.THINKING:
+            return self.reply is not None and self.reply.has_spoken
+        return self.state in (State.SPEAKING, State.PAUSED, State.DEPARTING)
+
+    @property
+    def may_be_interrupted(self) -> bool:
+        """Whether the caller can take the floor with words."""
+        welcoming = self.reply is not None and self.reply.kind is Kind.WELCOME
+        sacred = welcoming and self.manners.welcome_is_sacred
+        return not (self.must_end or sacred or self.manners.barge_in == "off")
+
+    @property
+    def must_end(self) -> bool:
+        """Whether the call ends whatever the caller does."""
+        return isinstance(self.departure, LastWord)
+
+    @property
+    def pbx_is_at_work(self) -> bool:
+        """Whether the PBX is hanging up or transferring: too late for a word of the caller."""
+        return isinstance(self.departure, Requested) and self.departure.under_way
+
+    def counted(self, *texts: str) -> int:
+        """Words of `texts` that are no backchannels."""
+        return count_words(texts, self.manners.backchannels)
+
+    # --- replies -------------------------------------------------------------------------------
+
+    def answer(self, *texts: str) -> Commands:
+        """Start a reply to `texts` and to whatever has not been answered before them."""
+        caller = self.caller
+        if caller.held_open:
+            texts = (caller.take_text(), *texts)
+            yield ev.CancelTimer(ev.Timer.DICTATION)
+        asked = plain(" ".join((*caller.late, *texts)))
+        draft = self.drafts.current
+        if draft is not None and not (asked and asked == draft.answers):
+            yield from self.drop_draft()
+            draft = None
+        self.drafts.current = None
+        caller.unanswered = self.tools.owed = False
+        yield ev.CancelTimer(ev.Timer.NO_INPUT)
+        if not caller.segments:
+            yield ev.CancelTimer(ev.Timer.OVERDUE)
+        yield from self.take_the_floor()
+        for text in (*caller.take_late(), *texts):
+            yield from self.write_down(text)
+        if self.must_end:
+            return
+        caller.unanswered = True
+        reply = self.begin(Kind.ANSWER, None if draft is None else draft.number)
+        if draft is not None:
+            yield ev.ConfirmReply(reply.number)
+        elif self.tools.running:
+            reply.waits_for_tools = True
+            yield ev.StartReply(reply.number, None)
+        else:
+            yield ev.StartReply(reply.number, self.history.messages())
+        yield from self.await_voice()
+
+    def say(self, text: str, kind: Kind = Kind.PHRASE) -> Commands:
+        """Start a reply that is a fixed text."""
+        yield ev.CancelTimer(ev.Timer.NO_INPUT)
+        yield from self.drop_draft()
+        yield ev.Say(self.begin(kind).number, text)
+
+    def begin(self, kind: Kind, number: int | None = None) -> Reply:
+        """Make a new reply the present one. number: of a draft that becomes the reply."""
+        self.reply = Reply(next(self._reply_numbers) if number is None else number, kind)
+        self.state = State.THINKING
+        return self.reply
+
+    def await_voice(self) -> Commands:
+        """Wait for the voice of an answer, but not in silence for ever."""
+        manners = self.manners
+        if manners.filler_s and manners.fillers and self.reply is not None and self.reply.is_answer:
+            yield ev.SetTimer(ev.Timer.FILLER, manners.filler_s)
+
+    def think_ahead(self, guess: str = "", *, settled: bool) -> Commands:
+        """Begin an answer to the turn as far as it is known, unless that answer is begun already.
+
+        guess: words that are not settled yet.
+        settled: the words are likely to stay as they are.
+        """
+        caller, drafts = self.caller, self.drafts
+        asked = " ".join((*caller.late, *caller.segments, guess)).strip()
+        if drafts.current is not None and plain(asked) == drafts.current.answers:
+            return
+        yield from self.drop_draft()
+        may = self.manners.preemptive and settled and drafts.begun < DRAFTS_MAX
+        idle = self.state is State.LISTENING and not (caller.keys or self.tools.running)
+        if may and idle and not self.must_end:
+            drafts.begun += 1
+            drafts.current = Draft(next(self._reply_numbers), plain(asked))
+            history = self.history.messages(asked)
+            yield ev.StartReply(drafts.current.number, history, tentative=True)
+
+    def drop_draft(self) -> Commands:
+        """Cancel an answer that was begun ahead."""
+        draft, self.drafts.current = self.drafts.current, None
+        if draft is not None:
+            yield ev.CancelReply(draft.number)
+
+    def ask_again(self) -> Commands:
+        """Ask the model again once all tools of its answer have ended."""
+        reply = self.reply
+        if reply is None or not reply.waits_for_tools:
+            return
+        if self.tools.running or self.departure is not None:
+            return
+        reply.waits_for_tools = reply.said_since_tools = False
+        may_use_tools = reply.rounds < self.manners.tool_rounds
+        history = self.history.messages(expected=True)
+        yield ev.ContinueReply(reply.number, history, may_use_tools)
+
+    # --- the floor -----------------------------------------------------------------------------
+
+    def take_the_floor(self) -> Commands:
+        """Give the caller the floor: whatever the agent was about to say is not said."""
+        if self.must_end:
+            return
+        audible = self.state in (State.SPEAKING, State.PAUSED)
+        if self.state is State.DEPARTING:
+            yield ev.CancelTimer(ev.Timer.FAREWELL)
+        self.state = State.LISTENING
+        if audible:
+            yield ev.CancelTimer(ev.Timer.CONFIRM)
+            for dropped in (yield ev.Flush()) or ():
+                yield from self.write_heard(dropped.utterance, dropped.heard)
+        if self.reply is not None:
+            yield ev.CancelReply(self.reply.number)
+            yield ev.CancelTimer(ev.Timer.FILLER)
+            self.reply = None
+        self.keep_the_call()
+        self.history.forget_unheard()
+        if self.tools.owed:
+            self.caller.unanswered, self.tools.owed = True, False
+        if self.caller.unanswered:  # should the words come to nothing, the answer is still owed
+            yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
+        if self.audio.settled:
+            yield ev.SetTimer(ev.Timer.SETTLE, SETTLE_S)
+
+    def pause(self) -> Commands:
+        """Hold the agent's speech until it is clear whether a sound has words."""
+        self.state = State.PAUSED
+        yield ev.Pause()
+        yield ev.SetTimer(ev.Timer.CONFIRM, self.manners.confirm_s)
+
+    def resume(self) -> Commands:
+        """Go on at the very sample where the agent's speech was paused."""
+        self.state = State.SPEAKING
+        yield ev.CancelTimer(ev.Timer.CONFIRM)
+        yield ev.Resume()
+
+    def listen(self) -> Commands:
+        """The reply is over: do whatever waited for its end, or wait for the caller."""
+        self.reply = None
+        self.state = State.LISTENING
+        yield ev.CancelTimer(ev.Timer.FILLER)
+        if self.departure is not None:
+            yield from self.depart()
+        elif self.caller.unanswered and not self.caller.keys:
+            yield from self.answer()
+        elif self.patience.warning is Warning.DUE:
+            self.patience.warning = Warning.SAID
+            yield from self.say(self.manners.warning)
+        elif self.audio.settled:
+            yield from self.settle()
+        else:
+            yield from self.await_input()
+
+    def settle(self) -> Commands:
+        """All of the caller's audio was heard: end the call, unless something is open."""
+        caller = self.caller
+        if self.state is not State.LISTENING or caller.keys:
+            return  # the end of the reply looks again
+        open_ = caller.is_open or caller.unanswered or self.stt is not Stt.HEARING
+        if open_ and self.audio.tries < SETTLE_TRIES:
+            self.audio.tries += 1
+            yield ev.SetTimer(ev.Timer.SETTLE, SETTLE_S)
+        else:
+            yield from self.end(hang_up=False)
+
+    def await_input(self) -> Commands:
+        """It is the caller's turn: wait for the caller, but not for ever."""
+        caller = self.caller
+        # A guess may come to nothing without a word; this patience is longer than settling takes.
+        speaks = caller.speaking or caller.segments
+        idle = self.state is State.LISTENING and not (
+            speaks
+            or caller.unanswered
+            or caller.keys
+            or self.audio.ended
+            or self.stt is not Stt.HEARING
+        )
+        if idle and self.manners.no_input_s:
+            yield ev.SetTimer(ev.Timer.NO_INPUT, self.manners.no_input_s)
+
+    # --- what was said -------------------------------------------------------------------------
+
+    def write_down(self, text: str) -> Commands:
+        """Write words of the caller into the history."""
+        self.history.caller_said(text)
+        yield ev.SendTranscript("user", text)
+
+    def write_heard(self, utterance: int, share: float) -> Commands:
+        """Write what was heard of an utterance into the history. share: of its audio, 0 to 1."""
+        words = self.history.heard(utterance, share)
+        if words:
+            yield ev.SendTranscript("agent", words)
+
+    # --- the end -------------------------------------------------------------------------------
+
+    def depart(self) -> Commands:
+        """The last word has been sent: wait until it is heard, and whether the caller speaks."""
+        self.state = State.DEPARTING
+        speaking = self.caller.speaking and not self.must_end
+        margin = self.manners.confirm_s if speaking else 0.0
+        yield ev.SetTimer(ev.Timer.FAREWELL, max(margin, self.manners.farewell_s))
+
+    def keep_the_call(self) -> None:
+        """The caller spoke before the call was left: it goes on."""
+        if isinstance(self.departure, Requested):
+            self.history.tool_done(self.departure.number, _KEPT)
+        self.departure = None
+
+    def leave(self, last_sentence: str, error: str | None = None) -> Commands:
+        """Say one last sentence, then end the call. error: what the other end is told."""
+        self.departure = LastWord(error)
+        yield from self.say(last_sentence)
+
+    def leave_in_failure(self) -> Commands:
+        """A service is gone: apologise, then end the call."""
+        yield from self.leave(self.manners.farewell, error=SERVICE_GONE)
+
+    def end(self, error: str | None = None, *, hang_up: bool = True) -> Commands:
+        """End the call now. hang_up: the phone call is still there to be ended."""
+        yield from self.drop_draft()
+        self.state = State.ENDED
+        for timer in ev.Timer:
+            yield ev.CancelTimer(timer)
+        yield ev.EndCall(error, hang_up)

@@ -1,0 +1,170 @@
+"""Everything a call needs, checked at once and within TOTAL_S.
+
+Files, tools and ports of this machine are loaded and bound as the service would (`machine`). Each
+cloud does the smallest piece of real work (`clouds`). The operator's other programs are asked for
+something without effect (`operator_services`). Where the sandbox takes a cloud's place, that cloud
+is not contacted; programs that are not set up are not contacted either.
+
+No key and no password is in the result.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+from avr_sts_speechmatics import assembly, settings
+from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.doctor import clouds, machine, operator_services
+from avr_sts_speechmatics.doctor.check import Check
+from avr_sts_speechmatics.errors import ServiceError, SettingsError
+from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.services.llm.protocol import Llm
+from avr_sts_speechmatics.services.stt import Stt
+from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.speech.voices import Voices
+from avr_sts_speechmatics.values import MASKED_FROM
+
+TOTAL_S = 14.0
+"""Longest time for all checks (s); a slow goodbye may add one."""
+
+HEAD_START_S = 1.0
+"""How long tools are loaded before anything else is begun (s)."""
+
+
+async def examine(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = None
+) -> list[Check]:
+    """Check everything; returns what was found, in a fixed order. Arguments as in `settings.load`.
+
+    A setting that cannot be used is the only check: nothing else is looked at then.
+    """
+    try:
+        chosen = settings.load(environ, env_file)
+        llm = assembly.llm_of(chosen)
+    except SettingsError as error:
+        advice = "Correct it; all else was not looked at."
+        return [Check("settings", "failed", str(error), advice)]
+    found = [Check("settings", "ok", "every value can be used")]
+    for sentence in settings.unknown_variables(environ, env_file):
+        found.append(Check("settings", "warning", sentence, "Correct the name, or take it out."))
+    # First the work that keeps this process busy (files, SDKs): latencies are measured after it.
+    agents, about_agents = machine.agents(chosen)
+    found += about_agents
+    if chosen.ambient_noise_file is not None:
+        found.append(machine.noise(chosen, chosen.ambient_noise_file))
+    if assembly.needs_sandbox(chosen):
+        found.append(machine.sandbox())
+    await llm.warm_up()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(llm.close)
+        voices = clouds.voices_alone(chosen)
+        stack.push_async_callback(voices.close)
+        deadline = asyncio.get_running_loop().time() + TOTAL_S
+        async with asyncio.TaskGroup() as checks:
+            tasks = []
+            if machine.has_tools(chosen, agents):
+                tools = _Step("tools", "", machine.tools(chosen, agents))
+                tasks.append(checks.create_task(_carry_out(tools, deadline)))
+                await asyncio.wait(tasks, timeout=HEAD_START_S)
+            for step in _steps(chosen, agents, llm, voices):
+                tasks.append(checks.create_task(_carry_out(step, deadline)))
+    for task in tasks:
+        found += task.result()
+    secrets = list(_secrets(chosen))
+    return [_masked(check, secrets) for check in found]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A check to carry out.
+
+    what: names the check if it fails without a result of its own.
+    where: put before the detail of the result.
+    work: gives the result.
+    """
+
+    what: str
+    where: str
+    work: Awaitable[Check | list[Check]]
+
+
+def _steps(chosen: Settings, agents: Agents, llm: Llm, voices: Voices) -> Iterator[_Step]:
+    for listener in machine.listeners(chosen):
+        yield _Step(f"port {listener.port}", "", machine.port(chosen, listener))
+    stt = Stt(chosen)
+    if stt.address is not None:
+        agent = agents.for_call(Caller("doctor", "doctor"))
+        recogniser = stt.recogniser(agent.language, agent.vocabulary)
+        yield _Step("stt", _host(stt.address), clouds.stt(recogniser))
+    for speaker in clouds.speakers(chosen, agents, voices):
+        where = f"{_host(speaker.url)}{speaker.name}: "
+        yield _Step(speaker.what, where, clouds.voice(speaker))
+    url = chosen.openai_base_url or "https://api.openai.com"
+    for model in clouds.models(chosen, agents):
+        where = f"{_host(url)}{model}: " if chosen.has_llm else ""
+        yield _Step("llm", where, clouds.llm(chosen, llm, model))
+    url_of_instructions = chosen.speechmatics_url_instructions
+    if url_of_instructions is not None and any(map(agents.needs_brief, agents.all)):
+        work = operator_services.instructions(chosen, url_of_instructions)
+        yield _Step("instructions", _host(url_of_instructions), work)
+    yield _Step("pbx", "", operator_services.pbx(chosen, assembly.pbx_of(chosen)))
+    if chosen.webhook_url is not None:
+        where = _host(chosen.webhook_url)
+        yield _Step("webhook", where, operator_services.webhook(chosen.webhook_url))
+
+
+def _host(url: str) -> str:
+    return f"{urlsplit(url).netloc}: "
+
+
+async def _carry_out(step: _Step, deadline: float) -> list[Check]:
+    """The result of a step; a failed check if the step has none by `deadline`."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            found = await step.work
+    except TimeoutError:
+        detail = f"no result within {TOTAL_S:.0f} s"
+        found = Check(step.what, "failed", detail, clouds.LATER)
+    except ServiceError as error:
+        failure = str(error).removeprefix(f"{error.service}: ")
+        found = Check(step.what, "failed", failure, clouds.advice_for(step.what, failure))
+    except UnicodeError as error:  # a host name that DNS cannot have
+        advice = "Correct the host name in this address."
+        found = Check(step.what, "failed", str(error), advice)
+    several = [found] if isinstance(found, Check) else found
+    return [replace(check, detail=step.where + check.detail) for check in several]
+
+
+# --- no secret is shown ---------------------------------------------------------------------------
+
+# OpenAI quotes the ends of a key that it refuses.
+_KEY_ENDS = re.compile(r"\bsk-[\w*.-]+")
+
+
+def _secrets(chosen: Settings) -> Iterator[str]:
+    """Texts that must not be shown: keys, passwords, and tokens in the queries of addresses."""
+    yield from chosen.secrets()
+    values = (getattr(chosen, item.name) for item in fields(chosen))
+    urls = [value for value in values if isinstance(value, str) and "://" in value]
+    if chosen.mcp_servers is not None:
+        urls += [one.url for one in chosen.mcp_servers.servers.values() if one.url is not None]
+    for url in urls:
+        query = urlsplit(url).query
+        yield query
+        tokens = [value for _, value in parse_qsl(query)]
+        tokens += [pair.partition("=")[2] for pair in query.split("&")]  # as it is written
+        yield from (token for token in tokens if len(token) >= MASKED_FROM)
+
+
+def _masked(check: Check, secrets: Sequence[str]) -> Check:
+    def mask(text: str) -> str:
+        text = _KEY_ENDS.sub("***", text)
+        for secret in sorted(filter(None, secrets), key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
+
+    return replace(check, detail=mask(check.detail), advice=mask(check.advice))

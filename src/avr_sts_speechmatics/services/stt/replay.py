@@ -1,0 +1,216 @@
+"""One vendor session after another, and not a word lost between them.
+
+A session can end at any time: a network drops, a quota is full, a server restarts. `ReplayedStt`
+then opens a new one and replays the audio of the turn in progress, from the last word that was
+settled, so that the caller need not repeat it. For that it keeps
+
+  - audio that has not been sent (before the session is open, or while it cannot take more), and
+  - audio that was sent and is not settled: the current turn, at most REPLAY_S of it
+    (SILENT_REPLAY_S while nobody speaks).
+
+A new session counts its times from 0; the listener's clock goes on. Nothing here knows a vendor.
+"""
+
+import asyncio
+import logging
+import random
+import time
+
+from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE, SAMPLE_BYTES, seconds
+from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.services.stt.protocol import (
+    OpenAnotherSession,
+    Recogniser,
+    SttListener,
+    SttSession,
+)
+
+KEEP_S = 12.0
+"""Most audio that is kept, sent or not (s). Older audio is lost, and the loss is logged."""
+
+REPLAY_S = 10.0
+"""Most audio of the turn in progress that a new session is given again (s)."""
+
+SILENT_REPLAY_S = 2.0
+"""The same while nobody speaks (s): a recogniser reports speech up to a second late."""
+
+DOWN_MAX_S = 12.0
+"""How long a call may be without a session before its STT is given up (s)."""
+
+SHORT_LIVED_S = 10.0
+SHORT_LIVED_MAX = 8
+"""STT is given up after more than SHORT_LIVED_MAX sessions in a row that each lived less than
+SHORT_LIVED_S."""
+
+CATCH_UP = 4
+"""Kept audio is sent at this many times real time: recognisers read no faster for long."""
+
+_CHUNK_BYTES = BYTES_PER_SECOND // 10
+_PUMP_S = 0.02
+_FIRST_PUMP_BYTES = BYTES_PER_SECOND // 2
+_PUMP_BYTES = round(BYTES_PER_SECOND * _PUMP_S * CATCH_UP)
+
+_log = logging.getLogger(__name__)
+
+
+class ReplayedStt:
+    """The recogniser of one call. Implements `protocol.SttStream` and `protocol.SessionListener`.
+
+    recogniser: opens sessions.
+    listener: the call.
+    down_max_s: see DOWN_MAX_S.
+    """
+
+    def __init__(
+        self, recogniser: Recogniser, listener: SttListener, *, down_max_s: float = DOWN_MAX_S
+    ) -> None:
+        self._recogniser = recogniser
+        self._listener = listener
+        self._down_max_s = down_max_s
+        self._opening: SttSession | None = None
+        self._session: SttSession | None = None  # once it takes audio
+        self._base = 0.0  # where its clock begins on the call's (s)
+        self._audio = bytearray()
+        # Positions on the call's audio clock, in bytes.
+        self._start = 0  # of the oldest byte kept
+        self._sent = 0  # up to here the present session has the audio
+        self._settled = 0  # up to here every word is known
+        self._turn_open = False
+        self._lost = False
+        self._trim_at = BYTES_PER_SECOND
+        self._pump_handle: asyncio.TimerHandle | None = None
+
+    def hear(self, pcm: bytes) -> None:
+        self._audio += pcm
+        session = self._session
+        if session is not None and self._pump_handle is None and session.writable:
+            session.send(pcm)
+            self._sent += len(pcm)
+        if len(self._audio) > self._trim_at:
+            self._trim()
+
+    async def run(self) -> None:
+        down_since = time.monotonic()
+        tries = short_lived = 0
+        while True:
+            session = self._opening = self._recogniser.session(self)
+            try:
+                await session.run()
+            except OpenAnotherSession:
+                continue
+            except ServiceError as error:
+                now = time.monotonic()
+                if session.started_at is not None:
+                    down_since = now
+                    tries = 0
+                    lived = now - session.started_at
+                    short_lived = short_lived + 1 if lived < SHORT_LIVED_S else 0
+                if not error.retryable:
+                    raise
+                if not self._lost:
+                    self._lost = True
+                    self._listener.stt_lost()
+                wait = error.retry_after or min(4.0, 0.25 * 2**tries) * random.uniform(1, 2)
+                tries += 1
+                if now + wait - down_since > self._down_max_s or short_lived > SHORT_LIVED_MAX:
+                    raise ServiceError(
+                        "stt", f"given up after {tries} tries: {error}", retryable=False
+                    ) from error
+                _log.warning("%s; trying again in %.1f s", error, wait)
+                await asyncio.sleep(wait)
+            finally:
+                self._detach()
+
+    # --- called by the session -----------------------------------------------------------------
+
+    def started(self) -> None:
+        self._sent = max(self._start, self._wanted() & ~1)
+        self._base = seconds(self._sent)
+        self._turn_open = False
+        self._session = self._opening
+        if self._lost:
+            self._lost = False
+            self._listener.stt_restored()
+        self._pump(_FIRST_PUMP_BYTES)
+
+    def resume_sending(self) -> None:
+        if self._pump_handle is None:
+            self._pump(_PUMP_BYTES)
+
+    def speech_started(self, at: float) -> None:
+        self._turn_open = True
+        self._listener.speech_started(self._base + at)
+
+    def speech_ended(self, at: float) -> None:
+        self._listener.speech_ended(self._base + at)
+
+    def words_heard(self, text: str, end: float) -> None:
+        self._turn_open = True
+        if text:
+            self._listener.words_heard(text, self._base + end)
+
+    def segment_heard(self, text: str, end: float) -> None:
+        self._settle(self._base + end)
+        if text:
+            self._listener.segment_heard(text, self._base + end)
+
+    def turn_ended(self, end: float) -> None:
+        self._settle(self._base + end)
+        self._turn_open = False
+        self._listener.turn_ended(self._base + end)
+
+    # --- the audio that is kept ----------------------------------------------------------------
+
+    @property
+    def kept_bytes(self) -> int:
+        """Audio that is kept now (bytes)."""
+        return len(self._audio)
+
+    @property
+    def _end(self) -> int:
+        return self._start + len(self._audio)
+
+    def _settle(self, at: float) -> None:
+        """Every word up to `at` (s) is known: a new session need not hear that audio."""
+        position = int(at * RATE) * SAMPLE_BYTES
+        self._settled = max(self._settled, min(position, self._end))
+
+    def _wanted(self) -> int:
+        """Where a new session would have to begin (position in bytes)."""
+        replay_s = REPLAY_S if self._turn_open else SILENT_REPLAY_S
+        return max(self._settled, self._sent - int(replay_s * BYTES_PER_SECOND))
+
+    def _trim(self) -> None:
+        keep = self._wanted()
+        oldest = self._end - int(KEEP_S * BYTES_PER_SECOND)
+        if oldest > keep:
+            if oldest > self._sent:
+                _log.warning("stt: no session for %.0f s, the oldest audio is lost", KEEP_S)
+            keep = oldest
+        if keep > self._start:
+            del self._audio[: keep - self._start]
+            self._start = keep
+            self._sent = max(self._sent, keep)
+        self._trim_at = len(self._audio) + BYTES_PER_SECOND
+
+    def _pump(self, budget: int) -> None:
+        """Send kept audio, up to `budget` bytes now and the rest a little later."""
+        self._pump_handle = None
+        session = self._session
+        while session is not None and session.writable and budget > 0:
+            at = self._sent - self._start
+            chunk = bytes(self._audio[at : at + min(_CHUNK_BYTES, budget)])
+            if not chunk:
+                return
+            session.send(chunk)
+            self._sent += len(chunk)
+            budget -= len(chunk)
+        if session is not None and session.writable:
+            loop = asyncio.get_running_loop()
+            self._pump_handle = loop.call_later(_PUMP_S, self._pump, _PUMP_BYTES)
+
+    def _detach(self) -> None:
+        self._opening = self._session = None
+        if self._pump_handle is not None:
+            self._pump_handle.cancel()
+            self._pump_handle = None

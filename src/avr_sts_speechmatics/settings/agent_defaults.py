@@ -1,0 +1,54 @@
+"""Settings: the agent that answers, and the directory of further agents."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from avr_sts_speechmatics.settings import checks as check
+from avr_sts_speechmatics.settings.declaration import manner, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentDefaults:
+    """Instructions and welcome of an agent whose own file does not set them."""
+
+    speechmatics_instructions: str | None = setting(
+        check.text,
+        "Instructions for the agent: who the agent is and how it behaves. `{from}` and other "
+        "placeholders stand for facts of the call. Overrides `SPEECHMATICS_URL_INSTRUCTIONS` and "
+        "`SPEECHMATICS_FILE_INSTRUCTIONS`.",
+        default_text="a short text made for the phone",
+        also=("OPENAI_INSTRUCTIONS",),
+        common=True,
+    )
+    speechmatics_url_instructions: str | None = setting(
+        check.url("http", "https"),
+        "Address of a web service that is asked for the instructions of each call: GET with the "
+        "call's parameters and the header `X-AVR-UUID`. The reply is "
+        '`{"system": "..."}`, optionally with `welcome`, `voice`, `language` and `tools`. If '
+        "no answer arrives within 2 s, the next source is used.",
+        also=("OPENAI_URL_INSTRUCTIONS",),
+    )
+    speechmatics_file_instructions: Path | None = setting(
+        check.file,
+        "Text file with the instructions; a change takes effect with the next call.",
+        also=("OPENAI_FILE_INSTRUCTIONS",),
+    )
+    agents_dir: Path | None = setting(
+        check.directory,
+        "Directory of agents, one YAML file each. The number called or `?agent=` selects the "
+        "agent; see [Agents](agents.md).",
+    )
+    speechmatics_welcome_message: str = manner(
+        "welcome",
+        check.text,
+        "What the agent says first; may contain facts of the call such as `{from}`. Empty: the "
+        "caller speaks first.",
+        default="Hello, how can I help you?",
+        may_be_empty=True,
+        common=True,
+    )
+    faq_file: Path | None = setting(
+        check.file,
+        "FAQ (YAML) of the scripted receptionist, which answers while no model is configured.",
+        default_text="built in",
+    )

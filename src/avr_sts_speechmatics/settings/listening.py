@@ -1,0 +1,42 @@
+"""Settings: where the service listens, how many calls it takes, how it ends."""
+
+from dataclasses import dataclass
+
+from avr_sts_speechmatics.settings import checks as check
+from avr_sts_speechmatics.settings.declaration import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listening:
+    """Addresses, ports and limits of the service."""
+
+    host: str = setting(
+        check.host,
+        "Address to listen on. The default accepts connections from this machine only; the "
+        "container image sets `0.0.0.0`.",
+        "127.0.0.1",
+    )
+    port: int = setting(
+        check.port,
+        "Port for avr-core (WebSocket, streaming POST), for Asterisk's WebSocket (`/media`), and "
+        "for `/health` and `/ready`. If the port is taken, the service does not start.",
+        6040,
+    )
+    extra_ports: tuple[int, ...] = setting(
+        check.ports,
+        "Further ports for the same connections, separated by commas; empty for none. A port that "
+        "is taken causes a warning. AVR's documentation names both 6040 and 6033.",
+        (6033,),
+        default_text="`6033`",
+        may_be_empty=True,
+    )
+    max_calls: int = setting(
+        check.whole(1, 100_000),
+        "Largest number of calls at once; a further call is rejected with a reason.",
+        1000,
+    )
+    drain_s: float = setting(
+        check.number(0, 3600, "seconds"),
+        "How long running calls may continue after SIGTERM before the service ends them (s).",
+        20.0,
+    )

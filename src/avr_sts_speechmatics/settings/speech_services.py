@@ -1,0 +1,57 @@
+"""Settings: Speechmatics' speech-to-text (STT) and text-to-speech (TTS)."""
+
+from dataclasses import dataclass
+
+from avr_sts_speechmatics.settings import checks as check
+from avr_sts_speechmatics.settings.declaration import setting
+from avr_sts_speechmatics.values import Secret, VocabEntry
+
+REGIONS = ("eu", "us", "global")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechServices:
+    """Key, addresses, language, voice and vocabulary."""
+
+    speechmatics_api_key: Secret | None = setting(
+        check.secret,
+        "Speechmatics' key, for speech-to-text (STT) and text-to-speech (TTS). Without a key the "
+        "offline sandbox does both.",
+        common=True,
+    )
+    speechmatics_region: str = setting(
+        check.one_of(*REGIONS),
+        f"Region in which speech is recognised: {', '.join(f'`{r}`' for r in REGIONS)}.",
+        "eu",
+    )
+    speechmatics_rt_url: str | None = setting(
+        check.base_url("ws", "wss"),
+        "Base address of real-time STT; `/agent` is appended if absent. Overrides "
+        "`SPEECHMATICS_REGION`.",
+        default_text="by region",
+    )
+    speechmatics_tts_url: str | None = setting(
+        check.base_url("http", "https"),
+        "Base address of TTS.",
+        default_text="`https://preview.tts.speechmatics.com`",
+    )
+    speechmatics_language: str = setting(
+        check.language,
+        "Speechmatics' code for the language of the caller.",
+        "en",
+        common=True,
+    )
+    speechmatics_voice: str = setting(
+        check.voice,
+        "Voice of the agent: `sarah`, `theo` (UK), `megan`, `jack` (US).",
+        "sarah",
+        common=True,
+    )
+    speechmatics_model: str = setting(check.name, "STT model.", "linden-1")
+    speechmatics_additional_vocab: tuple[VocabEntry, ...] = setting(
+        check.vocab,
+        "Words that callers are likely to say: separated by commas, or Speechmatics' JSON list "
+        "with `sounds_like`.",
+        (),
+        default_text="none",
+    )

@@ -1,0 +1,49 @@
+"""The log lines of a call: its begin, its end, each turn, and what was said if that is allowed."""
+
+import logging
+
+from avr_sts_speechmatics.call.observer import CallBegan, CallEnded, Observed
+from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
+
+_log = logging.getLogger(__name__)
+
+
+class CallLog:
+    """Logs one call.
+
+    transcripts: whether what is said may stand in the log.
+    """
+
+    def __init__(self, *, transcripts: bool) -> None:
+        self._transcripts = transcripts
+        self._began = 0.0
+
+    def event(self, at: float, event: Observed) -> None:
+        match event:
+            case CallBegan(caller, agent):
+                self._began = at
+                facts = "".join(f", {name} {value!r}" for name, value in caller.facts.items())
+                _log.info("call begins (%s, agent %s%s)", caller.transport, agent, facts)
+            case CallEnded():
+                _log.info("call ends after %.1f s", at - self._began)
+
+    def command(self, at: float, command: ev.Command) -> None:
+        if self._transcripts and isinstance(command, ev.SendTranscript):
+            _log.info("%s: %s", command.role, command.text)
+
+    def turn(self, times: TurnTimes) -> None:
+        """Log the times of a turn that is over."""
+        _log.info("turn: %s", _summary(times), extra={"turn": times.as_dict()})
+
+
+def _summary(times: TurnTimes) -> str:
+    """A turn in a line for people."""
+    waits = times.as_dict()
+    total = waits["voice_to_voice_ms"]
+    parts = ", ".join(f"{part} {waits[f'{part}_ms']}" for part in ("confirm", "model", "voice"))
+    ended = "interrupted" if times.interrupted else "whole"
+    return (
+        f"answered after {total} ms ({parts}), {ended}, "
+        f"{times.words_heard} of {times.words_said} words heard"
+    )

@@ -1,0 +1,277 @@
+"""Call traces: every event and command of a call with its time, as JSON lines in a file of its own.
+
+A trace explains a strange call, and `tests/dialogue` replays it: the events go into a fresh
+dialogue, whose commands must be the recorded ones.
+
+    {"at": 0.0, "is": "TraceBegan", "version": 1, "words": false, "began": "2026-12-01T10:15:12Z"}
+    {"at": 0.0, "is": "CallBegan", "caller": {...}, "agent": "default"}
+    {"at": 2.41, "is": "SegmentHeard", "text": "wwww ww www wwwww?", "end": 2.1}
+
+`at` is seconds since the trace began, `is` the class of an event, command or observation; the other
+keys are its fields. The order is that of the call: a command follows the event that caused it.
+
+What is said stands in a trace only if LOG_TRANSCRIPTS allows it. Otherwise each letter is a "w" and
+each digit a "0", which keeps the number and the length of the words. A replay takes the same path
+unless the path depended on which word was said: a backchannel, a number in words, two guesses of
+the same shape.
+
+The event loop only encodes and buffers. A thread writes, in pieces, so the end of a trace is
+missing if the process is killed. A disk that fails or is full costs traces and no call.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import UTC, datetime
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias, get_args
+
+from avr_sts_speechmatics.call.observer import (
+    CallEnded,
+    CallerStopped,
+    Observed,
+    UtteranceHeard,
+)
+from avr_sts_speechmatics.conversation import Message, ToolCall, ToolResult
+from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.line import Caller
+
+VERSION = 1
+
+BUFFER_BYTES = 16_384
+"""A call's lines are handed to the writing thread when there are so many bytes of them."""
+
+WAITING_MAX = 16 * 1024 * 1024
+"""Bytes of all calls that may wait for a slow disk; further ones are lost."""
+
+CLOSE_S = 5.0
+"""Longest wait for the disk at the end of the process (s)."""
+
+_WORDS = frozenset(
+    {
+        *("text", "content", "arguments", "result", "refused", "digit", "facts"),
+        *("welcome", "sorry", "farewell", "wait", "goodbye", "transferring", "warning"),
+        *("prompts", "fillers"),
+    }
+)
+"""Fields that hold what somebody says or types, or what is known of them."""
+
+_A_OR_I = re.compile(r"\b[ai]\b", re.IGNORECASE)
+"""The words of one letter: any other letter alone is taken for a piece of a spelling."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TraceBegan:
+    """The first line of a trace.
+
+    words: whether the trace holds what was said.
+    began: when the trace began, ISO 8601, UTC.
+    """
+
+    version: int
+    words: bool
+    began: str
+
+
+Traced: TypeAlias = TraceBegan | Observed | ev.Command
+
+_CLASSES: Mapping[str, Any] = {
+    kind.__name__: kind
+    for kind in (
+        *get_args(Traced),
+        *(Caller, Manners, Message, ToolCall, ToolResult, ev.ToolRequest),
+    )
+}
+
+
+class CallTraces:
+    """Writes the traces of all calls of the process.
+
+    directory: an existing directory.
+    words: whether traces hold what is said.
+    """
+
+    def __init__(self, directory: Path, *, words: bool) -> None:
+        self.words = words
+        self._directory = directory
+        self._pool = ThreadPoolExecutor(1, "call traces")
+        self._writing: set[asyncio.Future[None]] = set()
+        self._waiting_bytes = 0
+        self._failed = False
+
+    def trace(self, caller: Caller) -> "CallTrace":
+        """The observer that traces a new call."""
+        began = datetime.now(UTC)
+        uuid = re.sub(r"[^A-Za-z0-9-]", "_", caller.uuid)[:64]
+        path = self._directory / f"{began:%Y%m%dT%H%M%S.%fZ}-{uuid}.jsonl"
+        return CallTrace(self, path, began)
+
+    def write(self, path: Path, lines: bytes, *, first: bool) -> None:
+        """Have lines written behind those of the same file. Returns at once and never raises.
+
+        first: whether the file is new.
+        """
+        if self._waiting_bytes + len(lines) > WAITING_MAX:
+            self._lose("the disk is too slow")
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            written = loop.run_in_executor(self._pool, _write, path, lines, first)
+        except RuntimeError:
+            self._lose("the service is ending")
+            return
+        self._waiting_bytes += len(lines)
+        self._writing.add(written)
+        written.add_done_callback(partial(self._written, len(lines)))
+
+    async def close(self) -> None:
+        """Write what waits, for CLOSE_S at most."""
+        if self._writing:
+            await asyncio.wait(self._writing, timeout=CLOSE_S)
+        self._pool.shutdown(wait=not self._writing)
+
+    def _written(self, size: int, written: asyncio.Future[None]) -> None:
+        self._writing.discard(written)
+        self._waiting_bytes -= size
+        if not written.cancelled() and (error := written.exception()) is not None:
+            why = error.strerror if isinstance(error, OSError) else None
+            self._lose(why or str(error))
+
+    def _lose(self, why: str) -> None:
+        if not self._failed:
+            self._failed = True
+            _log.error("CALL_TRACE_DIR=%s: traces of calls are lost: %s", self._directory, why)
+
+
+class CallTrace:
+    """Traces one call; see the module's text."""
+
+    def __init__(self, traces: CallTraces, path: Path, began: datetime) -> None:
+        self._traces = traces
+        self._path = path
+        self._first = True
+        self._zero: float | None = None
+        self._buffer = bytearray()
+        stamp = began.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self._add(0.0, TraceBegan(VERSION, traces.words, stamp))
+
+    def event(self, at: float, event: Observed) -> None:
+        zero = self._begin(at)
+        # Moments inside are put on the clock of the trace.
+        if isinstance(event, CallerStopped):
+            event = replace(event, stopped=round(event.stopped - zero, 4))
+        elif isinstance(event, UtteranceHeard) and event.first_sent is not None:
+            event = replace(event, first_sent=round(event.first_sent - zero, 4))
+        self._add(at - zero, event)
+        if isinstance(event, CallEnded) or len(self._buffer) >= BUFFER_BYTES:
+            self._hand_over()
+
+    def command(self, at: float, command: ev.Command) -> None:
+        self._add(at - self._begin(at), command)
+
+    def _begin(self, at: float) -> float:
+        if self._zero is None:
+            self._zero = at
+        return self._zero
+
+    def _add(self, at: float, what: Traced) -> None:
+        self._buffer += encode(at, what, words=self._traces.words)
+
+    def _hand_over(self) -> None:
+        self._traces.write(self._path, bytes(self._buffer), first=self._first)
+        self._first = False
+        self._buffer.clear()
+
+
+def encode(at: float, what: Traced, *, words: bool) -> bytes:
+    """One line of a trace.
+
+    at: seconds since the trace began.
+    words: whether the line may hold what is said.
+    """
+    line = {"at": round(at, 4), **_plain(what, "", hide=not words)}
+    # Callers' text may hold half a surrogate pair: escaped it is still JSON.
+    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: str | bytes) -> tuple[float, Traced]:
+    """The opposite of `encode`: the time, and what happened; sequences come back as tuples.
+
+    Raises ValueError if the line is not of a trace.
+    """
+    try:
+        raw = json.loads(line)
+        return float(raw.pop("at")), _value(raw)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a line of a trace: {line!r:.80}") from error
+
+
+def read(path: Path) -> Iterator[tuple[float, Traced]]:
+    """All lines of a trace, in order. Raises ValueError if it is not a trace of this version."""
+    with path.open(encoding="ascii") as lines:
+        for number, line in enumerate(lines):
+            at, what = decode(line)
+            if number == 0 and not (isinstance(what, TraceBegan) and what.version == VERSION):
+                raise ValueError(f"{path} is not a trace of version {VERSION}")
+            yield at, what
+
+
+def without_words(text: str) -> str:
+    """The shape of a text: each letter a "w" ("a" for the words "a" and "I"), each digit a "0"."""
+    shape = [_shape(character) for character in text]
+    for word in _A_OR_I.finditer(text):
+        shape[word.start()] = "a"
+    return "".join(shape)
+
+
+def _shape(character: str) -> str:
+    if character.isdigit():
+        return "0"
+    return character if unicodedata.category(character)[0] in "PSZC" else "w"
+
+
+def _plain(value: Any, name: str, *, hide: bool) -> Any:
+    """A value as JSON can hold it. name: of the field that it is in."""
+    if is_dataclass(value):
+        plain = {f.name: _plain(getattr(value, f.name), f.name, hide=hide) for f in fields(value)}
+        return {"is": type(value).__name__, **plain}
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, Mapping):
+        return {key: _plain(item, name, hide=hide) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item, name, hide=hide) for item in value]
+    return without_words(value) if hide and isinstance(value, str) and name in _WORDS else value
+
+
+def _value(raw: Any) -> Any:
+    if isinstance(raw, list):
+        return tuple(map(_value, raw))
+    if isinstance(raw, dict):
+        kind = _CLASSES[raw.pop("is")]
+        return kind(**{name: _field(name, value) for name, value in raw.items()})
+    return raw
+
+
+def _field(name: str, raw: Any) -> Any:
+    if name == "timer":
+        return ev.Timer[raw]
+    return raw if name == "facts" else _value(raw)
+
+
+def _write(path: Path, lines: bytes, first: bool) -> None:
+    # A trace is for the operator alone, and one whose beginning was lost is none.
+    flags = os.O_WRONLY | os.O_APPEND | (os.O_CREAT | os.O_EXCL if first else 0)
+    with open(os.open(path, flags, 0o600), "ab") as file:
+        file.write(lines)

@@ -1,0 +1,41 @@
+"""Webhooks of a call: which event of a call becomes which webhook. Delivery: see `webhooks`."""
+
+from avr_sts_speechmatics.call.observer import (
+    CallBegan,
+    CallEnded,
+    ErrorSent,
+    KeyReceived,
+    Observed,
+)
+from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.telemetry.webhooks import Webhooks
+
+
+class CallWebhooks:
+    """Sends the webhooks of one call, in the order in which things happen.
+
+    webhooks: the receiver that all calls share.
+    uuid: names the call to the receiver.
+    """
+
+    def __init__(self, webhooks: Webhooks, uuid: str) -> None:
+        self._webhooks = webhooks
+        self._uuid = uuid
+
+    def event(self, at: float, event: Observed) -> None:
+        match event:
+            case CallBegan(caller):
+                self._webhooks.send(self._uuid, "call_started", caller.facts)
+            case KeyReceived(digit):
+                self._webhooks.send(self._uuid, "dtmf_digit", {"digit": digit})
+            case ErrorSent(message):
+                self._webhooks.send(self._uuid, "error", {"message": message})
+            case CallEnded():
+                self._webhooks.send(self._uuid, "call_ended", {})
+
+    def command(self, at: float, command: ev.Command) -> None:
+        match command:
+            case ev.SendTranscript(role, text):
+                self._webhooks.send(self._uuid, "transcription", {"role": role, "text": text})
+            case ev.Flush():
+                self._webhooks.send(self._uuid, "interruption", {})

@@ -1,0 +1,70 @@
+"""Early media: audio and keys that arrive before the call is open.
+
+A transport opens a call when it knows who calls, and a caller may speak before that. What the
+caller says and types until then is kept here, bounded, in the order it arrived, and delivered to
+the call as soon as the call is open.
+"""
+
+from typing import Literal
+
+from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND
+from avr_sts_speechmatics.line import CallerSide
+
+KEYS_MAX = 32
+"""Keys kept; later ones are dropped."""
+
+
+class EarlyMedia:
+    """The early media of one caller.
+
+    limit_s: longest audio kept (s).
+    keep: which part of longer audio is kept, its beginning ("first") or its end ("last").
+    """
+
+    def __init__(self, limit_s: float, keep: Literal["first", "last"]) -> None:
+        self._limit = int(limit_s * BYTES_PER_SECOND)
+        self._keeps_last = keep == "last"
+        self._pieces: list[bytearray | str] = []  # audio and keys in the order of their arrival
+        self._audio_bytes = 0
+        self._keys = 0
+
+    def hear(self, pcm: bytes) -> None:
+        """Keep caller audio.
+
+        pcm: s16le mono at 8 kHz, any whole number of samples.
+        """
+        if not self._keeps_last:
+            pcm = pcm[: self._limit - self._audio_bytes]
+        if self._pieces and isinstance(self._pieces[-1], bytearray):
+            self._pieces[-1] += pcm
+        else:
+            self._pieces.append(bytearray(pcm))
+        self._audio_bytes += len(pcm)
+        self._drop_oldest(self._audio_bytes - self._limit)
+
+    def press(self, key: str) -> None:
+        """Keep a key of the caller's phone."""
+        if self._keys < KEYS_MAX:
+            self._keys += 1
+            self._pieces.append(key)
+
+    def deliver(self, call: CallerSide) -> None:
+        """Give everything to the call, in order, and forget it."""
+        pieces, self._pieces = self._pieces, []
+        self._audio_bytes = self._keys = 0
+        for piece in pieces:
+            if isinstance(piece, str):
+                call.press(piece)
+            elif piece:
+                call.hear(bytes(piece))
+
+    def _drop_oldest(self, size: int) -> None:
+        """Drop so many bytes of audio from the beginning."""
+        for piece in self._pieces:
+            if size <= 0:
+                return
+            if isinstance(piece, bytearray):
+                dropped = min(size, len(piece))
+                del piece[:dropped]
+                self._audio_bytes -= dropped
+                size -= dropped

@@ -1,0 +1,45 @@
+"""Bounds for text that comes with a call: query parameters, headers, names in messages.
+
+Anybody who reaches a port can put anything into this text, and the text ends up in logs, webhooks
+and instructions of the model. So its length, its number and its characters are limited before
+anything else sees it. The text stays untrusted.
+"""
+
+import logging
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, urlsplit
+
+FACTS_MAX = 32
+"""Facts kept of one call."""
+
+FACT_NAME_MAX = 64
+"""Longest name of a fact, and of a call (characters)."""
+
+FACT_VALUE_MAX = 256
+"""Longest value of a fact (characters)."""
+
+_log = logging.getLogger(__name__)
+
+
+def clean(text: str, longest: int) -> str:
+    """Return the printable characters among the first `longest` characters of a text."""
+    return "".join(c for c in text[:longest] if c.isprintable())
+
+
+def facts_of(path: str) -> Mapping[str, str]:
+    """Read the facts of a call from the query parameters of a request.
+
+    path: path and query, or a whole address.
+
+    Names and values are cleaned and bounded. Of a name that comes twice, the first value counts.
+    More than FACTS_MAX parameters are all ignored, with a warning in the log.
+    """
+    try:
+        pairs = parse_qsl(urlsplit(path).query, keep_blank_values=True, max_num_fields=FACTS_MAX)
+    except ValueError:
+        _log.warning("more than %d query parameters: none is used", FACTS_MAX)
+        return {}
+    facts: dict[str, str] = {}
+    for name, value in pairs:
+        facts.setdefault(clean(name, FACT_NAME_MAX), clean(value, FACT_VALUE_MAX))
+    return facts

@@ -1,0 +1,69 @@
+"""The `doctor` command as a person types it, and as a script reads it."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.doctor.surroundings import environment, offline, somebody_elses
+from tests.webhook_target import webhook_target
+
+from avr_sts_speechmatics.sandbox.faults import RefuseKey
+from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox
+
+
+async def run(*options: str, cwd: Path, environ: Mapping[str, str]) -> tuple[int, str, str]:
+    """The command in a process of its own: exit status, standard output, standard error."""
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "avr_sts_speechmatics", "doctor", *options],
+        cwd=cwd,
+        env=os.environ | dict(environ),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+async def test_the_command_tells_a_person_and_its_exit_status_a_script(tmp_path: Path) -> None:
+    async with running_sandbox() as cloud, webhook_target() as hook:
+        status, out, err = await run(cwd=tmp_path, environ=environment(cloud, WEBHOOK_URL=hook.url))
+        assert (status, err) == (0, "")
+        assert out.endswith("Calls can be taken.\n")
+        cloud.faults.add(RefuseKey(part="tts"))
+        with somebody_elses() as port:
+            environ = environment(cloud, EXTRA_PORTS=str(port))
+            status, out, err = await run("--json", cwd=tmp_path, environ=environ)
+    assert (status, err) == (1, "")
+    states = {check["what"]: check["state"] for check in json.loads(out)}
+    assert states["tts"] == "failed"
+    assert states["stt"] == states["llm"] == "ok"
+    assert states[f"port {port}"] == "warning"
+
+
+async def test_the_command_explains_a_wrong_setting_and_itself(tmp_path: Path) -> None:
+    status, out, err = await run(cwd=tmp_path, environ={"PORT": "60400x"})
+    assert (status, err) == (1, "")
+    assert "PORT=60400x: not a port" in out
+    status, out, _ = await run("--help", cwd=tmp_path, environ={})
+    assert status == 0
+    assert "--json" in out
+
+
+async def test_offline_the_checks_are_one_json_list(tmp_path: Path) -> None:
+    environ = offline()
+    status, out, err = await run("--json", cwd=tmp_path, environ=environ)
+    assert (status, err) == (0, "")
+    checks = json.loads(out)
+    port = f"port {environ['PORT']}"
+    assert [check["what"] for check in checks] == [
+        *("settings", "agents", "sandbox", port, "llm", "pbx")
+    ]
+    for check in checks:
+        assert set(check) == {"what", "state", "detail", "advice", "latency_ms"}
+        assert check["state"] in ("ok", "warning", "skipped")

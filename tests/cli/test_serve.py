@@ -1,0 +1,136 @@
+"""The `serve` command in a process of its own: how it starts, what it says, how it ends."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import wave
+from pathlib import Path
+
+import pytest
+from tests.cli.commands import CLOUDS, COMMAND, free_port, run, serving
+from tests.support import CLIPS
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "60400x"),
+        ("SPEECHMATICS_REGION", "mars"),
+        ("OPENAI_TEMPERATURE", "hot"),
+        ("FAQ_FILE", "/no/such/file"),
+        ("VOICE_FALLBACK", "openai"),
+        ("AMI_HOST", "asterisk"),
+    ],
+)
+def test_a_wrong_value_stops_the_start_with_one_sentence(
+    name: str, value: str, tmp_path: Path
+) -> None:
+    done = run("serve", cwd=tmp_path, **{name: value})
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert f"{name}={value}" in done.stderr
+
+
+def test_a_key_is_not_shown_even_if_it_is_wrong(tmp_path: Path) -> None:
+    done = run("serve", cwd=tmp_path, SPEECHMATICS_API_KEY="secret key")
+    assert done.returncode == 2
+    assert "SPEECHMATICS_API_KEY" in done.stderr
+    assert "secret key" not in done.stderr
+
+
+def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = run("serve", cwd=tmp_path, PORT=port, EXTRA_PORTS="", **CLOUDS)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert port in done.stderr
+    assert "PORT" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_service_says_where_it_is_and_ends_when_told(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    audiosocket = str(free_port())
+    with serving(tmp_path, AUDIOSOCKET_PORT=audiosocket, **CLOUDS) as (process, port):
+        process.send_signal(number)
+        begun = time.monotonic()
+        out, err = process.communicate(timeout=5)
+        assert process.returncode == 0
+        assert time.monotonic() - begun < 2
+    assert f"STS_URL=ws://localhost:{port}" in out
+    assert f"Dial(AudioSocket/localhost:{audiosocket}/...)" in out
+    assert f"Dial(WebSocket/...) to ws://localhost:{port}/media" in out
+    assert "avr-sts-speechmatics call --say" in out
+    assert f"127.0.0.1:{port}" in err
+    assert "Traceback" not in err
+
+
+def test_settings_come_from_a_dotenv_file_too(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("LOG_FORMAT=json\nSPEECHMATICS_VIOCE=theo\n")
+    with serving(tmp_path, **CLOUDS) as (process, _):
+        process.terminate()
+        _, err = process.communicate(timeout=5)
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert any("SPEECHMATICS_VOICE" in line["message"] for line in lines)
+
+
+def test_what_cannot_work_is_said_at_the_start_without_a_key_in_it(tmp_path: Path) -> None:
+    (tmp_path / "spanish.yaml").write_text("voice: {engine: openai}\n")
+    with serving(
+        tmp_path,
+        AGENTS_DIR=str(tmp_path),
+        WEBHOOK_URL="http://127.0.0.1:9/",
+        WEBHOOK_SECRET="HUNTER2HUNTER2",
+        SPEECHMATICS_HUNTER2HUNTER2="",
+        **CLOUDS,
+    ) as (process, _):
+        process.terminate()
+        _, err = process.communicate(timeout=5)
+    assert "cannot speak (spanish): set OPENAI_TTS_API_KEY" in err
+    assert "SPEECHMATICS_*** is not a setting" in err
+
+
+@pytest.mark.models
+def test_offline_a_question_is_answered_over_both_doors(tmp_path: Path) -> None:
+    clip = CLIPS / "bm_george_u05_clean.wav"
+    with serving(tmp_path) as (process, port):
+        done = run(
+            "call", "--play", str(clip), "--record", "both.wav", "--json",
+            "--url", f"ws://127.0.0.1:{port}", cwd=tmp_path,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        report = json.loads(done.stdout)
+        assert "transfer" in report["turns"][0]["heard"].lower()
+        with wave.open(str(tmp_path / "both.wav")) as wav:
+            assert (wav.getnchannels(), wav.getframerate()) == (2, 8000)
+        url = f"http://127.0.0.1:{port}/speech-to-speech-stream"
+        done = run("call", "--play", str(clip), "--url", url, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=5)
+        assert process.returncode == 0
+        assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("after_s", [0.4, 0.9, 1.5])
+def test_a_service_told_to_end_while_it_starts_ends(after_s: float, tmp_path: Path) -> None:
+    # Coverage would start before the service, and an interrupt of that start is a traceback.
+    environment = {key: os.environ[key] for key in os.environ if not key.startswith("COVERAGE_")}
+    process = subprocess.Popen(
+        [*COMMAND, "serve"],
+        cwd=tmp_path,
+        env=environment | {"PORT": str(free_port()), "EXTRA_PORTS": ""} | CLOUDS,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    time.sleep(after_s)  # somewhere in its start: the point is not to know where
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=5)
+    assert b"Traceback" not in err

@@ -1,0 +1,811 @@
+"""Rows about what the caller does: sound, words, the end of a turn, keys."""
+
+from dataclasses import replace
+
+import pytest
+from tests.dialogue.simulated_call import (
+    A_MOMENT,
+    ANSWER,
+    PATIENT,
+    QUESTION,
+    WORD_S,
+    SimulatedCall,
+    heard,
+)
+
+from avr_sts_speechmatics.conversation import Message
+from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.history import CUT_MARK
+from avr_sts_speechmatics.dialogue.state import State
+from avr_sts_speechmatics.dialogue.steps import DRAFTS_MAX, SETTLE_S, SETTLE_TRIES, TURN_OVERDUE_S
+
+# --- a plain call ------------------------------------------------------------------------------
+
+
+def test_a_call_begins_with_the_welcome() -> None:
+    call = SimulatedCall(replace(PATIENT, welcome="Hello, how can I help you?"))
+    call.starts()
+    call.agent_says()
+    call.passes(10)
+    assert call.transcript == [("agent", "Hello, how can I help you?")]
+    assert call.dialogue.state is State.LISTENING
+
+
+def test_without_a_welcome_the_caller_begins(call: SimulatedCall) -> None:
+    call.starts()
+    assert call.commands == []
+
+
+# T1
+def test_a_turn_with_words_is_written_down_and_answered(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    assert call.transcript == [("user", QUESTION)]
+    assert call.questions == [QUESTION]
+    call.agent_says(ANSWER)
+    call.passes(10)
+    assert call.conversation == [("user", QUESTION), ("assistant", ANSWER)]
+
+
+# T1
+def test_the_model_is_given_the_whole_conversation(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.agent_says(ANSWER)
+    call.passes(10)
+    call.says("And on Sundays?")
+    assert list(call.replies[-1].history) == [
+        Message("user", QUESTION),
+        Message("assistant", ANSWER),
+        Message("user", "And on Sundays?"),
+    ]
+
+
+# T1
+def test_segments_of_a_turn_are_one_question(call: SimulatedCall) -> None:
+    call.segment("I would like")
+    call.segment("two tickets.")
+    assert call.questions == []
+    call.turn_ends()
+    assert call.questions == ["I would like two tickets."]
+
+
+# T2
+def test_a_turn_without_words_asks_nothing(call: SimulatedCall) -> None:
+    call.sound()
+    call.segment("…")
+    call.turn_ends()
+    call.passes(60)
+    assert (call.replies, call.transcript) == ([], [])
+
+
+# --- the end of a turn that never comes --------------------------------------------------------
+
+
+# T3
+def test_settled_words_are_answered_when_the_end_of_turn_is_lost(
+    call: SimulatedCall,
+) -> None:
+    call.segment(QUESTION)
+    call.passes(TURN_OVERDUE_S - 0.1)
+    assert call.questions == []
+    call.passes(0.1)
+    assert call.questions == [QUESTION]
+
+
+# T3
+def test_the_overdue_timer_does_not_answer_a_caller_who_still_speaks(
+    call: SimulatedCall,
+) -> None:
+    call.segment("I would like")
+    call.sound()
+    call.passes(10 * TURN_OVERDUE_S)
+    assert call.questions == []
+    call.quiet()
+    call.passes(TURN_OVERDUE_S)
+    assert call.questions == ["I would like"]
+
+
+# T3
+def test_every_new_guess_restarts_the_overdue_timer(call: SimulatedCall) -> None:
+    call.segment("I would like")
+    for guess in ("two", "two tickets", "two tickets to"):
+        call.passes(TURN_OVERDUE_S - 0.1)
+        call.guess(guess)
+    assert call.questions == []
+
+
+# T3
+def test_a_belated_end_of_turn_does_not_start_a_second_answer(call: SimulatedCall) -> None:
+    call.segment(QUESTION)
+    call.passes(TURN_OVERDUE_S)
+    call.turn_ends()
+    assert call.questions == [QUESTION]
+
+
+# --- before the agent speaks -------------------------------------------------------------------
+
+
+# T4
+def test_words_while_the_agent_thinks_join_the_question(call: SimulatedCall) -> None:
+    call.says("When do you open")
+    call.guess("on")
+    assert call.replies[0].cancelled
+    call.segment("on Sundays?")
+    call.turn_ends()
+    assert call.questions == ["When do you open", "When do you open on Sundays?"]
+    assert call.asked_for(ev.Flush) == 0
+
+
+# T4
+def test_a_sound_does_not_cancel_a_reply_that_is_not_heard_yet(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.sound()
+    assert call.reply is not None
+
+
+# T6
+def test_the_agent_begins_paused_while_the_caller_makes_a_sound(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.sound()
+    call.agent_says(ANSWER)
+    call.passes(PATIENT.confirm_s - 0.1)
+    assert call.playout[0].played == 0
+    call.passes(10)
+    assert heard(call) == [ANSWER]
+
+
+# T6
+def test_the_end_of_a_turn_ends_its_sound(call: SimulatedCall) -> None:
+    call.sound()
+    call.segment(QUESTION)
+    call.turn_ends()
+    call.agent_says(ANSWER)
+    assert not call.paused
+
+
+# T5
+def test_an_answer_cancelled_for_a_guess_without_words_is_given_after_all(
+    call: SimulatedCall,
+) -> None:
+    call.says(QUESTION)
+    call.guess("uh")
+    assert call.reply is None
+    call.turn_ends()
+    assert call.questions == [QUESTION, QUESTION]
+
+
+# T5
+def test_an_answer_cancelled_for_a_guess_is_given_when_no_end_of_turn_comes(
+    call: SimulatedCall,
+) -> None:
+    call.says(QUESTION)
+    call.guess("uh")
+    call.passes(TURN_OVERDUE_S)
+    assert call.questions == [QUESTION, QUESTION]
+
+
+# --- a sound while the agent speaks ------------------------------------------------------------
+
+
+# T7
+def test_a_sound_pauses_the_agent_at_once(speaking: SimulatedCall) -> None:
+    speaking.sound()
+    assert speaking.paused
+    played = speaking.playout[0].played
+    speaking.passes(A_MOMENT)
+    assert speaking.playout[0].played == played
+
+
+# T7, T12
+def test_a_cough_does_not_cost_the_caller_the_rest_of_the_sentence(
+    speaking: SimulatedCall,
+) -> None:
+    speaking.sound()
+    speaking.quiet()
+    speaking.passes(PATIENT.confirm_s)
+    assert not speaking.paused
+    speaking.passes(10)
+    assert heard(speaking) == [ANSWER]
+    assert speaking.asked_for(ev.Flush) == 0
+
+
+# T2, T12
+def test_a_turn_without_words_resumes_the_agent_at_once(
+    paused: SimulatedCall,
+) -> None:
+    paused.turn_ends()
+    assert not paused.paused
+    assert ev.Timer.CONFIRM not in paused.timers
+
+
+# T12
+def test_each_sound_has_its_own_confirm_time(speaking: SimulatedCall) -> None:
+    for _ in range(3):
+        speaking.sound()
+        speaking.quiet()
+        speaking.passes(PATIENT.confirm_s)
+    assert speaking.asked_for(ev.Pause) == speaking.asked_for(ev.Resume) == 3
+
+
+# T12
+def test_a_reply_that_ends_while_paused_leaves_no_pause_behind(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.agent_says("Nine.")
+    call.passes(WORD_S, settle=False)
+    call.sound()  # after its last sample, before the end of the reply is known
+    call.settle()
+    assert not call.paused
+    call.quiet()
+    call.says("And when do you close?")
+    call.agent_says("At five.")
+    call.passes(10)
+    assert heard(call) == ["Nine.", "At five."]
+
+
+# T12
+def test_a_reply_heard_to_its_end_before_it_could_be_paused_leaves_no_pause_behind(
+    paused: SimulatedCall,
+) -> None:
+    paused.pause_comes_too_late()
+    paused.settle()
+    assert not paused.paused
+    paused.quiet()
+    paused.says("And on Sundays?")
+    paused.agent_says("At ten.")
+    paused.passes(10)
+    assert heard(paused) == [ANSWER, "At ten."]
+
+
+# T12, T21
+def test_a_reply_that_fails_while_paused_is_apologised_for_aloud(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.agent_says("Well,", complete=False)
+    call.passes(WORD_S)
+    call.sound()
+    call.agent_fails()
+    call.settle()
+    call.quiet()
+    call.agent_says()
+    call.passes(20)
+    assert heard(call) == ["Well,", PATIENT.sorry]
+
+
+# --- words while the agent speaks --------------------------------------------------------------
+
+
+# T9
+def test_words_take_the_floor_from_the_agent(speaking: SimulatedCall) -> None:
+    speaking.guess("Stop")
+    assert speaking.reply is None
+    assert speaking.asked_for(ev.Flush) == 1
+    assert speaking.dialogue.state is State.LISTENING
+
+
+# T9
+def test_words_take_the_floor_from_a_paused_agent(paused: SimulatedCall) -> None:
+    paused.guess("Stop")
+    assert paused.reply is None
+    assert (paused.asked_for(ev.Flush), paused.asked_for(ev.Resume)) == (1, 0)
+    assert ev.Timer.CONFIRM not in paused.timers
+
+
+# T9
+def test_settled_words_without_a_guess_take_the_floor_too(speaking: SimulatedCall) -> None:
+    speaking.segment("Stop.")
+    assert speaking.reply is None
+    assert speaking.asked_for(ev.Flush) == 1
+
+
+# T9
+def test_a_guess_without_letters_takes_no_floor(speaking: SimulatedCall) -> None:
+    speaking.guess("...")
+    speaking.passes(10)
+    assert heard(speaking) == [ANSWER]
+
+
+# T9
+def test_an_interrupted_sentence_is_remembered_as_far_as_it_was_heard(
+    speaking: SimulatedCall,
+) -> None:
+    speaking.passes(4 * WORD_S)
+    speaking.says("Thanks!")
+    assert speaking.transcript == [
+        ("user", QUESTION),
+        ("agent", "We are open from nine to"),
+        ("user", "Thanks!"),
+    ]
+    assert speaking.conversation[1] == ("assistant", "We are open from nine to" + CUT_MARK)
+
+
+# T9
+def test_a_sentence_that_was_not_heard_is_not_remembered(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.sound()
+    call.agent_says(ANSWER)  # begins paused
+    call.guess("And")
+    call.segment("And on Sundays?")
+    call.turn_ends()
+    assert call.conversation == [("user", f"{QUESTION} And on Sundays?")]
+
+
+# T9
+def test_a_sentence_whose_audio_never_came_is_not_remembered(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    utterance = call.agent_prepares(ANSWER)
+    call.says("Never mind.")
+    call.tell(ev.UtterancePlayed(utterance))  # of an empty utterance, which is soon over
+    assert heard(call) == []
+
+
+# T9
+def test_events_of_a_cancelled_reply_are_ignored(speaking: SimulatedCall) -> None:
+    speaking.says("Stop.")
+    commands = len(speaking.commands)
+    for news in (
+        ev.SentenceReady(1, 99, "And another thing."),
+        ev.VoiceStarted(1),
+        ev.UtterancePlayed(99),
+        ev.ReplyEnded(1),
+        ev.ReplyFailed(1),
+    ):
+        speaking.tell(news)
+    assert len(speaking.commands) == commands
+    assert speaking.dialogue.state is State.THINKING
+
+
+# --- finals that come late ---------------------------------------------------------------------
+
+
+# T13
+def test_a_late_segment_is_answered_when_no_reply_is_under_way(call: SimulatedCall) -> None:
+    call.turn_ends()
+    call.segment(QUESTION, late=True)
+    assert call.questions == [QUESTION]
+
+
+# T13
+def test_a_late_segment_joins_the_question_under_way(call: SimulatedCall) -> None:
+    call.says("When do you open")
+    call.segment("on Sundays?", late=True)
+    assert call.replies[0].cancelled
+    assert call.questions[-1] == "When do you open on Sundays?"
+
+
+# T13
+def test_a_late_segment_does_not_interrupt_the_agent(speaking: SimulatedCall) -> None:
+    speaking.segment("please?", late=True)
+    assert ("user", "please?") in speaking.transcript
+    speaking.passes(10)
+    assert heard(speaking) == [ANSWER]
+
+
+# T13
+def test_a_late_segment_during_the_welcome_is_answered_after_the_welcome() -> None:
+    call = SimulatedCall(replace(PATIENT, welcome="Hello, how can I help you?"))
+    call.starts()
+    call.agent_says()
+    call.turn_ends()
+    call.segment(QUESTION, late=True)
+    assert call.questions == []
+    call.passes(10)
+    assert heard(call) == ["Hello, how can I help you?"]
+    assert call.questions == [QUESTION]
+
+
+# T13
+def test_a_late_guess_is_ignored(speaking: SimulatedCall) -> None:
+    speaking.guess("open?", late=True)
+    assert speaking.reply is not None
+    assert not speaking.paused
+
+
+# --- keys --------------------------------------------------------------------------------------
+
+
+# T14
+def test_a_key_interrupts_the_agent(speaking: SimulatedCall) -> None:
+    speaking.types("1")
+    assert speaking.asked_for(ev.Flush) == 1
+
+
+# T14
+def test_a_pause_ends_a_number(call: SimulatedCall) -> None:
+    call.types("12")
+    call.passes(PATIENT.keys_s - 0.1)
+    call.types("3")
+    assert call.questions == []
+    call.passes(PATIENT.keys_s)
+    assert call.questions == ["[keys: 1 2 3]"]
+
+
+# T14
+def test_the_hash_key_ends_a_number_at_once(call: SimulatedCall) -> None:
+    call.types("42#")
+    assert call.questions == ["[keys: 4 2]"]
+    call.passes(PATIENT.keys_s)
+    assert len(call.questions) == 1
+
+
+# T14
+def test_the_star_key_clears_a_number(call: SimulatedCall) -> None:
+    call.types("12*")
+    call.passes(60)
+    assert call.questions == []
+    call.types("3#")
+    assert call.questions == ["[keys: 3]"]
+
+
+# T14
+def test_a_typing_caller_is_answered_when_the_number_is_complete(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.types("1")
+    call.turn_ends()
+    assert call.questions == [QUESTION]
+    call.types("2#")
+    assert call.questions == [QUESTION, f"{QUESTION} [keys: 1 2]"]
+
+
+# T5, T14
+def test_an_answer_cancelled_for_a_cleared_number_is_given_after_all(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.types("1*")
+    call.passes(TURN_OVERDUE_S)
+    assert call.questions == [QUESTION, QUESTION]
+
+
+# --- what interrupts, and what does not ----------------------------------------------------------
+
+
+def answering(**manners: object) -> SimulatedCall:
+    """The agent has said "We are" of its answer."""
+    call = SimulatedCall(replace(PATIENT, **manners))  # type: ignore[arg-type]
+    call.says(QUESTION)
+    call.agent_says(ANSWER)
+    call.passes(2 * WORD_S)
+    return call
+
+
+# T10
+@pytest.mark.parametrize("text", ["Mhm.", "Yeah, okay.", "uh-huh", "I see!"])
+def test_a_backchannel_pauses_the_agent_and_takes_no_floor(text: str) -> None:
+    call = answering()
+    call.says(text)
+    assert not call.paused
+    call.passes(20)
+    assert heard(call) == [ANSWER]
+    assert call.asked_for(ev.Flush) == 0
+    assert call.asked_for(ev.StartReply) == 1
+    assert ("user", text) in call.transcript
+
+
+# T10
+def test_a_backchannel_before_words_does_not_count_as_a_word() -> None:
+    call = answering(min_words=2)
+    call.sound()
+    call.guess("yeah but")
+    assert call.asked_for(ev.Flush) == 0
+    call.guess("yeah but when")
+    assert call.asked_for(ev.Flush) == 1
+
+
+# T9
+def test_words_of_several_segments_are_counted_together() -> None:
+    call = answering(min_words=2)
+    call.sound()
+    call.segment("Wait,")
+    assert call.asked_for(ev.Flush) == 0
+    call.segment("please.")
+    assert call.asked_for(ev.Flush) == 1
+
+
+# T10
+def test_a_backchannel_is_an_answer_when_the_agent_is_silent(call: SimulatedCall) -> None:
+    call.says("Yeah.")
+    assert call.questions == ["Yeah."]
+
+
+# T8
+def test_with_barge_in_speech_a_sound_takes_the_floor() -> None:
+    call = answering(barge_in="speech")
+    call.sound()
+    assert call.asked_for(ev.Flush) == 1
+    assert heard(call) == ["We are"]
+
+
+# T11
+def test_with_barge_in_off_the_answer_is_heard_and_the_caller_is_answered_after_it() -> None:
+    call = answering(barge_in="off")
+    call.says("And on Sunday?")
+    assert call.asked_for(ev.Pause) == call.asked_for(ev.Flush) == 0
+    call.passes(20)
+    assert heard(call) == [ANSWER]
+    assert call.questions[-1].endswith("And on Sunday?")
+
+
+# T11, T14
+def test_a_key_interrupts_when_barge_in_is_off() -> None:
+    call = answering(barge_in="off")
+    call.types("1")
+    assert call.asked_for(ev.Flush) == 1
+
+
+# T11
+def test_a_sacred_welcome_is_heard_to_its_end_and_later_answers_can_be_interrupted() -> None:
+    call = SimulatedCall(replace(PATIENT, welcome="This call is recorded.", welcome_is_sacred=True))
+    call.starts()
+    call.agent_says()
+    call.says(QUESTION)
+    assert call.asked_for(ev.Pause) == call.asked_for(ev.Flush) == 0
+    call.passes(20)
+    assert heard(call) == ["This call is recorded."]
+    call.agent_says(ANSWER)
+    call.says("Stop.")
+    assert call.asked_for(ev.Flush) == 1
+
+
+# --- answering ahead -----------------------------------------------------------------------------
+
+
+def early(**manners: object) -> SimulatedCall:
+    """A call in which the model may be asked before the turn is certain to be over."""
+    return SimulatedCall(replace(PATIENT, preemptive=True, **manners))  # type: ignore[arg-type]
+
+
+def draft_question(call: SimulatedCall) -> str:
+    (draft,) = call.drafts
+    last = draft.history[-1]
+    assert isinstance(last, Message)
+    return last.content
+
+
+# T27, T29
+def test_a_settled_segment_is_answered_ahead_and_the_end_of_turn_confirms_the_answer() -> None:
+    call = early()
+    call.segment(QUESTION)
+    assert draft_question(call) == QUESTION
+    assert call.transcript == []
+    call.turn_ends()
+    assert (call.asked_for(ev.StartReply), call.asked_for(ev.ConfirmReply)) == (1, 1)
+    call.agent_says(ANSWER)
+    call.passes(10)
+    assert call.conversation == [("user", QUESTION), ("assistant", ANSWER)]
+
+
+# T27
+def test_a_guess_is_answered_ahead_once_it_was_heard_twice() -> None:
+    call = early()
+    call.sound()
+    call.guess("When do you")
+    call.guess("when do you open")
+    assert call.drafts == []
+    call.guess("When do you open?")
+    assert draft_question(call) == "When do you open?"
+    call.segment(QUESTION)  # the same words: that answer will do
+    call.turn_ends()
+    assert (call.asked_for(ev.StartReply), call.asked_for(ev.ConfirmReply)) == (1, 1)
+
+
+# T27
+def test_a_guess_is_answered_ahead_once_the_caller_is_silent() -> None:
+    call = early()
+    call.sound()
+    call.guess("When do you open")
+    assert call.drafts == []
+    call.quiet()
+    assert draft_question(call) == "When do you open"
+    call.guess("When do you open today")  # what was said before still settles
+    assert draft_question(call) == "When do you open today"
+
+
+# T27
+def test_an_answer_begun_ahead_includes_the_segments_before_the_guess() -> None:
+    call = early()
+    call.segment("I would like")
+    call.guess("two tickets")
+    call.guess("two tickets")
+    assert draft_question(call) == "I would like two tickets"
+
+
+# T28
+def test_words_that_change_drop_the_answer_begun_ahead() -> None:
+    call = early()
+    call.sound()
+    call.segment("When do you open")
+    call.guess("on")
+    assert call.drafts == []
+    call.segment("on Sundays?")
+    assert draft_question(call) == "When do you open on Sundays?"
+    call.turn_ends()
+    assert call.questions == ["When do you open on Sundays?"]
+    assert call.asked_for(ev.Flush) == 0
+
+
+# T28
+def test_a_turn_that_ends_without_words_drops_the_answer_to_its_guess() -> None:
+    call = early()
+    call.guess("uh")
+    call.guess("uh")
+    assert call.drafts_begun == 1
+    call.turn_ends()
+    assert call.drafts == []
+    assert call.replies == []
+
+
+# T28
+def test_a_guess_that_settles_differently_is_asked_anew() -> None:
+    call = early()
+    call.guess("When do you clothes")
+    call.guess("When do you clothes")
+    call.segment("When do you close?")
+    call.turn_ends()
+    assert call.questions == ["When do you close?"]
+    assert call.drafts_begun == 2
+
+
+# T28
+def test_a_key_drops_the_answer_begun_ahead() -> None:
+    call = early()
+    call.segment(QUESTION)
+    call.types("1")
+    assert call.drafts == []
+    call.types("#")
+    call.turn_ends()
+    assert call.questions[-1] == f"[keys: 1] {QUESTION}"
+
+
+# T28
+def test_a_fixed_phrase_drops_the_answer_begun_ahead() -> None:
+    call = early(max_call_s=60.0)
+    call.starts()
+    call.passes(31)
+    call.agent_says()
+    call.passes(28)
+    call.segment(QUESTION)
+    assert len(call.drafts) == 1
+    call.passes(2)
+    assert call.fixed == [PATIENT.warning, PATIENT.goodbye]
+    assert call.drafts == []
+
+
+# T27
+def test_a_turn_begins_at_most_drafts_max_answers_ahead() -> None:
+    call = early()
+    words = "I would like to have a table".split()
+    for word in words:
+        call.segment(word)
+    assert call.drafts_begun == DRAFTS_MAX < len(words)
+    call.turn_ends()
+    assert call.questions == [" ".join(words)]
+    call.agent_says(ANSWER)
+    call.passes(20)
+    call.segment(QUESTION)
+    assert call.drafts_begun == DRAFTS_MAX + 1
+
+
+# T29
+def test_an_answer_begun_ahead_that_fails_is_asked_for_again_at_the_end_of_the_turn() -> None:
+    call = early()
+    call.segment(QUESTION)
+    call.tell(ev.ReplyFailed(call.drafts.pop().number))
+    call.turn_ends()
+    assert call.questions == [QUESTION]
+    assert (call.asked_for(ev.ConfirmReply), call.fixed) == (0, [])
+
+
+# T27
+def test_an_answer_begun_ahead_includes_words_said_over_a_sacred_welcome() -> None:
+    call = early(welcome="This call is recorded.", welcome_is_sacred=True)
+    call.starts()
+    call.agent_says()
+    call.says("Hello there.")
+    call.types("1*")  # a key interrupts even that
+    call.segment(QUESTION)
+    assert draft_question(call) == f"Hello there. {QUESTION}"
+    call.turn_ends()
+    assert call.asked_for(ev.ConfirmReply) == 1
+
+
+# T28
+def test_the_end_of_a_call_drops_the_answer_begun_ahead() -> None:
+    call = early()
+    call.tell(ev.AudioEnded())
+    call.guess("When do")
+    assert len(call.drafts) == 1
+    call.passes(SETTLE_S * (SETTLE_TRIES + 1))
+    assert call.ended is not None
+    assert call.drafts == []
+
+
+# T27
+def test_no_answer_is_begun_ahead_while_the_agent_speaks_or_preemptive_is_off() -> None:
+    call = early(barge_in="off")
+    call.says(QUESTION)
+    call.agent_says(ANSWER)
+    call.segment("And on Sundays?")
+    assert call.drafts_begun == 1  # that of the first question
+    forbidden = SimulatedCall(PATIENT)
+    forbidden.segment(QUESTION)
+    assert forbidden.drafts_begun == 0
+
+
+# --- numbers, dates, addresses -------------------------------------------------------------------
+
+
+def dictating(**manners: object) -> SimulatedCall:
+    """The caller has begun to say a number, and the recogniser has ended the turn."""
+    call = SimulatedCall(replace(PATIENT, **manners))  # type: ignore[arg-type]
+    call.says("It is four four one")
+    return call
+
+
+# T30
+def test_a_number_said_in_pieces_is_one_turn() -> None:
+    call = dictating()
+    call.passes(PATIENT.dictation_s - 0.1)
+    call.says("nine two")
+    assert call.questions == []
+    call.passes(PATIENT.dictation_s)
+    assert call.questions == ["It is four four one nine two"]
+    call.passes(60)
+    assert len(call.questions) == 1
+
+
+# T30
+def test_more_words_end_the_wait_for_more_of_a_number() -> None:
+    call = dictating()
+    call.says("That is all.")
+    assert call.questions == ["It is four four one That is all."]
+
+
+# T30
+def test_the_wait_for_more_of_a_number_does_not_end_while_the_caller_speaks() -> None:
+    call = dictating()
+    call.sound()
+    call.passes(10 * PATIENT.dictation_s)
+    assert call.questions == []
+    call.quiet()
+    call.passes(PATIENT.dictation_s)
+    assert call.questions == ["It is four four one"]
+
+
+# T30
+def test_one_word_is_dictation_when_the_agent_asked_for_a_number() -> None:
+    call = SimulatedCall()
+    call.says(QUESTION)
+    call.agent_says("What is your postcode?")
+    call.passes(10)
+    call.says("It is nine")
+    assert len(call.questions) == 1
+    call.passes(PATIENT.dictation_s)
+    assert len(call.questions) == 2
+
+
+# T30
+def test_a_late_segment_of_a_number_is_part_of_the_number() -> None:
+    call = dictating()
+    call.segment("nine two", late=True)
+    assert call.questions == []
+    call.passes(PATIENT.dictation_s)
+    assert call.questions == ["It is four four one nine two"]
+
+
+# T14, T30
+def test_keys_that_complete_a_spoken_number_are_one_question_with_it() -> None:
+    call = dictating()
+    call.types("9#")
+    assert call.questions == ["It is four four one [keys: 9]"]
+    call.passes(60)
+    assert len(call.questions) == 1
+
+
+# T30
+def test_a_number_is_answered_at_once_when_dictation_is_off() -> None:
+    assert dictating(dictation_s=0.0).questions == ["It is four four one"]
+
+
+# T27, T30
+def test_an_answer_begun_ahead_waits_for_the_rest_of_a_number_unheard() -> None:
+    call = dictating(preemptive=True)
+    assert draft_question(call) == "It is four four one"
+    call.passes(PATIENT.dictation_s)
+    assert call.asked_for(ev.ConfirmReply) == 1
+    assert call.asked_for(ev.StartReply) == 1

@@ -1,0 +1,42 @@
+"""Manners: which phrases there are, and which of them an agent may have to say."""
+
+from dataclasses import fields, replace
+
+from avr_sts_speechmatics.dialogue.manners import (
+    BACKCHANNELS,
+    PHRASE_LISTS,
+    PHRASES,
+    Manners,
+)
+from avr_sts_speechmatics.settings import checks
+
+
+def test_every_text_of_the_agent_is_a_phrase() -> None:
+    texts = {item.name for item in fields(Manners) if item.type in (str, tuple[str, ...])}
+    assert texts == {*PHRASES, *PHRASE_LISTS, "welcome", "barge_in", "backchannels"}
+
+
+def test_a_phrase_is_one_text_and_a_list_holds_several() -> None:
+    manners = Manners()
+    assert all(isinstance(getattr(manners, name), str) for name in PHRASES)
+    assert all(isinstance(getattr(manners, name), tuple) for name in PHRASE_LISTS)
+
+
+def test_everything_the_agent_says_is_among_the_phrases_the_welcome_first() -> None:
+    said = {name: f"said for {name}" for name in PHRASES}
+    in_turn = {name: (f"one for {name}", f"two for {name}") for name in PHRASE_LISTS}
+    manners = replace(Manners(welcome="Hi.", max_call_s=60.0), **said, **in_turn)  # type: ignore[arg-type]
+    first, *others = manners.phrases
+    assert first == "Hi."
+    assert sorted(others) == sorted([*said.values(), *sum(in_turn.values(), ())])
+
+
+def test_a_warning_is_said_only_if_calls_have_a_limit() -> None:
+    unlimited, limited = Manners(), Manners(max_call_s=60.0)
+    assert unlimited.warning not in unlimited.phrases
+    assert set(limited.said()) - set(unlimited.said()) == {"warning"}
+    assert set(limited.phrases) - set(unlimited.phrases) == {limited.warning}
+
+
+def test_backchannels_have_the_form_in_which_they_are_compared() -> None:
+    assert checks.phrases(",".join(BACKCHANNELS)) == BACKCHANNELS

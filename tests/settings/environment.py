@@ -1,0 +1,36 @@
+"""Loading settings from an environment of a test's own."""
+
+from pathlib import Path
+
+import pytest
+
+from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.settings import Settings, load
+
+NO_FILE = Path("no such file.env")
+HERE = str(Path(__file__).parent)
+
+KEYS = [
+    "SPEECHMATICS_API_KEY",
+    "OPENAI_API_KEY",
+    "OPENAI_TTS_API_KEY",
+    "AMI_PASSWORD",
+    "WEBHOOK_SECRET",
+]
+"""Variables whose value is a key."""
+
+NEEDS = {
+    "VOICE_FALLBACK": {"OPENAI_API_KEY": "k"},
+    "AMI_HOST": {"AMI_PASSWORD": "k"},
+}
+"""Variables that a variable requires."""
+
+
+def given_that(**environ: str) -> Settings:
+    return load(environ, NO_FILE)
+
+
+def error_of(environ: dict[str, str], env_file: Path = NO_FILE) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load(environ, env_file)
+    return str(caught.value)

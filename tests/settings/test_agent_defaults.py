@@ -1,0 +1,44 @@
+"""Settings of the topic: the agent."""
+
+from pathlib import Path
+
+from tests.settings.environment import HERE
+from tests.settings.topic_tests import TopicTests
+
+from avr_sts_speechmatics.settings.agent_defaults import AgentDefaults
+
+
+class TestAgentDefaults(TopicTests):
+    topic = AgentDefaults
+    defaults = (
+        ("SPEECHMATICS_INSTRUCTIONS", None),
+        ("SPEECHMATICS_URL_INSTRUCTIONS", None),
+        ("SPEECHMATICS_FILE_INSTRUCTIONS", None),
+        ("AGENTS_DIR", None),
+        ("SPEECHMATICS_WELCOME_MESSAGE", "Hello, how can I help you?"),
+        ("FAQ_FILE", None),
+    )
+    good = (
+        ("SPEECHMATICS_INSTRUCTIONS", "Be brief.", "Be brief."),
+        ("SPEECHMATICS_URL_INSTRUCTIONS", "http://crm/agent/", "http://crm/agent/"),
+        ("SPEECHMATICS_FILE_INSTRUCTIONS", __file__, Path(__file__)),
+        ("AGENTS_DIR", HERE, Path(HERE)),
+        ("SPEECHMATICS_WELCOME_MESSAGE", "Hi!", "Hi!"),
+        ("SPEECHMATICS_WELCOME_MESSAGE", "  ", ""),
+        ("FAQ_FILE", __file__, Path(__file__)),
+    )
+    wrong = (
+        ("SPEECHMATICS_URL_INSTRUCTIONS", "crm/agent", "http:// or https://"),
+        ("SPEECHMATICS_FILE_INSTRUCTIONS", "/no/such/file.txt", "path of a readable file"),
+        ("AGENTS_DIR", __file__, "path of a directory"),
+        ("AGENTS_DIR", "~nobody-of-that-name/agents", "path of a directory"),
+        ("AGENTS_DIR", "x" * 5000, "path of a directory"),
+        ("FAQ_FILE", "/no/such/file.yaml", "path of a readable file"),
+        ("FAQ_FILE", "/", "path of a readable file"),
+        ("FAQ_FILE", "~nobody-of-that-name/faq.yaml", "path of a readable file"),
+        ("FAQ_FILE", "x" * 5000, "path of a readable file"),
+    )
+    free_text = (
+        "SPEECHMATICS_INSTRUCTIONS",
+        "SPEECHMATICS_WELCOME_MESSAGE",
+    )

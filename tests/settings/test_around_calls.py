@@ -1,0 +1,35 @@
+"""Settings of the topic: webhooks and background noise."""
+
+from pathlib import Path
+
+from tests.settings.topic_tests import PrivateTopicTests
+
+from avr_sts_speechmatics.settings.around_calls import AroundCalls
+from avr_sts_speechmatics.values import Secret
+
+
+class TestAroundCalls(PrivateTopicTests):
+    topic = AroundCalls
+    defaults = (
+        ("WEBHOOK_URL", None),
+        ("WEBHOOK_SECRET", None),
+        ("WEBHOOK_TIMEOUT", 3000.0),
+        ("WEBHOOK_RETRY", 0),
+        ("AMBIENT_NOISE_FILE", None),
+        ("AMBIENT_NOISE_LEVEL", 0.1),
+    )
+    good = (
+        ("WEBHOOK_URL", "https://here/hooks/", "https://here/hooks/"),
+        ("WEBHOOK_SECRET", "k5", Secret("k5")),
+        ("WEBHOOK_TIMEOUT", "500", 500.0),
+        ("WEBHOOK_RETRY", "2", 2),
+        ("AMBIENT_NOISE_FILE", __file__, Path(__file__)),
+        ("AMBIENT_NOISE_LEVEL", "0.25", 0.25),
+    )
+    wrong = (
+        ("WEBHOOK_TIMEOUT", "0", "milliseconds from 1 to 60000"),
+        ("WEBHOOK_RETRY", "11", "from 0 to 10"),
+        ("AMBIENT_NOISE_FILE", "/no/such/file.wav", "path of a readable file"),
+        ("AMBIENT_NOISE_LEVEL", "10", "from 0 to 1"),
+    )
+    private = (("WEBHOOK_URL", "hooks.example/very-secret", "http:// or https://"),)

@@ -1,0 +1,33 @@
+"""Settings of the topic: the language model (LLM)."""
+
+from tests.settings.topic_tests import TopicTests
+
+from avr_sts_speechmatics.settings.language_model import LanguageModel
+from avr_sts_speechmatics.values import Secret
+
+
+class TestLanguageModel(TopicTests):
+    topic = LanguageModel
+    defaults = (
+        ("OPENAI_API_KEY", None),
+        ("OPENAI_BASE_URL", None),
+        ("OPENAI_MODEL", "gpt-6-luna"),
+        ("OPENAI_TEMPERATURE", None),
+        ("OPENAI_MAX_TOKENS", 300),
+        ("OPENAI_REASONING_EFFORT", None),
+    )
+    good = (
+        ("OPENAI_API_KEY", "k2", Secret("k2")),
+        ("OPENAI_BASE_URL", "http://localhost:11434/v1/", "http://localhost:11434/v1"),
+        ("OPENAI_MODEL", "meta-llama/Llama-4:8b", "meta-llama/Llama-4:8b"),
+        ("OPENAI_TEMPERATURE", "0.7", 0.7),
+        ("OPENAI_MAX_TOKENS", "64", 64),
+        ("OPENAI_REASONING_EFFORT", "Low", "low"),
+    )
+    wrong = (
+        ("OPENAI_BASE_URL", "localhost:11434", "http:// or https://"),
+        ("OPENAI_MODEL", "gpt 6", "plain name"),
+        ("OPENAI_TEMPERATURE", "3", "from 0 to 2"),
+        ("OPENAI_MAX_TOKENS", "0", "from 1 to 100000"),
+        ("OPENAI_REASONING_EFFORT", "lots", "none, minimal, low"),
+    )

@@ -1,0 +1,39 @@
+"""Settings of the topic: where the service listens."""
+
+from tests.settings.topic_tests import TopicTests
+
+from avr_sts_speechmatics.settings.listening import Listening
+
+
+class TestListening(TopicTests):
+    topic = Listening
+    defaults = (
+        ("HOST", "127.0.0.1"),
+        ("PORT", 6040),
+        ("EXTRA_PORTS", (6033,)),
+        ("MAX_CALLS", 1000),
+        ("DRAIN_S", 20.0),
+    )
+    good = (
+        ("HOST", "0.0.0.0", "0.0.0.0"),
+        ("PORT", " 6050 ", 6050),
+        ("EXTRA_PORTS", "6033, 6034,6033", (6033, 6034)),
+        ("EXTRA_PORTS", "", ()),
+        ("MAX_CALLS", "1", 1),
+        ("DRAIN_S", "0.5", 0.5),
+    )
+    wrong = (
+        ("HOST", "a..b", "host name or an address"),
+        ("HOST", "http://localhost", "host name or an address"),
+        ("HOST", "127.0.0.1:6040", "without a port"),
+        ("PORT", "60400x", "1 to 65535"),
+        ("PORT", "0", "1 to 65535"),
+        ("PORT", "65536", "1 to 65535"),
+        ("EXTRA_PORTS", "6033;6034", "separated by commas"),
+        ("EXTRA_PORTS", "6033,0", "1 to 65535"),
+        ("MAX_CALLS", "0", "from 1 to 100000"),
+        ("MAX_CALLS", "1.5", "whole number"),
+        ("DRAIN_S", "-1", "number of seconds from 0 to 3600"),
+        ("DRAIN_S", "nan", "number of seconds from 0 to 3600"),
+        ("DRAIN_S", "soon", "number of seconds from 0 to 3600"),
+    )

@@ -1,0 +1,16 @@
+"""Mail and web addresses, sign by sign."""
+
+import pytest
+from tests.speech.reading_examples import examples
+
+from avr_sts_speechmatics.speech.read_aloud import spoken
+
+EXAMPLES = """
+Write to a.b@example.com. | Write to a dot b at example dot com.
+See www.example.co.uk/help. | See www dot example dot co dot uk slash help.
+"""
+
+
+@pytest.mark.parametrize(("written", "said"), examples(EXAMPLES))
+def test_what_is_written_is_said_as_people_say_it(written: str, said: str) -> None:
+    assert spoken(written) == said

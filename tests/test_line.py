@@ -1,0 +1,42 @@
+"""The interface of a transport: what a line may leave out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from avr_sts_speechmatics.audio.pacing import Pacing
+from avr_sts_speechmatics.audio.playout import AgentAudio, Played
+from avr_sts_speechmatics.line import Line
+
+
+class BareLine(Line):
+    """Only what every line must have."""
+
+    def open_playout(self, pacing: Pacing, finished: Callable[[Played], None]) -> AgentAudio:
+        return pacing.playout(lambda frame: None, finished)
+
+    def close(self, *, failed: bool) -> None: ...
+
+
+def test_a_line_without_messages_takes_everything_a_call_sends() -> None:
+    line = BareLine()
+    line.send_interruption()
+    line.send_transcript("agent", "Hello?")
+    line.send_error("the recogniser is lost")
+    line.send_record("turn", {"words_said": 3})
+    line.hang_up()
+
+
+def test_a_line_is_a_phone_call_that_cannot_be_hung_up_unless_it_says_otherwise() -> None:
+    line = BareLine()
+    assert not line.can_hang_up
+    assert not line.rehearsed
+
+
+@pytest.mark.parametrize("missing", ["open_playout", "close"])
+def test_a_line_without_playout_or_end_cannot_be_made(missing: str) -> None:
+    (there,) = {"open_playout", "close"} - {missing}
+    incomplete: Any = type("Incomplete", (Line,), {there: getattr(BareLine, there)})
+    with pytest.raises(TypeError, match=missing):
+        incomplete()

@@ -1,0 +1,50 @@
+"""Text from strangers: bounded and printable, whatever was sent."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avr_sts_speechmatics.transports.untrusted_text import (
+    FACT_NAME_MAX,
+    FACT_VALUE_MAX,
+    FACTS_MAX,
+    clean,
+    facts_of,
+)
+
+
+@given(query=st.text(max_size=2000))
+def test_facts_are_bounded_whatever_is_asked(query: str) -> None:
+    facts = facts_of("/?" + query)
+    assert len(facts) <= FACTS_MAX
+    for name, value in facts.items():
+        assert len(name) <= FACT_NAME_MAX
+        assert len(value) <= FACT_VALUE_MAX
+        assert (name + value).isprintable()
+
+
+def test_facts_are_decoded_and_the_first_of_a_name_counts() -> None:
+    facts = facts_of("/?from=2001&channel=PJSIP%2F2000-00000013&from=666&empty=")
+    assert facts == {"from": "2001", "channel": "PJSIP/2000-00000013", "empty": ""}
+
+
+@pytest.mark.parametrize(
+    ("more", "used"), [(0, FACTS_MAX), (1, 0)], ids=["as many as allowed", "one too many"]
+)
+def test_too_many_query_parameters_are_all_ignored_and_logged(
+    more: int, used: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    query = "&".join(f"name{n}=x" for n in range(FACTS_MAX + more))
+    assert len(facts_of("/?" + query)) == used
+    assert ("query parameters" in caplog.text) is (more > 0)
+
+
+@given(text=st.text(), longest=st.integers(0, 20))
+def test_clean_text_is_printable_and_keeps_its_order(text: str, longest: int) -> None:
+    cleaned = clean(text, longest)
+    assert cleaned.isprintable()
+    assert cleaned == "".join(c for c in text[:longest] if c in cleaned)
+
+
+def test_control_characters_and_what_is_too_long_are_cut() -> None:
+    assert clean("Ann\r\nforged log line", 8) == "Annfor"
