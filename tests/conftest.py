@@ -3,10 +3,11 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+from coverage import Coverage
 from tests.support import Serve, open_sockets, until
 
 from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox
@@ -50,6 +51,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and asyncio.iscoroutinefunction(item.obj):
             item.fixturenames.insert(0, "leaves_nothing")
+
+
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """Pause `make coverage` for a test of very many events or of exact times.
+
+    Tracing slows pure Python down four times.
+    """
+    measuring = Coverage.current()
+    if measuring is None:
+        yield
+        return
+    measuring.stop()
+    yield
+    measuring.start()
 
 
 @pytest.fixture

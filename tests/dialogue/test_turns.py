@@ -27,6 +27,7 @@ EVENTS = 100_000
 STEPS = st.sampled_from([nothing, *generated_calls.STEPS])
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.timeout(180)  # a quarter of a minute on a quiet machine, and not all are quiet
 def test_no_call_breaks_a_promise() -> None:
     lived = 0
