@@ -32,7 +32,7 @@ class Arrival:
         self._audio = bytearray()
         self._events: list[ev.Event] = []
         self.agent = agents.for_call(caller)
-        """The agent chosen by the facts of the call; the web service may change its instructions."""
+        """The agent chosen by the facts of the call; its instructions may still change."""
 
     @property
     def must_ask(self) -> bool:
