@@ -7,7 +7,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -58,6 +58,8 @@ def made(kind: Any) -> st.SearchStrategy[Any]:
             given[name] = strategies[hint]
         elif is_dataclass(hint):
             given[name] = made(hint)
+        elif get_origin(hint) is tuple and is_dataclass(item := get_args(hint)[0]):
+            given[name] = st.lists(made(item), max_size=3).map(tuple)
     return st.builds(kind, **given)
 
 
