@@ -199,7 +199,7 @@ def test_instructions_can_be_in_a_file_beside_the_agent(path: Path) -> None:
         ),
         (
             "vocabulary: [a, {sounds_like: b}]",
-            ", line 1: vocabulary: a list cannot be used: item 2",
+            ", line 1: vocabulary: a list cannot be used: item 2, a mapping:",
         ),
         ("vocabulary: [{content: a, sound_like: b}]", ", line 1: vocabulary: a list cannot be us"),
         ("model: a b", ", line 1: model: 'a b' cannot be used: give a plain name"),
