@@ -38,6 +38,6 @@ def test_a_voice_is_a_name_or_an_engine_with_a_name(written: object, choice: Voi
         {"engine": "openai", "speed": "2"},
     ],
 )
-def test_a_voice_that_is_none_is_refused_with_what_is_allowed(written: object) -> None:
+def test_an_invalid_voice_is_rejected_with_the_allowed_forms(written: object) -> None:
     with pytest.raises(InvalidValue, match=r"sarah|plain name"):
         voice_choice(written)

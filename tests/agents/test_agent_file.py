@@ -119,7 +119,7 @@ def test_an_agent_has_what_was_written(path: Path) -> None:
     assert agent.phrases["fillers"] == ("La meg se.",)
 
 
-def test_every_way_to_behave_can_be_an_agents_own(path: Path) -> None:
+def test_every_manner_can_be_set_in_an_agent_file(path: Path) -> None:
     agent = good(path, WHOLE)
     usual = Settings().manners
     for name in TUNABLE:
@@ -135,7 +135,7 @@ def test_every_way_to_behave_can_be_an_agents_own(path: Path) -> None:
     assert texts == {*PHRASES, *PHRASE_LISTS, "welcome", "barge_in", "backchannels"}
 
 
-def test_the_agent_in_the_documentation_is_one(path: Path) -> None:
+def test_the_agent_in_the_documentation_is_valid(path: Path) -> None:
     page = (ROOT / "docs" / "agents.md").read_text(encoding="utf-8")
     example = page[page.index("    instructions:") :].partition("\n\n")[0]
     agent = good(path, textwrap.dedent(example))
@@ -145,14 +145,14 @@ def test_the_agent_in_the_documentation_is_one(path: Path) -> None:
     assert all(f"`{name.upper()}` *" in settings for name in TUNABLE)
 
 
-def test_what_is_not_written_is_not_decided(path: Path) -> None:
+def test_absent_keys_set_nothing(path: Path) -> None:
     agent = good(path, "voice: theo")
     assert agent.settings == agent.phrases == {}
     assert (agent.instructions, agent.tools, agent.numbers) == (None, None, ())
     assert good(path, "numbers: 600, 610").numbers == ("600", "610")
 
 
-def test_empty_where_it_means_something(path: Path) -> None:
+def test_empty_values_are_kept_where_emptiness_has_a_meaning(path: Path) -> None:
     agent = good(path, "welcome:\ntools: []\nvocabulary: []\nmanners: {barge_in_backchannels: []}")
     assert agent.tools == frozenset()
     assert agent.settings == {
@@ -162,7 +162,7 @@ def test_empty_where_it_means_something(path: Path) -> None:
     }
 
 
-def test_instructions_of_a_file_beside_it(path: Path) -> None:
+def test_instructions_can_be_in_a_file_beside_the_agent(path: Path) -> None:
     (path.parent / "texts").mkdir()
     (path.parent / "texts" / "host.txt").write_text("You are the host.\n")
     agent = good(path, "instructions_file: texts/host.txt")
@@ -199,7 +199,7 @@ def test_instructions_of_a_file_beside_it(path: Path) -> None:
         ),
         (
             "vocabulary: [a, {sounds_like: b}]",
-            ", line 1: vocabulary: a list cannot be used: item 2",
+            ", line 1: vocabulary: a list cannot be used: item 2, a mapping:",
         ),
         ("vocabulary: [{content: a, sound_like: b}]", ", line 1: vocabulary: a list cannot be us"),
         ("model: a b", ", line 1: model: 'a b' cannot be used: give a plain name"),
@@ -247,7 +247,7 @@ def test_all_mistakes_of_a_file_are_found_at_once(path: Path) -> None:
     ]
 
 
-def test_instructions_are_given_once(path: Path) -> None:
+def test_instructions_and_instructions_file_exclude_each_other(path: Path) -> None:
     (path.parent / "host.txt").write_text("You are the host.")
     _, mistakes = read(path, "instructions: Be kind.\ninstructions_file: host.txt")
     problem = "instructions are given too; remove one of the two keys."
@@ -269,7 +269,7 @@ NAMES = st.sampled_from((*KEYS, *TUNABLE, *PHRASES, *PHRASE_LISTS, "x"))
 
 
 @given(st.dictionaries(NAMES, VALUES | st.dictionaries(NAMES, VALUES), max_size=5))
-def test_whatever_stands_in_a_file_it_is_an_agent_or_has_mistakes(
+def test_any_file_is_an_agent_or_has_mistakes(
     tmp_path_factory: pytest.TempPathFactory, content: dict[str, object]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "any.yaml"

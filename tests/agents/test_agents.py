@@ -54,7 +54,7 @@ def mistakes_of(**settings: Any) -> str:
 # --- who answers ----------------------------------------------------------------------------------
 
 
-def test_without_agents_the_settings_answer() -> None:
+def test_without_agent_files_the_agent_of_the_settings_answers() -> None:
     words = (VocabEntry("Brandvoll"),)
     agents = load(
         speechmatics_welcome_message="Hi.",
@@ -72,7 +72,7 @@ def test_without_agents_the_settings_answer() -> None:
     assert agents.warnings == ()
 
 
-def test_what_an_agent_does_not_say_comes_from_the_settings(write: Write) -> None:
+def test_values_that_an_agent_does_not_set_come_from_the_settings(write: Write) -> None:
     text = "voice: theo\nmodel: small\ntools: [find]\nmanners: {no_input_s: 3, wait: Wait.}"
     agents = load(agents_dir=write(host=text), filler_after_ms=500.0, speechmatics_language="en")
     agent = agents.for_call(calling(agent="host"))
@@ -107,7 +107,7 @@ def test_an_agent_is_picked_by_its_name_or_by_the_number_called(
     assert agents.for_call(calling(**facts)).name == name
 
 
-def test_an_unknown_agent_is_warned_of_and_the_default_one_answers(
+def test_an_unknown_agent_is_logged_and_the_default_agent_answers(
     write: Write, caplog: pytest.LogCaptureFixture
 ) -> None:
     agents = load(agents_dir=write(support="numbers: [600]"))
@@ -121,7 +121,7 @@ def test_an_unknown_agent_is_warned_of_and_the_default_one_answers(
     assert len(caplog.records[1].getMessage()) < 100
 
 
-def test_a_default_agent_of_ones_own(write: Write) -> None:
+def test_default_yaml_replaces_the_agent_of_the_settings(write: Write) -> None:
     agents = load(agents_dir=write(default="instructions: Be kind.", host="numbers: [600]"))
     assert agents.for_call(calling(to="1")).instructions == "Be kind."
     assert agents.for_call(calling(agent="no")).instructions == "Be kind."
@@ -169,7 +169,7 @@ async def instructions(agents: Agents, **facts: str) -> str:
         await agents.close()
 
 
-async def test_text_wins_over_the_service_that_over_the_file_and_the_file_over_the_default(
+async def test_the_sources_of_instructions_override_each_other_in_their_order(
     file: Path,
 ) -> None:
     asked = 0
@@ -197,7 +197,7 @@ async def test_text_wins_over_the_service_that_over_the_file_and_the_file_over_t
     assert asked == 2
 
 
-async def test_a_source_that_another_one_hides_is_warned_of(file: Path) -> None:
+async def test_an_overridden_source_of_instructions_is_reported(file: Path) -> None:
     agents = load(
         speechmatics_instructions="Be kind.",
         speechmatics_url_instructions="http://127.0.0.1:9",
@@ -210,7 +210,7 @@ async def test_a_source_that_another_one_hides_is_warned_of(file: Path) -> None:
     ]
 
 
-async def test_an_agents_own_instructions_stand_and_nobody_is_asked(write: Write) -> None:
+async def test_an_agent_with_own_instructions_does_not_ask_the_web_service(write: Write) -> None:
     async with told(lambda _: {"system": "Of the service."}) as url:
         folder = write(own="instructions: Its own.", other="voice: theo")
         (folder / "own.txt").write_text("Of its own file.")
@@ -229,7 +229,7 @@ async def test_an_agents_own_instructions_stand_and_nobody_is_asked(write: Write
         assert await instructions(agents, agent="filed") == "Of its own file, changed."
 
 
-def test_a_changed_file_counts_from_the_next_call(file: Path) -> None:
+def test_a_changed_file_is_used_from_the_next_call(file: Path) -> None:
     agents = load(speechmatics_file_instructions=file)
     assert agents.for_call(calling()).instructions == "Of the file."
     file.write_text("Of the changed file.")
@@ -244,7 +244,7 @@ def test_a_file_that_cannot_be_used_stops_the_start(file: Path) -> None:
     assert said.startswith(f"SPEECHMATICS_FILE_INSTRUCTIONS={file}: give a text of 1 to")
 
 
-async def test_what_the_service_says_is_for_this_call_alone() -> None:
+async def test_the_reply_of_the_web_service_applies_to_one_call_only() -> None:
     def reply(request: web.Request) -> dict[str, Any]:
         if request.query["from"] == "1":
             return {"system": "Be kind."}
@@ -267,7 +267,7 @@ async def test_what_the_service_says_is_for_this_call_alone() -> None:
     assert agents.for_call(calling()) == before
 
 
-async def test_another_language_than_the_phrases_have_is_warned_of_once(
+async def test_a_language_that_differs_from_the_phrases_is_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with told(lambda _: {"system": "Sei nett.", "language": "de"}) as url:
@@ -279,7 +279,7 @@ async def test_another_language_than_the_phrases_have_is_warned_of_once(
     assert "language de" in record.getMessage()
 
 
-async def test_a_service_that_is_too_slow_leaves_the_call_to_the_file_after_two_seconds(
+async def test_a_slow_web_service_is_replaced_by_the_file_after_two_seconds(
     file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with told(lambda _: asyncio.sleep(30)) as url:
@@ -295,7 +295,7 @@ async def test_a_service_that_is_too_slow_leaves_the_call_to_the_file_after_two_
     )
 
 
-async def test_a_service_that_fails_costs_a_call_its_words_alone(
+async def test_a_failed_web_service_leaves_the_agent_of_the_next_source(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with told(lambda _: {"system": "Sei nett.", "welcome": 5}) as url:
@@ -340,13 +340,13 @@ def test_a_folder_that_is_gone_stops_the_start(tmp_path: Path) -> None:
     assert "cannot be read" in mistakes_of(agents_dir=tmp_path / "gone")
 
 
-def test_an_agent_has_one_file(write: Write) -> None:
+def test_two_files_for_one_agent_are_a_mistake(write: Write) -> None:
     folder = write(host="voice: theo")
     (folder / "host.yml").write_text("voice: jack")
     assert "host.yaml exists too" in mistakes_of(agents_dir=folder)
 
 
-def test_a_tool_that_nobody_has_is_told_with_its_place(write: Write) -> None:
+def test_an_unknown_tool_is_reported_with_its_file_and_line(write: Write) -> None:
     folder = write(host="voice: theo\ntools: [find, avr_transfr, other]", desk="tools: []")
     assert list(load(agents_dir=folder).unknown_tools({"find", "avr_transfer"})) == [
         f"{folder}/host.yaml, line 2: tools: there is no tool '{tool}'; {mend}"
@@ -372,7 +372,7 @@ manners:
 """
 
 
-def test_english_phrases_of_an_agent_that_is_not_are_warned_of(write: Write) -> None:
+def test_english_phrases_of_an_agent_in_another_language_are_reported(write: Write) -> None:
     whole = GERMAN + "  fillers: Moment.\n"
     folder = write(
         whole=whole,
@@ -393,7 +393,7 @@ def test_english_phrases_of_an_agent_that_is_not_are_warned_of(write: Write) -> 
     }
 
 
-def test_english_phrases_in_another_language_of_the_settings_are_warned_of(write: Write) -> None:
+def test_english_phrases_are_reported_if_the_settings_have_another_language(write: Write) -> None:
     (warning,) = load(speechmatics_language="de").warnings
     assert warning.startswith("SPEECHMATICS_LANGUAGE=de, but some phrases of the agent are English")
     assert "default.yaml" in warning
@@ -404,7 +404,7 @@ def test_english_phrases_in_another_language_of_the_settings_are_warned_of(write
 # --- what is kept as speech -----------------------------------------------------------------------
 
 
-def test_phrases_are_kept_for_each_way_they_sound(write: Write) -> None:
+def test_phrases_are_kept_for_each_voicing(write: Write) -> None:
     folder = write(
         host="voice: theo\nwelcome: Good evening.\nmanners: {wait: Wait.}",
         bar="voice: theo\nwelcome: Cheers.",
@@ -425,7 +425,7 @@ def test_phrases_are_kept_for_each_way_they_sound(write: Write) -> None:
 # --- the examples ---------------------------------------------------------------------------------
 
 
-def test_the_examples_are_agents_without_a_warning() -> None:
+def test_the_example_agents_load_without_a_warning() -> None:
     agents = load(agents_dir=EXAMPLES)
     assert agents.warnings == ()
     assert agents.for_call(calling(to="600")).name == "restaurant"

@@ -64,13 +64,13 @@ def test_a_number_is_found_however_it_is_written(called: str, name: str | None) 
     assert numbers.agent_of(called) == name
 
 
-def test_of_patterns_the_first_agent_by_name_has_the_call() -> None:
+def test_the_first_agent_by_name_wins_among_matching_patterns() -> None:
     numbers = numbers_of(agent("a", "_5XXX"), agent("b", "_55XX"))
     assert numbers.agent_of("5512") == "a"
 
 
 @pytest.mark.parametrize("twice", ["49301", "+49 30 1", "_5XXX"])
-def test_a_number_that_two_agents_have_is_told_with_both_places(twice: str) -> None:
+def test_a_number_of_two_agents_is_reported_with_both_places(twice: str) -> None:
     mistakes: list[str] = []
     CalledNumbers([agent("a", "+49301", "_5XXX"), agent("b", twice)], mistakes)
     assert mistakes == [f"b.yaml, line 7: numbers: {twice} is taken: a.yaml, line 7: numbers."]
@@ -81,7 +81,7 @@ def test_a_number_may_stand_twice_in_one_agent() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["+", "6 0 0 ä", "_", "_5[", "_.5", "x" * 80])
-def test_what_nobody_can_call_is_a_mistake(wrong: str) -> None:
+def test_a_number_that_cannot_be_called_is_a_mistake(wrong: str) -> None:
     mistakes: list[str] = []
     CalledNumbers([agent("a", wrong)], mistakes)
     (mistake,) = mistakes
@@ -89,5 +89,5 @@ def test_what_nobody_can_call_is_a_mistake(wrong: str) -> None:
 
 
 @given(st.text())
-def test_any_text_may_be_called(called: str) -> None:
+def test_any_text_may_be_looked_up(called: str) -> None:
     assert numbers_of(agent("a", "_X.")).agent_of(called) in ("a", None)

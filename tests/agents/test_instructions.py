@@ -39,14 +39,14 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_changed_file_counts_from_the_next_call(path: Path) -> None:
+def test_a_changed_file_is_used_from_the_next_call(path: Path) -> None:
     file = InstructionsFile(path)
     assert file.text() == "At first."
     path.write_text("Now with more.", encoding="utf-8")
     assert file.text() == "Now with more."
 
 
-def test_a_file_put_in_the_place_of_another_counts_though_it_looks_the_same(path: Path) -> None:
+def test_a_replaced_file_is_read_although_size_and_time_are_equal(path: Path) -> None:
     file = InstructionsFile(path)
     before = path.stat()
     other = path.with_name("other.txt")
@@ -68,7 +68,7 @@ def test_a_file_put_in_the_place_of_another_counts_though_it_looks_the_same(path
         ("ü".encode() * (4 * INSTRUCTIONS_MAX), "give a text of 1 to"),
     ],
 )
-def test_a_file_gone_wrong_goes_on_as_it_was_with_one_warning(
+def test_an_unusable_file_keeps_its_last_text_with_one_warning(
     path: Path, caplog: pytest.LogCaptureFixture, content: bytes | None, reason: str
 ) -> None:
     file = InstructionsFile(path)
@@ -137,7 +137,7 @@ async def failure(handler: Handler, within_s: float = 2.0) -> str:
     return str(caught.value)
 
 
-async def test_it_is_asked_as_the_protocol_says() -> None:
+async def test_the_request_follows_the_protocol() -> None:
     seen: list[web.Request] = []
 
     async def handle(request: web.Request) -> web.Response:
@@ -158,7 +158,7 @@ async def test_it_is_asked_as_the_protocol_says() -> None:
     ]
 
 
-async def test_a_caller_cannot_write_over_what_the_address_says() -> None:
+async def test_a_fact_cannot_replace_a_parameter_of_the_address() -> None:
     queries = []
 
     async def handle(request: web.Request) -> web.Response:
@@ -170,7 +170,7 @@ async def test_a_caller_cannot_write_over_what_the_address_says() -> None:
     assert queries == [[("token", "secret"), ("x", "1&token=2#")]]
 
 
-async def test_all_it_may_say() -> None:
+async def test_every_field_of_a_reply_is_read() -> None:
     body = """{"system": " Sei nett. ", "welcome": "", "language": "de", "more": [1],
                "voice": {"engine": "openai", "name": "nova"},
                "tools": ["avr_hangup", "avr_hangup", "crm:find"]}"""
@@ -184,7 +184,7 @@ async def test_all_it_may_say() -> None:
         )
 
 
-async def test_null_says_nothing_and_an_empty_list_of_tools_means_none() -> None:
+async def test_null_sets_nothing_and_an_empty_list_of_tools_allows_none() -> None:
     body = '{"system": "x", "welcome": null, "voice": null, "language": null, "tools": []}'
     async with service_of(replying(body)) as service:
         assert await service.ask(CALLER) == Instructed("x", None, None, None, frozenset())
@@ -219,20 +219,18 @@ SECRET = "the caller's secret"
         ),
     ],
 )
-async def test_a_reply_that_cannot_be_used_is_none_and_not_repeated(
-    body: str | bytes, reason: str
-) -> None:
+async def test_an_unusable_reply_is_rejected_and_not_quoted(body: str | bytes, reason: str) -> None:
     said = await failure(replying(body))
     assert reason in said
     assert SECRET not in said
 
 
-async def test_another_status_is_no_answer() -> None:
+async def test_a_status_other_than_200_is_rejected() -> None:
     for status in (204, 401, 404, 500):
         assert await failure(replying('{"system": "x"}', status)) == f"status {status}"
 
 
-async def test_a_service_that_is_slow_to_answer_costs_no_more_than_its_time() -> None:
+async def test_a_slow_reply_is_cut_off_at_the_time_limit() -> None:
     async def handle(_: web.Request) -> web.Response:
         await asyncio.sleep(30)
         raise AssertionError
@@ -241,7 +239,7 @@ async def test_a_service_that_is_slow_to_answer_costs_no_more_than_its_time() ->
         assert await failure(handle, 0.1) == "no whole answer within 0.1 s"
 
 
-async def test_a_service_that_is_slow_in_its_answer_costs_no_more_than_its_time() -> None:
+async def test_a_reply_that_trickles_in_is_cut_off_at_the_time_limit() -> None:
     async def handle(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -283,7 +281,7 @@ async def test_a_compressed_reply_is_not_unpacked() -> None:
     assert wanted == ["identity"]
 
 
-async def test_a_service_that_hangs_up_is_no_answer() -> None:
+async def test_a_closed_connection_is_not_a_reply() -> None:
     async def handle(request: web.Request) -> web.Response:
         assert request.transport is not None
         request.transport.abort()
@@ -294,7 +292,7 @@ async def test_a_service_that_hangs_up_is_no_answer() -> None:
     assert "49" not in said
 
 
-async def test_nobody_there_is_no_answer_and_the_log_has_no_number_of_the_caller() -> None:
+async def test_an_unreachable_service_is_reported_without_the_callers_number() -> None:
     async with service_of(replying("")) as service:
         pass  # its server is gone, and its port closed
     try:
@@ -337,13 +335,13 @@ async def test_calls_share_connections_but_no_cookies() -> None:
     assert len(connections) == 1
 
 
-async def test_a_uuid_that_fits_no_header_is_no_answer() -> None:
+async def test_a_uuid_that_fits_no_header_fails_the_request() -> None:
     async with service_of(replying('{"system": "x"}')) as service:
         with pytest.raises(NotInstructed):
             await service.ask(Caller("a\r\nHost: elsewhere", "test"))
 
 
-async def test_a_caller_who_hangs_up_meanwhile_leaves_nothing() -> None:
+async def test_a_caller_who_hangs_up_during_the_request_leaves_nothing() -> None:
     asked = asyncio.Event()
 
     async def handle(_: web.Request) -> web.Response:
@@ -363,7 +361,7 @@ ANYTHING = st.text(st.characters(exclude_categories=()), max_size=50)
 
 
 @given(ANYTHING, st.dictionaries(ANYTHING, ANYTHING))
-def test_whatever_is_known_of_a_call_can_be_asked_with(uuid: str, facts: dict[str, str]) -> None:
+def test_any_facts_can_be_sent_in_a_request(uuid: str, facts: dict[str, str]) -> None:
     async def ask() -> None:
         # Nobody answers there: what matters is that nothing but NotInstructed is raised.
         service = InstructionsService("http://127.0.0.1:9/?a=b", within_s=0.05)

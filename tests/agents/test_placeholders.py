@@ -17,7 +17,7 @@ def test_a_welcome_names_the_caller() -> None:
     assert spoken_with("Hello {name}, you called {to}.", FACTS) == "Hello Ann, you called 5005."
 
 
-def test_an_unknown_fact_is_nothing() -> None:
+def test_an_unknown_fact_becomes_empty() -> None:
     assert spoken_with("Hello {nobody}!", FACTS) == "Hello !"
     assert briefed_with("The caller is {nobody}.", {}) == 'The caller is "".'
 

@@ -149,7 +149,7 @@ async def test_a_model_that_fails_has_given_what_came_before() -> None:
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-async def test_an_answer_given_up_stops_the_model_at_once(wanted: bool) -> None:
+async def test_a_closed_answer_stops_the_model_at_once(wanted: bool) -> None:
     told = Told(model := Model(["At ", *["and "] * 1000, CALL]))
     if wanted:
         told.answer.confirm()

@@ -70,7 +70,7 @@ async def test_the_agent_greets_first(serve: Serve) -> None:
         assert heard.transcript == [("agent", "Good morning.")]
 
 
-async def test_a_turn_is_one_line_of_the_log_and_says_nothing_of_its_words(
+async def test_a_turn_is_one_log_line_without_its_words(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -177,7 +177,7 @@ async def test_a_sentence_cut_short_is_followed_by_the_next(serve: Serve) -> Non
         assert heard.transcript[2] == ("agent", "Good bye.")
 
 
-async def test_a_service_that_never_works_is_not_promised_for_ever(serve: Serve) -> None:
+async def test_a_model_that_never_works_ends_the_call(serve: Serve) -> None:
     async with (
         running_sandbox() as cloud,
         serve(cloud) as server,
@@ -195,7 +195,7 @@ async def test_a_service_that_never_works_is_not_promised_for_ever(serve: Serve)
         assert heard.close_code == 1011
 
 
-async def test_hearing_that_never_works_ends_the_call_with_a_farewell(serve: Serve) -> None:
+async def test_a_recogniser_that_never_works_ends_the_call_with_a_farewell(serve: Serve) -> None:
     async with (
         running_sandbox() as cloud,
         serve(cloud) as server,
@@ -209,7 +209,7 @@ async def test_hearing_that_never_works_ends_the_call_with_a_farewell(serve: Ser
         assert heard.close_code == 1011
 
 
-async def test_hearing_that_drops_in_mid_word_loses_nothing(serve: Serve) -> None:
+async def test_a_recogniser_that_drops_in_mid_word_loses_nothing(serve: Serve) -> None:
     begun = turn("When do", start=0.2, end=3.0, partials=["When"])
     async with (
         running_sandbox(scripted(begun, QUESTION, answers=["At five."])) as cloud,
@@ -226,7 +226,7 @@ async def test_hearing_that_drops_in_mid_word_loses_nothing(serve: Serve) -> Non
         assert heard.transcript == [("user", "When do you close?"), ("agent", "At five.")]
 
 
-async def test_a_caller_is_asked_for_a_moment_while_nobody_hears(
+async def test_the_caller_is_asked_to_wait_while_the_recogniser_is_away(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(speechmatics_session, "QUOTA_WAIT_S", 3.0)
@@ -240,7 +240,7 @@ async def test_a_caller_is_asked_for_a_moment_while_nobody_hears(
             await cloud.received.session(1)
 
 
-async def test_a_line_that_goes_quiet_is_given_the_silence_that_ends_a_turn(
+async def test_a_quiet_line_is_filled_with_the_silence_that_ends_a_turn(
     serve: Serve,
 ) -> None:
     async with (
@@ -396,7 +396,9 @@ async def call_with(
     clock.close()
 
 
-async def test_a_fault_of_our_own_ends_the_call_loudly(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unexpected_exception_is_logged_and_ends_the_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with call_with(lambda _: Deaf(breaks=True)) as (call, line):
         await call.run()
         assert line.closed == [True]
@@ -417,7 +419,7 @@ class Confused(Deaf):
         await super().run()
 
 
-async def test_a_fault_told_by_a_socket_ends_the_call_as_loudly(
+async def test_a_fault_in_a_socket_callback_is_logged_and_ends_the_call(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with call_with(Confused) as (call, line):
@@ -427,7 +429,7 @@ async def test_a_fault_told_by_a_socket_ends_the_call_as_loudly(
         assert "TypeError" in caplog.text
 
 
-async def test_a_caller_who_leaves_before_the_call_runs_is_no_trouble() -> None:
+async def test_a_caller_may_leave_before_the_call_runs() -> None:
     async with call_with(lambda _: Deaf()) as (call, line):
         call.leave()
         await asyncio.wait_for(call.run(), 1)
@@ -501,7 +503,7 @@ class Hearing(Deaf):
         self.audio += pcm
 
 
-async def test_what_the_caller_does_before_it_is_known_who_answers_is_not_lost() -> None:
+async def test_audio_and_keys_before_the_agent_is_known_are_not_lost() -> None:
     ears, watching, agents = Hearing(), Watching(), cast("Any", Slow())
     async with call_with(lambda _: ears, watching, agents=agents) as (call, _):
         running = asyncio.create_task(call.run())
@@ -518,7 +520,7 @@ async def test_what_the_caller_does_before_it_is_known_who_answers_is_not_lost()
         await asyncio.wait_for(running, 1)
 
 
-async def test_a_caller_who_leaves_before_it_is_known_who_answers_is_no_trouble() -> None:
+async def test_a_caller_may_leave_before_the_agent_is_known() -> None:
     watching, agents = Watching(), cast("Any", Slow())
     async with call_with(lambda _: Deaf(), watching, agents=agents) as (call, line):
         running = asyncio.create_task(call.run())

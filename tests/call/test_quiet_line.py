@@ -36,7 +36,7 @@ async def test_a_quiet_line_is_given_as_much_silence_as_time_has_passed() -> Non
     assert len(heard.silence) % 2 == 0
 
 
-async def test_a_lively_line_is_given_none_until_it_falls_quiet() -> None:
+async def test_a_line_with_audio_is_given_no_silence() -> None:
     heard = Heard()
     filling = asyncio.create_task(
         fill_quiet_line(lambda: heard.audio_at, heard.hear, quiet_s=0.2, fill_s=0.01)

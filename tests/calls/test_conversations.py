@@ -471,7 +471,9 @@ async def test_a_turn_whose_end_is_lost_is_answered_all_the_same(serve: Serve) -
     assert calls.plain.asked == [plain(QUESTION)]
 
 
-async def test_who_goes_on_right_after_the_end_of_the_turn_had_not_finished(serve: Serve) -> None:
+async def test_a_caller_who_continues_right_after_the_end_of_turn_had_not_finished(
+    serve: Serve,
+) -> None:
     lines = [("user", "When do you close"), ("user", "on Sundays?")]
     whole = "When do you close on Sundays?"
 

@@ -99,7 +99,7 @@ def asked(cloud: RunningSandbox) -> str:
     return str(cloud.received.chats[-1].body["messages"][0]["content"])
 
 
-async def test_an_announced_call_is_answered_and_its_receiver_told_in_order(serve: Serve) -> None:
+async def test_an_announced_call_is_answered_and_its_webhooks_arrive_in_order(serve: Serve) -> None:
     async with (
         running_sandbox(scripted(LATER, answers=["At five."])) as cloud,
         webhook_target() as target,
@@ -149,7 +149,7 @@ async def test_the_webhooks_reply_picks_the_agent(serve: Serve, tmp_path: Path) 
     assert asked(cloud).startswith("You sell.")
 
 
-async def test_where_calls_must_be_announced_others_are_refused_and_each_is_good_for_one(
+async def test_with_require_call_each_announcement_admits_one_call(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with (
@@ -167,7 +167,7 @@ async def test_where_calls_must_be_announced_others_are_refused_and_each_is_good
             await until(lambda: again.hung_up)
 
 
-async def test_a_room_is_heard_before_under_and_after_the_agents_words(
+async def test_background_noise_is_heard_before_under_and_after_the_agent(
     serve: Serve, tmp_path: Path
 ) -> None:
     room = np.random.default_rng(1).integers(-3000, 3000, 16_000).astype("<i2")

@@ -100,7 +100,7 @@ async def test_a_busy_model_is_asked_again_and_the_caller_notices_nothing(serve:
     ],
     ids=["key", "model"],
 )
-async def test_what_a_model_refuses_for_good_is_apologised_for_and_told_the_operator(
+async def test_a_permanent_error_of_the_model_is_apologised_for_and_logged(
     serve: Serve, caplog: pytest.LogCaptureFixture, fault: Fault, told: str
 ) -> None:
     async with live_call(serve, ANSWER) as call:
@@ -115,7 +115,7 @@ async def test_an_empty_answer_is_apologised_for(serve: Serve) -> None:
         await ask(call, SORRY)
 
 
-async def test_what_a_tool_did_is_known_after_an_answer_that_failed(serve: Serve) -> None:
+async def test_the_result_of_a_tool_survives_a_failed_answer(serve: Serve) -> None:
     answers: tuple[Thought, ...] = [asks_for("find_booking")], ANSWER
     async with live_call(serve, *answers, tools_dir=OWN_TOOLS) as call:
         call.cloud.faults.add(Pass(part="llm"), RefuseKey(part="llm"))
@@ -160,7 +160,7 @@ FUNCTION = {"name": "find_booking", "arguments": '{"code": "KX41"}'}
     ],
     ids=["unknown", "unspeakable", "half", "list", "schema", "transfer", "nameless"],
 )
-async def test_a_tool_call_that_makes_no_sense_is_answered_and_the_caller_hears_no_difference(
+async def test_an_invalid_tool_call_is_answered_to_the_model_unnoticed_by_the_caller(
     serve: Serve, fault: Fault, told: str
 ) -> None:
     answers: tuple[Thought, ...] = [], ANSWER
@@ -306,7 +306,7 @@ async def test_instructions_that_cannot_be_had_are_replaced_by_the_next_source(
 
 
 @pytest.mark.parametrize("wish", [HANG_UP, TRANSFER], ids=["hangup", "transfer"])
-async def test_without_the_exchange_the_caller_stays_and_the_model_says_so(
+async def test_without_the_pbx_the_caller_stays_and_the_model_says_so(
     serve: Serve, caplog: pytest.LogCaptureFixture, wish: Any
 ) -> None:
     with nobody_there() as url:
@@ -325,9 +325,7 @@ async def test_without_the_exchange_the_caller_stays_and_the_model_says_so(
 
 
 @pytest.mark.parametrize("wish", [HANG_UP, TRANSFER], ids=["hangup", "transfer"])
-async def test_a_call_the_exchange_does_not_know_is_said_to_the_model_as_what_it_means(
-    serve: Serve, wish: Any
-) -> None:
+async def test_a_call_unknown_to_the_pbx_is_explained_to_the_model(serve: Serve, wish: Any) -> None:
     async with fake_avr_ami() as ami:
         ami.known.clear()
         async with live_call(
@@ -343,7 +341,7 @@ async def test_a_call_the_exchange_does_not_know_is_said_to_the_model_as_what_it
             assert len(ami.asked) == 1
 
 
-async def test_an_exchange_that_does_not_answer_is_not_waited_for(
+async def test_a_pbx_that_does_not_answer_is_not_waited_for(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(avr_ami, "DEED_S", 0.3)
@@ -361,7 +359,7 @@ async def test_an_exchange_that_does_not_answer_is_not_waited_for(
             assert "not known whether the call was transferred" in call.requests[1][-1]["content"]
 
 
-async def test_a_tool_that_fails_is_answered_for_and_told_the_operator(
+async def test_a_failed_tool_is_reported_to_the_model_and_logged(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with live_call(
@@ -421,7 +419,7 @@ async def test_a_receiver_of_webhooks_that_never_answers_costs_the_call_nothing(
         ("close", []),
     ],
 )
-async def test_after_the_apology_comes_what_the_operator_wants(
+async def test_on_failure_is_carried_out_after_the_apology(
     serve: Serve, on_failure: str, deeds: list[tuple[str, dict[str, Any]]]
 ) -> None:
     async with fake_avr_ami() as ami:
@@ -588,7 +586,7 @@ def test_every_test_of_a_failure_is_in_the_table() -> None:
     assert ours <= set(re.findall(r"`(test_\w+)`", TABLE))
 
 
-def test_every_sentence_of_the_log_in_a_row_is_one_the_service_says() -> None:
+def test_every_log_text_in_a_row_is_in_the_source() -> None:
     source = "".join(file.read_text() for file in (ROOT / "src").rglob("*.py"))
     # A sentence may stand in several literals, and holds what is filled in.
     said = re.sub(r'"\s*\n\s*f?"', "", source)

@@ -36,7 +36,7 @@ async def test_a_tool_runs_once_and_its_result_reaches_the_model(serve: Serve) -
         assert result == {"role": "tool", "tool_call_id": id_, "content": "KX41 is on Friday."}
 
 
-async def test_what_stands_before_a_tool_is_heard_while_it_runs(serve: Serve) -> None:
+async def test_text_before_a_tool_is_heard_while_the_tool_runs(serve: Serve) -> None:
     answers: tuple[Thought, ...] = ["Let me look that up.", asks_for("slow_booking")], ANSWER
     async with live_call(serve, *answers, tools_dir=OWN_TOOLS) as call:
         call.say("When is my booking?")
@@ -74,7 +74,7 @@ async def test_a_slow_tool_is_bridged_by_a_phrase(serve: Serve) -> None:
         assert desk().ran == ["slow_booking KX41"]
 
 
-async def test_a_tool_that_takes_too_long_is_answered_for(serve: Serve) -> None:
+async def test_a_tool_that_exceeds_its_time_is_reported_to_the_model(serve: Serve) -> None:
     answers: tuple[Thought, ...] = [asks_for("slow_booking")], "I cannot find it."
     async with live_call(serve, *answers, tools_dir=OWN_TOOLS, tool_timeout_s=0.1) as call:
         call.say("When is my booking?")
@@ -83,7 +83,7 @@ async def test_a_tool_that_takes_too_long_is_answered_for(serve: Serve) -> None:
         assert (desk().ran, desk().stopped) == (["slow_booking KX41"], ["KX41"])
 
 
-async def test_a_model_that_never_stops_asking_is_given_no_tools_any_more(serve: Serve) -> None:
+async def test_a_model_that_asks_for_tools_endlessly_is_offered_none(serve: Serve) -> None:
     again = [asks_for("find_booking")]
     changes: dict[str, Any] = {"tools_dir": OWN_TOOLS, "tool_rounds": 2}
     async with live_call(serve, again, again, again, ANSWER, **changes) as call:
@@ -98,7 +98,7 @@ async def test_a_model_that_never_stops_asking_is_given_no_tools_any_more(serve:
 
 
 @pytest.mark.parametrize("shown", [True, False])
-async def test_what_tools_are_asked_is_logged_only_where_transcripts_are(
+async def test_arguments_of_tools_are_logged_only_with_transcripts(
     serve: Serve, caplog: pytest.LogCaptureFixture, shown: bool
 ) -> None:
     caplog.set_level("DEBUG", "avr_sts_speechmatics")
@@ -115,7 +115,7 @@ async def test_what_tools_are_asked_is_logged_only_where_transcripts_are(
     assert [word in caplog.text for word in words] == [shown] * 3
 
 
-async def test_a_tool_runs_once_though_the_caller_interrupts_and_its_result_is_told_later(
+async def test_an_interrupted_tool_runs_once_and_its_result_reaches_the_model_later(
     serve: Serve,
 ) -> None:
     answers: tuple[Thought, ...] = [asks_for("slow_booking")], "On Friday, and yes."
@@ -212,7 +212,7 @@ async def test_a_hangup_without_a_word_is_given_one(serve: Serve) -> None:
         assert call.heard.said("agent") == Manners().goodbye
 
 
-async def test_who_speaks_over_the_farewell_keeps_the_call(serve: Serve) -> None:
+async def test_a_caller_who_speaks_over_the_farewell_keeps_the_call(serve: Serve) -> None:
     goodbye: Thought = [
         "Goodbye, and thank you for your call, which was a pleasure.",
         asks_for("avr_hangup", "{}"),
@@ -233,7 +233,7 @@ async def test_who_speaks_over_the_farewell_keeps_the_call(serve: Serve) -> None
         assert ami.asked == []
 
 
-async def test_who_speaks_just_after_the_farewell_keeps_the_call(serve: Serve) -> None:
+async def test_a_caller_who_speaks_just_after_the_farewell_keeps_the_call(serve: Serve) -> None:
     goodbye: Thought = ["Goodbye.", asks_for("avr_hangup", "{}")]
     async with (
         fake_avr_ami() as ami,
@@ -247,7 +247,7 @@ async def test_who_speaks_just_after_the_farewell_keeps_the_call(serve: Serve) -
         assert ami.asked == []
 
 
-async def test_who_stays_silent_is_asked_then_hung_up_on_through_the_exchange(
+async def test_a_silent_caller_is_prompted_and_then_hung_up_by_the_pbx(
     serve: Serve,
 ) -> None:
     async with (
@@ -266,7 +266,7 @@ async def test_who_stays_silent_is_asked_then_hung_up_on_through_the_exchange(
 # --- transferring --------------------------------------------------------------------------------
 
 
-async def test_a_transfer_goes_where_the_settings_say_whatever_else_the_model_sends(
+async def test_a_transfer_uses_context_and_priority_of_the_settings(
     serve: Serve,
 ) -> None:
     wish = {"transfer_extension": "700", "transfer_context": "secret", "transfer_priority": 9}
@@ -299,7 +299,7 @@ async def test_a_transfer_goes_where_the_settings_say_whatever_else_the_model_se
         assert list(offer["parameters"]["properties"]) == ["transfer_extension"]
 
 
-async def test_a_transfer_to_elsewhere_is_refused_and_the_model_told_where_to(
+async def test_a_transfer_outside_transfer_allow_is_rejected_with_the_allowed_extensions(
     serve: Serve,
 ) -> None:
     wish = asks_for("avr_transfer", '{"transfer_extension": "0190"}')
@@ -316,7 +316,7 @@ async def test_a_transfer_to_elsewhere_is_refused_and_the_model_told_where_to(
         assert ami.asked == []
 
 
-async def test_where_no_transfer_is_allowed_none_is_offered(serve: Serve) -> None:
+async def test_without_transfer_allow_no_transfer_is_offered(serve: Serve) -> None:
     async with fake_avr_ami() as ami, live_call(serve, ami_url=ami.url) as call:
         call.say("Hello.")
         await call.until_said("I see.")
@@ -324,7 +324,7 @@ async def test_where_no_transfer_is_allowed_none_is_offered(serve: Serve) -> Non
         assert [tool["function"]["name"] for tool in tools] == ["avr_hangup"]
 
 
-async def test_without_an_exchange_neither_is_offered(serve: Serve) -> None:
+async def test_without_a_pbx_neither_hangup_nor_transfer_is_offered(serve: Serve) -> None:
     async with live_call(serve, transfer_allow=parse("700")) as call:
         call.say("Hello.")
         await call.until_said("I see.")
@@ -332,7 +332,7 @@ async def test_without_an_exchange_neither_is_offered(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("wish", ["avr_hangup", "avr_transfer"])
-async def test_an_agent_that_may_not_leave_cannot_whatever_its_model_asks_for(
+async def test_an_agent_without_hangup_and_transfer_tools_cannot_use_them(
     serve: Serve, tmp_path: Path, wish: str
 ) -> None:
     (tmp_path / "default.yaml").write_text("tools: [find_booking]\n")

@@ -105,7 +105,7 @@ async def test_a_call_is_traced_and_its_replay_decides_the_same(
         assert (word in text) is words, word
 
 
-async def test_calls_are_not_traced_unless_that_is_asked_for(serve: Serve, tmp_path: Path) -> None:
+async def test_calls_are_traced_only_if_the_setting_is_set(serve: Serve, tmp_path: Path) -> None:
     async with live_call(serve, "At five.", log_transcripts=True) as call:
         call.say("When do you close?")
         await call.until_said("At five.")

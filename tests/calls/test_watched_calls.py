@@ -136,7 +136,7 @@ async def test_the_table_says_where_the_time_of_each_turn_went(serve: Serve, cal
     assert tool.split()[:2] == ["tool", "find_booking,"]
 
 
-def test_an_answer_that_had_to_be_thought_again_has_a_line_of_its_own() -> None:
+def test_an_answer_that_was_requested_again_has_a_line_of_its_own() -> None:
     call = Conversation(tell=lambda line: None)
     call.answer_ended(AnswerTimes())  # before anybody has said anything: no turn to belong to
     call.turns.append(Turn("Well", 1.0, 1.5))

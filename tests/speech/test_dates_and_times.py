@@ -32,5 +32,5 @@ You may 5 times. | You may five times.
 
 
 @pytest.mark.parametrize(("written", "said"), examples(EXAMPLES))
-def test_what_is_written_is_said_as_people_say_it(written: str, said: str) -> None:
+def test_written_forms_are_converted_to_spoken_words(written: str, said: str) -> None:
     assert spoken(written) == said

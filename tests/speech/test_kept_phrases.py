@@ -76,7 +76,7 @@ async def test_one_phrase_that_cannot_be_said_does_not_cost_the_others() -> None
     assert phrases.get(WAIT) is not None
 
 
-async def test_a_fault_of_our_own_is_loud() -> None:
+async def test_an_unexpected_exception_is_raised() -> None:
     class Broken(SmallTts):
         async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
             raise TypeError(text)

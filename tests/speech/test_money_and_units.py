@@ -23,5 +23,5 @@ $5-$10 or $5-10 | five to ten dollars or five to ten dollars
 
 
 @pytest.mark.parametrize(("written", "said"), examples(EXAMPLES))
-def test_what_is_written_is_said_as_people_say_it(written: str, said: str) -> None:
+def test_written_forms_are_converted_to_spoken_words(written: str, said: str) -> None:
     assert spoken(written) == said

@@ -20,7 +20,7 @@ tea/coffee, and/or, n/a | tea or coffee, and or, n/a
 
 
 @pytest.mark.parametrize(("written", "said"), examples(EXAMPLES))
-def test_what_is_written_is_said_as_people_say_it(written: str, said: str) -> None:
+def test_written_forms_are_converted_to_spoken_words(written: str, said: str) -> None:
     assert spoken(written) == said
 
 
@@ -56,7 +56,7 @@ def test_no_figure_is_left_to_the_voice(text: str) -> None:
 
 @settings(deadline=None)
 @given(TEXTS)
-def test_saying_it_twice_is_saying_it_once(text: str) -> None:
+def test_converting_twice_equals_converting_once(text: str) -> None:
     assert spoken(spoken(text)) == spoken(text)
 
 
@@ -75,14 +75,14 @@ def test_words_stay_as_they_are_and_in_their_order(pieces: list[str]) -> None:
 
 
 @given(st.text(st.sampled_from("abcXYZ äé东 ,;!?'\"()-")))
-def test_what_has_nothing_to_say_differently_is_the_same(text: str) -> None:
+def test_text_without_figures_is_unchanged(text: str) -> None:
     assert spoken(text) == text
 
 
 # --- when something is wrong -------------------------------------------------------------------
 
 
-def test_what_cannot_be_put_in_words_is_sent_as_it_is_and_the_log_does_not_repeat_it(
+def test_text_that_cannot_be_converted_is_unchanged_and_not_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(number: int, rules: str) -> str:

@@ -27,5 +27,5 @@ flight BA2490 | flight BA two four nine zero
 
 
 @pytest.mark.parametrize(("written", "said"), examples(EXAMPLES))
-def test_what_is_written_is_said_as_people_say_it(written: str, said: str) -> None:
+def test_written_forms_are_converted_to_spoken_words(written: str, said: str) -> None:
     assert spoken(written) == said

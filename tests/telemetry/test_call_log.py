@@ -27,7 +27,7 @@ def test_the_call_is_logged_at_its_begin_and_at_its_end(caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-def test_what_is_said_is_logged_only_where_that_is_allowed(
+def test_transcripts_are_logged_only_if_they_are_allowed(
     caplog: pytest.LogCaptureFixture, allowed: bool
 ) -> None:
     log = CallLog(transcripts=allowed)

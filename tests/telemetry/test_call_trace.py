@@ -7,7 +7,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -58,6 +58,8 @@ def made(kind: Any) -> st.SearchStrategy[Any]:
             given[name] = strategies[hint]
         elif is_dataclass(hint):
             given[name] = made(hint)
+        elif get_origin(hint) is tuple and is_dataclass(item := get_args(hint)[0]):
+            given[name] = st.lists(made(item), max_size=3).map(tuple)
     return st.builds(kind, **given)
 
 
@@ -69,7 +71,7 @@ def files_in(directory: Path) -> list[Path]:
 
 
 @given(at=numbers, what=everything)
-def test_what_is_written_is_read_again(at: float, what: Traced) -> None:
+def test_a_written_trace_can_be_read_again(at: float, what: Traced) -> None:
     assert decode(encode(at, what, words=True)) == (at, what)
 
 
@@ -81,7 +83,7 @@ def test_each_line_is_one_line_of_ascii(what: Traced) -> None:
     assert line.count(b"\n") == 1
 
 
-def test_half_a_character_is_no_trouble() -> None:
+def test_half_a_character_can_be_traced() -> None:
     said = ev.SegmentHeard("half \ud83d", 1.0)
     assert decode(encode(0.0, said, words=True)) == (0.0, said)
     assert decode(encode(0.0, said, words=False))[0] == 0.0
@@ -93,7 +95,7 @@ def test_facts_may_have_any_name() -> None:
 
 
 @pytest.mark.parametrize("line", ["", "[]", "{}", '{"at":1}', '{"at":1,"is":"Nothing"}', "{", "1"])
-def test_what_is_no_trace_is_not_read_as_one(line: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_trace_is_rejected(line: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError):
         decode(line)
     path = tmp_path / "a.jsonl"
@@ -145,7 +147,7 @@ KEPT = (
 
 
 @given(what=everything)
-def test_without_words_no_field_tells_what_was_said(what: Traced) -> None:
+def test_without_words_no_field_contains_what_was_said(what: Traced) -> None:
     _, told = decode(encode(0.0, what, words=False))
     assert type(told) is type(what)
     for text in words_of(told, *KEPT):
@@ -182,7 +184,7 @@ async def test_a_call_is_one_file_for_the_operator_alone(tmp_path: Path) -> None
     assert "+49" not in path.read_text()
 
 
-async def test_words_are_there_where_they_are_allowed(tmp_path: Path) -> None:
+async def test_words_are_traced_if_they_are_allowed(tmp_path: Path) -> None:
     traces = CallTraces(tmp_path, words=True)
     trace = traces.trace(CALLER)
     trace.event(1.0, SAID)
@@ -191,7 +193,7 @@ async def test_words_are_there_where_they_are_allowed(tmp_path: Path) -> None:
     assert lines_of(tmp_path)[1]["text"] == SAID.text
 
 
-async def test_moments_inside_are_on_the_clock_of_the_trace(tmp_path: Path) -> None:
+async def test_times_inside_events_are_on_the_clock_of_the_trace(tmp_path: Path) -> None:
     traces = CallTraces(tmp_path, words=False)
     trace = traces.trace(CALLER)
     events: list[Observed] = [
@@ -230,7 +232,7 @@ async def test_a_callers_uuid_names_no_other_place(tmp_path: Path, uuid: str) ->
     assert files_in(tmp_path) == [inside]
 
 
-async def test_a_directory_that_is_gone_is_logged_once_and_harms_nobody(
+async def test_a_missing_directory_is_logged_once_and_harms_no_call(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     traces = CallTraces(tmp_path / "gone", words=False)
@@ -269,7 +271,7 @@ async def test_a_disk_that_is_too_slow_costs_bounded_memory(
     assert "the disk is too slow" in caplog.text
 
 
-async def test_after_the_end_nothing_is_written_and_nobody_is_harmed(
+async def test_lines_after_the_end_are_dropped_without_harm(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     traces = CallTraces(tmp_path, words=False)

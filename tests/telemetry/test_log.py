@@ -123,7 +123,7 @@ def test_a_line_for_machines_has_every_field() -> None:
 
 
 @given(st.text(max_size=200), st.text(max_size=40))
-def test_whatever_is_said_is_one_json_object_on_one_line(text: str, call: str) -> None:
+def test_any_message_is_one_json_object_on_one_line(text: str, call: str) -> None:
     line = JsonLines([], lambda: call).format(record("%s", text))
     assert "\n" not in line
     assert read(line)["message"] == text
@@ -158,7 +158,7 @@ def root() -> Iterator[logging.Logger]:
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
-def test_what_is_below_the_level_is_not_written(
+def test_messages_below_the_level_are_not_written(
     root: logging.Logger, capsys: pytest.CaptureFixture[str], level: str
 ) -> None:
     set_up(level, "json", [KEY], lambda: CALL)
@@ -192,7 +192,7 @@ def test_libraries_that_log_whole_requests_stay_quiet_even_when_debugging(
 
 
 @pytest.mark.parametrize("name", ["client", "mcp.client.streamable_http", "mcp.shared.session"])
-def test_what_an_mcp_server_was_asked_is_not_logged_even_as_an_error(
+def test_requests_to_mcp_servers_are_not_logged_even_as_errors(
     root: logging.Logger, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     set_up("debug", "console", [], no_call)

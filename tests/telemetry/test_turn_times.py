@@ -16,7 +16,7 @@ from avr_sts_speechmatics.speech.speaker import ClauseReady, TextStarted
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimes, TurnTimesObserver
 
 
-def test_each_wait_is_told_in_milliseconds() -> None:
+def test_each_wait_is_reported_in_milliseconds() -> None:
     times = TurnTimes(
         asked=10.4,
         stopped=10.0,
@@ -45,7 +45,7 @@ def test_each_wait_is_told_in_milliseconds() -> None:
     }
 
 
-def test_what_did_not_happen_is_none_and_not_a_number() -> None:
+def test_a_wait_that_did_not_happen_is_none() -> None:
     told = TurnTimes(1.0, confirmed=1.0).as_dict()
     assert told["voice_to_voice_ms"] is told["model_ms"] is told["voice_ms"] is None
 

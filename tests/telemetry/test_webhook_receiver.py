@@ -53,7 +53,7 @@ async def test_any_2xx_is_taken_and_its_reply_given() -> None:
         assert await receiver.post(EVENT, wants_reply=True) == b"a word"
 
 
-async def test_of_a_reply_that_does_not_end_no_more_is_read_than_is_of_use() -> None:
+async def test_an_endless_reply_is_read_up_to_its_limit() -> None:
     async with webhook_target(replies(200, "x" * (REPLY_MAX + 1))) as target:
         async with receiver_at(target.url) as receiver:
             assert await receiver.post(EVENT, wants_reply=True) == b""
@@ -63,7 +63,7 @@ async def test_of_a_reply_that_does_not_end_no_more_is_read_than_is_of_use() -> 
     ("status", "again"),
     [(500, True), (503, True), (429, True), (400, False), (401, False), (404, False)],
 )
-async def test_only_what_may_pass_may_be_tried_again(status: int, again: bool) -> None:
+async def test_only_temporary_failures_are_retryable(status: int, again: bool) -> None:
     async with webhook_target(replies(status)) as target:
         failure = await failure_at(target.url)
     assert failure.again is again
@@ -92,7 +92,7 @@ async def test_a_receiver_that_is_not_there_may_come_back() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nA b\r\n\r\n"])
-async def test_what_is_no_answer_in_http_is_a_failure_without_the_address(data: bytes) -> None:
+async def test_a_reply_that_is_not_http_fails_without_showing_the_address(data: bytes) -> None:
     async with says(data) as url:
         failure = await failure_at(f"{url}?token=abc")
     assert failure.again

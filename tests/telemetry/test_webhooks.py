@@ -188,7 +188,7 @@ async def test_without_retries_a_lost_event_is_lost_and_the_next_one_is_sent() -
     assert webhooks.dropped == 1
 
 
-async def test_what_the_receiver_refuses_for_good_is_not_tried_again() -> None:
+async def test_a_permanently_rejected_event_is_not_retried() -> None:
     async with webhook_target(replies(400)) as target:
         async with webhooks_at(target.url, retries=5) as webhooks:
             webhooks.send("a", "call_started", {})
@@ -198,7 +198,7 @@ async def test_what_the_receiver_refuses_for_good_is_not_tried_again() -> None:
     assert webhooks.dropped == 2
 
 
-async def test_a_receiver_that_comes_back_gets_what_is_sent_then() -> None:
+async def test_a_recovered_receiver_gets_later_events() -> None:
     async with webhook_target(never) as target:
         async with webhooks_at(target.url, timeout_s=0.2) as webhooks:
             webhooks.send("a", "call_started", {})
@@ -212,7 +212,7 @@ async def test_a_receiver_that_comes_back_gets_what_is_sent_then() -> None:
 # --- a receiver that is slow or gone costs nothing but the event -------------------------------
 
 
-async def test_a_call_s_queue_is_bounded_and_has_always_place_for_its_end() -> None:
+async def test_the_queue_of_a_call_is_bounded_and_always_accepts_its_end() -> None:
     gate = asyncio.Event()
     async with webhook_target(slow_for("a", gate)) as target:
         async with webhooks_at(target.url, timeout_s=10) as webhooks:
@@ -259,7 +259,7 @@ async def test_a_receiver_that_is_not_there_is_counted_and_logged_now_and_then(
     assert "abc" not in caplog.text
 
 
-async def test_a_line_of_the_log_about_all_calls_is_not_put_to_one_of_them() -> None:
+async def test_a_log_line_about_all_calls_names_no_call() -> None:
     current: ContextVar[str] = ContextVar("current", default="")
     seen: list[str] = []
 
@@ -283,7 +283,7 @@ async def test_a_line_of_the_log_about_all_calls_is_not_put_to_one_of_them() -> 
 # --- asking ------------------------------------------------------------------------------------
 
 
-async def test_a_reply_comes_back_and_what_was_asked_is_call_initiated() -> None:
+async def test_ask_sends_call_initiated_and_returns_the_reply() -> None:
     async with webhook_target(replies(200, '{"agent": "sales"}')) as target:
         async with webhooks_at(target.url) as webhooks:
             assert await webhooks.ask("a", {"from": "2001"}) == {"agent": "sales"}
@@ -292,7 +292,7 @@ async def test_a_reply_comes_back_and_what_was_asked_is_call_initiated() -> None
 
 
 @pytest.mark.parametrize("text", ["", "OK", "[1]", '"agent"', "{", "[" * 16_000, '{"a": NaN}'])
-async def test_a_reply_that_is_no_object_is_no_reply(text: str) -> None:
+async def test_a_reply_that_is_not_an_object_is_ignored(text: str) -> None:
     async with webhook_target(replies(200, text)) as target:
         async with webhooks_at(target.url) as webhooks:
             assert await webhooks.ask("a", {}) is None
@@ -310,7 +310,7 @@ async def test_an_answer_after_a_failure_still_counts() -> None:
 
 
 @pytest.mark.parametrize("retries", [0, 2])
-async def test_nobody_waits_for_a_reply_longer_than_the_settings_say(retries: int) -> None:
+async def test_ask_waits_no_longer_than_the_settings_allow(retries: int) -> None:
     async with webhook_target(never) as target:
         async with webhooks_at(target.url, timeout_s=0.2, retries=retries) as webhooks:
             begun = time.monotonic()
@@ -319,7 +319,7 @@ async def test_nobody_waits_for_a_reply_longer_than_the_settings_say(retries: in
     assert webhooks.dropped == 1
 
 
-async def test_the_call_s_events_come_after_what_was_asked() -> None:
+async def test_events_of_a_call_are_sent_after_call_initiated() -> None:
     gate = asyncio.Event()
     async with webhook_target(slow_for("a", gate)) as target:
         async with webhooks_at(target.url, timeout_s=10) as webhooks:
@@ -335,7 +335,7 @@ async def test_the_call_s_events_come_after_what_was_asked() -> None:
     assert [event["type"] for event in target.of("a")] == ["call_initiated", "call_started"]
 
 
-async def test_no_backlog_delays_what_a_caller_waits_for() -> None:
+async def test_a_backlog_does_not_delay_ask() -> None:
     async def stuck(event: dict[str, Any]) -> web.StreamResponse:
         if event["type"] != "call_initiated":
             await asyncio.Event().wait()
@@ -348,7 +348,7 @@ async def test_no_backlog_delays_what_a_caller_waits_for() -> None:
         assert await webhooks.ask("new", {}) == {"agent": "sales"}
 
 
-async def test_who_stops_waiting_for_a_reply_does_not_stop_the_event_nor_the_next() -> None:
+async def test_a_cancelled_ask_still_delivers_its_event_and_later_events() -> None:
     gate = asyncio.Event()
     async with webhook_target(slow_for("a", gate)) as target:
         async with webhooks_at(target.url, timeout_s=10) as webhooks:
@@ -366,7 +366,7 @@ async def test_who_stops_waiting_for_a_reply_does_not_stop_the_event_nor_the_nex
 # --- the end -----------------------------------------------------------------------------------
 
 
-async def test_what_waits_is_delivered_before_the_end() -> None:
+async def test_waiting_events_are_delivered_before_the_end() -> None:
     async with webhook_target() as target:
         async with webhooks_at(target.url) as webhooks:
             for n in range(QUEUED_PER_CALL):
@@ -375,7 +375,7 @@ async def test_what_waits_is_delivered_before_the_end() -> None:
     assert webhooks.dropped == 0
 
 
-async def test_what_waits_to_be_tried_again_has_one_more_chance_at_the_end() -> None:
+async def test_an_event_that_waits_for_a_retry_is_tried_once_more_at_the_end() -> None:
     async with webhook_target(replies(503)) as target:
         webhooks = Webhooks(target.url, None, timeout_s=2, retries=10)
         webhooks.send("a", "call_started", {})
@@ -423,7 +423,7 @@ async def test_after_the_end_events_are_only_counted() -> None:
         assert not target.events
 
 
-async def test_where_nothing_happens_nothing_is_opened() -> None:
+async def test_without_events_no_connection_is_opened() -> None:
     with nobody_there() as url:
         async with webhooks_at(url) as webhooks:
             pass

@@ -31,7 +31,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_an_announced_call_brings_what_was_announced() -> None:
+def test_an_announced_call_has_the_announced_facts() -> None:
     waiting = Invitations(required=True)
     waiting.announce(UUID.upper(), {"from": "2001"})
     assert waiting.facts_for(UUID) == {"from": "2001"}
@@ -46,12 +46,12 @@ def test_an_invitation_is_good_for_one_call() -> None:
     assert waiting.facts_for(UUID) is None
 
 
-def test_who_was_not_invited_comes_in_only_where_none_need_be() -> None:
+def test_an_uninvited_call_is_accepted_only_if_invitations_are_optional() -> None:
     assert Invitations(required=True).facts_for(UUID) is None
     assert Invitations(required=False).facts_for(UUID) == {}
 
 
-def test_a_second_announcement_replaces_the_first_and_begins_its_time_anew(clock: Clock) -> None:
+def test_a_second_announcement_replaces_the_first_and_restarts_its_time(clock: Clock) -> None:
     waiting = Invitations(required=True, now=clock)
     waiting.announce(UUID, {"from": "2001", "lang": "it"})
     clock.now += LIVES_S - 1
@@ -61,7 +61,7 @@ def test_a_second_announcement_replaces_the_first_and_begins_its_time_anew(clock
     assert waiting.facts_for(UUID) == {"from": "2002"}
 
 
-def test_an_invitation_ends(clock: Clock) -> None:
+def test_an_invitation_expires(clock: Clock) -> None:
     waiting = Invitations(required=True, now=clock)
     waiting.announce(UUID, {})
     clock.now += LIVES_S
@@ -69,7 +69,7 @@ def test_an_invitation_ends(clock: Clock) -> None:
     assert len(waiting) == 0
 
 
-def test_what_is_learnt_later_is_known_of_the_call_that_comes(clock: Clock) -> None:
+def test_amended_facts_reach_a_call_that_arrives_later(clock: Clock) -> None:
     waiting = Invitations(required=True, now=clock)
     waiting.announce(UUID, {})
     clock.now += LIVES_S - 1
@@ -82,7 +82,7 @@ def test_what_is_learnt_later_is_known_of_the_call_that_comes(clock: Clock) -> N
     assert waiting.facts_for(UUID) is None
 
 
-def test_what_is_learnt_after_the_call_has_come_invites_no_second_one() -> None:
+def test_amending_after_the_arrival_invites_no_second_call() -> None:
     waiting = Invitations(required=True)
     waiting.announce(UUID, {})
     waiting.facts_for(UUID)
@@ -90,7 +90,7 @@ def test_what_is_learnt_after_the_call_has_come_invites_no_second_one() -> None:
     assert waiting.facts_for(UUID) is None
 
 
-def test_of_too_many_the_oldest_is_forgotten() -> None:
+def test_the_oldest_of_too_many_invitations_is_dropped() -> None:
     waiting = Invitations(required=True)
     for n in range(INVITATIONS_MAX):
         waiting.announce(f"call-{n}", {"n": str(n)})
@@ -124,7 +124,7 @@ def test_a_uuid_is_taken_in_any_case() -> None:
         UUID.replace("b", "g"),
     ],
 )
-def test_what_asterisk_would_not_take_is_no_uuid(given: object) -> None:
+def test_a_uuid_that_asterisk_rejects_is_rejected(given: object) -> None:
     assert canonical(given) is None
 
 
@@ -149,11 +149,11 @@ def test_values_are_text_or_compact_json() -> None:
     }
 
 
-def test_names_that_become_the_same_count_once_as_first_given() -> None:
+def test_the_first_of_names_that_become_equal_is_used() -> None:
     assert facts_from({"from": "1", "fr\x00om": "2", "\n": "3"}) == {"from": "1"}
 
 
-def test_of_too_many_facts_the_first_are_used() -> None:
+def test_the_first_of_too_many_facts_are_used() -> None:
     facts = facts_from({f"fact-{n}": n for n in range(FACTS_MAX + 5)})
     assert list(facts) == [f"fact-{n}" for n in range(FACTS_MAX)]
 
@@ -166,7 +166,7 @@ json_values = st.recursive(
 
 
 @given(payload=st.dictionaries(st.text(max_size=100), json_values, max_size=50))
-def test_whatever_comes_is_bounded_printable_text(payload: dict[str, object]) -> None:
+def test_facts_from_any_payload_are_bounded_printable_text(payload: dict[str, object]) -> None:
     facts = facts_from(payload)
     assert len(facts) <= FACTS_MAX
     for name, value in facts.items():

@@ -52,7 +52,7 @@ def test_the_rate_is_that_of_the_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["opus", "g722", "slin11", "SLIN", ""])
-def test_a_codec_that_is_not_spoken_is_refused_with_what_to_configure(name: str) -> None:
+def test_an_unsupported_codec_is_rejected_with_the_option_to_set(name: str) -> None:
     with pytest.raises(CallerError, match=r"c\(slin\)"):
         ChannelCodec(name)
 
@@ -70,7 +70,7 @@ def test_each_sample_is_coded_as_the_nearest_value_of_its_law(
 
 
 @pytest.mark.parametrize("name", ["slin", "slin16", "slin44", "ulaw"])
-def test_after_an_end_nothing_of_the_speech_before_is_heard(name: str) -> None:
+def test_speech_after_an_end_contains_nothing_of_the_speech_before(name: str) -> None:
     codec = ChannelCodec(name)
     codec.encode(tone(8000)[: 320 * 10])
     assert len(codec.end()) % codec.frame_bytes == 0

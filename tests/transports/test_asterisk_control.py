@@ -61,7 +61,7 @@ def test_an_event_is_read_and_an_unknown_one_is_none(
         (b'{"event": "DTMF_END", "digit": 5}', "the event DTMF_END is malformed"),
     ],
 )
-def test_what_cannot_be_read_is_explained(message: bytes, complaint: str) -> None:
+def test_an_unreadable_message_is_explained(message: bytes, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         read(message)
 
@@ -96,6 +96,6 @@ def test_every_command_is_json_that_asterisk_reads_whole() -> None:
         (b"", False),
     ],
 )
-def test_a_channel_of_plain_text_is_told_from_one_of_json(message: bytes, plain: bool) -> None:
+def test_plain_text_control_is_distinguished_from_json(message: bytes, plain: bool) -> None:
     assert is_plain_text(message) is plain
     assert is_plain_text(memoryview(message)) is plain

@@ -99,7 +99,7 @@ def phoning(
     return virtual_time.run(main())
 
 
-def test_speech_is_heard_whole_and_its_end_is_told_when_it_was_heard() -> None:
+def test_speech_is_played_whole_and_its_end_is_reported_when_it_was_heard() -> None:
     said = b"".join(n.to_bytes(2, "little") for n in range(SAMPLES * 175))
 
     async def act(phone: Phone) -> None:
@@ -114,7 +114,7 @@ def test_speech_is_heard_whole_and_its_end_is_told_when_it_was_heard() -> None:
     phoning(act)
 
 
-def test_no_more_is_sent_ahead_than_is_welcome_however_long_the_speech() -> None:
+def test_long_speech_is_sent_at_most_two_seconds_ahead() -> None:
     async def act(phone: Phone) -> None:
         utterance = phone.say(1, speech(50 * 30))
         for _ in range(30):
@@ -234,7 +234,7 @@ def test_a_flush_stops_at_once_and_says_how_far_each_utterance_got() -> None:
     phoning(act)
 
 
-def test_what_is_said_after_a_flush_in_a_pause_is_heard() -> None:
+def test_speech_after_a_flush_in_a_pause_is_heard() -> None:
     async def act(phone: Phone) -> None:
         phone.say(1, speech(50, mark=1))
         await phone.live(0.4)
@@ -269,9 +269,7 @@ def test_a_late_mark_of_flushed_speech_is_not_taken_for_that_of_an_answer() -> N
 
 @pytest.mark.parametrize("delay", [0.001, 0.05, 0.15])
 @pytest.mark.parametrize("after", [0.1, 0.5, 1.3])
-def test_what_was_heard_is_known_to_a_few_frames_whatever_the_way(
-    delay: float, after: float
-) -> None:
+def test_the_heard_position_is_known_to_a_few_frames(delay: float, after: float) -> None:
     async def act(phone: Phone) -> None:
         phone.say(1, speech(100))
         await phone.live(after)
@@ -312,7 +310,7 @@ def test_an_asterisk_without_marks_does_not_keep_the_call_waiting(
     assert len(caplog.records) == 1
 
 
-def test_a_mark_that_waits_for_the_end_of_a_pause_is_not_taken_for_lost() -> None:
+def test_a_mark_does_not_count_as_lost_during_a_pause() -> None:
     async def act(phone: Phone) -> None:
         phone.say(1, speech(10))
         await phone.live(0.1)
@@ -400,7 +398,7 @@ def test_a_playout_needs_no_start_and_drops_what_waits_when_it_is_closed() -> No
     phoning(act)
 
 
-def test_a_flush_told_by_an_end_is_obeyed_at_once() -> None:
+def test_a_flush_from_within_a_report_takes_effect_at_once() -> None:
     async def act(phone: Phone) -> None:
         def interrupt(played: Played) -> None:
             phone.finished.append(played)

@@ -141,7 +141,7 @@ async def test_a_call_has_its_uuid_and_facts_from_the_address_and_the_channel() 
         )
 
 
-async def test_the_channel_the_dialplan_names_counts_more_than_the_sockets_own() -> None:
+async def test_the_channel_named_by_the_dialplan_overrides_the_sockets_channel() -> None:
     async with talking(address="/media?channel=PJSIP%2F2000-00000013") as (_, agent):
         assert agent.caller.facts["channel"] == "PJSIP/2000-00000013"
         assert agent.caller.facts["channel_id"] == "1795405367.31"
@@ -159,7 +159,7 @@ async def test_the_channel_the_dialplan_names_counts_more_than_the_sockets_own()
         ({}, {}, ""),
     ],
 )
-def test_the_call_is_named_by_the_dialplan_where_it_names_it(
+def test_the_dialplan_can_name_the_call(
     facts: Mapping[str, str], variables: Mapping[str, Any], name: str
 ) -> None:
     assert named_call(facts, variables) == name
@@ -191,7 +191,7 @@ async def test_the_caller_is_heard_sample_by_sample() -> None:
         assert await agent.until_heard(len(said)) == said
 
 
-async def test_the_agent_is_heard_sample_by_sample_and_it_is_told_when() -> None:
+async def test_the_agent_is_heard_sample_by_sample_and_the_end_is_reported() -> None:
     said = numbered(40)
     async with talking() as (asterisk, agent):
         agent.say(said)
@@ -203,7 +203,7 @@ async def test_the_agent_is_heard_sample_by_sample_and_it_is_told_when() -> None
 
 
 @pytest.mark.parametrize("codec", ["slin16", "slin48", "ulaw", "alaw"])
-async def test_in_another_codec_both_are_heard_as_they_spoke(codec: str) -> None:
+async def test_caller_and_agent_are_heard_in_every_codec(codec: str) -> None:
     async with talking(codec) as (asterisk, agent):
         other = ChannelCodec(codec)
         said = tone(8000)[: 320 * 30]
@@ -219,7 +219,7 @@ async def test_in_another_codec_both_are_heard_as_they_spoke(codec: str) -> None
         assert loudness(back[1600 : len(said)]) == pytest.approx(loudness(said), rel=0.02)
 
 
-async def test_a_pause_and_what_was_heard_are_known_to_a_few_frames() -> None:
+async def test_the_heard_position_is_known_to_a_few_frames_after_a_pause() -> None:
     async with talking() as (asterisk, agent):
         agent.say(numbered(100))
         await asterisk.until(lambda: len(asterisk.voice) >= 320 * 25)
@@ -259,14 +259,14 @@ async def test_keys_are_pressed_once_each() -> None:
         assert agent.keys == "5#A"
 
 
-async def test_the_callers_hanging_up_is_told() -> None:
+async def test_the_callers_hangup_is_reported() -> None:
     async with talking() as (asterisk, agent):
         await asterisk.hang_up()
         async with asyncio.timeout(2):
             await agent.left.wait()
 
 
-async def test_an_asterisk_that_vanishes_in_mid_speech_is_told() -> None:
+async def test_a_connection_lost_in_mid_speech_is_reported() -> None:
     async with talking() as (asterisk, agent):
         agent.say(numbered(100))
         await asterisk.until(lambda: asterisk.voice)
@@ -277,7 +277,7 @@ async def test_an_asterisk_that_vanishes_in_mid_speech_is_told() -> None:
         agent.line.close(failed=False)
 
 
-async def test_a_hangup_cuts_nothing_of_the_last_word() -> None:
+async def test_a_hangup_does_not_cut_the_last_word() -> None:
     said = numbered(12)
     async with talking() as (asterisk, agent):
         agent.say(said)
@@ -291,7 +291,9 @@ async def test_a_hangup_cuts_nothing_of_the_last_word() -> None:
             await agent.left.wait()
 
 
-async def test_an_asterisk_that_does_not_hang_up_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_socket_is_closed_if_asterisk_does_not_hang_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(asterisk_websocket, "HANG_UP_S", 0.1)
     async with talking() as (asterisk, agent):
         asterisk.obedient = False
@@ -327,7 +329,7 @@ async def refused(caplog: pytest.LogCaptureFixture, start: Mapping[str, Any] | s
     return record.getMessage()
 
 
-async def test_plain_text_is_refused_with_what_to_configure(
+async def test_plain_text_control_is_rejected_with_the_option_to_set(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     plain = (
@@ -340,13 +342,15 @@ async def test_plain_text_is_refused_with_what_to_configure(
 
 
 @pytest.mark.parametrize("codec", ["opus", "g722", ""])
-async def test_a_codec_that_is_not_spoken_is_refused_with_what_to_configure(
+async def test_an_unsupported_codec_is_rejected_with_the_option_to_set(
     caplog: pytest.LogCaptureFixture, codec: str
 ) -> None:
     assert "c(slin)" in await refused(caplog, {"codec": codec})
 
 
-async def test_passthrough_is_refused_when_it_shows(caplog: pytest.LogCaptureFixture) -> None:
+async def test_passthrough_is_rejected_when_asterisk_reports_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with talking() as (asterisk, agent):
         agent.say(numbered(1))
         await asterisk.send(
@@ -359,7 +363,7 @@ async def test_passthrough_is_refused_when_it_shows(caplog: pytest.LogCaptureFix
         assert "remove p from the options" in caplog.text
 
 
-async def test_a_connection_without_a_start_is_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_without_media_start_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asterisk_websocket, "START_WAIT_S", 0.1)
     async with opened() as ports, dial(ports.url + ADDRESS) as asterisk:
         await asterisk.speak(bytes(3200))
@@ -410,7 +414,7 @@ async def test_bad_input_in_mid_call_does_not_cost_the_caller_the_call(
         assert asterisk.voice == said
 
 
-async def test_what_comes_before_the_start_is_not_taken_for_the_call() -> None:
+async def test_messages_before_media_start_are_ignored() -> None:
     said = numbered(10)
     async with opened() as ports, dial(ports.url + ADDRESS) as asterisk:
         for early in (
@@ -507,7 +511,7 @@ async def test_words_over_the_answer_flush_it_and_history_is_what_was_heard(serv
         assert len(remembered) == pytest.approx(share * len(first), abs=math.ceil(len(first) / 5))
 
 
-async def test_the_callers_hanging_up_leaves_nothing(serve: Serve) -> None:
+async def test_the_callers_hangup_leaves_nothing(serve: Serve) -> None:
     question = turn("What are your opening hours?", start=0.2, end=1.0)
     async with (
         running_sandbox(scripted(question, answers=["A long answer. " * 20])) as cloud,

@@ -181,7 +181,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_a_call_has_the_uuid_of_the_dialplan_and_what_was_announced_of_it(
+async def test_a_call_has_the_uuid_of_the_dialplan_and_the_announced_facts(
     service: Service,
 ) -> None:
     service.known = {"from": "2001"}
@@ -191,7 +191,7 @@ async def test_a_call_has_the_uuid_of_the_dialplan_and_what_was_announced_of_it(
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_asterisk_is_sent_a_frame_every_20_ms_also_in_pauses(service: Service) -> None:
+async def test_asterisk_receives_a_frame_every_20_ms_even_in_pauses(service: Service) -> None:
     async with dial(service):
         assert (await service.call()).continuous
 
@@ -213,7 +213,7 @@ async def test_a_mute_caller_is_not_waited_for_longer_than_asterisk_waits(
         assert MUTE_S - 0.01 <= call.begun - begun < 1.5
 
 
-async def test_what_came_before_the_call_began_is_delivered_first_and_in_order(
+async def test_early_media_is_delivered_first_and_in_order(
     service: Service,
 ) -> None:
     said = numbered(4)
@@ -226,7 +226,7 @@ async def test_what_came_before_the_call_began_is_delivered_first_and_in_order(
         assert call.events == ["1", said[:640], "#", said[640:960], said[960:], "2"]
 
 
-async def test_what_is_kept_before_the_call_begins_is_bounded(service: Service) -> None:
+async def test_early_media_is_bounded(service: Service) -> None:
     async with dial(service) as asterisk:
         asterisk.send(in_frames(numbered(1000)) + message(KEY, b"7") * 1000)
         call = await service.call()
@@ -247,7 +247,7 @@ async def test_what_is_kept_before_the_call_begins_is_bounded(service: Service) 
         b"\xff\xff\xff" + bytes(65535),
     ],
 )
-async def test_a_connection_that_begins_otherwise_is_no_call(
+async def test_a_connection_whose_first_message_is_not_a_uuid_is_closed(
     service: Service, first: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with dial(service, first + HELLO) as asterisk:
@@ -259,7 +259,7 @@ async def test_a_connection_that_begins_otherwise_is_no_call(
 
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("first", [b"", HELLO[:-1], b"GET / HTTP/1.1\r\nHost: pbx\r\n\r\n"])
-async def test_a_connection_that_never_says_who_it_is_is_closed(
+async def test_a_connection_without_a_uuid_is_closed(
     service: Service,
     first: bytes,
     monkeypatch: pytest.MonkeyPatch,
@@ -388,7 +388,7 @@ async def test_a_law_that_was_set_is_used_from_the_first_packet(service: Service
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_keys_are_pressed_and_what_is_no_key_is_not(
+async def test_keys_are_reported_and_other_characters_are_not(
     service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with dial(service) as asterisk:
@@ -416,7 +416,7 @@ async def test_unknown_kinds_are_skipped_by_their_length_and_named_once(
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_no_garbage_harms_the_service(service: Service) -> None:
+async def test_garbage_does_not_harm_the_service(service: Service) -> None:
     chance = random.Random(11)
     for _ in range(30):
         kinds = [chance.randrange(256), *AUDIO_RATES, KEY, UUID]
@@ -497,7 +497,7 @@ async def test_a_caller_who_talks_into_the_hangup_does_not_turn_it_into_a_failur
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_an_end_that_does_not_let_go_is_let_go(
+async def test_a_connection_that_asterisk_does_not_close_is_aborted(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audiosocket, "_LINGER_S", 0.1)
@@ -508,7 +508,9 @@ async def test_an_end_that_does_not_let_go_is_let_go(
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_after_the_line_is_gone_nothing_the_call_does_matters(service: Service) -> None:
+async def test_actions_of_the_call_after_the_connection_is_lost_do_nothing(
+    service: Service,
+) -> None:
     async with dial(service):
         call = await service.call()
     await asyncio.wait_for(call.left.wait(), 2)
@@ -574,7 +576,7 @@ async def test_a_line_that_takes_nothing_is_given_up(
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_after_a_standstill_the_caller_does_not_hear_it_all_at_once(
+async def test_audio_of_a_standstill_is_dropped_instead_of_played_in_a_burst(
     service: Service,
 ) -> None:
     late, now = (AUDIO_8K, bytes(320)), (AUDIO_8K, b"\1" * 320)

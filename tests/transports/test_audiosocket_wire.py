@@ -31,7 +31,7 @@ def test_messages_are_whole_however_the_stream_is_cut(
     assert found == messages
 
 
-def test_a_message_is_known_with_its_last_byte_and_not_before() -> None:
+def test_a_message_is_returned_with_its_last_byte_and_not_before() -> None:
     splitter = Splitter()
     longest = message(AUDIO_8K, bytes(65535))
     assert [splitter.feed(longest[n : n + 1]) for n in range(len(longest) - 1)] == [[]] * 65537

@@ -82,7 +82,7 @@ async def service_with_webhook(answer: Answer) -> AsyncIterator[Service]:
 # --- health ------------------------------------------------------------------------------------
 
 
-async def test_health_is_what_avr_core_s_is() -> None:
+async def test_health_has_the_form_of_avr_core() -> None:
     async with service() as it, it.http.get(f"{it.url}/health") as response:
         assert response.status == 200
         assert await response.json() == {"status": "ok"}
@@ -91,7 +91,7 @@ async def test_health_is_what_avr_core_s_is() -> None:
 # --- announcing --------------------------------------------------------------------------------
 
 
-async def test_what_is_announced_is_known_when_the_call_comes() -> None:
+async def test_announced_facts_are_known_when_the_call_arrives() -> None:
     async with service() as it:
         await it.announce({"from": "2001", "lang": "it"})
         assert it.invitations.facts_for(UUID) == {"from": "2001", "lang": "it"}
@@ -171,7 +171,7 @@ def body_with(payload: str) -> bytes:
         (body_with('{"a": ' + "[" * 50 + "]" * 50 + "}"), "levels"),
     ],
 )
-async def test_what_cannot_be_used_is_refused_with_a_sentence(body: bytes, named: str) -> None:
+async def test_an_unusable_request_is_rejected_with_a_sentence(body: bytes, named: str) -> None:
     async with service() as it:
         status, answer = await it.post(body)
         assert status == 400
@@ -203,7 +203,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
 
 
 @given(body=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-def test_no_body_is_more_than_refused(body: bytes) -> None:
+def test_any_body_is_at_worst_rejected(body: bytes) -> None:
     with pytest.raises(CallerError):
         announced(body)
 
@@ -211,7 +211,7 @@ def test_no_body_is_more_than_refused(body: bytes) -> None:
 # --- what a webhook may choose -----------------------------------------------------------------
 
 
-async def test_the_webhook_is_told_the_payload_as_it_came() -> None:
+async def test_the_webhook_receives_the_payload_unchanged() -> None:
     payload = {"from": "2001", "queue": {"at": [1, 2]}, "n": 10**30}
     async with webhook_target(ok) as target, service(webhooks_at(target.url)) as it:
         status, answer = await it.post({"uuid": UUID.upper(), "payload": payload})
@@ -247,7 +247,7 @@ async def test_a_webhook_made_for_avr_core_picks_by_an_address() -> None:
         assert it.invitations.facts_for(UUID) == expected
 
 
-async def test_what_the_webhook_chose_stays_whatever_else_there_is_too_much_of() -> None:
+async def test_facts_chosen_by_the_webhook_survive_the_limit_of_facts() -> None:
     async with service_with_webhook(replies(200, '{"agent": "sales"}')) as it:
         answer = await it.announce({f"fact-{n}": "x" for n in range(FACTS_MAX)})
         facts = it.invitations.facts_for(UUID)
@@ -319,7 +319,7 @@ async def test_a_call_that_comes_before_the_webhook_has_answered_is_let_in_once(
             assert it.invitations.facts_for(UUID) is None
 
 
-async def test_a_dialplan_that_waits_no_longer_is_expected_all_the_same() -> None:
+async def test_a_dialplan_that_stops_waiting_is_still_expected() -> None:
     async with webhook_target(never) as target:
         async with service(webhooks_at(target.url, timeout_s=10)) as it:
             announcing = asyncio.create_task(it.announce({"from": "2001"}))

@@ -242,7 +242,7 @@ def level(value: int, seconds: float) -> bytes:
     return value.to_bytes(2, "little") * round(16_000 * seconds)
 
 
-async def test_whoever_watches_is_told_of_turns_and_tools_and_nobody_else_is(
+async def test_records_of_turns_and_tools_are_sent_only_to_a_watching_client(
     serve: Serve, tmp_path: Path
 ) -> None:
     (tmp_path / "clock.py").write_text(
@@ -333,7 +333,7 @@ async def test_a_cough_pauses_the_answer_and_does_not_shorten_it(serve: Serve) -
         assert max(gaps) > 0.3
 
 
-async def test_the_callers_hanging_up_leaves_nothing(serve: Serve) -> None:
+async def test_the_callers_hangup_leaves_nothing(serve: Serve) -> None:
     async with (
         running_sandbox(scripted(QUESTION, answers=["A long answer. " * 20])) as cloud,
         serve(cloud) as server,
@@ -373,7 +373,7 @@ async def test_the_same_uuid_on_a_new_socket_is_a_new_call(serve: Serve) -> None
             await cloud.received.session(2)
 
 
-async def test_a_connection_without_init_is_no_call(
+async def test_a_connection_without_init_is_closed(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(avr_websocket, "INIT_WAIT_S", 0.1)

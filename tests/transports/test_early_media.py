@@ -65,7 +65,7 @@ def test_a_delivery_happens_once() -> None:
     pieces=st.lists(st.one_of(st.integers(0, 400), st.sampled_from("0123456789*#ABCD"))),
     keep=st.sampled_from(["first", "last"]),
 )
-def test_what_is_kept_is_bounded_and_is_one_end_of_what_came(
+def test_the_kept_audio_is_bounded_and_is_the_beginning_or_the_end(
     pieces: list[int | str], keep: Keep
 ) -> None:
     limit = 320  # bytes of 20 ms

@@ -236,14 +236,16 @@ async def test_garbage_is_not_served_and_the_port_stays_open(
         assert await socket.recv() == "still there?"
 
 
-async def test_who_says_nothing_is_put_out(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_connection_is_closed(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_port, "HEAD_S", 0.05)
     async with dialled(port) as peer:
         await peer.send(GET[:-1])
         assert await peer.read_to_the_end() == b""
 
 
-async def test_who_was_let_in_is_not_put_out(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_served_connection_is_not_closed_by_the_head_timeout(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shared_port, "HEAD_S", 0.05)
     async with connect(f"ws://127.0.0.1:{port}") as socket:
         with pytest.raises(TimeoutError):
@@ -271,7 +273,7 @@ async def test_a_client_that_leaves_before_its_request_leaves_no_timer(
         await left.wait()
 
 
-async def test_a_websocket_client_is_told_why_it_is_refused(port: int) -> None:
+async def test_a_rejected_websocket_client_receives_the_reason(port: int) -> None:
     with pytest.raises(websockets.InvalidHandshake):
         async with connect(f"ws://127.0.0.1:{port}", additional_headers={"X": "x" * 2**15}):
             pass
@@ -317,7 +319,7 @@ def test_an_address_does_not_ask_for_a_websocket() -> None:
         test_a_body_that_comes_with_the_request_is_not_lost,
     ],
 )
-def test_it_is_the_same_port_on_uvloop(test: Callable[..., Awaitable[None]]) -> None:
+def test_the_shared_port_works_on_uvloop(test: Callable[..., Awaitable[None]]) -> None:
     uvloop = pytest.importorskip("uvloop")
 
     async def run() -> None:

@@ -14,7 +14,7 @@ from avr_sts_speechmatics.transports.untrusted_text import (
 
 
 @given(query=st.text(max_size=2000))
-def test_facts_are_bounded_whatever_is_asked(query: str) -> None:
+def test_facts_of_any_path_are_bounded(query: str) -> None:
     facts = facts_of("/?" + query)
     assert len(facts) <= FACTS_MAX
     for name, value in facts.items():
@@ -46,5 +46,5 @@ def test_clean_text_is_printable_and_keeps_its_order(text: str, longest: int) ->
     assert cleaned == "".join(c for c in text[:longest] if c in cleaned)
 
 
-def test_control_characters_and_what_is_too_long_are_cut() -> None:
+def test_control_characters_and_overlong_text_are_cut() -> None:
     assert clean("Ann\r\nforged log line", 8) == "Annfor"

@@ -168,7 +168,7 @@ async def test_bad_messages_are_logged_once_and_counted(caplog: pytest.LogCaptur
 # --- the end -------------------------------------------------------------------------------------
 
 
-async def test_a_peer_that_closes_is_answered_and_the_call_is_told() -> None:
+async def test_a_close_of_the_peer_is_answered_and_reported_to_the_call() -> None:
     connection = Connection()
     async with dialled(connection) as peer:
         await peer.close()
@@ -176,7 +176,7 @@ async def test_a_peer_that_closes_is_answered_and_the_call_is_told() -> None:
     await left(connection)
 
 
-async def test_a_peer_that_vanishes_is_told_to_the_call() -> None:
+async def test_a_vanished_peer_is_reported_to_the_call() -> None:
     connection = Connection()
     async with dialled(connection) as peer:
         peer.transport.abort()
@@ -197,7 +197,7 @@ async def test_a_close_says_whether_something_broke(failed: bool, code: int) -> 
     await left(connection)
 
 
-async def test_what_was_sent_before_a_close_still_arrives() -> None:
+async def test_data_sent_before_a_close_still_arrives() -> None:
     connection = Connection()
     async with dialled(connection) as peer:
         await connection.opened.wait()

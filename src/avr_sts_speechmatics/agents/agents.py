@@ -1,4 +1,4 @@
-"""Which agent answers a call, and where its instructions come from.
+"""The agents of the process: chooses the agent of a call and the source of its instructions.
 
     the call has                      | answered by
     ----------------------------------+---------------------------------------------------------

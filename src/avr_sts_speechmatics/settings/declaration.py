@@ -47,7 +47,7 @@ class Manner(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """What is known of a setting, besides its name and type.
+    """The declaration of a setting, besides its name and type.
 
     parse: converts the text to the value; raises InvalidValue with what is allowed.
     about: description for operators, with the unit; Markdown for a cell of a table.

@@ -133,7 +133,7 @@ def _file_values(env_file: Path | None) -> dict[str, str]:
     try:
         found = dotenv_values(path)
     except UnicodeDecodeError:
-        raise SettingsError(f"{path}: not text in UTF-8; save it as UTF-8.") from None
+        raise SettingsError(f"{path}: not text in UTF-8; save the file as UTF-8.") from None
     return {name: value for name, value in found.items() if value is not None}
 
 
