@@ -337,7 +337,7 @@ async def test_a_call_unknown_to_the_pbx_is_explained_to_the_model(serve: Serve,
             farewell_margin_ms=0.0,
         ) as call:
             await ask(call, "One second. That did not work.")
-            assert "exchange does not know this call" in call.requests[1][-1]["content"]
+            assert "phone system does not know this call" in call.requests[1][-1]["content"]
             assert len(ami.asked) == 1
 
 
@@ -498,7 +498,7 @@ async def with_the_voice(serve: Serve) -> AsyncIterator[tuple[Rig, Busy]]:
 
 
 @asynccontextmanager
-async def with_the_exchange(serve: Serve) -> AsyncIterator[tuple[Rig, Busy]]:
+async def with_the_pbx(serve: Serve) -> AsyncIterator[tuple[Rig, Busy]]:
     async with fake_avr_ami() as ami:
         ami.silent = True
         answers: tuple[Thought, ...] = "Yes.", ["Bye.", HANG_UP]
@@ -532,7 +532,7 @@ async def with_hearing(serve: Serve) -> AsyncIterator[tuple[Rig, Busy]]:
 
 @pytest.mark.parametrize(
     "busy_with",
-    [with_a_tool, with_the_model, with_the_voice, with_the_exchange, with_a_webhook, with_hearing],
+    [with_a_tool, with_the_model, with_the_voice, with_the_pbx, with_a_webhook, with_hearing],
 )
 async def test_nothing_of_a_call_is_left_a_second_after_the_caller_went(
     serve: Serve, busy_with: Callable[[Serve], AbstractAsyncContextManager[tuple[Rig, Busy]]]

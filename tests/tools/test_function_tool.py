@@ -190,7 +190,7 @@ def test_a_name_that_the_call_itself_uses_is_taken(name: str) -> None:
         """Look."""
 
     function.__name__ = name
-    with pytest.raises(NoTool, match=f"^the name {name} is taken"):
+    with pytest.raises(NoTool, match=f"^the name {name} is used by a tool of the service"):
         made_of(function)
 
 

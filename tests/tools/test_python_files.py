@@ -133,7 +133,11 @@ MISTAKES = {
         2,
         ["look", "cod"],
     ),
-    "reserved": ('@tool\nasync def avr_hangup():\n    """Look."""\n', 2, ["avr_hangup", "taken"]),
+    "reserved": (
+        '@tool\nasync def avr_hangup():\n    """Look."""\n',
+        2,
+        ["avr_hangup", "used by a tool of the service"],
+    ),
     "no name for a model": ('@tool\nasync def öffnen():\n    """Look."""\n', 2, ["öffnen", "a-z"]),
     "a class": ('@tool\nclass Look:\n    """Look."""\n', None, ["Look", "async def"]),
     "forgot @tool": ("async def look(): ...\n", None, ["no tool", "@tool", "_"]),
