@@ -362,4 +362,4 @@ Command: TypeAlias = (
 )
 
 Answer: TypeAlias = Sequence[UtteranceDropped] | None
-"""What came of a command: of a Flush all utterances that it dropped, of all others None."""
+"""The answer to a command: for a Flush the utterances that it dropped, for all others None."""

@@ -1,4 +1,4 @@
-"""What was said, and what was really heard.
+"""The history of a call: the words that were said, as far as they were really heard.
 
 The agent's part is written down utterance by utterance as it is played, never as it is
 generated. A sentence that was cut off stays in the history as far as the caller heard it, cut at

@@ -1,4 +1,4 @@
-"""What a dialogue remembers: small values, each with its invariant.
+"""The memory of a dialogue: small values, each with its invariant.
 
 The rules that change these values are in `turns` and `steps`. A value here knows only itself, so
 that a combination that makes no sense cannot be written down: there is one departure at a time, a
@@ -34,7 +34,7 @@ class State(Enum):
 
 @dataclass(slots=True)
 class CallerTurn:
-    """What the caller has said and has not been answered yet.
+    """The caller's words that have not been answered yet.
 
     segments: settled pieces of the turn in progress.
     guess: the recogniser's latest guess at what follows them; empty once it is settled.
@@ -82,7 +82,7 @@ class CallerTurn:
 
 
 class Kind(Enum):
-    """What a reply is."""
+    """The kinds of replies."""
 
     ANSWER = auto()
     """Written by the model."""

@@ -46,7 +46,7 @@ DRAFTS_MAX = 3
 """How many answers may be begun ahead in one turn: each one that is dropped costs its tokens."""
 
 SERVICE_GONE = "a service this call needs is not available"
-"""What the other end is told when a call ends because the STT or the LLM is gone."""
+"""Error for the transport when a call ends because STT or the LLM is gone."""
 
 _KEPT = "Not done: the caller spoke before it happened, and is still on the line."
 

@@ -52,8 +52,8 @@ T23 | any       | an apology fails too     | end the call                    | a
 T24 | LISTENING | STT is lost, patience_s  | ask for a moment                | what they say is
     |           |                          |                                 | heard later; they
     |           |                          |                                 | shall know
-T25 | any       | STT fails for good       | say so, then end the call       | a deaf agent must not
-    |           |                          |                                 | keep a caller
+T25 | any       | STT fails for good       | say so, then end the call       | nobody hears the
+    |           |                          |                                 | caller any more
 T26 | any       | no more audio will come  | answer what was asked, then end | a file was piped in
 T27 | LISTENING | words seem settled       | ask the model, unheard          | the answer comes
     |           |                          |                                 | sooner
@@ -65,7 +65,7 @@ T30 | LISTENING | a turn ends in the       | keep it open for dictation_s    | p
     |           | middle of a number, an   |                                 | numbers
     |           | address                  |                                 |
 T31 | any       | the model asks for tools | run each once; write down calls | what is done is done,
-    |           |                          | and results, interrupted or not | whoever speaks
+    |           |                          | and results, interrupted or not | even if interrupted
 T32 | THINKING, | all tools have ended     | ask the model again             | it answers with them
     | SPEAKING  |                          |                                 |
 T33 | THINKING  | a turn ends while a tool | hold the reply until the tool   | a model must know

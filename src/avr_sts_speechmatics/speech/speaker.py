@@ -94,7 +94,7 @@ class Speaker:
             more may come much later.
 
         Cancelling stops the model and the TTS requests at once, and sends no event. The playout
-        keeps what waits there: whoever cancels also flushes.
+        keeps the audio that waits there: the code that cancels also flushes.
         """
         reply = self._replies[number] = _Reply(number)
         try:

@@ -11,7 +11,7 @@ from avr_sts_speechmatics.errors import ServiceError
 
 
 class SttListener(Protocol):
-    """What a recogniser reports to a call.
+    """Takes the reports of a recogniser: the call.
 
     Times are seconds on the call's audio clock: 0 is the first sample that was given to
     `SttStream.hear`, whatever happened to sessions in between.
@@ -62,7 +62,7 @@ class SttStream(Protocol):
 
 
 class SessionListener(Protocol):
-    """What a session reports. Times are seconds of the audio that was sent to the session."""
+    """Takes the reports of a session. Times are seconds of the audio that was sent to the session."""
 
     def started(self) -> None:
         """The session takes audio from now on."""
