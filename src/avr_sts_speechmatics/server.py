@@ -33,7 +33,7 @@ from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.speech.voices import primary
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
-from avr_sts_speechmatics.transports.announced_calls import Invitations
+from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls
 from avr_sts_speechmatics.transports.audiosocket import AudioSocketConnection
 from avr_sts_speechmatics.transports.avr_core_http import AvrCoreHttp
 from avr_sts_speechmatics.transports.avr_websocket import AvrWebSocket
@@ -85,7 +85,7 @@ class Server:
         self._keeping: asyncio.Task[None] | None = None
         self._open = AsyncExitStack()
         self._parts: Parts | None = None
-        self._invitations = Invitations(required=settings.require_call)
+        self._announced = AnnouncedCalls(required=settings.require_call)
         self._begun = time.monotonic()
         self._draining = False
 
@@ -114,7 +114,7 @@ class Server:
                 "AUDIOSOCKET_PORT", settings.audiosocket_port, self._audiosocket, needed=needed
             )
         if settings.http_port is not None:
-            core = AvrCoreHttp(self._invitations, self._ask_webhook, self.addresses[0][1])
+            core = AvrCoreHttp(self._announced, self._ask_webhook, self.addresses[0][1])
             core_http = await self._serve(core.application())
             needed = settings.http_port != DEFAULTS.http_port
             await self._listen("HTTP_PORT", settings.http_port, core_http, needed=needed)
@@ -231,12 +231,12 @@ class Server:
         return AudioSocketConnection(
             self.open_call,
             law=self.settings.audiosocket_g711,
-            facts_for=self._invitations.facts_for,
+            facts_for=self._announced.facts_for,
         )
 
     def _open_announced_call(self, caller: Caller, line: Line) -> CallerSide:
         """Take a call with its own facts and those of its announcement, if it was announced."""
-        announced = self._invitations.facts_for(caller.uuid)
+        announced = self._announced.facts_for(caller.uuid)
         if announced is None:
             raise CallerError("the call was not announced by POST /call (REQUIRE_CALL)")
         return self.open_call(replace(caller, facts={**announced, **caller.facts}), line)

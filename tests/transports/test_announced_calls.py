@@ -1,4 +1,4 @@
-"""Invitations: good for one call, for a bounded time, and for a bounded number of calls."""
+"""Announcements: good for one call, for a bounded time, and for a bounded number of calls."""
 
 import json
 
@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avr_sts_speechmatics.transports.announced_calls import (
-    INVITATIONS_MAX,
+    ANNOUNCED_MAX,
     LIVES_S,
-    Invitations,
+    AnnouncedCalls,
     canonical,
     facts_from,
 )
@@ -32,27 +32,27 @@ def clock() -> Clock:
 
 
 def test_an_announced_call_has_the_announced_facts() -> None:
-    waiting = Invitations(required=True)
+    waiting = AnnouncedCalls(required=True)
     waiting.announce(UUID.upper(), {"from": "2001"})
     assert waiting.facts_for(UUID) == {"from": "2001"}
     waiting.announce(UUID, {"from": "2002"})
     assert waiting.facts_for(UUID.upper()) == {"from": "2002"}
 
 
-def test_an_invitation_is_good_for_one_call() -> None:
-    waiting = Invitations(required=True)
+def test_an_announcement_is_good_for_one_call() -> None:
+    waiting = AnnouncedCalls(required=True)
     waiting.announce(UUID, {})
     assert waiting.facts_for(UUID) == {}
     assert waiting.facts_for(UUID) is None
 
 
-def test_an_uninvited_call_is_accepted_only_if_invitations_are_optional() -> None:
-    assert Invitations(required=True).facts_for(UUID) is None
-    assert Invitations(required=False).facts_for(UUID) == {}
+def test_an_unannounced_call_is_accepted_only_if_announcements_are_optional() -> None:
+    assert AnnouncedCalls(required=True).facts_for(UUID) is None
+    assert AnnouncedCalls(required=False).facts_for(UUID) == {}
 
 
 def test_a_second_announcement_replaces_the_first_and_restarts_its_time(clock: Clock) -> None:
-    waiting = Invitations(required=True, now=clock)
+    waiting = AnnouncedCalls(required=True, now=clock)
     waiting.announce(UUID, {"from": "2001", "lang": "it"})
     clock.now += LIVES_S - 1
     waiting.announce(UUID, {"from": "2002"})
@@ -61,8 +61,8 @@ def test_a_second_announcement_replaces_the_first_and_restarts_its_time(clock: C
     assert waiting.facts_for(UUID) == {"from": "2002"}
 
 
-def test_an_invitation_expires(clock: Clock) -> None:
-    waiting = Invitations(required=True, now=clock)
+def test_an_announcement_expires(clock: Clock) -> None:
+    waiting = AnnouncedCalls(required=True, now=clock)
     waiting.announce(UUID, {})
     clock.now += LIVES_S
     assert waiting.facts_for(UUID) is None
@@ -70,7 +70,7 @@ def test_an_invitation_expires(clock: Clock) -> None:
 
 
 def test_amended_facts_reach_a_call_that_arrives_later(clock: Clock) -> None:
-    waiting = Invitations(required=True, now=clock)
+    waiting = AnnouncedCalls(required=True, now=clock)
     waiting.announce(UUID, {})
     clock.now += LIVES_S - 1
     waiting.amend(UUID.upper(), {"agent": "sales"})
@@ -83,20 +83,20 @@ def test_amended_facts_reach_a_call_that_arrives_later(clock: Clock) -> None:
 
 
 def test_amending_after_the_arrival_invites_no_second_call() -> None:
-    waiting = Invitations(required=True)
+    waiting = AnnouncedCalls(required=True)
     waiting.announce(UUID, {})
     waiting.facts_for(UUID)
     waiting.amend(UUID, {"agent": "sales"})
     assert waiting.facts_for(UUID) is None
 
 
-def test_the_oldest_of_too_many_invitations_is_dropped() -> None:
-    waiting = Invitations(required=True)
-    for n in range(INVITATIONS_MAX):
+def test_the_oldest_of_too_many_announcements_is_dropped() -> None:
+    waiting = AnnouncedCalls(required=True)
+    for n in range(ANNOUNCED_MAX):
         waiting.announce(f"call-{n}", {"n": str(n)})
     waiting.announce("call-0", {"n": "again"})  # now the youngest
     waiting.announce("one-more", {})
-    assert len(waiting) == INVITATIONS_MAX
+    assert len(waiting) == ANNOUNCED_MAX
     assert waiting.facts_for("call-1") is None
     assert waiting.facts_for("call-2") == {"n": "2"}
     assert waiting.facts_for("call-0") == {"n": "again"}

@@ -19,7 +19,7 @@ from tests.webhook_target import Answer, never, nobody_there, ok, replies, webho
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 from avr_sts_speechmatics.transports import avr_core_http
-from avr_sts_speechmatics.transports.announced_calls import Invitations
+from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls
 from avr_sts_speechmatics.transports.avr_core_http import (
     BODY_MAX,
     AvrCoreHttp,
@@ -37,7 +37,7 @@ class Service:
     """The service under test, and whoever calls it."""
 
     url: str
-    invitations: Invitations
+    announced: AnnouncedCalls
     http: aiohttp.ClientSession
 
     async def post(self, body: object, **headers: str) -> tuple[int, Any]:
@@ -54,15 +54,15 @@ class Service:
 
 @asynccontextmanager
 async def service(webhooks: Webhooks | None = None) -> AsyncIterator[Service]:
-    invitations = Invitations(required=True)
-    core = AvrCoreHttp(invitations, webhooks.ask if webhooks else None, STS_PORT)
+    announced = AnnouncedCalls(required=True)
+    core = AvrCoreHttp(announced, webhooks.ask if webhooks else None, STS_PORT)
     runner = web.AppRunner(core.application(), handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         async with aiohttp.ClientSession() as http:
             url = "http://{}:{}".format(*runner.addresses[0][:2])
-            yield Service(url, invitations, http)
+            yield Service(url, announced, http)
     finally:
         await runner.cleanup()
         if webhooks is not None:
@@ -94,7 +94,7 @@ async def test_health_has_the_form_of_avr_core() -> None:
 async def test_announced_facts_are_known_when_the_call_arrives() -> None:
     async with service() as it:
         await it.announce({"from": "2001", "lang": "it"})
-        assert it.invitations.facts_for(UUID) == {"from": "2001", "lang": "it"}
+        assert it.announced.facts_for(UUID) == {"from": "2001", "lang": "it"}
 
 
 async def test_the_answer_is_our_own_address_with_the_payload_as_query() -> None:
@@ -128,7 +128,7 @@ async def test_asterisk_s_curl_may_call_json_a_form_and_leave_the_payload_out() 
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         status, _ = await it.post({"uuid": UUID.upper()}, **form)
         assert status == 200
-        assert it.invitations.facts_for(UUID) == {}
+        assert it.announced.facts_for(UUID) == {}
 
 
 async def test_a_name_in_another_encoding_does_not_cost_the_caller_the_call() -> None:
@@ -136,7 +136,7 @@ async def test_a_name_in_another_encoding_does_not_cost_the_caller_the_call() ->
     async with service() as it:
         status, _ = await it.post(body)
         assert status == 200
-        facts = it.invitations.facts_for(UUID)
+        facts = it.announced.facts_for(UUID)
     assert facts is not None
     assert facts["from"] == "2001"
     assert facts["name"].startswith("Jos")
@@ -176,7 +176,7 @@ async def test_an_unusable_request_is_rejected_with_a_sentence(body: bytes, name
         status, answer = await it.post(body)
         assert status == 400
         assert named in answer["error"]
-        assert it.invitations.facts_for(UUID) is None
+        assert it.announced.facts_for(UUID) is None
 
 
 async def test_too_long_a_body_is_refused_with_a_sentence() -> None:
@@ -184,7 +184,7 @@ async def test_too_long_a_body_is_refused_with_a_sentence() -> None:
         status, answer = await it.post({"uuid": UUID, "payload": {"x": "x" * BODY_MAX}})
         assert status == 413
         assert str(BODY_MAX) in answer["error"]
-        assert len(it.invitations) == 0
+        assert len(it.announced) == 0
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(
@@ -217,7 +217,7 @@ async def test_the_webhook_receives_the_payload_unchanged() -> None:
         status, answer = await it.post({"uuid": UUID.upper(), "payload": payload})
         assert status == 200
         assert answer["override"] is False
-        assert it.invitations.facts_for(UUID) == {
+        assert it.announced.facts_for(UUID) == {
             "from": "2001",
             "queue": '{"at":[1,2]}',
             "n": "1" + "0" * 30,
@@ -233,7 +233,7 @@ async def test_a_webhook_picks_the_agent_by_name() -> None:
         answer = await it.announce({"from": "2001", "agent": "desk"})
         assert answer["override"] is True
         assert facts_of(answer["sts_url"]) == {"from": "2001", "agent": "sales"}
-        assert it.invitations.facts_for(UUID) == {"from": "2001", "agent": "sales"}
+        assert it.announced.facts_for(UUID) == {"from": "2001", "agent": "sales"}
 
 
 async def test_a_webhook_made_for_avr_core_picks_by_an_address() -> None:
@@ -244,13 +244,13 @@ async def test_a_webhook_made_for_avr_core_picks_by_an_address() -> None:
         assert answer["sts_url"].startswith("ws://pbx:6040/?")
         expected = {"agent": "sales", "lang": "it", "from": "2001"}
         assert facts_of(answer["sts_url"]) == expected
-        assert it.invitations.facts_for(UUID) == expected
+        assert it.announced.facts_for(UUID) == expected
 
 
 async def test_facts_chosen_by_the_webhook_survive_the_limit_of_facts() -> None:
     async with service_with_webhook(replies(200, '{"agent": "sales"}')) as it:
         answer = await it.announce({f"fact-{n}": "x" for n in range(FACTS_MAX)})
-        facts = it.invitations.facts_for(UUID)
+        facts = it.announced.facts_for(UUID)
     assert facts is not None
     assert facts["agent"] == "sales"
     assert len(facts) == FACTS_MAX
@@ -286,7 +286,7 @@ def test_an_agent_named_beside_an_address_wins() -> None:
 async def test_a_garbled_reply_costs_nothing(text: str) -> None:
     async with service_with_webhook(replies(200, text)) as it:
         assert (await it.announce({"from": "2001"}))["override"] is False
-        assert it.invitations.facts_for(UUID) == {"from": "2001"}
+        assert it.announced.facts_for(UUID) == {"from": "2001"}
 
 
 async def test_a_dead_webhook_delays_the_call_no_longer_than_the_settings_say() -> None:
@@ -313,10 +313,10 @@ async def test_a_call_that_comes_before_the_webhook_has_answered_is_let_in_once(
         async with service(webhooks_at(target.url, timeout_s=10)) as it:
             announcing = asyncio.create_task(it.announce({"from": "2001"}))
             await target.came(1)
-            assert it.invitations.facts_for(UUID) == {"from": "2001"}
+            assert it.announced.facts_for(UUID) == {"from": "2001"}
             gate.set()
             assert (await announcing)["override"] is True
-            assert it.invitations.facts_for(UUID) is None
+            assert it.announced.facts_for(UUID) is None
 
 
 async def test_a_dialplan_that_stops_waiting_is_still_expected() -> None:
@@ -327,4 +327,4 @@ async def test_a_dialplan_that_stops_waiting_is_still_expected() -> None:
             announcing.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await announcing
-            assert it.invitations.facts_for(UUID) == {"from": "2001"}
+            assert it.announced.facts_for(UUID) == {"from": "2001"}

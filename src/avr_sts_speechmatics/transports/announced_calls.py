@@ -1,12 +1,12 @@
-"""Invitations: calls announced by `POST /call` that have not arrived yet, with their facts.
+"""Announced calls: calls announced by `POST /call` that have not arrived yet, with their facts.
 
 AudioSocket carries a uuid and no other fact. The dialplan announces the caller's number, the called
 number and other facts in advance, under the same uuid. [AVR protocol, 6] The facts wait here until
 the call arrives, for a bounded time.
 
-An invitation is valid for one call. Where only invited calls are accepted, the uuid admits a call,
-and the uuid does not stay secret: Asterisk's log shows it and webhooks carry it. A dialplan that
-dials again must announce again.
+An announcement is valid for one call. Where only announced calls are accepted, the uuid admits a
+call, and the uuid does not stay secret: Asterisk's log shows it and webhooks carry it. A dialplan
+that dials again must announce again.
 """
 
 import json
@@ -23,20 +23,20 @@ from avr_sts_speechmatics.transports.untrusted_text import (
 )
 
 LIVES_S = 120.0
-"""How long an invitation is kept (s): the dialplan may first let a phone ring."""
+"""How long an announcement is kept (s): the dialplan may first let a phone ring."""
 
-INVITATIONS_MAX = 5000
-"""Invitations kept; with one more, the oldest is dropped."""
+ANNOUNCED_MAX = 5000
+"""Announcements kept; with one more, the oldest is dropped."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 _log = logging.getLogger(__name__)
 
 
-class Invitations:
+class AnnouncedCalls:
     """The calls that are expected. Uuids in capitals and in small letters are equal.
 
-    required: True if only invited calls are accepted.
+    required: True if only announced calls are accepted.
     now: a clock that never goes back (s).
     """
 
@@ -51,13 +51,13 @@ class Invitations:
         return len(self._waiting)
 
     def announce(self, uuid: str, facts: Mapping[str, str]) -> None:
-        """Expect a call. An earlier invitation under the same uuid is replaced."""
+        """Expect a call. An earlier announcement under the same uuid is replaced."""
         self._waiting.pop(uuid.lower(), None)
         self._waiting[uuid.lower()] = (self._now() + LIVES_S, facts)
         self._forget()
 
     def amend(self, uuid: str, facts: Mapping[str, str]) -> None:
-        """Replace the facts of a call that is still expected. Invites no call."""
+        """Replace the facts of a call that is still expected. Announces no call."""
         self._forget()
         if uuid.lower() in self._waiting:
             until, _ = self._waiting[uuid.lower()]
@@ -66,18 +66,18 @@ class Invitations:
     def facts_for(self, uuid: str) -> Mapping[str, str] | None:
         """Return the facts of a call that has arrived; None if the call must be rejected.
 
-        The invitation is used up: call this once for each call.
+        The announcement is used up: call this once for each call.
         """
         self._forget()
         _, facts = self._waiting.pop(uuid.lower(), (0.0, None))
         return {} if facts is None and not self._required else facts
 
     def _forget(self) -> None:
-        """Drop expired invitations, and the oldest of too many."""
+        """Drop expired announcements, and the oldest of too many."""
         now = self._now()
         while self._waiting:
             oldest = next(iter(self._waiting))
-            if self._waiting[oldest][0] > now and len(self._waiting) <= INVITATIONS_MAX:
+            if self._waiting[oldest][0] > now and len(self._waiting) <= ANNOUNCED_MAX:
                 return
             del self._waiting[oldest]
 

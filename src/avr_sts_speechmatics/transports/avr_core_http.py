@@ -20,7 +20,7 @@ import msgspec
 from aiohttp import web
 
 from avr_sts_speechmatics.errors import CallerError
-from avr_sts_speechmatics.transports.announced_calls import Invitations, canonical, facts_from
+from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls, canonical, facts_from
 from avr_sts_speechmatics.transports.untrusted_text import (
     FACT_VALUE_MAX,
     FACTS_MAX,
@@ -45,14 +45,14 @@ _log = logging.getLogger(__name__)
 class AvrCoreHttp:
     """The handlers of both requests.
 
-    invitations: receives each announced call.
+    announced: receives each announced call.
     ask: sends `call_initiated` to the webhook and returns the reply, or None after a bounded
         time. None if no webhook is configured.
     sts_port: port where this service takes calls by WebSocket.
     """
 
-    def __init__(self, invitations: Invitations, ask: Ask | None, sts_port: int) -> None:
-        self._invitations = invitations
+    def __init__(self, announced: AnnouncedCalls, ask: Ask | None, sts_port: int) -> None:
+        self._announced = announced
         self._ask = ask
         self._sts_port = sts_port
 
@@ -80,14 +80,14 @@ class AvrCoreHttp:
             return _refused(400, str(error))
         facts = facts_from(payload)
         # Before the webhook is asked: a dialplan may stop waiting and dial before the reply.
-        self._invitations.announce(uuid, facts)
+        self._announced.announce(uuid, facts)
         _log.info("call %s is announced", uuid)
         reply = None if self._ask is None else await self._ask(uuid, payload)
         chosen = chosen_by(reply or {})
         if chosen is not None:
             # The webhook's facts come first, so that they are not among those beyond FACTS_MAX.
             facts = dict(islice({**chosen, **facts, **chosen}.items(), FACTS_MAX))
-            self._invitations.amend(uuid, facts)
+            self._announced.amend(uuid, facts)
         url = self._sts_url(request, facts)
         return web.json_response({"sts_url": url, "override": chosen is not None})
 

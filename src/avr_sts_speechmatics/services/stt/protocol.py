@@ -62,7 +62,7 @@ class SttStream(Protocol):
 
 
 class SessionListener(Protocol):
-    """Takes the reports of a session. Times are seconds of the audio that was sent to the session."""
+    """Takes the reports of a session. Times are seconds of the audio sent to the session."""
 
     def started(self) -> None:
         """The session takes audio from now on."""
