@@ -24,14 +24,14 @@ from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.voices import Voices
-from avr_sts_speechmatics.telemetry.call_log import CallLog
 from avr_sts_speechmatics.telemetry.call_records import CallRecords
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
+from avr_sts_speechmatics.telemetry.log_lines import CallLog
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimesObserver
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 from avr_sts_speechmatics.tools.protocol import RESERVED
-from avr_sts_speechmatics.tools.toolbox import Toolbox, open_toolbox
+from avr_sts_speechmatics.tools.tool_runner import Toolbox, open_toolbox
 from avr_sts_speechmatics.values import Secret
 
 _SANDBOX_KEY = Secret("sandbox")  # the sandbox wants a key, as the cloud does, and takes any

@@ -37,7 +37,7 @@ from avr_sts_speechmatics.services.stt import speechmatics_session
 from avr_sts_speechmatics.services.stt.protocol import SttListener
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
-from avr_sts_speechmatics.tools.toolbox import Toolbox
+from avr_sts_speechmatics.tools.tool_runner import Toolbox
 
 QUESTION = turn("When do you close?", start=0.2, end=0.8)
 SORRY = Manners().sorry

@@ -14,11 +14,13 @@ from tests.support import ROOT
 
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue import turns
-from avr_sts_speechmatics.dialogue.agent_rows import AgentRows
-from avr_sts_speechmatics.dialogue.caller_rows import CallerRows
+from avr_sts_speechmatics.dialogue.barge_in import BargeIn
 from avr_sts_speechmatics.dialogue.manners import Manners
-from avr_sts_speechmatics.dialogue.patience_rows import PatienceRows
+from avr_sts_speechmatics.dialogue.replies import Replies
+from avr_sts_speechmatics.dialogue.silence_and_limits import SilenceAndLimits
 from avr_sts_speechmatics.dialogue.state import State
+from avr_sts_speechmatics.dialogue.tools_and_leaving import ToolsAndLeaving
+from avr_sts_speechmatics.dialogue.turn_ends import TurnEnds
 from avr_sts_speechmatics.dialogue.turns import Dialogue
 
 EVENTS = 100_000
@@ -65,7 +67,7 @@ def tags_of_rows() -> Counter[str]:
     """How many functions have a tag at the beginning of their docstring."""
     docs = (
         inspect.getdoc(function) or ""
-        for rows in (CallerRows, AgentRows, PatienceRows)
+        for rows in (BargeIn, TurnEnds, Replies, ToolsAndLeaving, SilenceAndLimits)
         for function in vars(rows).values()
         if inspect.isfunction(function)
     )
@@ -75,7 +77,7 @@ def tags_of_rows() -> Counter[str]:
 
 def tags_of_tests() -> set[str]:
     """The tags in comments right above tests."""
-    texts = (path.read_text() for path in (ROOT / "tests/dialogue").glob("test_*_rows.py"))
+    texts = (path.read_text() for path in (ROOT / "tests/dialogue").glob("test_*.py"))
     lines = re.findall(r"^# (T\d+(?:, T\d+)*)\n(?:def|@)", "".join(texts), re.MULTILINE)
     return {tag for line in lines for tag in line.split(", ")}
 

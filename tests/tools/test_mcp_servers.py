@@ -17,7 +17,7 @@ from avr_sts_speechmatics.conversation import ToolCall
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.tools.mcp_config import parse_mcp_servers
-from avr_sts_speechmatics.tools.toolbox import Toolbox, open_toolbox
+from avr_sts_speechmatics.tools.tool_runner import Toolbox, open_toolbox
 
 PROGRAM = str(Path(__file__).with_name("mcp_program.py"))
 KEY = "Bearer sesame"
@@ -189,7 +189,7 @@ import asyncio, sys
 sys.modules["mcp"] = None
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.tools.mcp_config import parse_mcp_servers
-from avr_sts_speechmatics.tools.toolbox import open_toolbox
+from avr_sts_speechmatics.tools.tool_runner import open_toolbox
 servers = parse_mcp_servers('{"weather": {"command": ["true"], "allow": []}}')
 try:
     asyncio.run(open_toolbox(None, servers, timeout_s=1))

@@ -34,12 +34,12 @@ def test_what_operators_import_loads_no_library_of_a_source(module: str) -> None
     loaded = loaded_by(module)
     assert module in loaded
     assert SLOW.isdisjoint(loaded)
-    assert "avr_sts_speechmatics.tools.toolbox" not in loaded
+    assert "avr_sts_speechmatics.tools.tool_runner" not in loaded
 
 
 @pytest.mark.parametrize(
     "module",
-    ["avr_sts_speechmatics.tools.toolbox", "avr_sts_speechmatics.pbx.departures"],
+    ["avr_sts_speechmatics.tools.tool_runner", "avr_sts_speechmatics.pbx.departures"],
 )
 def test_a_service_without_tools_does_not_wait_for_their_libraries(module: str) -> None:
     assert SLOW.isdisjoint(loaded_by(module))
@@ -47,7 +47,7 @@ def test_a_service_without_tools_does_not_wait_for_their_libraries(module: str) 
 
 @pytest.mark.parametrize("source", ["python_files", "mcp_servers"])
 def test_a_source_does_not_know_the_toolbox(source: str) -> None:
-    assert "avr_sts_speechmatics.tools.toolbox" not in loaded_by(
+    assert "avr_sts_speechmatics.tools.tool_runner" not in loaded_by(
         f"avr_sts_speechmatics.tools.{source}"
     )
 

@@ -56,7 +56,7 @@ from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.speaker import Speaker
-from avr_sts_speechmatics.tools.toolbox import Toolbox
+from avr_sts_speechmatics.tools.tool_runner import Toolbox
 
 _GUESSED_CHARS_PER_SECOND = 14.0
 

@@ -18,7 +18,7 @@ from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.settings import Settings
-from avr_sts_speechmatics.tools.toolbox import Toolbox, open_toolbox
+from avr_sts_speechmatics.tools.tool_runner import Toolbox, open_toolbox
 
 PATIENCE_S = 25.0
 """Longest wait for MCP servers (s): an operator at a prompt has more patience than a caller."""

@@ -80,21 +80,21 @@ T39 | DEPARTING | it was done              | end the call when GONE_S is     | t
     |           |                          | over                            |
 
 Late news of a reply that was cancelled is ignored by its number. Each row is a function whose
-docstring begins with its tag, in `caller_rows`, `agent_rows` and `patience_rows`; `steps` has what
-the rows share, `state` what is remembered.
+docstring begins with its tag: `barge_in`, `turn_ends`, `replies`, `tools_and_leaving` and
+`silence_and_limits` have them. `steps` has what the rows share, `state` what is remembered.
 """
 
 from collections.abc import Callable, Mapping
 
 from avr_sts_speechmatics.dialogue import events as ev
-from avr_sts_speechmatics.dialogue.agent_rows import AgentRows
-from avr_sts_speechmatics.dialogue.caller_rows import CallerRows
-from avr_sts_speechmatics.dialogue.patience_rows import PatienceRows
+from avr_sts_speechmatics.dialogue.replies import Replies
+from avr_sts_speechmatics.dialogue.silence_and_limits import SilenceAndLimits
 from avr_sts_speechmatics.dialogue.state import State
 from avr_sts_speechmatics.dialogue.steps import Commands
+from avr_sts_speechmatics.dialogue.turn_ends import TurnEnds
 
 
-class Dialogue(CallerRows, AgentRows, PatienceRows):
+class Dialogue(TurnEnds, Replies, SilenceAndLimits):
     """One call's turns.
 
     `handle` takes an event and gives the commands it causes, in order. The call's driver carries

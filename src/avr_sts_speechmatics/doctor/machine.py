@@ -22,7 +22,7 @@ from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.tools.mcp_config import McpServer, offered_name
 from avr_sts_speechmatics.tools.protocol import RESERVED
-from avr_sts_speechmatics.tools.toolbox import Toolbox
+from avr_sts_speechmatics.tools.tool_runner import Toolbox
 
 TOOLS_S = 5.5
 """Longest wait for MCP servers (s). Closing the connection to a hanging server takes 8 s more."""

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox
 from avr_sts_speechmatics.services.stt.protocol import Recogniser
-from avr_sts_speechmatics.services.stt.replay import DOWN_MAX_S, ReplayedStt
+from avr_sts_speechmatics.services.stt.reconnecting import DOWN_MAX_S, ReconnectingStt
 from avr_sts_speechmatics.services.stt.speechmatics import SpeechmaticsStt
 from avr_sts_speechmatics.values import Secret
 
@@ -58,7 +58,7 @@ class SttCollector:
 
     def __init__(self, recogniser: Recogniser, *, down_max_s: float = DOWN_MAX_S) -> None:
         self.notes = Notes()
-        self.stream = ReplayedStt(recogniser, self.notes, down_max_s=down_max_s)
+        self.stream = ReconnectingStt(recogniser, self.notes, down_max_s=down_max_s)
         self.running = asyncio.create_task(self.stream.run())
 
     async def speak(self, pcm: bytes, *, pause: float = 0.0) -> None:

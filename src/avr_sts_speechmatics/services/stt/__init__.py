@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from avr_sts_speechmatics.services.stt.protocol import Recogniser, SttListener, SttStream
-from avr_sts_speechmatics.services.stt.replay import ReplayedStt
+from avr_sts_speechmatics.services.stt.reconnecting import ReconnectingStt
 from avr_sts_speechmatics.services.stt.speechmatics import (
     SpeechmaticsStt,
     region_url,
@@ -86,7 +86,7 @@ class Stt:
         self, language: str, vocab: tuple[VocabEntry, ...], listener: SttListener
     ) -> SttStream:
         """The STT stream of one call; nothing is connected before its `run`."""
-        return ReplayedStt(self.recogniser(language, vocab), listener)
+        return ReconnectingStt(self.recogniser(language, vocab), listener)
 
     def _make(self, language: str, vocab: tuple[VocabEntry, ...]) -> Recogniser:
         if self._engine is not None and self._address is not None:

@@ -1,7 +1,7 @@
 """Speech to text (STT): what a call asks of a recogniser, and what a recogniser's session does.
 
-A call sees an `SttStream` and is its `SttListener`. `replay` makes that stream out of one vendor
-session after another; a vendor's file has a `Recogniser` and its `SttSession`.
+A call sees an `SttStream` and is its `SttListener`. `reconnecting` makes that stream out of one
+vendor session after another; a vendor's file has a `Recogniser` and its `SttSession`.
 """
 
 from dataclasses import dataclass

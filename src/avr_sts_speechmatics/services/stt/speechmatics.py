@@ -1,7 +1,7 @@
 """Speechmatics Agent STT: the recogniser as the process knows it.
 
 The service groups words into segments and turns and reports when the caller has finished. Reopening
-sessions and replaying audio is left to `replay`, the wire to `speechmatics_session`.
+sessions and replaying audio is left to `reconnecting`, the wire to `speechmatics_session`.
 [Agent STT reference, 4, 7, 10]
 """
 

@@ -1,9 +1,9 @@
 """One session with Speechmatics Agent STT, from connect to close: the wire, and what its end means.
 
 A session takes audio and reports the service's messages to its listener. Whether another session
-follows is decided elsewhere (`replay`), by the `retryable` of the error that ends this one. Frames
-are counted, because the service wants their number back at the end. A service that sends nothing
-while audio is sent is dead, whatever TCP says. [Agent STT reference, 3, 4, 7, 10]
+follows is decided elsewhere (`reconnecting`), by the `retryable` of the error that ends this one.
+Frames are counted, because the service wants their number back at the end. A service that sends
+nothing while audio is sent is dead, whatever TCP says. [Agent STT reference, 3, 4, 7, 10]
 """
 
 import asyncio

@@ -14,7 +14,7 @@ from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.tools import CallFacts
 from avr_sts_speechmatics.tools.protocol import ToolError
-from avr_sts_speechmatics.tools.toolbox import GRACE_S, RESULT_MAX, Toolbox
+from avr_sts_speechmatics.tools.tool_runner import GRACE_S, RESULT_MAX, Toolbox
 
 CALLER = Caller("0b7f6a52", "websocket", {"from": "+4922812345"})
 SECRET = "the caller's own words"

@@ -1,8 +1,8 @@
 """One vendor session after another, and not a word lost between them.
 
-A session can end at any time: a network drops, a quota is full, a server restarts. `ReplayedStt`
-then opens a new one and replays the audio of the turn in progress, from the last word that was
-settled, so that the caller need not repeat it. For that it keeps
+A session can end at any time: a network drops, a quota is full, a server restarts.
+`ReconnectingStt` then opens a new one and replays the audio of the turn in progress, from the last
+word that was settled, so that the caller need not repeat it. For that it keeps
 
   - audio that has not been sent (before the session is open, or while it cannot take more), and
   - audio that was sent and is not settled: the current turn, at most REPLAY_S of it
@@ -53,7 +53,7 @@ _PUMP_BYTES = round(BYTES_PER_SECOND * _PUMP_S * CATCH_UP)
 _log = logging.getLogger(__name__)
 
 
-class ReplayedStt:
+class ReconnectingStt:
     """The recogniser of one call. Implements `protocol.SttStream` and `protocol.SessionListener`.
 
     recogniser: opens sessions.

@@ -5,7 +5,7 @@ import pytest
 from avr_sts_speechmatics.call.observer import CallBegan, CallEnded
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.line import Caller
-from avr_sts_speechmatics.telemetry.call_log import CallLog
+from avr_sts_speechmatics.telemetry.log_lines import CallLog
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
 
 CALLER = Caller("a-call", "audiosocket", {"from": "2001", "name": "O'Neil"})

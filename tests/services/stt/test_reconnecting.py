@@ -21,9 +21,13 @@ from avr_sts_speechmatics.sandbox.scripted_cloud import (
     scripted,
     turn,
 )
-from avr_sts_speechmatics.services.stt import replay, speechmatics_session
+from avr_sts_speechmatics.services.stt import reconnecting, speechmatics_session
 from avr_sts_speechmatics.services.stt.protocol import SessionListener, TriedOut
-from avr_sts_speechmatics.services.stt.replay import REPLAY_S, SHORT_LIVED_MAX, ReplayedStt
+from avr_sts_speechmatics.services.stt.reconnecting import (
+    REPLAY_S,
+    SHORT_LIVED_MAX,
+    ReconnectingStt,
+)
 
 
 async def test_audio_from_before_the_session_is_heard_from_its_first_sample() -> None:
@@ -111,10 +115,10 @@ async def test_a_service_that_stays_away_is_given_up() -> None:
 
 async def test_audio_that_no_session_takes_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     async with running_sandbox() as cloud:
-        stt = ReplayedStt(speechmatics(cloud), Notes())
+        stt = ReconnectingStt(speechmatics(cloud), Notes())
         for _ in range(60):
             stt.hear(bytes(16_000))
-        kept = replay.KEEP_S + 2
+        kept = reconnecting.KEEP_S + 2
         assert stt.kept_bytes <= kept * 16_000
         assert "audio is lost" in caplog.text
 
@@ -181,7 +185,7 @@ def test_a_turn_that_is_not_settled_reaches_the_last_session_whole(steps: list[S
 
 async def turn_without_settled_words(steps: list[Step]) -> None:
     vendor, said = Vendor(), bytearray()
-    stream = ReplayedStt(vendor, Notes())
+    stream = ReconnectingStt(vendor, Notes())
     running = asyncio.create_task(stream.run())
     await vendor.opened.wait()
     for what, samples in [*steps, ("start", 0), ("unblock", 0)]:
@@ -211,7 +215,7 @@ async def turn_without_settled_words(steps: list[Step]) -> None:
 
 async def test_settled_audio_is_not_sent_again() -> None:
     vendor = Vendor()
-    stream = ReplayedStt(vendor, Notes())
+    stream = ReconnectingStt(vendor, Notes())
     running = asyncio.create_task(stream.run())
     await vendor.opened.wait()
     first = vendor.sessions[0]

@@ -1,13 +1,12 @@
-"""Rows of the state table about what the caller does: sound, words, the end of a turn, keys."""
+"""Rows of the state table about barge-in: sounds and words of the caller over the agent."""
 
 from avr_sts_speechmatics.dialogue import events as ev
-from avr_sts_speechmatics.dialogue.dictation import asks_for_dictation, is_dictation
 from avr_sts_speechmatics.dialogue.state import Requested, State
 from avr_sts_speechmatics.dialogue.steps import TURN_OVERDUE_S, Commands, Steps
 from avr_sts_speechmatics.dialogue.words import has_words, plain
 
 
-class CallerRows(Steps):
+class BargeIn(Steps):
     """See the table in `turns`; the tag of a row begins its docstring."""
 
     # --- the caller's sound --------------------------------------------------------------------
@@ -108,54 +107,6 @@ class CallerRows(Steps):
         else:
             yield from self.write_down(text)
 
-    # --- the end of the caller's turn ----------------------------------------------------------
-
-    def turn_ended(self, event: ev.TurnEnded) -> Commands:
-        caller = self.caller
-        caller.ended_at = max(caller.ended_at, event.end)
-        caller.speaking = False
-        caller.guess = ""
-        if caller.segments and self.state is State.LISTENING and self._is_dictated(caller.text):
-            yield from self._hold_open()
-        else:
-            yield from self.turn_over()
-
-    def _is_dictated(self, text: str) -> bool:
-        if not self.manners.dictation_s:
-            return False
-        return is_dictation(text, asked=asks_for_dictation(self.history.last_heard))
-
-    def _hold_open(self) -> Commands:
-        """T30: the caller is in the middle of a number, an address."""
-        self.caller.held_open = True
-        yield ev.CancelTimer(ev.Timer.OVERDUE)
-        yield ev.SetTimer(ev.Timer.DICTATION, self.manners.dictation_s)
-
-    def turn_over(self) -> Commands:
-        """T3: also when the end of the turn was never reported."""
-        caller = self.caller
-        if text := caller.take_text():
-            over_the_agent = self.holds_the_floor
-            yield from self._turn_over_the_agent(text) if over_the_agent else self._turn(text)
-        else:
-            yield from self._turn_without_words()
-        self.drafts.begun = 0
-        if self.state is State.PAUSED:
-            yield from self.resume()
-        yield from self.await_input()
-
-    def _turn(self, text: str) -> Commands:
-        """T1, T29, T33: a turn with words is answered, by the draft where one answers it."""
-        yield from self.answer(text)
-
-    def _turn_without_words(self) -> Commands:
-        """T2, T5: nothing was asked; what was asked before and is unanswered, is asked again."""
-        caller = self.caller
-        if self.state is State.LISTENING and caller.unanswered and not caller.keys:
-            yield from self.answer()
-        else:
-            yield from self.drop_draft()
-
     def _turn_over_the_agent(self, text: str) -> Commands:
         """T10, T11: a whole turn was said while the agent has the floor, and did not take it."""
         yield ev.CancelTimer(ev.Timer.OVERDUE)
@@ -174,36 +125,3 @@ class CallerRows(Steps):
         if isinstance(self.departure, Requested):
             return self.departure.by_phrase
         return self.departure is not None
-
-    # --- keys ----------------------------------------------------------------------------------
-
-    def key_pressed(self, event: ev.KeyPressed) -> Commands:
-        """T14: a key flushes the agent and is collected."""
-        if self.pbx_is_at_work:
-            return
-        caller = self.caller
-        self.patience.prompts = 0
-        yield ev.CancelTimer(ev.Timer.NO_INPUT)
-        yield from self.drop_draft()
-        yield from self.take_the_floor()
-        if event.digit == "*":
-            caller.keys = ""
-            yield ev.CancelTimer(ev.Timer.KEYS)
-            yield from self.await_input()
-        elif event.digit == "#":
-            yield from self.number_typed()
-        else:
-            caller.keys += event.digit
-            yield ev.SetTimer(ev.Timer.KEYS, self.manners.keys_s)
-
-    def number_typed(self) -> Commands:
-        """T14: "#" or a pause ends the number."""
-        yield ev.CancelTimer(ev.Timer.KEYS)
-        caller = self.caller
-        if caller.keys:
-            typed, caller.keys = f"[keys: {' '.join(caller.keys)}]", ""
-            if self.pbx_is_at_work:
-                caller.answer_later(typed)  # too late; if the PBX fails, they are answered
-                return
-            yield from self.answer(typed)
-        yield from self.await_input()

@@ -8,7 +8,7 @@ WARNING_S = 30.0
 """How long before its end a call that lasts too long is warned (s)."""
 
 
-class PatienceRows(Steps):
+class SilenceAndLimits(Steps):
     """See the table in `turns`; the tag of a row begins its docstring."""
 
     def call_started(self, _: ev.CallStarted) -> Commands:
