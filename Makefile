@@ -23,7 +23,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --python-version
 	--fork-strategy fewest --generate-hashes --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-asterisk coverage soak bench
+.PHONY: help run test test-all test-asterisk coverage coverage-run coverage-report soak bench
 .PHONY: lint style types imports spelling image docs lock upgrade clean
 
 help: ## print this
@@ -54,9 +54,13 @@ test-all: ## run the tests on each Python from 3.11 to 3.14 that this machine ha
 	done; \
 	if [ -n "$$failed" ]; then echo "== failed on Python$$failed" >&2; exit 1; fi
 
-coverage: $(VENV)/installed-dev ## run the tests, report the branches they never take; fails below the floor in pyproject.toml
+coverage: coverage-run coverage-report ## run the tests, report the branches they never take; fails below the floor in pyproject.toml
+
+coverage-run: $(VENV)/installed-dev
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest -n 4 --dist loadscope $(ARGS)
+
+coverage-report: $(VENV)/installed-dev
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import until
 
 from avr_sts_speechmatics.audio.pcm import FRAME_BYTES, SAMPLE_BYTES
 from avr_sts_speechmatics.audio.playout import (
@@ -400,12 +399,15 @@ async def test_a_line_closed_by_the_news_of_its_last_word_sends_nothing_more(
         playout.close()
         closed.set()
 
-    playout = Playout(clock, frames.append, heard, background=room)
+    def send(frame: bytes) -> None:
+        frames.append(frame)
+        if len(frames) == 1:  # all audio has been taken: the end comes before the next frame
+            asyncio.get_running_loop().call_soon(playout.end, utterance)
+
+    playout = Playout(clock, send, heard, background=room)
     utterance = playout.open(1)
     playout.write(utterance, speech(1))
     playout.start()
-    await until(lambda: bool(frames))
-    playout.end(utterance)  # all of it has been taken: told before the next frame is made
     await asyncio.wait_for(closed.wait(), 5)
     await asyncio.sleep(0.05)
     assert frames == [room(speech(1))]

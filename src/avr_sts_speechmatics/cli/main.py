@@ -42,6 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except RuntimeError as error:
+        # Python 3.11 wraps a Ctrl-C that comes while an import defines a class.
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            return 130
+        raise
     return status
 
 
