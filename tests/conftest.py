@@ -8,12 +8,20 @@ from contextlib import asynccontextmanager
 
 import pytest
 from coverage import Coverage
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from tests.support import Serve, open_sockets, until
 
 from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox
 from avr_sts_speechmatics.server import Server
 from avr_sts_speechmatics.settings import DECLARATIONS, Settings
 from avr_sts_speechmatics.values import Secret
+
+# A busy machine, or one that measures coverage, is slow: that is no defect of the code.
+hypothesis_settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("any machine")
 
 # What a developer has in the environment must not change what a test sees.
 for setting, declaration in DECLARATIONS.items():
