@@ -14,7 +14,7 @@ from itertools import count, groupby
 from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResult
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.driver import Driver
-from avr_sts_speechmatics.dialogue.history import CUT_MARK
+from avr_sts_speechmatics.dialogue.history import MARKS
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.dialogue.state import State
 from avr_sts_speechmatics.dialogue.turns import Dialogue
@@ -104,6 +104,7 @@ class SimulatedCall:
         """What has happened while the call went on."""
         self.said: list[str] = []
         """Segments told to the dialogue while the call went on."""
+        self.segments: list[ev.SegmentHeard] = []
         self.owed = False
         """Whether the caller's last words still wait for an answer (or an apology) to begin."""
         self._spoken: list[str] = []  # what of the agent was heard, independently of its history
@@ -193,7 +194,8 @@ class SimulatedCall:
         if late:
             self._late.add(text)
         flushes = self.asked_for(ev.Flush)
-        self.tell(ev.SegmentHeard(text, self._until(late)))
+        self.segments.append(ev.SegmentHeard(text, self._until(late)))
+        self.tell(self.segments[-1])
         assert not late or self.asked_for(ev.Flush) == flushes, "a late final flushed the agent"
 
     def turn_ends(self) -> None:
@@ -529,8 +531,7 @@ class SimulatedCall:
         if self.a_tool_has_no_result:
             return
         conversation = [
-            (role, " ".join(content.replace(CUT_MARK, "").split()))
-            for role, content in self.conversation
+            (role, " ".join(_unmarked(content).split())) for role, content in self.conversation
         ]
         written, told = list(_merged(conversation)), list(_merged(self.transcript))
         if self.tools_asked:
@@ -551,6 +552,12 @@ class SimulatedCall:
 def heard(call: SimulatedCall) -> list[str]:
     """What the caller heard of the agent."""
     return [text for role, text in call.transcript if role == "agent"]
+
+
+def _unmarked(text: str) -> str:
+    for mark in MARKS:
+        text = text.replace(mark, "")
+    return text
 
 
 def _within(text: str, share: float) -> str:

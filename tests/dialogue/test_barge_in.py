@@ -383,3 +383,83 @@ def test_a_sacred_welcome_is_heard_to_its_end_and_later_answers_can_be_interrupt
     call.agent_says(ANSWER)
     call.says("Stop.")
     assert call.asked_for(ev.Flush) == 1
+
+
+# --- few words over the end of what the agent says ---------------------------------------------
+
+ASKS = "Shall I book it for you?"
+
+
+def asking(call: SimulatedCall, left_s: float) -> SimulatedCall:
+    """The agent asks a question; so much of it is still to be heard."""
+    call.says(QUESTION)
+    call.agent_says(ASKS)
+    call.passes(len(ASKS.split()) * WORD_S - left_s)
+    return call
+
+
+# T40
+@pytest.mark.parametrize("word", ["Yeah.", "Sure", "okay", "Right.", "Mhm."])
+@pytest.mark.parametrize("left_s", [0.05, 0.3, 0.8])
+def test_a_backchannel_over_the_end_of_a_question_answers_it(
+    call: SimulatedCall, word: str, left_s: float
+) -> None:
+    asking(call, left_s).says(word)
+    assert call.asked_for(ev.Flush) == 0
+    call.passes(left_s + 0.1)
+    assert heard(call) == [ASKS]
+    assert call.questions == [QUESTION, word]
+
+
+# T40
+def test_a_backchannel_over_the_end_of_a_welcome_answers_it() -> None:
+    call = SimulatedCall(replace(PATIENT, welcome="Hello, is this about your order?"))
+    call.starts()
+    call.agent_says()
+    call.passes(5 * WORD_S)
+    call.says("Yeah.")
+    call.passes(2)
+    assert call.questions == ["Yeah."]
+
+
+# T40
+def test_a_backchannel_over_the_end_of_a_statement_is_the_next_turn(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.agent_says(ANSWER)
+    call.passes(len(ANSWER.split()) * WORD_S - 0.2)
+    call.says("Okay.")
+    call.passes(0.3)
+    assert call.questions == [QUESTION, "Okay."]
+
+
+# T40
+def test_few_words_below_the_minimum_over_the_end_of_a_question_answer_it() -> None:
+    call = asking(SimulatedCall(replace(PATIENT, min_words=3)), left_s=0.3)
+    call.says("Tomorrow please.")
+    call.passes(1)
+    assert call.questions == [QUESTION, "Tomorrow please."]
+
+
+# T10
+def test_a_backchannel_over_a_question_is_no_answer_if_the_agent_goes_on(
+    call: SimulatedCall,
+) -> None:
+    call.says(QUESTION)
+    call.agent_says("You know what?", ANSWER)
+    call.passes(2 * WORD_S)
+    call.says("Mhm.")
+    call.passes(60)
+    assert call.questions == [QUESTION]
+    assert heard(call) == ["You know what?", ANSWER]
+
+
+# T10
+def test_a_backchannel_at_the_end_of_a_call_keeps_nobody(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.agent_says("Goodbye then.", complete=False)
+    call.agent_calls("avr_hangup", leaves="hang_up")
+    call.passes(WORD_S)
+    call.says("Okay.")
+    call.passes(60)
+    assert call.questions == [QUESTION]
+    assert len(call.tools_run) == 1

@@ -87,16 +87,37 @@ def test_settled_words_are_answered_when_the_end_of_turn_is_lost(
 
 
 # T3
-def test_the_overdue_timer_does_not_answer_a_caller_who_still_speaks(
+def test_a_steady_noise_after_settled_words_does_not_keep_them_unanswered(
     call: SimulatedCall,
 ) -> None:
-    call.segment("I would like")
-    call.sound()
-    call.passes(10 * TURN_OVERDUE_S)
+    call.segment("When do you open?")
+    call.passes(1)
+    call.sound()  # and it never ends
+    call.passes(TURN_OVERDUE_S - 0.1)
     assert call.questions == []
-    call.quiet()
-    call.passes(TURN_OVERDUE_S)
-    assert call.questions == ["I would like"]
+    call.passes(0.2)
+    assert call.questions == ["When do you open?"]
+
+
+# T3
+def test_a_segment_that_is_reported_twice_is_told_once(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    again = call.segments[-1]
+    call.tell(again)
+    call.turn_ends()
+    assert call.questions == [QUESTION]
+    call.agent_says(ANSWER)
+    call.tell(again)
+    call.passes(60)
+    assert call.conversation == [("user", QUESTION), ("assistant", ANSWER)]
+
+
+# T1
+def test_the_same_words_said_twice_are_told_twice(call: SimulatedCall) -> None:
+    call.segment("No.")
+    call.segment("No.")
+    call.turn_ends()
+    assert call.questions == ["No. No."]
 
 
 # T3
@@ -385,13 +406,13 @@ def test_more_words_end_the_wait_for_more_of_a_number() -> None:
 
 
 # T30
-def test_the_wait_for_more_of_a_number_does_not_end_while_the_caller_speaks() -> None:
+def test_a_sound_prolongs_the_wait_for_more_of_a_number_but_not_for_ever() -> None:
     call = dictating()
+    call.passes(PATIENT.dictation_s - 0.1)
     call.sound()
-    call.passes(10 * PATIENT.dictation_s)
+    call.passes(TURN_OVERDUE_S - 0.1)
     assert call.questions == []
-    call.quiet()
-    call.passes(PATIENT.dictation_s)
+    call.passes(0.2)
     assert call.questions == ["It is four four one"]
 
 

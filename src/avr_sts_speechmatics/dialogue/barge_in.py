@@ -13,10 +13,10 @@ class BargeIn(Steps):
 
     def speech_started(self, _: ev.CallerSpeechStarted) -> Commands:
         self.caller.speaking = True
-        yield ev.CancelTimer(ev.Timer.NO_INPUT)
         if self.caller.segments:
-            yield ev.CancelTimer(ev.Timer.OVERDUE)
+            # The sound may be a noise that never ends: the words before it are answered in time.
             yield ev.CancelTimer(ev.Timer.DICTATION)
+            yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
         if self.state is State.SPEAKING and self.may_be_interrupted:
             yield from self._sound_over_the_agent()
         elif self.state is State.DEPARTING and not (self.must_end or self.pbx_is_at_work):
@@ -70,8 +70,9 @@ class BargeIn(Steps):
 
     def segment_heard(self, event: ev.SegmentHeard) -> Commands:
         caller = self.caller
-        if not has_words(event.text):
+        if not has_words(event.text) or caller.settled == (event.text, event.end):
             return
+        caller.settled = event.text, event.end
         caller.guess = ""
         held_open = caller.held_open and self.state is State.LISTENING
         if event.end <= caller.ended_at and not held_open:
@@ -86,7 +87,7 @@ class BargeIn(Steps):
     def _hear(self, guess: str = "") -> Commands:
         """T4, T9, T18, T37: words take the floor, if they may and are enough."""
         self.patience.prompts = 0
-        yield ev.CancelTimer(ev.Timer.NO_INPUT)
+        yield from self.stop_patience()
         if self.pbx_is_at_work:
             return  # too late; if the PBX fails, the words are answered
         if not self.holds_the_floor or (
@@ -112,10 +113,23 @@ class BargeIn(Steps):
         yield ev.CancelTimer(ev.Timer.OVERDUE)
         # Few words over an answer are not meant to stop it; over a question of ours they reply.
         enough = 1 if self._says_a_phrase else self.manners.min_words
-        if self.counted(text) < enough or self.must_end:
+        if self.counted(text) >= enough and not self.must_end:
+            self.caller.answer_later(text)
+        elif self.state is State.DEPARTING or self.departure is not None:
             yield from self.write_down(text)
         else:
-            self.caller.answer_later(text)
+            yield from self._few_words(text)
+
+    def _few_words(self, text: str) -> Commands:
+        """T40: few words are an answer if they came over the end of what the agent says."""
+        caller = self.caller
+        caller.at_edge = f"{caller.at_edge} {text}".strip()
+        if self.state is not State.PAUSED:  # else `resume` starts the timer
+            yield from self.time_the_edge()
+
+    def edge_is_over(self) -> Commands:
+        """T10: the agent says more: the words were a sign of attention."""
+        yield from self.write_edge()
 
     @property
     def _says_a_phrase(self) -> bool:

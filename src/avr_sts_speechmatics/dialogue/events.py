@@ -28,6 +28,7 @@ class Timer(Enum):
     KEYS = "the caller types digits: is that all?"
     SETTLE = "no more audio comes: is everything answered?"
     DICTATION = "the caller says a number or the like: is that all of it?"
+    EDGE = "few words over the agent: did they come at the end of what it says?"
     FAREWELL = "the last word is on its way to the ear"
 
 

@@ -1,6 +1,7 @@
 """Rows of the state table about the agent's replies: voice, fillers, failures."""
 
 from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.history import LOST_MARK
 from avr_sts_speechmatics.dialogue.state import Requested, State
 from avr_sts_speechmatics.dialogue.steps import Commands
 from avr_sts_speechmatics.dialogue.tools_and_leaving import ToolsAndLeaving
@@ -45,7 +46,7 @@ class Replies(ToolsAndLeaving):
         yield from self._was_heard(event.utterance, event.heard)
 
     def _was_heard(self, utterance: int, share: float) -> Commands:
-        yield from self.write_heard(utterance, share)
+        yield from self.write_heard(utterance, share, LOST_MARK)
         if self.state is State.PAUSED and not self.history.waiting:
             yield from self.resume()  # where another machine plays, a pause may come too late
         if self.state is State.SPEAKING and not self.history.waiting:

@@ -40,8 +40,12 @@ class CallerTurn:
     guess: the recogniser's latest guess at what follows them; empty once it is settled.
     late: words that came too late for their turn; they are answered after the present reply.
     ended_at: end of the last turn on the call's audio clock (s); segments up to there are late.
+    settled: the last segment, text and end on the call's audio clock (s). The recogniser may
+        report a segment twice.
     held_open: the recogniser ended the turn, but the caller is in the middle of a number.
     speaking: the recogniser hears sound.
+    at_edge: few words over the agent, such as "yeah". They are an answer if the agent has finished
+        a moment later, and nothing but a sign of attention if the agent goes on.
     unanswered: no voice has begun to answer the caller's last words.
     keys: digits typed on the phone so far.
     """
@@ -50,8 +54,10 @@ class CallerTurn:
     guess: str = ""
     late: list[str] = field(default_factory=list)
     ended_at: float = 0.0
+    settled: tuple[str, float] = ("", 0.0)
     held_open: bool = False
     speaking: bool = False
+    at_edge: str = ""
     unanswered: bool = False
     keys: str = ""
 
@@ -74,6 +80,10 @@ class CallerTurn:
     def take_late(self) -> Sequence[str]:
         late, self.late = self.late, []
         return late
+
+    def take_edge(self) -> str:
+        text, self.at_edge = self.at_edge, ""
+        return text
 
     def answer_later(self, text: str) -> None:
         """Keep words that are to be answered after the present reply."""
@@ -202,12 +212,18 @@ class Patience:
 
     fillers: phrases for slow answers, in turn.
     prompts: how often a silent caller has been prompted in a row.
+    runs: the timer NO_INPUT runs. A sound does not start it anew: patience counts time without
+        words.
+    extended: a sound without words so far has extended the timer. Once is enough for words to
+        be recognised; a steady noise must not keep a call for ever.
     failures: how many replies in a row have failed.
     warning: see Warning.
     """
 
     fillers: Iterator[str]
     prompts: int = 0
+    runs: bool = False
+    extended: bool = False
     failures: int = 0
     warning: Warning = Warning.NOT_DUE
 

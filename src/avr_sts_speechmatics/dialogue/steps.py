@@ -9,7 +9,7 @@ from itertools import count
 from typing import TypeAlias
 
 from avr_sts_speechmatics.dialogue import events as ev
-from avr_sts_speechmatics.dialogue.history import History
+from avr_sts_speechmatics.dialogue.history import CUT_MARK, History
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.dialogue.state import (
     CallerAudio,
@@ -41,6 +41,12 @@ SETTLE_S = 2.5
 
 SETTLE_TRIES = 6
 """How often SETTLE_S is granted to a turn that has begun and does not end."""
+
+EDGE_S = 1.0
+"""Few words of the caller are an answer if the agent has no more than this to say after them (s)."""
+
+EDGE_OF_QUESTION_S = 2.0
+"""The same while the agent asks a question: "yeah" is often said over its last words (s)."""
 
 DRAFTS_MAX = 3
 """How many answers may be begun ahead in one turn: each one that is dropped costs its tokens."""
@@ -115,7 +121,7 @@ class Steps:
             draft = None
         self.drafts.current = None
         caller.unanswered = self.tools.owed = False
-        yield ev.CancelTimer(ev.Timer.NO_INPUT)
+        yield from self.stop_patience()
         if not caller.segments:
             yield ev.CancelTimer(ev.Timer.OVERDUE)
         yield from self.take_the_floor()
@@ -136,7 +142,8 @@ class Steps:
 
     def say(self, text: str, kind: Kind = Kind.PHRASE) -> Commands:
         """Start a reply that is a fixed text."""
-        yield ev.CancelTimer(ev.Timer.NO_INPUT)
+        yield from self.stop_patience()
+        yield from self.write_edge()
         yield from self.drop_draft()
         yield ev.Say(self.begin(kind).number, text)
 
@@ -191,8 +198,11 @@ class Steps:
 
     # --- the floor -----------------------------------------------------------------------------
 
-    def take_the_floor(self) -> Commands:
-        """Give the caller the floor: whatever the agent was about to say is not said."""
+    def take_the_floor(self, mark: str = CUT_MARK) -> Commands:
+        """Give the caller the floor: whatever the agent was about to say is not said.
+
+        mark: ends the sentence that is cut off, in the history.
+        """
         if self.must_end:
             return
         audible = self.state in (State.SPEAKING, State.PAUSED)
@@ -202,13 +212,14 @@ class Steps:
         if audible:
             yield ev.CancelTimer(ev.Timer.CONFIRM)
             for dropped in (yield ev.Flush()) or ():
-                yield from self.write_heard(dropped.utterance, dropped.heard)
+                yield from self.write_heard(dropped.utterance, dropped.heard, mark)
         if self.reply is not None:
             yield ev.CancelReply(self.reply.number)
             yield ev.CancelTimer(ev.Timer.FILLER)
             self.reply = None
         self.keep_the_call()
         self.history.forget_unheard()
+        yield from self.write_edge()
         if self.tools.owed:
             self.caller.unanswered, self.tools.owed = True, False
         if self.caller.unanswered:  # should the words come to nothing, the answer is still owed
@@ -220,6 +231,8 @@ class Steps:
         """Hold the agent's speech until it is clear whether a sound has words."""
         self.state = State.PAUSED
         yield ev.Pause()
+        if self.caller.at_edge:
+            yield ev.CancelTimer(ev.Timer.EDGE)
         yield ev.SetTimer(ev.Timer.CONFIRM, self.manners.confirm_s)
 
     def resume(self) -> Commands:
@@ -227,12 +240,28 @@ class Steps:
         self.state = State.SPEAKING
         yield ev.CancelTimer(ev.Timer.CONFIRM)
         yield ev.Resume()
+        if self.caller.at_edge:
+            yield from self.time_the_edge()
+
+    def time_the_edge(self) -> Commands:
+        """Find out whether the caller's few words came at the end of what the agent says."""
+        asks = self.history.last_said.rstrip().endswith(("?", "？", "؟"))
+        yield ev.SetTimer(ev.Timer.EDGE, EDGE_OF_QUESTION_S if asks else EDGE_S)
+
+    def write_edge(self) -> Commands:
+        """Write down few words of the caller that were no answer."""
+        if text := self.caller.take_edge():
+            yield ev.CancelTimer(ev.Timer.EDGE)
+            yield from self.write_down(text)
 
     def listen(self) -> Commands:
         """The reply is over: do whatever waited for its end, or wait for the caller."""
         self.reply = None
         self.state = State.LISTENING
         yield ev.CancelTimer(ev.Timer.FILLER)
+        if self.departure is None and (text := self.caller.take_edge()):
+            yield ev.CancelTimer(ev.Timer.EDGE)
+            self.caller.answer_later(text)
         if self.departure is not None:
             yield from self.depart()
         elif self.caller.unanswered and not self.caller.keys:
@@ -260,17 +289,22 @@ class Steps:
     def await_input(self) -> Commands:
         """It is the caller's turn: wait for the caller, but not for ever."""
         caller = self.caller
-        # A guess may come to nothing without a word; this patience is longer than settling takes.
-        speaks = caller.speaking or caller.segments
+        # A sound may be a steady noise, and a guess may come to nothing: neither stops the timer.
         idle = self.state is State.LISTENING and not (
-            speaks
+            caller.segments
             or caller.unanswered
             or caller.keys
             or self.audio.ended
             or self.stt is not Stt.HEARING
         )
-        if idle and self.manners.no_input_s:
+        if idle and self.manners.no_input_s and not self.patience.runs:
+            self.patience.runs = True
             yield ev.SetTimer(ev.Timer.NO_INPUT, self.manners.no_input_s)
+
+    def stop_patience(self) -> Commands:
+        """The caller said something, or the agent does: nobody waits for words."""
+        self.patience.runs = self.patience.extended = False
+        yield ev.CancelTimer(ev.Timer.NO_INPUT)
 
     # --- what was said -------------------------------------------------------------------------
 
@@ -279,9 +313,13 @@ class Steps:
         self.history.caller_said(text)
         yield ev.SendTranscript("user", text)
 
-    def write_heard(self, utterance: int, share: float) -> Commands:
-        """Write what was heard of an utterance into the history. share: of its audio, 0 to 1."""
-        words = self.history.heard(utterance, share)
+    def write_heard(self, utterance: int, share: float, mark: str = CUT_MARK) -> Commands:
+        """Write what was heard of an utterance into the history.
+
+        share: of the utterance's audio, 0 to 1.
+        mark: ends a sentence of which not all was heard.
+        """
+        words = self.history.heard(utterance, share, mark)
         if words:
             yield ev.SendTranscript("agent", words)
 
@@ -289,6 +327,7 @@ class Steps:
 
     def depart(self) -> Commands:
         """The last word has been sent: wait until it is heard, and whether the caller speaks."""
+        yield from self.write_edge()
         self.state = State.DEPARTING
         speaking = self.caller.speaking and not self.must_end
         margin = self.manners.confirm_s if speaking else 0.0
@@ -312,6 +351,7 @@ class Steps:
     def end(self, error: str | None = None, *, hang_up: bool = True) -> Commands:
         """End the call now. hang_up: the phone call is still there to be ended."""
         yield from self.drop_draft()
+        yield from self.write_edge()
         self.state = State.ENDED
         for timer in ev.Timer:
             yield ev.CancelTimer(timer)

@@ -3,6 +3,7 @@
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.barge_in import BargeIn
 from avr_sts_speechmatics.dialogue.dictation import asks_for_dictation, is_dictation
+from avr_sts_speechmatics.dialogue.history import KEY_MARK
 from avr_sts_speechmatics.dialogue.state import State
 from avr_sts_speechmatics.dialogue.steps import Commands
 
@@ -66,9 +67,9 @@ class TurnEnds(BargeIn):
             return
         caller = self.caller
         self.patience.prompts = 0
-        yield ev.CancelTimer(ev.Timer.NO_INPUT)
+        yield from self.stop_patience()
         yield from self.drop_draft()
-        yield from self.take_the_floor()
+        yield from self.take_the_floor(KEY_MARK)
         if event.digit == "*":
             caller.keys = ""
             yield ev.CancelTimer(ev.Timer.KEYS)

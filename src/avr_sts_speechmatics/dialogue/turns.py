@@ -23,8 +23,8 @@ T8  | SPEAKING  | sound, barge_in is       | flush, cancel, listen           | t
     |           | speech                   |                                 |
 T9  | SPEAKING, | min_words of a new turn  | flush, cancel, listen           | they want the floor
     | PAUSED    |                          |                                 |
-T10 | SPEAKING, | a turn of backchannels   | write it down, go on            | "mhm" means: go on
-    | PAUSED    |                          |                                 |
+T10 | SPEAKING, | a turn of backchannels,  | write it down, go on            | "mhm" means: go on
+    | PAUSED    | and the agent says more  |                                 |
 T11 | SPEAKING  | anything, barge_in is    | say it all, then answer         | the operator wants it
     |           | off or the welcome is    |                                 | heard
     |           | sacred                   |                                 |
@@ -78,6 +78,8 @@ T37 | any       | words before it is done  | keep the call, tell the model   | "
 T38 | DEPARTING | it could not be done     | tell the model, which answers   | they are still here
 T39 | DEPARTING | it was done              | end the call when GONE_S is     | the PBX ends it
     |           |                          | over                            |
+T40 | SPEAKING, | a turn of backchannels,  | answer it                       | "yeah" over the end of
+    | PAUSED    | then the reply ends      |                                 | a question answers it
 
 Late news of a reply that was cancelled is ignored by its number. Each row is a function whose
 docstring begins with its tag: `barge_in`, `turn_ends`, `replies`, `tools_and_leaving` and
@@ -147,6 +149,7 @@ _TIMERS: Mapping[ev.Timer, Callable[[Dialogue], Commands]] = {
     ev.Timer.CONFIRM: Dialogue.sound_confirmed,
     ev.Timer.OVERDUE: Dialogue.turn_over,
     ev.Timer.DICTATION: Dialogue.turn_over,
+    ev.Timer.EDGE: Dialogue.edge_is_over,
     ev.Timer.FAREWELL: Dialogue.margin_is_over,
     ev.Timer.FILLER: Dialogue.voice_is_slow,
     ev.Timer.NO_INPUT: Dialogue.caller_is_silent,
