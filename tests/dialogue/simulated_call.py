@@ -64,6 +64,7 @@ class Reply:
     complete: bool = False
     failed: bool = False
     cancelled: bool = False
+    held: bool = False
     over: bool = False
 
 
@@ -81,6 +82,7 @@ class SimulatedCall:
         self.replies: list[Reply] = []
         self.playout: deque[Speech] = deque()
         self._prepared: deque[Speech] = deque()  # no audio of it has come yet
+        self._cut: list[Speech] = []  # of the reply that is held
         self.paused = False
         self.fillers: list[str] = []
         self.filling = False  # the voice of the reply under way is only a filler's so far
@@ -118,7 +120,13 @@ class SimulatedCall:
     def reply(self) -> Reply | None:
         """The reply that thinks or speaks now."""
         last = self.replies[-1] if self.replies else None
-        return None if last is None or last.cancelled or last.over else last
+        gone = last is None or last.cancelled or last.held or last.over
+        return None if gone else last
+
+    @property
+    def held(self) -> Reply | None:
+        """The reply that was interrupted by something that may come to nothing."""
+        return next((reply for reply in self.replies if reply.held), None)
 
     @property
     def model_may_ask(self) -> bool:
@@ -218,9 +226,12 @@ class SimulatedCall:
 
     def agent_prepares(self, text: str) -> int:
         """A sentence goes to the voice; no audio has come yet. Returns the utterance's number."""
-        reply, number = self._current(), next(self._utterances)
-        self._prepared.append(Speech(number, reply.number, text))
-        self.tell(ev.SentenceReady(reply.number, number, text))
+        return self._utterance(self._current().number, text)
+
+    def _utterance(self, reply: int, text: str) -> int:
+        number = next(self._utterances)
+        self._prepared.append(Speech(number, reply, text))
+        self.tell(ev.SentenceReady(reply, number, text))
         return number
 
     def voice_comes(self) -> None:
@@ -337,7 +348,8 @@ class SimulatedCall:
         if self.paused:
             assert ev.Timer.CONFIRM in self.timers, "paused, and nothing will make it go on"
         if ev.Timer.OVERDUE in self.timers:
-            assert self.owed or self.waiting or self.tools_asked, "nothing is overdue"
+            open_ = self.owed or self.waiting or self.tools_asked or self.held
+            assert open_, "nothing is overdue"
 
     def _do(self, command: ev.Command) -> ev.Answer:
         assert self.ended is None, f"{command} after the end of the call"
@@ -397,6 +409,25 @@ class SimulatedCall:
                 self.playout.append(Speech(utterance, number, text))
             case ev.CancelReply(number) if any(d.number == number for d in self.drafts):
                 self.drafts.clear()
+            case ev.CancelReply(number) if (held := self.held) is not None:
+                assert held.number == number, "another reply is held"
+                held.held, held.cancelled = False, True
+                self._cut.clear()
+            case ev.HoldReply(number):
+                reply = self._current()
+                assert reply.number == number, "a reply that does not run was held"
+                assert not self.playout, "a held reply would still be heard"
+                reply.held = True
+                self._cut = [cut for cut in self._cut if cut.reply == number] + [*self._prepared]
+                self._prepared.clear()
+            case ev.GoOnWithReply(number):
+                assert self.held is not None, "nothing is held"
+                assert self.held.number == number, "another reply is held"
+                self.held.held = False
+                for speech in self._cut:
+                    if speech.text not in self.fillers:
+                        self._utterance(speech.reply, speech.text)
+                self._cut.clear()
             case ev.CancelReply(number):
                 reply = self._current()
                 assert reply.number == number, "a reply that does not run was cancelled"
@@ -416,7 +447,9 @@ class SimulatedCall:
             case ev.SendTranscript(role, text):
                 self.transcript.append((role, text))
                 if role == "user":  # late words join the answer that is being heard
-                    answering = self.speaking and self._current().text is None
+                    last = self.replies[-1] if self.replies else None
+                    apology = last is not None and last.text is None and last.failed and last.over
+                    answering = apology or (self.speaking and self._current().text is None)
                     departing = self.dialogue.state is State.DEPARTING
                     asks_nothing = not self._words_that_count(text) and (self.speaking or departing)
                     self.owed = self.owed or not (answering or asks_nothing)
@@ -432,6 +465,7 @@ class SimulatedCall:
 
     def _begin(self, reply: Reply) -> None:
         assert self.reply is None, "a second reply beside the first"
+        assert self.held is None, "a second reply beside one that is held"
         assert not self.playout, "an older reply is still being heard"
         self._assert_new(reply.number)
         self.replies.append(reply)
@@ -466,6 +500,7 @@ class SimulatedCall:
 
     def _flush(self) -> ev.Answer:
         dropped, self.paused = [*self.playout, *self._prepared], False
+        self._cut = list(dropped)
         self.playout.clear()
         self._prepared.clear()
         return tuple(map(self._dropped, dropped))

@@ -132,7 +132,9 @@ def test_a_guess_without_words_does_not_keep_a_call_whose_audio_has_ended(
     speaking.passes(SETTLE_S)
     speaking.guess("uh")
     speaking.turn_ends()
+    speaking.voice_comes()
     speaking.passes(60)
+    assert heard(speaking)[-1] == ANSWER
     assert speaking.ended is not None
     assert speaking.ended.error is None
 

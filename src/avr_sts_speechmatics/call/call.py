@@ -265,6 +265,10 @@ class Call:
             case ev.CancelReply(number):
                 if (reply := self._replies.pop(number, None)) is not None:
                     reply.task.cancel()
+            case ev.HoldReply(number):
+                self._speaker.hold(number)
+            case ev.GoOnWithReply(number):
+                self._speaker.go_on(number)
             case ev.Pause():
                 self._playout.pause()
             case ev.Resume():

@@ -25,7 +25,7 @@ class BargeIn(Steps):
     def _sound_over_the_agent(self) -> Commands:
         """T7, T8: a sound pauses the agent, or takes the floor where the operator wants that."""
         if self.manners.barge_in == "speech":
-            yield from self.take_the_floor()
+            yield from self.take_the_floor(certain=False)
         else:
             yield from self.pause()
 
@@ -45,6 +45,8 @@ class BargeIn(Steps):
             yield ev.SetTimer(ev.Timer.DICTATION, self.manners.dictation_s)
         elif caller.segments:
             yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
+        elif self.held is not None and not caller.guess:
+            yield ev.SetTimer(ev.Timer.OVERDUE, self.manners.confirm_s)
         if caller.guess:
             yield from self.think_ahead(caller.guess, settled=True)
         yield from self.await_input()
@@ -59,7 +61,7 @@ class BargeIn(Steps):
         caller.held_open = False
         yield ev.CancelTimer(ev.Timer.DICTATION)
         yield from self._hear(event.text)
-        if caller.segments:
+        if caller.segments or self.held is not None:
             yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
         yield from self._guess_came(event.text, twice=plain(event.text) == plain(before))
         yield from self.await_input()
@@ -86,15 +88,21 @@ class BargeIn(Steps):
 
     def _hear(self, guess: str = "") -> Commands:
         """T4, T9, T18, T37: words take the floor, if they may and are enough."""
+        caller = self.caller
         self.patience.prompts = 0
         yield from self.stop_patience()
         if self.pbx_is_at_work:
             return  # too late; if the PBX fails, the words are answered
-        if not self.holds_the_floor or (
-            self.may_be_interrupted
-            and self.counted(*self.caller.segments, guess) >= self.manners.min_words
-        ):
+        if self.held is not None:
+            if self.counted(*caller.segments) >= self.enough:
+                yield from self.give_up_held()
+        elif not self.holds_the_floor:
             yield from self.take_the_floor()
+        elif self.may_be_interrupted:
+            enough = self.manners.min_words
+            if self.counted(*caller.segments, guess) >= enough:
+                certain = self.counted(*caller.segments) >= enough
+                yield from self.take_the_floor(certain=certain)
 
     def _late_segment(self, text: str) -> Commands:
         """T13: a segment of a turn that is over."""
@@ -111,9 +119,7 @@ class BargeIn(Steps):
     def _turn_over_the_agent(self, text: str) -> Commands:
         """T10, T11: a whole turn was said while the agent has the floor, and did not take it."""
         yield ev.CancelTimer(ev.Timer.OVERDUE)
-        # Few words over an answer are not meant to stop it; over a question of ours they reply.
-        enough = 1 if self._says_a_phrase else self.manners.min_words
-        if self.counted(text) >= enough and not self.must_end:
+        if self.counted(text) >= self.enough and not self.must_end:
             self.caller.answer_later(text)
         elif self.state is State.DEPARTING or self.departure is not None:
             yield from self.write_down(text)
@@ -132,10 +138,19 @@ class BargeIn(Steps):
         yield from self.write_edge()
 
     @property
+    def enough(self) -> int:
+        """How many words over the agent ask for something.
+
+        Fewer are not meant to stop an answer; a question of ours is answered by one.
+        """
+        return 1 if self._says_a_phrase else self.manners.min_words
+
+    @property
     def _says_a_phrase(self) -> bool:
         """Whether the agent's present or last words are a fixed text."""
-        if self.reply is not None:
-            return not self.reply.is_answer
+        reply = self.reply if self.held is None else self.held.reply
+        if reply is not None:
+            return not reply.is_answer
         if isinstance(self.departure, Requested):
             return self.departure.by_phrase
         return self.departure is not None

@@ -294,6 +294,20 @@ class CancelReply:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldReply:
+    """Stop a reply, and keep it: nothing of the reply is spoken before GoOnWithReply."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class GoOnWithReply:
+    """Go on with a reply that was held, from the beginning of the sentence that was cut off."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Stop sending the agent's audio before the next frame; the audio is kept."""
 
@@ -353,6 +367,8 @@ Command: TypeAlias = (
     | Say
     | Fill
     | CancelReply
+    | HoldReply
+    | GoOnWithReply
     | Pause
     | Resume
     | Flush

@@ -33,7 +33,7 @@ class SilenceAndLimits(Steps):
 
     def stt_is_missed(self) -> Commands:
         """T24: ask the caller for a moment, once nothing else is said."""
-        if self.state is State.LISTENING and not self.caller.unanswered:
+        if self.state is State.LISTENING and not self.caller.unanswered and self.held is None:
             yield from self.say(self.manners.wait)
         else:
             yield ev.SetTimer(ev.Timer.PATIENCE, self.manners.patience_s)
@@ -90,7 +90,7 @@ class SilenceAndLimits(Steps):
         if self.patience.warning is Warning.NOT_DUE:
             self.patience.warning = Warning.DUE
             yield ev.SetTimer(ev.Timer.MAX_CALL, WARNING_S)
-            if self.state is State.LISTENING and not self.caller.is_open:
+            if self.state is State.LISTENING and not self.caller.is_open and self.held is None:
                 yield from self.listen()
         else:
             yield from self.take_the_floor(STOPPED_MARK)

@@ -126,6 +126,20 @@ class Reply:
         return self.kind is Kind.ANSWER
 
 
+@dataclass(slots=True)
+class Held:
+    """A reply that was interrupted by words, or a sound, that may still come to nothing.
+
+    reply: the reply; the agent goes on with it if the words come to nothing.
+    asked: the agent was asking a question.
+    news: what was reported of the reply since, in order.
+    """
+
+    reply: Reply
+    asked: bool
+    news: list[ev.Event] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """An answer begun before the caller's turn was surely over.

@@ -17,6 +17,7 @@ from avr_sts_speechmatics.dialogue.state import (
     Departure,
     Draft,
     Drafts,
+    Held,
     Kind,
     LastWord,
     Patience,
@@ -43,7 +44,7 @@ SETTLE_TRIES = 6
 """How often SETTLE_S is granted to a turn that has begun and does not end."""
 
 EDGE_S = 1.0
-"""Few words of the caller are an answer if the agent has no more than this to say after them (s)."""
+"""Few words are an answer if the agent has no more than this to say after them (s)."""
 
 EDGE_OF_QUESTION_S = 2.0
 """The same while the agent asks a question: "yeah" is often said over its last words (s)."""
@@ -66,6 +67,7 @@ class Steps:
         self.state = State.LISTENING
         self.caller = CallerTurn()
         self.reply: Reply | None = None
+        self.held: Held | None = None
         self.drafts = Drafts()
         self.departure: Departure | None = None
         self.stt = Stt.HEARING
@@ -101,6 +103,10 @@ class Steps:
     def pbx_is_at_work(self) -> bool:
         """Whether the PBX is hanging up or transferring: too late for a word of the caller."""
         return isinstance(self.departure, Requested) and self.departure.under_way
+
+    @staticmethod
+    def is_question(text: str) -> bool:
+        return text.rstrip().endswith(("?", "？", "؟"))
 
     def counted(self, *texts: str) -> int:
         """Words of `texts` that are no backchannels."""
@@ -144,6 +150,7 @@ class Steps:
         """Start a reply that is a fixed text."""
         yield from self.stop_patience()
         yield from self.write_edge()
+        yield from self.give_up_held()
         yield from self.drop_draft()
         yield ev.Say(self.begin(kind).number, text)
 
@@ -198,13 +205,17 @@ class Steps:
 
     # --- the floor -----------------------------------------------------------------------------
 
-    def take_the_floor(self, mark: str = CUT_MARK) -> Commands:
+    def take_the_floor(self, mark: str = CUT_MARK, *, certain: bool = True) -> Commands:
         """Give the caller the floor: whatever the agent was about to say is not said.
 
         mark: ends the sentence that is cut off, in the history.
+        certain: the caller said something. Otherwise the reply is only held, see `go_on`.
         """
         if self.must_end:
             return
+        if certain:
+            yield from self.give_up_held()
+        asked = self.is_question(self.history.last_said)
         audible = self.state in (State.SPEAKING, State.PAUSED)
         if self.state is State.DEPARTING:
             yield ev.CancelTimer(ev.Timer.FAREWELL)
@@ -213,19 +224,37 @@ class Steps:
             yield ev.CancelTimer(ev.Timer.CONFIRM)
             for dropped in (yield ev.Flush()) or ():
                 yield from self.write_heard(dropped.utterance, dropped.heard, mark)
+        yield from self.write_edge()
         if self.reply is not None:
-            yield ev.CancelReply(self.reply.number)
+            if certain or not self._can_be_held(self.reply):
+                yield ev.CancelReply(self.reply.number)
+            else:
+                self.held = Held(self.reply, asked)
+                yield ev.HoldReply(self.reply.number)
             yield ev.CancelTimer(ev.Timer.FILLER)
             self.reply = None
         self.keep_the_call()
         self.history.forget_unheard()
-        yield from self.write_edge()
         if self.tools.owed:
             self.caller.unanswered, self.tools.owed = True, False
-        if self.caller.unanswered:  # should the words come to nothing, the answer is still owed
+        # Should the words come to nothing, the agent goes on, or the answer is still owed.
+        if self.caller.unanswered or self.held is not None:
             yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
         if self.audio.settled:
             yield ev.SetTimer(ev.Timer.SETTLE, SETTLE_S)
+
+    def _can_be_held(self, reply: Reply) -> bool:
+        """Whether the agent can go on with a reply that is interrupted now."""
+        return reply.has_spoken and self.departure is None and not self.tools.owed
+
+    def give_up_held(self) -> Commands:
+        """The caller did say something: the reply that was interrupted is over."""
+        held, self.held = self.held, None
+        if held is None:
+            return
+        yield ev.CancelReply(held.reply.number)
+        if not (self.caller.segments or self.caller.unanswered):
+            yield ev.CancelTimer(ev.Timer.OVERDUE)
 
     def pause(self) -> Commands:
         """Hold the agent's speech until it is clear whether a sound has words."""
@@ -245,7 +274,7 @@ class Steps:
 
     def time_the_edge(self) -> Commands:
         """Find out whether the caller's few words came at the end of what the agent says."""
-        asks = self.history.last_said.rstrip().endswith(("?", "？", "؟"))
+        asks = self.is_question(self.history.last_said)
         yield ev.SetTimer(ev.Timer.EDGE, EDGE_OF_QUESTION_S if asks else EDGE_S)
 
     def write_edge(self) -> Commands:
@@ -279,7 +308,12 @@ class Steps:
         caller = self.caller
         if self.state is not State.LISTENING or caller.keys:
             return  # the end of the reply looks again
-        open_ = caller.is_open or caller.unanswered or self.stt is not Stt.HEARING
+        open_ = (
+            caller.is_open
+            or caller.unanswered
+            or self.held is not None
+            or self.stt is not Stt.HEARING
+        )
         if open_ and self.audio.tries < SETTLE_TRIES:
             self.audio.tries += 1
             yield ev.SetTimer(ev.Timer.SETTLE, SETTLE_S)
@@ -293,6 +327,7 @@ class Steps:
         idle = self.state is State.LISTENING and not (
             caller.segments
             or caller.unanswered
+            or self.held is not None
             or caller.keys
             or self.audio.ended
             or self.stt is not Stt.HEARING
@@ -351,6 +386,7 @@ class Steps:
     def end(self, error: str | None = None, *, hang_up: bool = True) -> Commands:
         """End the call now. hang_up: the phone call is still there to be ended."""
         yield from self.drop_draft()
+        yield from self.give_up_held()
         yield from self.write_edge()
         self.state = State.ENDED
         for timer in ev.Timer:

@@ -36,8 +36,10 @@ class TurnEnds(BargeIn):
 
     def turn_over(self) -> Commands:
         """T3: also when the end of the turn was never reported."""
-        caller = self.caller
-        if text := caller.take_text():
+        caller, held = self.caller, self.held
+        if held is not None and not held.asked and self.counted(caller.text) < self.enough:
+            yield from self.go_on()
+        elif text := caller.take_text():
             over_the_agent = self.holds_the_floor
             yield from self._turn_over_the_agent(text) if over_the_agent else self._turn(text)
         else:
@@ -47,6 +49,25 @@ class TurnEnds(BargeIn):
             yield from self.resume()
         yield from self.await_input()
 
+    def go_on(self) -> Commands:
+        """T41: the words that interrupted the agent came to nothing."""
+        held, self.held = self.held, None
+        assert held is not None
+        if text := self.caller.take_text():
+            yield from self.write_down(text)
+        yield from self.drop_draft()
+        yield ev.CancelTimer(ev.Timer.OVERDUE)
+        self.caller.guess = ""
+        self.reply, self.state = held.reply, State.THINKING
+        yield ev.GoOnWithReply(held.reply.number)
+        yield from self.await_voice()
+        for event in held.news:
+            yield from self.handle_now(event)
+
+    def handle_now(self, event: ev.Event) -> Commands:
+        """Handle an event within the handling of another one."""
+        raise NotImplementedError
+
     def _turn(self, text: str) -> Commands:
         """T1, T29, T33: a turn with words is answered, by the draft where one answers it."""
         yield from self.answer(text)
@@ -54,7 +75,9 @@ class TurnEnds(BargeIn):
     def _turn_without_words(self) -> Commands:
         """T2, T5: nothing was asked; what was asked before and is unanswered, is asked again."""
         caller = self.caller
-        if self.state is State.LISTENING and caller.unanswered and not caller.keys:
+        if self.held is not None:
+            yield from self.go_on()
+        elif self.state is State.LISTENING and caller.unanswered and not caller.keys:
             yield from self.answer()
         else:
             yield from self.drop_draft()
