@@ -21,7 +21,7 @@ from avr_sts_speechmatics.dialogue.turns import Dialogue
 
 WORD_S = 0.5
 
-PATIENT = Manners(no_input_s=0.0, filler_s=0.0, preemptive=False, farewell_s=0.0)
+PATIENT = Manners(no_input_s=0.0, filler_s=0.0, preemptive=False, farewell_s=0.0, unfinished_s=0.0)
 """For tests that are about something else: nothing is said only because time passes, and nothing
 is asked before its time."""
 

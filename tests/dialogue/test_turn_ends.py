@@ -139,6 +139,44 @@ def test_a_belated_end_of_turn_does_not_start_a_second_answer(call: SimulatedCal
     assert call.questions == [QUESTION]
 
 
+# --- a turn that ends in the middle of a sentence ----------------------------------------------
+
+
+def thoughtful() -> SimulatedCall:
+    """The caller has stopped in the middle of a sentence, and the recogniser has ended the turn."""
+    call = SimulatedCall(replace(PATIENT, unfinished_s=1.0, preemptive=True))
+    call.says("I would like to book.")
+    return call
+
+
+# T42
+def test_the_rest_of_a_sentence_after_a_pause_is_part_of_the_turn() -> None:
+    call = thoughtful()
+    call.passes(0.9)
+    call.says("A table for two.")
+    assert [reply.history[-1] for reply in call.replies] == [
+        Message("user", "I would like to book. A table for two.")
+    ]
+    assert heard(call) == []
+
+
+# T42
+def test_a_sentence_that_stays_unfinished_is_answered_with_what_was_prepared() -> None:
+    call = thoughtful()
+    assert draft_question(call) == "I would like to book."
+    call.passes(0.9)
+    assert call.asked_for(ev.ConfirmReply) == 0
+    call.passes(0.1)
+    assert (call.asked_for(ev.StartReply), call.asked_for(ev.ConfirmReply)) == (1, 1)
+
+
+# T42
+def test_a_whole_sentence_is_answered_at_once() -> None:
+    call = SimulatedCall(replace(PATIENT, unfinished_s=1.0))
+    call.says("A table for two.")
+    assert call.questions == ["A table for two."]
+
+
 # --- words over the agent that come to nothing ---------------------------------------------------
 
 

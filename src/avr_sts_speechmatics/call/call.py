@@ -169,7 +169,8 @@ class Call:
         self._arrival.hand_over_audio(stt.hear)
         self._spawn(self._listen(stt))
         self._spawn(fill_quiet_line(lambda: self._audio_at, self._hear_silence))
-        manners = replace(agent.manners, welcome=spoken_with(agent.manners.welcome, facts))
+        welcome = spoken_with(agent.manners.welcome, facts)
+        manners = replace(agent.manners, welcome=welcome, language=agent.language)
         self._driver = Driver(Dialogue(manners), self._do, self._observers.event)
         self._observers.event(AgentAnswered(agent.name, manners))
         for event in self._arrival.hand_over_events():

@@ -42,7 +42,7 @@ class BargeIn(Steps):
         caller = self.caller
         caller.speaking = False
         if caller.held_open:
-            yield ev.SetTimer(ev.Timer.DICTATION, self.manners.dictation_s)
+            yield ev.SetTimer(ev.Timer.DICTATION, caller.held_open)
         elif caller.segments:
             yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
         elif self.held is not None and not caller.guess:
@@ -58,7 +58,7 @@ class BargeIn(Steps):
         if event.end <= caller.ended_at or not has_words(event.text):
             return
         before, caller.guess = caller.guess, event.text
-        caller.held_open = False
+        caller.held_open = 0.0
         yield ev.CancelTimer(ev.Timer.DICTATION)
         yield from self._hear(event.text)
         if caller.segments or self.held is not None:
@@ -76,7 +76,7 @@ class BargeIn(Steps):
             return
         caller.settled = event.text, event.end
         caller.guess = ""
-        held_open = caller.held_open and self.state is State.LISTENING
+        held_open = caller.held_open > 0 and self.state is State.LISTENING
         if event.end <= caller.ended_at and not held_open:
             yield from self._late_segment(event.text)
             return
@@ -119,6 +119,7 @@ class BargeIn(Steps):
     def _turn_over_the_agent(self, text: str) -> Commands:
         """T10, T11: a whole turn was said while the agent has the floor, and did not take it."""
         yield ev.CancelTimer(ev.Timer.OVERDUE)
+        text = f"{self.caller.take_edge()} {text}".strip()
         if self.counted(text) >= self.enough and not self.must_end:
             self.caller.answer_later(text)
         elif self.state is State.DEPARTING or self.departure is not None:
@@ -128,8 +129,7 @@ class BargeIn(Steps):
 
     def _few_words(self, text: str) -> Commands:
         """T40: few words are an answer if they came over the end of what the agent says."""
-        caller = self.caller
-        caller.at_edge = f"{caller.at_edge} {text}".strip()
+        self.caller.at_edge = text
         if self.state is not State.PAUSED:  # else `resume` starts the timer
             yield from self.time_the_edge()
 

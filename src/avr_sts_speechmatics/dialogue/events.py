@@ -27,7 +27,7 @@ class Timer(Enum):
     PATIENCE = "nobody listens for a moment: should the caller be told?"
     KEYS = "the caller types digits: is that all?"
     SETTLE = "no more audio comes: is everything answered?"
-    DICTATION = "the caller says a number or the like: is that all of it?"
+    DICTATION = "the caller is in the middle of a number or a sentence: is more to come?"
     EDGE = "few words over the agent: did they come at the end of what it says?"
     FAREWELL = "the last word is on its way to the ear"
 

@@ -42,7 +42,8 @@ class CallerTurn:
     ended_at: end of the last turn on the call's audio clock (s); segments up to there are late.
     settled: the last segment, text and end on the call's audio clock (s). The recogniser may
         report a segment twice.
-    held_open: the recogniser ended the turn, but the caller is in the middle of a number.
+    held_open: how long the turn stays open (s) though the recogniser ended it, because the caller
+        is in the middle of a number or a sentence; 0 if the turn is not held open.
     speaking: the recogniser hears sound.
     at_edge: few words over the agent, such as "yeah". They are an answer if the agent has finished
         a moment later, and nothing but a sign of attention if the agent goes on.
@@ -55,7 +56,7 @@ class CallerTurn:
     late: list[str] = field(default_factory=list)
     ended_at: float = 0.0
     settled: tuple[str, float] = ("", 0.0)
-    held_open: bool = False
+    held_open: float = 0.0
     speaking: bool = False
     at_edge: str = ""
     unanswered: bool = False
@@ -74,7 +75,7 @@ class CallerTurn:
     def take_text(self) -> str:
         """Return the settled words and begin a new turn."""
         text, self.segments = self.text, []
-        self.held_open = False
+        self.held_open = 0.0
         return text
 
     def take_late(self) -> Sequence[str]:

@@ -6,6 +6,7 @@ from avr_sts_speechmatics.dialogue.dictation import asks_for_dictation, is_dicta
 from avr_sts_speechmatics.dialogue.history import KEY_MARK
 from avr_sts_speechmatics.dialogue.state import State
 from avr_sts_speechmatics.dialogue.steps import Commands
+from avr_sts_speechmatics.dialogue.unfinished import is_unfinished
 
 
 class TurnEnds(BargeIn):
@@ -18,21 +19,25 @@ class TurnEnds(BargeIn):
         caller.ended_at = max(caller.ended_at, event.end)
         caller.speaking = False
         caller.guess = ""
-        if caller.segments and self.state is State.LISTENING and self._is_dictated(caller.text):
-            yield from self._hold_open()
+        open_s = 0.0
+        if caller.segments and self.state is State.LISTENING:
+            open_s = self._dictation_s(caller.text) or self._unfinished_s(caller.text)
+        if open_s:
+            caller.held_open = open_s
+            yield ev.CancelTimer(ev.Timer.OVERDUE)
+            yield ev.SetTimer(ev.Timer.DICTATION, open_s)
         else:
             yield from self.turn_over()
 
-    def _is_dictated(self, text: str) -> bool:
-        if not self.manners.dictation_s:
-            return False
-        return is_dictation(text, asked=asks_for_dictation(self.history.last_heard))
+    def _dictation_s(self, text: str) -> float:
+        """T30: how long a turn stays open in the middle of a number, an address (s); or 0."""
+        asked = asks_for_dictation(self.history.last_heard)
+        return self.manners.dictation_s if is_dictation(text, asked=asked) else 0.0
 
-    def _hold_open(self) -> Commands:
-        """T30: the caller is in the middle of a number, an address."""
-        self.caller.held_open = True
-        yield ev.CancelTimer(ev.Timer.OVERDUE)
-        yield ev.SetTimer(ev.Timer.DICTATION, self.manners.dictation_s)
+    def _unfinished_s(self, text: str) -> float:
+        """T42: how long a turn stays open in the middle of a sentence (s); or 0."""
+        manners = self.manners
+        return manners.unfinished_s if is_unfinished(text, manners.language) else 0.0
 
     def turn_over(self) -> Commands:
         """T3: also when the end of the turn was never reported."""

@@ -82,6 +82,8 @@ T40 | SPEAKING, | a turn of backchannels,  | answer it                       | "
     | PAUSED    | then the reply ends      |                                 | the agent has asked
 T41 | LISTENING | the words that took the  | say the cut sentence again, go  | a sound like "the"
     |           | floor come to nothing    | on from there                   | costs no answer
+T42 | LISTENING | a turn ends in the       | keep it open for unfinished_s   | people pause to think
+    |           | middle of a sentence     |                                 |
 
 Late news of a reply that was cancelled is ignored by its number. Each row is a function whose
 docstring begins with its tag: `barge_in`, `turn_ends`, `replies`, `tools_and_leaving` and
