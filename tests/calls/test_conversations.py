@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from tests.avr_core import SILENCE, AvrCore, Heard, dial
+from tests.calls.live_call import live_call
 from tests.support import Serve, url_of
 
 from avr_sts_speechmatics.sandbox import stt_messages
@@ -27,8 +28,10 @@ from avr_sts_speechmatics.sandbox.scripted_cloud import (
     At,
     RunningSandbox,
     ScriptedStt,
+    ScriptedTts,
     cough,
     running_sandbox,
+    tone,
 )
 
 SPEED = 3
@@ -544,3 +547,19 @@ async def test_a_caller_who_continues_right_after_the_end_of_turn_had_not_finish
     calls.expect(*lines, ("agent", "At six."))
     assert calls.plain.asked == ["when do you close", plain(whole)]
     assert calls.ahead.spoken == "At six."
+
+
+async def test_words_in_the_silence_behind_the_last_word_interrupt_nothing(serve: Serve) -> None:
+    spoken = tone(ANSWER, seconds_per_character=LETTER_S)
+    voice = ScriptedTts({ANSWER: [spoken + bytes(2 * 2 * 16_000)]})  # 2 s of silence behind it
+    async with live_call(serve, ANSWER, voice=voice) as call:
+        call.say(QUESTION)
+        frames = len(spoken) / 2 / 16_000 / 0.02
+        await call.until(lambda heard: len(heard.frames) > frames + 15)
+        call.say("Yes, and on Sundays?")
+        await call.asked(2)
+        assert call.requests[-1][:2] == [
+            {"role": "user", "content": QUESTION},
+            {"role": "assistant", "content": ANSWER},
+        ]
+        assert call.heard.of("interruption") == []

@@ -315,8 +315,10 @@ class Call:
 
     def _flush(self) -> ev.Answer:
         flushed = self._playout.flush()
-        self._line.send_interruption()
         dropped = tuple(ev.UtteranceDropped(one.number, self._share(one)) for one in flushed)
+        # Only the silence behind the last word was dropped: nothing was interrupted.
+        if not dropped or any(one.heard < 1 for one in dropped):
+            self._line.send_interruption()
         self._observers.event(Flushed(dropped))
         return dropped
 
