@@ -71,12 +71,21 @@ class McpTool:
     server: name of the server in MCP_SERVERS.
     tool: the tool as the server lists it.
     connection: runs the tool.
+    cancel_on_hangup: see `tools.protocol.Tool`.
 
     Raises jsonschema.SchemaError if the tool's schema is invalid.
     """
 
-    def __init__(self, server: str, tool: types.Tool, connection: _Caller) -> None:
+    def __init__(
+        self,
+        server: str,
+        tool: types.Tool,
+        connection: _Caller,
+        *,
+        cancel_on_hangup: bool = False,
+    ) -> None:
         self.source = f"MCP server {server}"
+        self.cancel_on_hangup = cancel_on_hangup
         self.spec = ToolSpec(
             offered_name(server, tool.name), tool.description or tool.name, tool.input_schema
         )
@@ -229,7 +238,8 @@ class McpConnection:
             if tool.name not in self._allowed:
                 continue
             try:
-                self._tools[tool.name] = McpTool(self._name, tool, self)
+                stops = tool.name in self._server.cancel_on_hangup
+                self._tools[tool.name] = McpTool(self._name, tool, self, cancel_on_hangup=stops)
             except jsonschema.SchemaError as error:
                 _log.warning(
                     "MCP server %s: %s is not offered, because its schema is invalid: %s",

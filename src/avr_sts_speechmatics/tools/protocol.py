@@ -23,12 +23,15 @@ class Tool(Protocol):
 
     spec: the tool as it is offered to the model.
     source: where the tool comes from, for the operator.
+    cancel_on_hangup: True if the tool is stopped when its call ends; False if it is finished.
     """
 
     @property
     def spec(self) -> ToolSpec: ...
     @property
     def source(self) -> str: ...
+    @property
+    def cancel_on_hangup(self) -> bool: ...
 
     async def run(self, arguments: dict[str, object], call: CallFacts) -> str:
         """Run the tool once if the arguments fit; returns the text for the model.
