@@ -140,7 +140,7 @@ class Agents:
                 yield f"{entry.written.where('tools')}: there is no tool '{tool}'; {meant}"
 
     def for_call(self, caller: Caller) -> Agent:
-        """Return the agent of a call, before the web service has been asked. Does not wait."""
+        """The agent of a call, before the web service has been asked. Does not wait."""
         entry = self._entries[self._name_for(caller.facts)]
         if entry.file is None:
             return entry.agent
@@ -272,7 +272,7 @@ def _sources(settings: Settings) -> tuple[InstructionsFile | None, InstructionsS
 
 
 def _unused(settings: Settings) -> Iterator[str]:
-    """Yield warnings about sources of instructions that another source overrides."""
+    """Warnings about sources of instructions that another source overrides."""
     if settings.speechmatics_instructions is None:
         return
     for name in ("speechmatics_url_instructions", "speechmatics_file_instructions"):
@@ -281,7 +281,7 @@ def _unused(settings: Settings) -> Iterator[str]:
 
 
 def _foreign(settings: Settings, entries: Collection[_Entry]) -> Iterator[str]:
-    """Yield warnings about agents with phrases in a language other than their own."""
+    """Warnings about agents with phrases in a language other than their own."""
     for entry in entries:
         language, written = entry.agent.language, entry.written
         missing = ", ".join(_missing(entry, settings.speechmatics_language))

@@ -70,7 +70,7 @@ class InstructionsFile:
         self._failing = False
 
     def text(self) -> str:
-        """Return the text of the file, or its last usable text if the file is gone or unusable.
+        """The text of the file, or its last usable text if the file is gone or unusable.
 
         Costs one `stat` for each call, and a read if the file has changed.
         """

@@ -23,7 +23,7 @@ def spoken_with(template: str, facts: Mapping[str, str]) -> str:
 
 
 def briefed_with(instructions: str, facts: Mapping[str, str]) -> str:
-    """Return instructions for the model: each `{name}` is replaced by its fact in quotes.
+    """Instructions for the model: each `{name}` is replaced by its fact in quotes.
 
     All facts follow below the instructions.
     """

@@ -40,7 +40,7 @@ _BARE_URL = re.compile(r"https?://(?:www\.)?([^\s/]+)\S*")
 
 
 def speakable(text: str) -> str:
-    """Return the part of a text that can be spoken; empty if nothing can."""
+    """The part of a text that can be spoken; empty if none can."""
     text = _MARKDOWN_LINK.sub(r"\1", text)
     text = _BARE_URL.sub(r"\1", text)
     text = _LINE_MARK.sub("", text)
@@ -67,7 +67,7 @@ class Sentences:
         return pieces
 
     def end(self) -> list[str]:
-        """End the stream and return the pieces that are left."""
+        """The stream is complete: return the pieces that are left."""
         # The last mark of a text has no space after it.
         pieces = self.feed("\n")
         self._add(self._text, pieces)
@@ -81,7 +81,7 @@ class Sentences:
             pieces.append(spoken)
 
     def _cut(self) -> int:
-        """Return the index at which the next piece ends; 0 while the index is not known."""
+        """Where the next piece ends; 0 while that is not known."""
         end = _sentence_end(self._text)
         if self._first:
             clauses = (match.end() for match in _CLAUSE_END.finditer(self._text))
@@ -95,7 +95,7 @@ class Sentences:
 
 
 def sentences_of(text: str) -> list[str]:
-    """Return the pieces of a whole text, cut in the same way as a stream of the text."""
+    """The pieces of a whole text, cut as a stream of the text would be."""
     sentences = Sentences()
     return [*sentences.feed(text), *sentences.end()]
 
