@@ -84,6 +84,12 @@ def digits(call: SimulatedCall) -> None:
     call.segment(f"{new_words(call)} four four one")
 
 
+def echo(call: SimulatedCall) -> None:
+    """The line returns what the agent is saying."""
+    if call.playout and call.reply is not None and call.reply.text is None:
+        call.segment_of_the_agent(call.playout[0].text)
+
+
 def half_a_sentence(call: SimulatedCall) -> None:
     call.segment(f"{new_words(call)} and")
 
@@ -209,6 +215,7 @@ STEPS: list[Step] = [
     late_guess,
     digits,
     half_a_sentence,
+    echo,
     key,
     hash_key,
     star_key,

@@ -206,6 +206,15 @@ class SimulatedCall:
         self.tell(self.segments[-1])
         assert not late or self.asked_for(ev.Flush) == flushes, "a late final flushed the agent"
 
+    def segment_of_the_agent(self, text: str) -> None:
+        """The line returns words of the agent, which are settled: nobody said them."""
+        self._late.add(text)
+        self.tell(ev.SegmentHeard(text, self.audio_s()))
+
+    def audio_s(self) -> float:
+        """The end of what the recogniser reports next on the call's audio clock (s)."""
+        return self._until(False)
+
     def turn_ends(self) -> None:
         self._turn_end = self._until(False)
         self.tell(ev.TurnEnded(self._turn_end))
@@ -448,7 +457,12 @@ class SimulatedCall:
                 self.transcript.append((role, text))
                 if role == "user":  # late words join the answer that is being heard
                     last = self.replies[-1] if self.replies else None
-                    apology = last is not None and last.text is None and last.failed and last.over
+                    apology = (
+                        last is not None
+                        and last.text is None
+                        and last.over
+                        and (last.failed or not last.started)
+                    )
                     answering = apology or (self.speaking and self._current().text is None)
                     departing = self.dialogue.state is State.DEPARTING
                     asks_nothing = not self._words_that_count(text) and (self.speaking or departing)

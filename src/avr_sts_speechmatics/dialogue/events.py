@@ -29,6 +29,7 @@ class Timer(Enum):
     SETTLE = "no more audio comes: is everything answered?"
     DICTATION = "the caller is in the middle of a number or a sentence: is more to come?"
     EDGE = "few words over the agent: did they come at the end of what it says?"
+    ECHO = "the agent has just spoken: does the line still return its voice?"
     FAREWELL = "the last word is on its way to the ear"
 
 
@@ -348,6 +349,16 @@ class CancelTimer:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Log something about the line that the operator should know, as a warning.
+
+    text: one sentence, without words of caller or agent.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class EndCall:
     """End the call.
 
@@ -375,6 +386,7 @@ Command: TypeAlias = (
     | SendTranscript
     | SetTimer
     | CancelTimer
+    | Note
     | EndCall
 )
 

@@ -32,6 +32,9 @@ STOPPED_MARK = "… [the phone system stopped this sentence]"
 
 MARKS = (CUT_MARK, KEY_MARK, LOST_MARK, STOPPED_MARK)
 
+_RECENT = 4
+"""How many entries, and pieces of each, are what the agent has just said."""
+
 _WORD = re.compile(r"\S+")
 
 
@@ -99,6 +102,16 @@ class History:
         said = (e for e in reversed(self._entries) if isinstance(e, _Said) and e.pieces)
         last = next((e for e in said if e.role == "agent"), None)
         return last.pieces[-1] if last else ""
+
+    def recently_said(self) -> list[str]:
+        """What the agent says now and has just said, oldest first."""
+        said = [
+            entry.pieces
+            for entry in self._entries[-_RECENT:]
+            if isinstance(entry, _Said) and entry.role == "agent"
+        ]
+        heard = [piece for pieces in said for piece in pieces[-_RECENT:]]
+        return heard + [utterance.text for utterance in self._waiting.values()]
 
     @property
     def last_said(self) -> str:

@@ -45,6 +45,9 @@ class CallerTurn:
     held_open: how long the turn stays open (s) though the recogniser ended it, because the caller
         is in the middle of a number or a sentence; 0 if the turn is not held open.
     speaking: the recogniser hears sound.
+    at_onset: the sound began right after the agent had begun to speak.
+    over_agent: the sound began while the agent was audible: it may be the agent's voice, returned
+        by the line.
     at_edge: few words over the agent, such as "yeah". They are an answer if the agent has finished
         a moment later, and nothing but a sign of attention if the agent goes on.
     unanswered: no voice has begun to answer the caller's last words.
@@ -58,6 +61,8 @@ class CallerTurn:
     settled: tuple[str, float] = ("", 0.0)
     held_open: float = 0.0
     speaking: bool = False
+    at_onset: bool = False
+    over_agent: bool = False
     at_edge: str = ""
     unanswered: bool = False
     keys: str = ""
@@ -113,6 +118,7 @@ class Reply:
     said_since_tools: its voice has begun since the model's last tool calls.
     waits_for_tools: the model is asked again when the tools have ended. Answers only.
     rounds: how often the model asked for tools in this answer.
+    heard: how many of its utterances were heard to their end.
     """
 
     number: int
@@ -121,6 +127,7 @@ class Reply:
     said_since_tools: bool = False
     waits_for_tools: bool = False
     rounds: int = 0
+    heard: int = 0
 
     @property
     def is_answer(self) -> bool:
@@ -245,6 +252,23 @@ class Patience:
     @classmethod
     def of(cls, manners: Manners) -> "Patience":
         return cls(cycle(manners.fillers))
+
+
+@dataclass(slots=True)
+class SelfInterruption:
+    """Signs that the agent interrupts itself, by its own voice on the line.
+
+    agent_near: the agent is audible, or was a moment ago.
+    agent_began: the agent has begun to speak a moment ago.
+    evidence: how much the words that were heard say that the line returns the agent's voice.
+    in_a_row: how often the agent was interrupted since the caller heard more than one sentence of
+        an answer.
+    """
+
+    agent_near: bool = False
+    agent_began: bool = False
+    evidence: int = 0
+    in_a_row: int = 0
 
 
 @dataclass(slots=True)

@@ -50,28 +50,10 @@ class TurnEnds(BargeIn):
         else:
             yield from self._turn_without_words()
         self.drafts.begun = 0
+        caller.over_agent = caller.at_onset = False
         if self.state is State.PAUSED:
             yield from self.resume()
         yield from self.await_input()
-
-    def go_on(self) -> Commands:
-        """T41: the words that interrupted the agent came to nothing."""
-        held, self.held = self.held, None
-        assert held is not None
-        if text := self.caller.take_text():
-            yield from self.write_down(text)
-        yield from self.drop_draft()
-        yield ev.CancelTimer(ev.Timer.OVERDUE)
-        self.caller.guess = ""
-        self.reply, self.state = held.reply, State.THINKING
-        yield ev.GoOnWithReply(held.reply.number)
-        yield from self.await_voice()
-        for event in held.news:
-            yield from self.handle_now(event)
-
-    def handle_now(self, event: ev.Event) -> Commands:
-        """Handle an event within the handling of another one."""
-        raise NotImplementedError
 
     def _turn(self, text: str) -> Commands:
         """T1, T29, T33: a turn with words is answered, by the draft where one answers it."""

@@ -84,6 +84,8 @@ T41 | LISTENING | the words that took the  | say the cut sentence again, go  | a
     |           | floor come to nothing    | on from there                   | costs no answer
 T42 | LISTENING | a turn ends in the       | keep it open for unfinished_s   | people pause to think
     |           | middle of a sentence     |                                 |
+T43 | any       | words that the agent has | ignore them, go on if paused    | the line returns the
+    |           | just said                |                                 | agent's own voice
 
 Late news of a reply that was cancelled is ignored by its number. Each row is a function whose
 docstring begins with its tag: `barge_in`, `turn_ends`, `replies`, `tools_and_leaving` and
@@ -160,6 +162,7 @@ _TIMERS: Mapping[ev.Timer, Callable[[Dialogue], Commands]] = {
     ev.Timer.CONFIRM: Dialogue.sound_confirmed,
     ev.Timer.OVERDUE: Dialogue.turn_over,
     ev.Timer.DICTATION: Dialogue.turn_over,
+    ev.Timer.ECHO: Dialogue.echo_is_over,
     ev.Timer.EDGE: Dialogue.edge_is_over,
     ev.Timer.FAREWELL: Dialogue.margin_is_over,
     ev.Timer.FILLER: Dialogue.voice_is_slow,

@@ -29,13 +29,13 @@ from avr_sts_speechmatics.speech.read_aloud import spoken
 from avr_sts_speechmatics.speech.sentences import Sentences
 
 AHEAD = 2
-"""Sentences of a reply that may be under way at once: the one that is heard, and the next."""
+"""Sentences of a reply that may be under way in parallel: the current one and the next."""
 
 PIECE_BYTES = 6400
 COMFORT_BYTES = BYTES_PER_SECOND // 5
 """Resampling 10 ms of audio costs nearly as much as resampling 200 ms. While more than
 COMFORT_BYTES wait to be heard, audio is resampled in pieces of PIECE_BYTES; until then all of it is
-passed on at once."""
+passed on immediately."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,10 +64,12 @@ class Speaker:
     """Speaks the replies of one call.
 
     voice: the agent's TTS.
-    phrases: kept phrases of that voice.
+    phrases: cached phrases of that voice.
     playout: takes the audio.
-    tell: takes the events of replies (SentenceReady, VoiceStarted, ReplyEnded, ReplyFailed).
-    report: takes observations that the dialogue does not need (TextStarted, ClauseReady).
+    tell: function that is called with each event of a reply (SentenceReady, VoiceStarted,
+        ReplyEnded, ReplyFailed).
+    report: function that is called with each observation that the dialogue does not need
+        (TextStarted, ClauseReady).
     """
 
     def __init__(
@@ -90,11 +92,11 @@ class Speaker:
     async def speak(self, number: int, text: AsyncGenerator[str | None, None]) -> None:
         """Speak a reply to its end, then send ReplyEnded or ReplyFailed.
 
-        number: of the reply.
+        number: number of the reply.
         text: pieces of text, cut anywhere. None means that the text so far is complete and that
             more may come much later.
 
-        Cancelling stops the model and the TTS requests at once, and sends no event. The playout
+        Cancelling stops the model and the TTS requests immediately, and sends no event. The playout
         keeps the audio that waits there: the code that cancels also flushes.
         """
         reply = self._replies[number] = _Reply(number)
@@ -119,10 +121,10 @@ class Speaker:
             self._tell(ev.ReplyEnded(number))
 
     def fill(self, number: int, phrase: str) -> None:
-        """Say a kept phrase before the rest of a reply. Does nothing while the reply is heard.
+        """Play a cached phrase before the rest of a reply. No effect once the reply is heard.
 
-        number: of the reply.
-        phrase: a filler; nothing is said if the phrase is not kept yet.
+        number: number of the reply.
+        phrase: text of a filler; nothing is played if its speech is not cached yet.
         """
         reply = self._replies.get(number)
         speech = self._phrases.get(phrase)
@@ -160,7 +162,10 @@ class Speaker:
             reply.may_speak.set()
 
     def played(self, utterance: int) -> None:
-        """An utterance was played to its end."""
+        """Take the report that an utterance was played to its end.
+
+        utterance: number of the utterance.
+        """
         reply = self._under_way.pop(utterance, None)
         if reply is not None:
             reply.utterance_heard(utterance)

@@ -24,7 +24,7 @@ from avr_sts_speechmatics.tools import MARK, CallFacts, Mark
 from avr_sts_speechmatics.tools.protocol import RESERVED, ToolError
 
 TOLD_MAX = 5
-"""How many mistakes in the arguments are reported to the model at once."""
+"""Most mistakes in the arguments that one result reports to the model."""
 
 # Function names that OpenAI accepts.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")

@@ -58,7 +58,7 @@ PAGES_MAX = 20
 """How many pages of a server's list of tools are read: a server could send pages for ever."""
 
 TOLD_MAX = 5
-"""How many mistakes in the arguments are reported to the model at once."""
+"""Most mistakes in the arguments that one result reports to the model."""
 
 
 class _Caller(Protocol):
@@ -273,7 +273,7 @@ def connect(
     """Begin to connect to every server.
 
     servers: the servers of MCP_SERVERS.
-    taken: names of all other tools, each with the source of the tool.
+    taken: names of all other tools, each with the origin of the tool, such as `file:line`.
     own_output: see `McpConnection`.
 
     Raises SettingsError if two tools would have the same name.
