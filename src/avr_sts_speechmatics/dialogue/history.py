@@ -51,6 +51,13 @@ def heard_words(text: str, share: float) -> str:
     return text[:end]
 
 
+def _unmarked(text: str) -> str:
+    """Return a piece without the mark of its cut."""
+    for mark in MARKS:
+        text = text.removesuffix(mark)
+    return text
+
+
 @dataclass(slots=True, eq=False)
 class _Said:
     role: Role
@@ -110,7 +117,7 @@ class History:
             for entry in self._entries[-_RECENT:]
             if isinstance(entry, _Said) and entry.role == "agent"
         ]
-        heard = [piece for pieces in said for piece in pieces[-_RECENT:]]
+        heard = [_unmarked(piece) for pieces in said for piece in pieces[-_RECENT:]]
         return heard + [utterance.text for utterance in self._waiting.values()]
 
     @property
