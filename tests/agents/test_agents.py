@@ -378,7 +378,7 @@ def test_english_phrases_of_an_agent_in_another_language_are_reported(write: Wri
         whole=whole,
         short=GERMAN,
         long=whole + "  max_call_s: 60\n",
-        british="language: en-GB",
+        tamil="language: en_ta",
         mute=whole.replace("Guten Tag.", ""),
         rude=whole.replace("welcome: Guten Tag.", ""),
     )
