@@ -8,7 +8,7 @@ FOREIGN = frozenset(
         # Read by the openai SDK.
         *("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS", "OPENAI_LOG"),
         # Read by the compose files; compose reads the same `.env`.
-        *("STS_TARGET", "EXTERNAL_ADDRESS", "SIP_BIND", "SIP_PASSWORD"),
+        *("STS_TARGET", "EXTERNAL_ADDRESS", "SIP_PASSWORD"),
     }
 )
 """Variables of other programs that have one of our prefixes or share our `.env`."""
