@@ -125,7 +125,7 @@ async def test_without_a_model_the_receptionist_answers_and_says_so(serve: Serve
         running_sandbox(
             scripted(turn("What are your opening hours?", start=0.2, end=0.9))
         ) as cloud,
-        serve(cloud, openai_api_key=None, openai_base_url=None) as server,
+        serve(cloud, openai_api_key=None, openai_base_url=None, thinking="receptionist") as server,
         dial(url_of(server)) as core,
     ):
         assert "receptionist" in server.health()["services"]["llm"]

@@ -177,3 +177,25 @@ def test_a_tts_address_needs_no_key() -> None:
 )
 def test_a_key_or_an_address_makes_a_model_answer(environ: dict[str, str], model: bool) -> None:
     assert given_that(**environ).has_llm is model
+
+
+@pytest.mark.parametrize(
+    ("environ", "nobody"),
+    [
+        ({}, False),
+        ({"SPEECHMATICS_API_KEY": "k"}, True),
+        ({"SPEECHMATICS_RT_URL": "wss://stt.example/v2"}, True),
+        ({"SPEECHMATICS_RT_URL": "ws://127.0.0.1:6080/v2"}, False),
+        ({"SPEECHMATICS_API_KEY": "k", "OPENAI_API_KEY": "k"}, False),
+        ({"SPEECHMATICS_API_KEY": "k", "OPENAI_BASE_URL": "http://localhost:1/v1"}, False),
+        ({"SPEECHMATICS_API_KEY": "k", "THINKING": "receptionist"}, False),
+        ({"SPEECHMATICS_API_KEY": "k", "FAQ_FILE": __file__}, False),
+        ({"SPEECHMATICS_API_KEY": "k", "OPENAI_MODEL": "other"}, True),
+    ],
+)
+def test_real_callers_are_not_answered_by_a_sample(environ: dict[str, str], nobody: bool) -> None:
+    assert given_that(**environ).nobody_answers is nobody
+
+
+def test_the_receptionist_can_be_chosen_over_a_model() -> None:
+    assert not given_that(OPENAI_API_KEY="k", THINKING="receptionist").has_llm

@@ -46,6 +46,9 @@ NUMBER_FACTS = ("to", "dnid", "did", "exten", "called")
 
 DEFAULT = "default"
 
+NOBODY = "I'm sorry, nobody can take your call at the moment."
+"""All that a caller hears while no model answers, unless the agent's file has a `farewell`."""
+
 _LANGUAGE_OF_MANNERS = "en"
 """Language of the default phrases in `Manners`."""
 
@@ -99,13 +102,14 @@ class Agents:
         if mistakes:
             raise SettingsError(f"AGENTS_DIR={settings.agents_dir}: " + "\n".join(mistakes))
         shared, service = _sources(settings)
-        default = _Entry(_agent(settings), service is not None, shared, None)
+        asks = service is not None and not settings.nobody_answers
+        default = _Entry(_agent(settings), asks, shared, None)
         entries = {DEFAULT: default}
         for one in written:
             own = one.instructions is not None or one.instructions_file is not None
             entries[one.name] = _Entry(
                 agent=_agent(settings, one),
-                asks=service is not None and not own,
+                asks=asks and not own,
                 file=one.instructions_file if own else shared,
                 written=one,
             )
@@ -239,6 +243,9 @@ def _agent(settings: Settings, written: "WrittenAgent | None" = None) -> Agent:
         language=own.speechmatics_language,
         vocabulary=own.speechmatics_additional_vocab,
     )
+    if settings.nobody_answers:
+        # What is said first is also the last: see `services.stt.nobody`.
+        agent = replace(agent, manners=replace(agent.manners, welcome="", farewell=NOBODY))
     if written is None:
         return agent
     return replace(

@@ -102,13 +102,22 @@ def _spare_the_collector() -> None:
 
 
 def _introduce(server: "Server", about_settings: Sequence[str]) -> None:
-    """Log and print the addresses of the service, its warnings, and what to do next."""
+    """Log and print the addresses of the service, its warnings, and what to do next.
+
+    What a newcomer should know stands in the banner, where there is one; it is no warning.
+    """
+    from avr_sts_speechmatics.server import how_it_tries
+
     host, port = server.ports["PORT"]
     everywhere = ", ".join(f"{h}:{p}" for h, p in server.addresses)
     _log.info("ready; listening on %s", everywhere)
+    trying = list(how_it_tries(server.settings))
     for sentence in (*server.warnings, *about_settings):
-        _log.warning("%s", sentence)
+        if sentence not in trying:
+            _log.warning("%s", sentence)
     if not sys.stdout.isatty() and server.settings.log_format == "json":
+        for sentence in trying:
+            _log.info("%s", sentence)
         return
     reach = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host  # noqa: S104
     url = f"ws://{reach}:{port}"
@@ -129,5 +138,7 @@ avr-sts-speechmatics {__version__} takes calls on {host}:{port}
   its state      curl http://{reach}:{port}/health
   stop           Ctrl-C
 """,
+        *(f"{sentence}\n" for sentence in trying),
+        sep="\n",
         flush=True,
     )
