@@ -146,7 +146,8 @@ class Server:
         """Take no new call, give running calls `drain_s` (s) to finish, then close everything."""
         self._draining = True
         if self._calls and drain_s:
-            _log.info("%d calls may go on for %.0f s", len(self._calls), drain_s)
+            calls = "1 call" if len(self._calls) == 1 else f"{len(self._calls)} calls"
+            _log.info("%s may go on for %.0f s", calls, drain_s)
             await asyncio.wait(self._calls, timeout=drain_s)
         for listener in self._listeners:
             listener.close()

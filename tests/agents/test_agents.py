@@ -459,15 +459,14 @@ def test_an_unknown_name_in_braces_is_reported_with_its_file(write: Write, tmp_p
         speechmatics_file_instructions=tmp_path / "told.txt",
         speechmatics_welcome_message="Good {daytime}!",
     ).warnings
-    assert sorted(warnings) == sorted(
-        [
-            f"{folder}/one.yaml, line 2: welcome: {{customer}} is empty unless the dialplan sends "
-            "customer; nothing stands there if it does not.",
-            f"{folder}/two.yaml, line 1: instructions: {{wekday}} is empty unless the dialplan "
-            "sends wekday; did you mean {weekday}?",
-            f"{tmp_path}/told.txt: {{nmae}} is empty unless the dialplan sends nmae; nothing "
-            "stands there if it does not.",
-            "SPEECHMATICS_WELCOME_MESSAGE: {daytime} is empty unless the dialplan sends daytime; "
-            "did you mean {time}?",
-        ]
-    )
+    silent = "nothing stands there if it does not."
+    told = [
+        f"{folder}/one.yaml, line 2: welcome: {{customer}} is empty unless the dialplan sends ",
+        f"customer; {silent}\n",
+        f"{folder}/two.yaml, line 1: instructions: {{wekday}} is empty unless the dialplan sends ",
+        "wekday; did you mean {weekday}?\n",
+        f"{tmp_path}/told.txt: {{nmae}} is empty unless the dialplan sends nmae; {silent}\n",
+        "SPEECHMATICS_WELCOME_MESSAGE: {daytime} is empty unless the dialplan sends daytime; ",
+        "did you mean {time}?\n",
+    ]
+    assert set(warnings) == set("".join(told).splitlines())

@@ -1,4 +1,4 @@
-"""The day and time of a call: for the model, and for the placeholders `{weekday}`, `{date}`, `{time}`.
+"""The day and time of a call, for the model and for the placeholders of texts.
 
 A model does not know the day, and "Friday" needs one. Everything is fixed when the call begins: a
 time that changed would make every request of the call new to the server's cache of prompts.
@@ -32,8 +32,10 @@ _SPOKEN: Mapping[str, tuple[str, str, str]] = {
     ),
     "it": (
         "lunedì martedì mercoledì giovedì venerdì sabato domenica",
-        "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre "
-        "dicembre",
+        (
+            "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre "
+            "dicembre"
+        ),
         "{day} {month}",
     ),
     "nl": (

@@ -1,10 +1,10 @@
 """Placeholders: facts of a call (caller, called number) in the welcome and the instructions.
 
 `{from}` stands for the query parameter `from` of the call, and `{weekday}`, `{date}`, `{time}` and
-`{time_zone}` for the moment at which the call began (`call_time`). The value of a parameter comes from
-outside, perhaps from the caller: it is data, never an instruction. In the instructions each value
-is quoted as JSON, so that it cannot end its own quotation, and is named as data. The transport has
-already bounded the value and removed control characters.
+`{time_zone}` for the moment at which the call began (`call_time`). The value of a parameter comes
+from outside, perhaps from the caller: it is data, never an instruction. In the instructions each
+value is quoted as JSON, so that it cannot end its own quotation, and is named as data. The
+transport has already bounded the value and removed control characters.
 """
 
 import difflib

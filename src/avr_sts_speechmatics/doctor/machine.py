@@ -6,7 +6,7 @@ Files are read, tools loaded and ports bound as by the service at its start.
 import asyncio
 import errno
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -143,10 +143,14 @@ def noise(chosen: Settings, path: Path) -> Check:
 
 def sandbox() -> Check:
     if missing := [name for name in SANDBOX_PACKAGES if find_spec(name) is None]:
-        detail = f"needed without a key, but {' and '.join(missing)} is not installed"
+        detail = f"needed without a key, but {' and '.join(missing)} {_is(missing)} not installed"
         advice = "Set SPEECHMATICS_API_KEY, or: pip install 'avr-sts-speechmatics[sandbox]'"
         return Check("sandbox", "failed", detail, advice)
     return Check("sandbox", "ok", "installed: works offline for one or two calls, without clouds")
+
+
+def _is(things: Sequence[str]) -> str:
+    return "is" if len(things) == 1 else "are"
 
 
 # --- ports ----------------------------------------------------------------------------------------
