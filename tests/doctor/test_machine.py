@@ -176,6 +176,15 @@ async def test_background_noise_is_loaded(tmp_path: Path) -> None:
     assert str(room) in found.detail
 
 
+def test_missing_packages_are_named_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    for missing, said in (
+        (("ctranslate2",), "ctranslate2 is not installed"),
+        (("ctranslate2", "onnxruntime"), "ctranslate2 and onnxruntime are not installed"),
+    ):
+        monkeypatch.setattr(machine, "SANDBOX_PACKAGES", tuple(f"no_{name}" for name in missing))
+        assert said in machine.sandbox().detail.replace("no_", "")
+
+
 async def test_offline_it_is_told_whether_the_sandbox_is_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
