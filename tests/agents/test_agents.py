@@ -448,7 +448,7 @@ def test_an_agent_has_its_own_time_zone_or_that_of_the_settings(write: Write) ->
 
 
 def test_an_unknown_name_in_braces_is_reported_with_its_file(write: Write, tmp_path: Path) -> None:
-    (tmp_path / "told.txt").write_text("Talk to {nmae}. Today is {date}.")
+    (tmp_path / "told.txt").write_text("Talk to {branch}. Today is {date}.")
     folder = write(
         one="language: en\nwelcome: Hello {customer}.",
         two="instructions: Today is {wekday}, {date}.",
@@ -465,7 +465,7 @@ def test_an_unknown_name_in_braces_is_reported_with_its_file(write: Write, tmp_p
         f"customer; {silent}\n",
         f"{folder}/two.yaml, line 1: instructions: {{wekday}} is empty unless the dialplan sends ",
         "wekday; did you mean {weekday}?\n",
-        f"{tmp_path}/told.txt: {{nmae}} is empty unless the dialplan sends nmae; {silent}\n",
+        f"{tmp_path}/told.txt: {{branch}} is empty unless the dialplan sends branch; {silent}\n",
         "SPEECHMATICS_WELCOME_MESSAGE: {daytime} is empty unless the dialplan sends daytime; ",
         "did you mean {time}?\n",
     ]

@@ -59,8 +59,8 @@ def test_instructions_and_welcome_name_the_day_and_the_time() -> None:
     )
     said = spoken_with("It is {weekday}, {date}, {time}.", {}, BEGAN, "en")
     assert said == "It is Saturday, November 28, 14:05."
-    gesagt = spoken_with("Heute ist {weekday}, der {date}.", {}, BEGAN, "de")
-    assert gesagt == "Heute ist Samstag, der 28. November."
+    gesagt = spoken_with("Heute: {weekday}, {date}.", {}, BEGAN, "de")
+    assert gesagt == "Heute: Samstag, 28. November."
 
 
 def test_what_changes_from_call_to_call_stands_behind_the_instructions() -> None:
