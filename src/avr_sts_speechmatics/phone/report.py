@@ -5,6 +5,7 @@ the waits that add up to the time before an answer, each counted from the end of
 """
 
 import statistics
+import textwrap
 from typing import Any
 
 import msgspec
@@ -53,7 +54,7 @@ def table(call: Conversation) -> str:
         "1 interruption" if call.interruptions == 1 else f"{call.interruptions} interruptions",
         call.ended,
     ]
-    return "\n".join([*lines, ", ".join(totals)])
+    return "\n".join([*lines, *textwrap.wrap(", ".join(totals), WIDTH)])
 
 
 def document(call: Conversation, url: str, uuid: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
@@ -240,6 +240,8 @@ def time_zone(value: str) -> ZoneInfo:
     try:
         return ZoneInfo(value)
     except (ValueError, OSError, KeyError):  # not a name, a folder of names, an unknown name
+        if not available_timezones():
+            raise InvalidValue("this machine has no time zones; install tzdata") from None
         raise InvalidValue("give the IANA name of a time zone, such as Europe/Berlin") from None
 
 
