@@ -62,10 +62,15 @@ def test_words_to_expect_may_be_written_either_way(value: str) -> None:
     assert entries == (VocabEntry("Brandvoll"), VocabEntry("Siobhan"))
 
 
-def test_words_that_are_not_valid_text_are_rejected() -> None:
-    error = error_of({"SPEECHMATICS_ADDITIONAL_VOCAB": '["caf\udce9"]'})
-    assert "JSON list" in error
+@pytest.mark.parametrize("name", ["SPEECHMATICS_ADDITIONAL_VOCAB", "SPEECHMATICS_WELCOME_MESSAGE"])
+def test_words_that_are_not_valid_text_are_rejected(name: str) -> None:
+    error = error_of({name: '["caf\udce9"]'})
+    assert "not text in UTF-8" in error
     assert error.isprintable()
+
+
+def test_words_that_no_speech_can_be_are_rejected() -> None:
+    assert "JSON list" in error_of({"SPEECHMATICS_ADDITIONAL_VOCAB": '["caf\\udce9", 1]'})
 
 
 def test_a_word_may_say_how_it_sounds() -> None:

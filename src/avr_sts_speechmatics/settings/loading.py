@@ -77,6 +77,8 @@ def load_and_warn(environ: Mapping[str, str] | None = None, env_file: Path | Non
             if (text := texts.get(variable)) is None:
                 continue
             try:
+                if declaration.parse not in (check.file, check.directory):
+                    _must_be_text(text)
                 values[name] = declaration.parse(text)
             except InvalidValue as wrong:
                 shown = "(not shown)" if declaration.private else _shown(text)
@@ -184,6 +186,14 @@ def _separate_ports(values: dict[str, Any]) -> Iterator[str]:
             )
     if "extra_ports" not in values:
         values["extra_ports"] = tuple(p for p in DEFAULTS.extra_ports if p not in taken)
+
+
+def _must_be_text(value: str) -> None:
+    """Raise InvalidValue for bytes that are no UTF-8, which Python hands on as lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidValue("not text in UTF-8; write the value anew") from None
 
 
 def _line(text: str) -> str:
