@@ -1,5 +1,7 @@
 """The file `.env`: no line of it is lost without a word, and no value of it is shown."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from tests.settings.environment import error_of
 
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.settings import DECLARATIONS, Settings, load, load_and_warn
+from avr_sts_speechmatics.settings import DECLARATIONS, load, load_and_warn
 from avr_sts_speechmatics.settings.env_file import read_env_file
 from avr_sts_speechmatics.values import Secret
 
@@ -155,31 +157,48 @@ def test_a_file_in_another_encoding_is_one_sentence(env_file: Path, encoding: st
     assert error_of({}, env_file) == f"{env_file}: not text in UTF-8; save the file as UTF-8."
 
 
-def refuse(path: Path, monkeypatch: pytest.MonkeyPatch, *, hidden: bool) -> None:
-    """Deny access as the system does to another user id; the tests may run as root."""
+def loaded_as_another_user(folder: Path) -> str:
+    """What another user's process in this folder prints: "loaded", or the error."""
+    code = (
+        "import os\n"
+        "from avr_sts_speechmatics import settings\n"
+        "from avr_sts_speechmatics.errors import SettingsError\n"
+        "os.getuid() or os.setuid(65534)\n"
+        "try:\n    settings.load({})\n    print('loaded')\n"
+        "except SettingsError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=30
+    )
+    assert done.stderr == ""
+    return done.stdout.strip()
 
-    def denied(*_: object) -> None:
-        raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", denied)
-    if hidden:
-        monkeypatch.setattr(Path, "lstat", denied)
-
-
-def test_a_file_of_another_user_is_one_sentence(
-    env_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_of_another_user_is_one_sentence(env_file: Path) -> None:
     env_file.write_text("PORT=6050\n")
-    refuse(env_file, monkeypatch, hidden=False)
-    error = error_of({}, env_file)
-    assert error.startswith(f"{env_file}: cannot be read (permission denied); let the user")
+    env_file.chmod(0)
+    env_file.parent.chmod(0o755)
+    assert loaded_as_another_user(env_file.parent) == (
+        ".env: cannot be read (permission denied); let the user that runs the service read the "
+        "file, or take the file away."
+    )
 
 
-def test_a_working_directory_that_cannot_be_entered_has_no_file(
-    env_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    refuse(env_file, monkeypatch, hidden=True)
-    assert load({}, env_file) == Settings()
+def test_a_working_directory_that_cannot_be_entered_has_no_file(tmp_path: Path) -> None:
+    # Kubernetes runs an image under any user id, also in the home of the image's user.
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".env").write_text("PORT=6050\n")
+    command = f"cd {home} && chmod 0 . && exec {sys.executable} -c "
+    code = (
+        "import os; from avr_sts_speechmatics import settings; os.getuid() or os.setuid(65534); "
+        "print(settings.load({}) == settings.DEFAULTS)"
+    )
+    done = subprocess.run(
+        ["sh", "-c", f'{command} "{code}"'], capture_output=True, text=True, timeout=30
+    )
+    home.chmod(0o755)
+    assert (done.stdout.strip(), done.stderr) == ("True", "")
 
 
 def test_a_directory_in_the_place_of_the_file_is_reported(env_file: Path) -> None:
