@@ -492,6 +492,7 @@ def test_a_path_of_this_machine_is_mounted_where_the_service_looks(file: str) ->
     for name, place in inside.items():
         mount = mounts[place]
         assert mount["type"] == "bind", "a source without ./ would be the name of a volume"
+        assert mount["bind"] == {"create_host_path": False}, "a wrong path is an error"
         assert mount["source"] == f"${{{name}:-/dev/null}}"
         assert mount.get("read_only", False) is (name != "CALL_TRACE_DIR")
 
