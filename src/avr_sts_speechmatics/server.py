@@ -38,6 +38,7 @@ from avr_sts_speechmatics.transports.audiosocket import AudioSocketConnection
 from avr_sts_speechmatics.transports.avr_core_http import AvrCoreHttp
 from avr_sts_speechmatics.transports.avr_websocket import AvrWebSocket
 from avr_sts_speechmatics.transports.shared_port import SharedPort
+from avr_sts_speechmatics.values import counted
 from avr_sts_speechmatics.websocket import accept
 
 END_S = 1.0
@@ -146,8 +147,7 @@ class Server:
         """Take no new call, give running calls `drain_s` (s) to finish, then close everything."""
         self._draining = True
         if self._calls and drain_s:
-            calls = "1 call" if len(self._calls) == 1 else f"{len(self._calls)} calls"
-            _log.info("%s may go on for %.0f s", calls, drain_s)
+            _log.info("%s may go on for %.0f s", counted(len(self._calls), "call"), drain_s)
             await asyncio.wait(self._calls, timeout=drain_s)
         for listener in self._listeners:
             listener.close()
@@ -213,7 +213,8 @@ class Server:
         if parts is None or not self.ready:
             raise CallerError("the service is not ready; try again later")
         if len(self._calls) >= self.settings.max_calls:
-            raise CallerError(f"the service has its {self.settings.max_calls} calls (MAX_CALLS)")
+            most = counted(self.settings.max_calls, "call")
+            raise CallerError(f"the service has its {most} (MAX_CALLS)")
         call = Call(caller, line, parts.services, self._clock)
         task = asyncio.create_task(call.run(), name=f"call {caller.uuid}")
         self._calls.add(task)

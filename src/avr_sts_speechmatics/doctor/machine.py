@@ -23,6 +23,7 @@ from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.tools.mcp_config import McpServer, offered_name
 from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.tool_runner import Toolbox
+from avr_sts_speechmatics.values import counted
 
 TOOLS_S = 5.5
 """Longest wait for MCP servers (s). Closing the connection to a hanging server takes 8 s more."""
@@ -218,7 +219,8 @@ async def port(chosen: Settings, wanted: Listener) -> Check:
         listener = await loop.create_server(asyncio.Protocol, host, wanted.port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE and (ours := await _owner(chosen, wanted)):
-            detail = f"the service runs here: {ours.version}, {ours.status}, {ours.calls} calls"
+            running = f"{ours.version}, {ours.status}, {counted(ours.calls, 'call')}"
+            detail = f"the service runs here: {running}"
             return Check(what, "ok", detail)
         detail = f"{wanted.setting}: {server.cannot_listen(host, wanted.port, error)}"
         return replace(bad, detail=detail)

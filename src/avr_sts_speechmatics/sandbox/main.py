@@ -65,7 +65,8 @@ class Announcer:
         if self._form == "json":
             self._line(event="ready", url=f"http://{where}")
             return
-        self._say(f"The sandbox is ready, for {max_calls} calls at a time. Start the service with")
+        calls = "one call" if max_calls == 1 else f"{max_calls} calls"
+        self._say(f"The sandbox is ready, for {calls} at a time. Start the service with")
         self._say(f"  SPEECHMATICS_RT_URL=ws://{where}/v2")
         self._say(f"  SPEECHMATICS_TTS_URL=http://{where}")
         self._say(f"  OPENAI_BASE_URL=http://{where}/v1")
