@@ -38,6 +38,7 @@ from avr_sts_speechmatics.transports.audiosocket import AudioSocketConnection
 from avr_sts_speechmatics.transports.avr_core_http import AvrCoreHttp
 from avr_sts_speechmatics.transports.avr_websocket import AvrWebSocket
 from avr_sts_speechmatics.transports.shared_port import SharedPort
+from avr_sts_speechmatics.values import counted
 from avr_sts_speechmatics.websocket import accept
 
 END_S = 1.0
@@ -146,7 +147,7 @@ class Server:
         """Take no new call, give running calls `drain_s` (s) to finish, then close everything."""
         self._draining = True
         if self._calls and drain_s:
-            _log.info("%d calls may go on for %.0f s", len(self._calls), drain_s)
+            _log.info("%s may go on for %.0f s", counted(len(self._calls), "call"), drain_s)
             await asyncio.wait(self._calls, timeout=drain_s)
         for listener in self._listeners:
             listener.close()
@@ -212,7 +213,8 @@ class Server:
         if parts is None or not self.ready:
             raise CallerError("the service is not ready; try again later")
         if len(self._calls) >= self.settings.max_calls:
-            raise CallerError(f"the service has its {self.settings.max_calls} calls (MAX_CALLS)")
+            most = counted(self.settings.max_calls, "call")
+            raise CallerError(f"the service has its {most} (MAX_CALLS)")
         call = Call(caller, line, parts.services, self._clock)
         task = asyncio.create_task(call.run(), name=f"call {caller.uuid}")
         self._calls.add(task)
@@ -272,6 +274,8 @@ class Server:
                 "llm": (
                     f"{_shown(settings.openai_base_url) or 'openai'} ({settings.openai_model})"
                     if settings.has_llm
+                    else "nobody (no model is set)"
+                    if settings.nobody_answers
                     else "receptionist (scripted)"
                 ),
             },
@@ -293,17 +297,28 @@ def cannot_listen(host: str, port: int, error: OSError) -> str:
     return f"Cannot listen on {host}:{port} ({why})"
 
 
-def _warnings(settings: Settings) -> Iterator[str]:
-    """Warnings about these settings, one sentence each."""
+def how_it_tries(settings: Settings) -> Iterator[str]:
+    """What a newcomer should know who tries the service without keys; nothing is wrong."""
     if needs_sandbox(settings):
         yield (
             "Offline: the local sandbox hears and speaks, for one or two calls. "
             "Set SPEECHMATICS_API_KEY to use Speechmatics."
         )
-    if not settings.has_llm:
+    if not settings.has_llm and not settings.nobody_answers:
         yield (
             "No model: a scripted receptionist answers from a small FAQ. "
             "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
+        )
+
+
+def _warnings(settings: Settings) -> Iterator[str]:
+    """Warnings about these settings, one sentence each."""
+    yield from how_it_tries(settings)
+    if settings.nobody_answers:
+        yield (
+            "No model: callers hear one sentence, then ON_FAILURE is carried out "
+            f"({settings.on_failure}). Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your "
+            "own; or FAQ_FILE, or THINKING=receptionist, for the scripted receptionist."
         )
     language = settings.speechmatics_language
     if primary(language) not in LANGUAGES_SPOKEN and settings.voice_fallback is None:

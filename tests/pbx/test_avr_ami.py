@@ -209,3 +209,20 @@ async def test_the_check_says_that_nobody_is_there() -> None:
         listener.bind(("127.0.0.1", 0))
         with pytest.raises(PbxError, match="check AMI_URL"):
             await AvrAmi(f"http://127.0.0.1:{listener.getsockname()[1]}").check()
+
+
+async def test_the_query_of_an_address_goes_behind_the_path_and_is_not_shown() -> None:
+    there = FakeAvrAmi()
+    queries: list[str] = []
+
+    async def note(request: web.Request) -> web.Response:
+        queries.append(request.query_string)
+        return await say("who are you?", 403)
+
+    there.instead = note
+    async with running(there) as ami:
+        with pytest.raises(PbxError) as caught:
+            await AvrAmi(f"{ami._url}/?token=hunter2").check()
+    assert [path for path, _ in there.asked] == ["/hangup"]
+    assert queries == ["token=hunter2"]
+    assert "hunter2" not in str(caught.value)

@@ -21,6 +21,7 @@ from functools import partial
 
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.agents.call_time import now_in
 from avr_sts_speechmatics.agents.placeholders import briefed_with, spoken_with
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.audio.pacing import Pacing
@@ -156,9 +157,10 @@ class Call:
         """Begin the dialogue: the agent is known."""
         services, facts = self._services, self.caller.facts
         self._agent = agent
+        began = now_in(agent.time_zone)
         tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
         self._brief = Brief(
-            briefed_with(agent.instructions, facts),
+            briefed_with(agent.instructions, facts, began),
             tuple(tool for tool in tools if agent.tools is None or tool.name in agent.tools),
             agent.model,
         )
@@ -169,7 +171,7 @@ class Call:
         self._arrival.hand_over_audio(stt.hear)
         self._spawn(self._listen(stt))
         self._spawn(fill_quiet_line(lambda: self._audio_at, self._hear_silence))
-        welcome = spoken_with(agent.manners.welcome, facts)
+        welcome = spoken_with(agent.manners.welcome, facts, began, agent.language)
         manners = replace(agent.manners, welcome=welcome, language=agent.language)
         self._driver = Driver(Dialogue(manners), self._do, self._observers.event)
         self._observers.event(AgentAnswered(agent.name, manners))

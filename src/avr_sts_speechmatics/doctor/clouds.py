@@ -70,6 +70,7 @@ _ADVICE = {
     ),
 }
 _SCRIPT = "For a model set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
+_NOBODY = "Set OPENAI_API_KEY or OPENAI_BASE_URL; or FAQ_FILE, or THINKING=receptionist."
 _FOREIGN = (
     "Set VOICE_FALLBACK=openai, or give the agent a voice that speaks its language: "
     "{engine: openai}."
@@ -190,6 +191,9 @@ async def llm(chosen: Settings, client: Llm, model: str) -> Check:
     async with aclosing(client.reply(brief, question)) as words:
         said = await anext(words, "")
         took = time.monotonic() - begun
+    if chosen.nobody_answers:
+        what = "no model: callers hear one sentence, then ON_FAILURE is carried out"
+        return Check("llm", "failed", what, _NOBODY)
     if not chosen.has_llm:
         return Check("llm", "ok", "no model: a scripted receptionist answers", _SCRIPT)
     if not said:

@@ -6,7 +6,7 @@ Files are read, tools loaded and ports bound as by the service at its start.
 import asyncio
 import errno
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -23,6 +23,7 @@ from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.tools.mcp_config import McpServer, offered_name
 from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.tool_runner import Toolbox
+from avr_sts_speechmatics.values import counted
 
 TOOLS_S = 5.5
 """Longest wait for MCP servers (s). Closing the connection to a hanging server takes 8 s more."""
@@ -143,10 +144,14 @@ def noise(chosen: Settings, path: Path) -> Check:
 
 def sandbox() -> Check:
     if missing := [name for name in SANDBOX_PACKAGES if find_spec(name) is None]:
-        detail = f"needed without a key, but {' and '.join(missing)} is not installed"
+        detail = f"needed without a key, but {' and '.join(missing)} {_is(missing)} not installed"
         advice = "Set SPEECHMATICS_API_KEY, or: pip install 'avr-sts-speechmatics[sandbox]'"
         return Check("sandbox", "failed", detail, advice)
     return Check("sandbox", "ok", "installed: works offline for one or two calls, without clouds")
+
+
+def _is(things: Sequence[str]) -> str:
+    return "is" if len(things) == 1 else "are"
 
 
 # --- ports ----------------------------------------------------------------------------------------
@@ -214,7 +219,8 @@ async def port(chosen: Settings, wanted: Listener) -> Check:
         listener = await loop.create_server(asyncio.Protocol, host, wanted.port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE and (ours := await _owner(chosen, wanted)):
-            detail = f"the service runs here: {ours.version}, {ours.status}, {ours.calls} calls"
+            running = f"{ours.version}, {ours.status}, {counted(ours.calls, 'call')}"
+            detail = f"the service runs here: {running}"
             return Check(what, "ok", detail)
         detail = f"{wanted.setting}: {server.cannot_listen(host, wanted.port, error)}"
         return replace(bad, detail=detail)

@@ -8,6 +8,7 @@ avr-ami knows only calls whose dialplan ran `AudioSocket()` while avr-ami was ru
 
 import asyncio
 import logging
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -40,11 +41,13 @@ class AvrAmi:
     """Asterisk, controlled through avr-ami. Implements `pbx.protocol.Pbx`.
 
     url: avr-ami's base address. A path in the address is kept; `/hangup` or `/transfer` is
-        appended.
+        appended. A query stays behind the path, and no message shows it.
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+        parts = urlsplit(url)
+        self._parts = parts._replace(path=parts.path.rstrip("/"))
+        self._url = self._parts._replace(query="").geturl()
 
     async def hang_up(self, caller: Caller) -> None:
         await self._do("hung up", "/hangup", {"uuid": caller.uuid.lower()})
@@ -139,7 +142,8 @@ class AvrAmi:
     async def _post_once(
         self, http: aiohttp.ClientSession, path: str, body: dict[str, str | int]
     ) -> tuple[int, bytes]:
-        async with http.post(self._url + path, json=body, allow_redirects=False) as response:
+        url = self._parts._replace(path=self._parts.path + path).geturl()
+        async with http.post(url, json=body, allow_redirects=False) as response:
             return response.status, await response.content.read(1000)
 
 

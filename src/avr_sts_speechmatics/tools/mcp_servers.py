@@ -34,6 +34,7 @@ from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.tools import CallFacts
 from avr_sts_speechmatics.tools.mcp_config import McpServer, McpServers, offered_name
 from avr_sts_speechmatics.tools.protocol import ToolError
+from avr_sts_speechmatics.values import counted
 
 _log = logging.getLogger(__name__)
 
@@ -264,7 +265,7 @@ class McpConnection:
                 "MCP server %s has no %s; %s", self._name, " and no ".join(sorted(missing)), has
             )
         else:
-            _log.info("MCP server %s: %d tools", self._name, len(self._tools))
+            _log.info("MCP server %s: %s", self._name, counted(len(self._tools), "tool"))
 
 
 def connect(

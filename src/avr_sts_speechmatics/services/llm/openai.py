@@ -19,6 +19,7 @@ import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -228,10 +229,13 @@ class OpenAiLlm:
         if self._client is None:
             import openai
 
+            # The SDK appends paths to the address as text, so a query has to be given apart.
+            base = urlsplit(self._base_url or "https://api.openai.com/v1")
             self._client = openai.AsyncOpenAI(
                 # A self-hosted server may need no key, but the SDK requires a non-empty key.
                 api_key=self._key.reveal() if self._key else "none",
-                base_url=self._base_url or "https://api.openai.com/v1",
+                base_url=base._replace(query="").geturl(),
+                default_query=dict(parse_qsl(base.query, keep_blank_values=True)),
                 max_retries=0,
                 timeout=openai.Timeout(FIRST_S, connect=CONNECT_S),
                 http_client=openai.DefaultAioHttpClient(),
