@@ -143,7 +143,7 @@ def test_every_setting_named_exists() -> None:
     known = NAMES | {"OPENAI_INSTRUCTIONS"}
     known |= {"OPENAI_FILE_INSTRUCTIONS", "OPENAI_URL_INSTRUCTIONS"}
     elsewhere = {"STS_URL", "STS_TARGET", "UNIQUEID", "UUID", "SIGTERM", "CI", "POST"}
-    elsewhere |= {"URIENCODE", "HOME", "PATH", "TOKEN", "OPENAPI_DIR", "CURL"}
+    elsewhere |= {"URIENCODE", "HOME", "PATH", "TOKEN", "OPENAPI_DIR", "CURL", "SSL_CERT_FILE"}
     pages = [text for name, text in PAGES.items() if name != "decisions.md"]
     shown = "\n".join((README, *pages))
     named = set(re.findall(r"`([A-Z]+_?[A-Z_]+)`|^ +- ([A-Z_]+)=", shown, re.MULTILINE))

@@ -22,6 +22,7 @@ from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.services.llm.protocol import Llm
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
+from avr_sts_speechmatics.services.tts.openai import BASE_URL as OPENAI_TTS_BASE_URL
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.voices import Voices
 from avr_sts_speechmatics.telemetry.call_records import CallRecords
@@ -61,6 +62,9 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
 
     sandbox_url: HTTP address of the sandbox; used where `needs_sandbox` is True.
     """
+    # A proxy that cannot be used stops the start, not the first call.
+    for url in remote_addresses(settings):
+        settings.proxies.for_url(url)
     async with AsyncExitStack() as stack:
         llm = llm_of(settings)
         stack.push_async_callback(llm.close)
@@ -124,6 +128,7 @@ def llm_of(settings: Settings) -> Llm:
             temperature=settings.openai_temperature,
             max_tokens=settings.openai_max_tokens,
             effort=settings.openai_reasoning_effort,
+            proxy=settings.proxies.for_url(settings.llm_url),
         )
     from avr_sts_speechmatics.services.llm.scripted import (
         FaqError,
@@ -162,6 +167,7 @@ def webhooks_of(settings: Settings) -> Webhooks | None:
         settings.webhook_secret,
         timeout_s=settings.webhook_timeout / 1000,
         retries=settings.webhook_retry,
+        proxy=settings.proxies.for_url(settings.webhook_url),
     )
 
 
@@ -195,6 +201,7 @@ async def toolbox_of(settings: Settings) -> Toolbox:
         settings.mcp_servers,
         timeout_s=settings.tool_timeout_s,
         log_arguments=settings.log_transcripts,
+        proxies=settings.proxies,
     )
 
 
@@ -211,6 +218,22 @@ def ambience_of(settings: Settings) -> Ambience | None:
 
 def _open_stt(stt: Stt, agent: Agent, listener: SttListener) -> SttStream:
     return stt.open(agent.language, agent.vocabulary, listener)
+
+
+def remote_addresses(settings: Settings) -> tuple[str, ...]:
+    """Addresses of the services that calls may use, each once; the PBX is not among them."""
+    second_url = settings.openai_tts_url or OPENAI_TTS_BASE_URL
+    mcp = () if settings.mcp_servers is None else settings.mcp_servers.servers.values()
+    found = (
+        Stt(settings).address,
+        settings.tts_url,
+        second_url if settings.second_voice_is_there else None,
+        settings.llm_url if settings.has_llm else None,
+        settings.webhook_url,
+        settings.speechmatics_url_instructions,
+        *(server.url for server in mcp),
+    )
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def needs_sandbox(settings: Settings) -> bool:

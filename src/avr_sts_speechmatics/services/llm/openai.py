@@ -24,11 +24,13 @@ import msgspec
 
 from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.proxies import Proxy, failure_of
 from avr_sts_speechmatics.services.llm.chat_messages import chat_messages, chat_tools, is_object
 from avr_sts_speechmatics.services.llm.protocol import Brief
 from avr_sts_speechmatics.values import Secret
 
 if TYPE_CHECKING:
+    import httpx2
     import openai
 
 CONNECT_S = 2.0
@@ -83,6 +85,7 @@ class OpenAiLlm:
     max_tokens: longest answer (tokens).
     effort: reasoning effort. None sends `none` to OpenAI, where small models would otherwise
         reason for seconds, and sends no effort to other servers.
+    proxy: the HTTP proxy to connect through, or None.
     """
 
     def __init__(
@@ -94,7 +97,9 @@ class OpenAiLlm:
         temperature: float | None = None,
         max_tokens: int = 300,
         effort: str | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
+        self._proxy = proxy
         self._key = key
         self._base_url = base_url
         self._client: openai.AsyncOpenAI | None = None
@@ -212,6 +217,9 @@ class OpenAiLlm:
                     raise _failed(_short(error), retryable=False) from error
                 tries -= 1
             except openai.APIStatusError as error:
+                if error.status_code == 407 and self._proxy is not None:
+                    what = f"cannot connect: {self._proxy.refusal(407)}"
+                    raise _failed(what, retryable=False) from error
                 retryable = error.status_code in (408, 409, 429) or error.status_code >= 500
                 retryable = retryable and error.code != "insufficient_quota"
                 wait = _retry_after(error) or RETRY_WAIT_S
@@ -220,6 +228,9 @@ class OpenAiLlm:
                     raise _failed(_short(error) + hint, retryable=retryable) from error
                 await asyncio.sleep(wait)
             except (openai.APIConnectionError, TimeoutError) as error:
+                if (proxy := failure_of(error, self._proxy)) is not None:
+                    what = f"cannot connect: {proxy}"
+                    raise _failed(what, retryable=proxy.retryable) from error
                 if tries >= TRIES or isinstance(error, TimeoutError):
                     raise _failed(f"no answer: {_short(error)}", retryable=True) from error
                 await asyncio.sleep(RETRY_WAIT_S)
@@ -234,9 +245,23 @@ class OpenAiLlm:
                 base_url=self._base_url or "https://api.openai.com/v1",
                 max_retries=0,
                 timeout=openai.Timeout(FIRST_S, connect=CONNECT_S),
-                http_client=openai.DefaultAioHttpClient(),
+                http_client=self._http_client(),
             )
         return self._client
+
+    def _http_client(self) -> "httpx2.AsyncClient":
+        import httpx2
+        import openai
+
+        proxy, headers = self._proxy, {}
+        if proxy is not None and (self._base_url or "").startswith("http:"):
+            headers = proxy.headers()  # without a tunnel each request tells the proxy its user
+        return openai.DefaultAioHttpClient(
+            proxy=None if proxy is None else httpx2.Proxy(proxy.address, headers=proxy.headers()),
+            headers=headers,
+            verify=httpx2.create_ssl_context(),
+            trust_env=False,  # would look for a proxy in ways of its own
+        )
 
     def _leave_out(self, error: "openai.BadRequestError") -> bool:
         """Remove or rename the parameter that a server refused.
