@@ -19,6 +19,8 @@ from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
+from avr_sts_speechmatics.services import announced_ends
+from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.llm.protocol import Llm
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
@@ -92,18 +94,17 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             llm=llm,
             voice_of=voices.of,
             toolbox=toolbox,
-            departures=Departures(
-                pbx,
-                settings.transfer_allow,
-                context=settings.transfer_context,
-                priority=settings.transfer_priority,
-            ),
+            departures=departures_of(settings, pbx),
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             observers=observers_of(settings, webhooks, traces),
         )
         known = toolbox.names() | set(RESERVED)
-        warnings = (*agents.unknown_tools(known), *_unreachable(settings, agents, pbx))
+        warnings = (
+            *agents.unknown_tools(known),
+            *_unreachable(settings, agents, pbx),
+            *announced_ends.warnings(models_in_use(settings, agents)),
+        )
         # Calls may come from now on; these tasks only make the first ones faster.
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
@@ -157,6 +158,16 @@ def pbx_of(settings: Settings) -> Pbx | None:
 
         return AvrAmi(settings.ami_url)
     return None
+
+
+def departures_of(settings: Settings, pbx: Pbx | None) -> Departures:
+    """Hang-up and transfer for all calls."""
+    return Departures(
+        pbx,
+        settings.transfer_allow,
+        context=settings.transfer_context,
+        priority=settings.transfer_priority,
+    )
 
 
 def webhooks_of(settings: Settings) -> Webhooks | None:
@@ -234,6 +245,27 @@ def remote_addresses(settings: Settings) -> tuple[str, ...]:
         *(server.url for server in mcp),
     )
     return tuple(dict.fromkeys(filter(None, found)))
+
+
+def models_in_use(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
+    """Models that calls may have, of the LLM and of the second voice, each once."""
+    if settings.has_llm:
+        chosen_by: dict[str, str] = {}
+        for agent in agents.all:
+            own = agent.model not in (None, settings.openai_model)
+            by = f"agent {agent.name}" if own else "OPENAI_MODEL"
+            chosen_by.setdefault(agent.model or settings.openai_model, by)
+        for name, by in chosen_by.items():
+            yield ModelInUse(by, name, settings.llm_url, settings.openai_api_key)
+    voices = {agent.voice_engine for agent in agents.all}
+    if settings.second_voice_is_there and (settings.voice_fallback or "openai" in voices):
+        yield ModelInUse(
+            "OPENAI_TTS_MODEL",
+            settings.openai_tts_model,
+            settings.openai_tts_url or OPENAI_TTS_BASE_URL,
+            settings.openai_tts_key,
+            "name another server in OPENAI_TTS_URL",
+        )
 
 
 def needs_sandbox(settings: Settings) -> bool:

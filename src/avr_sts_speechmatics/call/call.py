@@ -21,13 +21,14 @@ from functools import partial
 
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.agents.placeholders import briefed_with, spoken_with
+from avr_sts_speechmatics.agents.placeholders import spoken_with
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import RATE, seconds
 from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
 from avr_sts_speechmatics.call.answer import Answer
 from avr_sts_speechmatics.call.arrival import Arrival
+from avr_sts_speechmatics.call.brief import brief_for
 from avr_sts_speechmatics.call.observer import (
     AgentAnswered,
     CallBegan,
@@ -51,7 +52,7 @@ from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import PbxError
-from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
+from avr_sts_speechmatics.services.llm.protocol import Llm
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
@@ -157,11 +158,7 @@ class Call:
         services, facts = self._services, self.caller.facts
         self._agent = agent
         tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
-        self._brief = Brief(
-            briefed_with(agent.instructions, facts),
-            tuple(tool for tool in tools if agent.tools is None or tool.name in agent.tools),
-            agent.model,
-        )
+        self._brief = brief_for(agent, tools, facts)
         voice, phrases = services.voice_of(agent)
         self._speaker = Speaker(voice, phrases, self._playout, self._tell, self._observers.event)
         stt = services.open_stt(agent, self)
