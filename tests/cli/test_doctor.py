@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.doctor.surroundings import environment, offline, somebody_elses
+from tests.support import ROOT
 from tests.webhook_target import webhook_target
 
 from avr_sts_speechmatics.sandbox.faults import RefuseKey
@@ -67,3 +68,16 @@ async def test_offline_the_checks_are_one_json_list(tmp_path: Path) -> None:
     for check in checks:
         assert set(check) == {"what", "state", "detail", "advice", "latency_ms"}
         assert check["state"] in ("ok", "warning", "skipped")
+
+
+async def test_the_page_about_the_command_shows_what_it_prints(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "doctor.md").read_text()
+    shown = page.partition("```\n")[2].partition("```")[0].splitlines()
+    _, out, _ = await run(cwd=tmp_path, environ={})
+    # Another program of this machine may have a port.
+    assert without_ports(shown) == without_ports(out.splitlines())
+    assert sum("  port " in line for line in shown) == 4
+
+
+def without_ports(lines: list[str]) -> list[str]:
+    return [line for line in lines if "  port " not in line and not line.startswith("Calls")]

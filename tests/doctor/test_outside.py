@@ -67,7 +67,7 @@ async def test_a_proxy_that_refuses_is_named_with_what_to_do() -> None:
     for service in ("stt", "tts", "llm"):
         assert found[service].state == "failed"
         assert found[service].detail.endswith("wants a user name and a password (407)")
-        assert found[service].advice == "Write them into ALL_PROXY."
+        assert found[service].advice == "Write both into ALL_PROXY."
 
 
 async def test_a_socks_proxy_is_a_failure_and_nobody_is_asked() -> None:
