@@ -129,6 +129,7 @@ def llm_of(settings: Settings) -> Llm:
             temperature=settings.openai_temperature,
             max_tokens=settings.openai_max_tokens,
             effort=settings.openai_reasoning_effort,
+            history_tokens=settings.history_tokens,
             proxy=settings.proxies.for_url(settings.llm_url),
         )
     from avr_sts_speechmatics.services.llm.scripted import (

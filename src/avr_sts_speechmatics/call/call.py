@@ -39,6 +39,7 @@ from avr_sts_speechmatics.call.observer import (
     Observer,
     Observers,
     ReplyOver,
+    TokensUsed,
     ToolRan,
     UtteranceHeard,
 )
@@ -52,7 +53,7 @@ from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import PbxError
-from avr_sts_speechmatics.services.llm.protocol import Llm
+from avr_sts_speechmatics.services.llm.protocol import Llm, Usage
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
@@ -283,12 +284,21 @@ class Call:
     def _start_answer(
         self, number: int, history: Sequence[Entry] | None, *, tentative: bool
     ) -> None:
-        answer = Answer(self._services.llm, self._brief, partial(self._ask_tools, number))
+        answer = Answer(
+            self._services.llm,
+            self._brief,
+            partial(self._ask_tools, number),
+            partial(self._tokens_used, number),
+        )
         if not tentative:
             answer.confirm()
         if history is not None:
             answer.go_on(history)
         self._start(number, answer, answer.text())
+
+    def _tokens_used(self, number: int, usage: Usage) -> None:
+        used = TokensUsed(number, usage.prompt, usage.cached, usage.completion)
+        self._observers.event(used)
 
     def _answer(self, number: int) -> Answer | None:
         reply = self._replies.get(number)

@@ -43,7 +43,13 @@ def _summary(times: TurnTimes) -> str:
     total = waits["voice_to_voice_ms"]
     parts = ", ".join(f"{part} {waits[f'{part}_ms']}" for part in ("confirm", "model", "voice"))
     ended = "interrupted" if times.interrupted else "whole"
-    return (
+    line = (
         f"answered after {total} ms ({parts}), {ended}, "
         f"{times.words_heard} of {times.words_said} words heard"
+    )
+    if times.prompt_tokens is None:
+        return line
+    return (
+        f"{line}, {times.prompt_tokens} tokens asked ({times.cached_tokens} cached), "
+        f"{times.completion_tokens} answered"
     )

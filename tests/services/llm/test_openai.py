@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from hypothesis import given
-from hypothesis import strategies as st
 
 from avr_sts_speechmatics.conversation import Message, ToolCall
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.sandbox.faults import Error, Malformed, RefuseKey, Stall, Status, Truncate
 from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox, running_sandbox, scripted
 from avr_sts_speechmatics.services.llm import openai
-from avr_sts_speechmatics.services.llm.openai import OpenAiLlm, _Visible
+from avr_sts_speechmatics.services.llm.openai import OpenAiLlm
 from avr_sts_speechmatics.services.llm.protocol import Brief
 from avr_sts_speechmatics.values import Secret
 
@@ -57,6 +55,7 @@ async def test_an_answer_is_streamed() -> None:
                 {"role": "user", "content": "When do you close?"},
             ],
             "stream": True,
+            "stream_options": {"include_usage": True},
             "max_tokens": 300,
         }
 
@@ -74,11 +73,11 @@ async def test_what_is_configured_is_sent() -> None:
 
 
 def test_openai_itself_is_told_not_to_reason_and_other_servers_are_told_little() -> None:
-    official = OpenAiLlm("gpt", Secret("k"))._parameters
+    official = OpenAiLlm("gpt", Secret("k"))._form.parameters
     assert official["reasoning_effort"] == "none"
     assert "max_completion_tokens" in official
-    other = OpenAiLlm("gpt", None, "http://localhost/v1")._parameters
-    assert set(other) == {"model", "max_tokens"}
+    other = OpenAiLlm("gpt", None, "http://localhost/v1")._form.parameters
+    assert set(other) == {"model", "stream", "stream_options", "max_tokens"}
 
 
 async def test_a_caller_who_interrupts_stops_the_work() -> None:
@@ -232,19 +231,3 @@ async def test_another_400_is_the_operators_to_mend() -> None:
             await whole(model)
         assert not failed.value.retryable
     assert len(bodies) == 1
-
-
-@given(cuts=st.lists(st.integers(0, 60), max_size=10))
-def test_thoughts_are_never_shown_however_the_stream_is_cut(cuts: list[int]) -> None:
-    text = "Well, <think>they ask about <b>hours</b></think>we close at 5 < 6."
-    filtered = _Visible()
-    shown, last = "", 0
-    for cut in [*sorted(cuts), len(text)]:
-        shown += filtered.feed(text[last:cut])
-        last = max(last, cut)
-    assert shown + filtered.end() == "Well, we close at 5 < 6."
-
-
-def test_a_thought_that_never_ends_is_never_shown() -> None:
-    filtered = _Visible()
-    assert filtered.feed("Yes.<think>hm") + filtered.end() == "Yes."
