@@ -161,27 +161,15 @@ class History:
         expected: utterances that wait to be heard count as heard.
 
         Many servers accept only a conversation that ends with the caller's words or the results of
-        tools. So phrases that the service said since then (a filler, an apology) do not stand at
-        the end: they move in front of the tool calls, or are left out after the caller's words.
+        tools. So phrases that the service said since then (a filler, an apology) are left out. The
+        model's own words stay; see `services.llm.request_form`.
         """
         entries = self.messages(asked, expected=expected)
         said = [e for e in self._entries if isinstance(e, _Tools) or e.pieces]
         last = said[-1] if said else None
         if asked or len(said) < 2 or not isinstance(last, _Said) or last.role == "user":
             return entries
-        if not last.has_phrases_only:
-            return entries  # the model's own words stay; see `services.llm.chat_messages`
-        phrases = entries.pop()
-        assert isinstance(phrases, Message)
-        before = said[-2]
-        if isinstance(before, _Tools):
-            at = len(entries) - 2 * len(before.calls)
-            previous = entries[at - 1] if at else None
-            if isinstance(previous, Message) and previous.role == "assistant":
-                entries[at - 1] = Message("assistant", f"{previous.content} {phrases.content}")
-            else:
-                entries.insert(at, phrases)
-        return entries
+        return entries[:-1] if last.has_phrases_only else entries
 
     def messages(self, asked: str = "", *, expected: bool = False) -> list[Entry]:
         """The conversation as it was heard. No tool may be running.

@@ -32,9 +32,9 @@ _TOOLS = re.compile(
     r"|\bfunction[_ -]?(?:call(?:s|ing)?|tools?)\b|\bfunctions\b"
 )
 _TOOL_MESSAGE = re.compile(
-    r"role [`'\"]?tool|[`'\"]tool[`'\"] (?:role|message)|tool_call_id|tool call ids?|after role"
-    r"|tool_calls\b.{0,30}(?:message|content|respon)|tool (?:message|result|response)"
-    r"|messages\b.{0,20}\btool"
+    r"roles?[`'\":]* ?[`'\"]?tool\b|[`'\"]tool[`'\"] (?:role|message)|tool_call_id|tool call ids?"
+    r"|after role|tool_calls\b.{0,30}(?:message|content|respon)|messages\b.{0,20}\btool"
+    r"|tool (?:message|result|response)"
 )
 _ROLES = re.compile(
     r"alternat|must (?:start|begin|end) with|first message|last (?:message|role)|last role"
@@ -147,7 +147,7 @@ class Refusal:
     @property
     def wants_developer(self) -> bool:
         """The server knows `developer` messages: OpenAI's name for newer models' instructions."""
-        return "'developer'" in self.text or self.param == "messages[0].role"
+        return "'developer'" in self.text or "messages[0].role" in self._everything
 
     @property
     def tool_messages(self) -> bool:
@@ -170,12 +170,12 @@ class Refusal:
             re.search(rf"(?<![\w-]){re.escape(field.lower())}(?![\w-])", self._everything)
         )
 
-    @property
-    def effort(self) -> str | None:
+    def effort_instead_of(self, refused: object) -> str | None:
         """The smallest reasoning effort that the server says it takes."""
         after = _BEFORE_VALUES.split(self.text, maxsplit=1)
         named = after[1] if len(after) == 2 else ""
-        return next((e for e in _EFFORTS if re.search(rf"[`'\"]{e}[`'\"]", named)), None)
+        others = (effort for effort in _EFFORTS if effort != refused)
+        return next((e for e in others if re.search(rf"[`'\"]{e}[`'\"]", named)), None)
 
     @property
     def _everything(self) -> str:

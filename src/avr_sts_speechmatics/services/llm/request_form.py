@@ -143,8 +143,8 @@ def _parameters(form: RequestForm, refusal: Refusal, asked: Asked) -> RequestFor
     for name in _OPTIONAL:
         if name not in parameters or not refusal.names(name):
             continue
-        value, effort = parameters.pop(name), refusal.effort
-        if name == "reasoning_effort" and effort is not None and effort != value:
+        effort = refusal.effort_instead_of(parameters.pop(name))
+        if name == "reasoning_effort" and effort is not None:
             parameters[name] = effort
             return form.changed(f"{name} is {effort}", refusal, parameters=parameters)
         return form.changed(f"{name} is not sent", refusal, parameters=parameters)
