@@ -88,7 +88,7 @@ LLM = [
             "400 - {'error': {'message': 'registry.ollama.ai/library/gemma:7b does not "
             "support tools'}}"
         ),
-        "Choose a model that calls tools",
+        "choose a model that calls tools",
     ),
     (
         (
@@ -101,10 +101,13 @@ LLM = [
         "Error code: 500 - {'error': {'message': 'tools param requires --jinja flag'}}",
         "--jinja",
     ),
-    ("404 - {'message': 'No endpoints found that support tool use.'}", "calls tools"),
+    (
+        "404 - {'message': 'No endpoints found that support tool use.'}",
+        "choose a model that calls tools",
+    ),
     (
         "400 - {'message': '`tools` is not supported with this model'}",
-        "Choose a model that calls tools",
+        "choose a model that calls tools",
     ),
     (
         (

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.doctor.model_server import Refuses, model_server
+from tests.doctor.model_server import model_server
 from tests.doctor.surroundings import environment, examine, looked_at, offline
 from tests.doctor.test_machine import TOOL
 
@@ -17,6 +17,7 @@ from avr_sts_speechmatics.sandbox.faults import (
     Pass,
     RefuseKey,
     Status,
+    Strict,
 )
 from avr_sts_speechmatics.sandbox.scripted_cloud import Thought, running_sandbox, scripted
 
@@ -86,7 +87,7 @@ async def test_a_model_that_calls_no_tool_is_a_warning_only_where_tools_are_set_
     assert plain.state == "ok"
     assert "called no tool" in plain.detail
     assert equipped.state == "warning"
-    assert equipped.advice.startswith("Choose a model that calls tools")
+    assert equipped.advice.startswith("Choose a model that calls tools when it should")
 
 
 @pytest.mark.parametrize(
@@ -134,32 +135,39 @@ async def test_a_refusal_after_the_tool_is_met_and_said_to_be_one() -> None:
     assert "gateway" in llm.advice
 
 
-def alternating(body: dict[str, Any]) -> str:
-    """A chat template that wants the caller first."""
-    first = next(m["role"] for m in body["messages"] if m["role"] != "system")
-    return "" if first == "user" else "Conversation roles must alternate user/assistant/..."
-
-
-def no_tools(body: dict[str, Any]) -> str:
-    return "gemma:7b does not support tools" * bool(body.get("tools"))
-
-
-def tool_use_failed(body: dict[str, Any]) -> str:
-    return "Failed to call a function. (tool_use_failed)" * bool(body.get("tools"))
-
-
 @pytest.mark.parametrize(
-    ("refuses", "sign"), [(alternating, "role"), (no_tools, "tool"), (tool_use_failed, "tool")]
+    ("rule", "state", "said", "advice"),
+    [
+        ("ends_with_user", "ok", "answers and calls tools", ""),
+        ("alternating", "warning", "; roles alternate, the user first", "Nothing to do"),
+        ("gemma", "warning", "; results of tools are told in words", "Nothing to do"),
+        ("no_system", "warning", "; the instructions are a developer message", "Nothing to do"),
+        ("no_tools", "warning", "; asked without tools", "choose a model that calls tools"),
+        ("signatures", "ok", "answers and calls tools", ""),
+        ("reasoning", "ok", "answers and calls tools", ""),
+    ],
 )
-async def test_a_server_that_refuses_what_a_call_sends_is_not_said_to_be_well(
-    refuses: Refuses, sign: str
+async def test_a_server_that_refuses_what_a_call_sends_is_named_with_what_the_service_does(
+    rule: Any, state: str, said: str, advice: str
 ) -> None:
-    async with model_server(refuses=refuses) as url:
-        (llm,) = await looked_at(offline(OPENAI_BASE_URL=url), "llm")
-    # A warning where the client helps itself, otherwise a failure.
-    assert llm.state in ("warning", "failed")
-    assert sign in f"{llm.detail} {llm.advice}".lower()
-    assert llm.advice
+    async with running_sandbox(scripted(answers=[LINE_CHECK, "Saturn."])) as cloud:
+        cloud.faults.add(Strict(rule=rule, count=None))
+        llm = (await examine(environment(cloud)))["llm"]
+    assert (llm.state, llm.detail.endswith(said)) == (state, True)
+    assert advice in llm.advice
+    assert bool(llm.advice) is bool(advice)
+
+
+@pytest.mark.parametrize(("count", "state"), [(1, "ok"), (None, "failed")])
+async def test_a_tool_call_that_the_server_cannot_read_is_a_failure_only_if_it_stays(
+    count: int | None, state: str
+) -> None:
+    words = "Failed to call a function. See 'failed_generation' for more details."
+    async with running_sandbox(scripted(answers=[LINE_CHECK, "Saturn."])) as cloud:
+        cloud.faults.add(Strict(rule="no_tools", message=words, count=count))
+        llm = (await examine(environment(cloud)))["llm"]
+    assert llm.state == state
+    assert ("asks once more" in llm.advice) is (state == "failed")
 
 
 async def test_a_server_whose_context_is_too_short_for_the_instructions_is_a_failure() -> None:

@@ -33,12 +33,16 @@ _TOOL_WRITTEN_BADLY = (
     "The model wrote a tool call that its server cannot read. The service asks once more; if it "
     "stays, choose another model."
 )
-_NO_TOOLS = (
-    "Choose a model that calls tools. vLLM: start it with --enable-auto-tool-choice and "
-    "--tool-call-parser; llama.cpp: with --jinja."
+NO_TOOLS = (
+    "The service asks without tools. For tools, hang-up and transfer choose a model that calls "
+    "tools. vLLM: start it with --enable-auto-tool-choice and --tool-call-parser; llama.cpp: with "
+    "--jinja."
 )
-_TOOL_SCHEMA = "The server refuses the description of a tool: simplify the tool's parameters."
-_PARAMETER = "Unset OPENAI_TEMPERATURE and OPENAI_REASONING_EFFORT: the server knows them not."
+TOOL_SCHEMA = (
+    "The server refuses the description of a tool; the service asks without that tool. Simplify "
+    "the tool's parameters."
+)
+_PARAMETER = "Unset OPENAI_TEMPERATURE and OPENAI_REASONING_EFFORT."
 
 _CERTIFICATE = (
     "The certificate is not trusted: a proxy or a private server has its own. Name its file in "
@@ -89,8 +93,8 @@ _ADVICE = {
         (r"\broles?\b|must alternate|(first|last) message|chat template", _ROLES),
         (r"thought_signature|reasoning_content|extra_content", _OPAQUE),
         (r"tool_use_failed|failed_generation|call a function|parse tool call", _TOOL_WRITTEN_BADLY),
-        (_TOOLS_REFUSED, _NO_TOOLS),
-        (r"schema|function parameters|'?(tools|functions)\W+\d", _TOOL_SCHEMA),
+        (_TOOLS_REFUSED, NO_TOOLS),
+        (r"schema|function parameters|'?(tools|functions)\W+\d", TOOL_SCHEMA),
         (_PARAMETER_REFUSED, _PARAMETER),
         (r"check OPENAI_API_KEY", _MODEL_KEY),
         (r"\b(429|5\d\d)\b", LATER),

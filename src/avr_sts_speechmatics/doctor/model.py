@@ -20,7 +20,7 @@ from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import AgentAudio
 from avr_sts_speechmatics.call.brief import brief_for
 from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResult, ToolSpec
-from avr_sts_speechmatics.doctor.advice import advice_for
+from avr_sts_speechmatics.doctor.advice import NO_TOOLS, TOOL_SCHEMA
 from avr_sts_speechmatics.doctor.check import Check, answered
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.line import Line
@@ -89,12 +89,20 @@ async def llm(
     needs_tools = bool(own or chosen.transfer_allow)
     with _listening_to_the_client() as remarks:
         found = await _answers(client, brief, welcome, needs_tools=needs_tools)
-    if remarks and found.state == "ok":
-        said = "; ".join(dict.fromkeys(remark.removeprefix("llm: ") for remark in remarks))
-        about_tools = any(" tool" in remark for remark in remarks)
-        advice = advice_for("llm", "does not support tools") if about_tools else _BY_ITSELF
-        found = replace(found, state="warning", detail=f"{found.detail}; {said}", advice=advice)
-    return found
+    if not remarks or found.state == "failed":
+        return found
+    said = "; ".join(dict.fromkeys(_plain(remark, model) for remark in remarks))
+    advice = found.advice or _BY_ITSELF
+    if "without tools" in said:
+        advice = NO_TOOLS
+    elif "without the tool" in said:
+        advice = TOOL_SCHEMA
+    return replace(found, state="warning", detail=f"{found.detail}; {said}", advice=advice)
+
+
+def _plain(remark: str, model: str) -> str:
+    """What the client does differently, without the server's reasons, which are in the log."""
+    return remark.removeprefix("llm: ").removeprefix(f"{model}: ").partition(" (the server: ")[0]
 
 
 def _departures(chosen: Settings) -> list[ToolSpec]:
