@@ -178,7 +178,7 @@ def test_a_written_call_that_cannot_be_run_is_a_call_too(text: str, call: tuple[
 def test_reasoning_without_its_beginning_is_reported() -> None:
     visible = VisibleText()
     assert visible.feed("They ask for the time. ") == "They ask for the time. "
-    assert visible.feed("I say five.</think>\n\nAt five.") == "At five."
+    assert visible.feed("I say five.</think>\n\nAt five.") == "\nAt five."
     assert visible.closes_unopened
 
 

@@ -41,6 +41,7 @@ _HALF_SPECIAL = re.compile(r"<(?:/?[|｜][^<>]*)?\Z")
 _END_OF_REASONING = re.compile(
     rf"</\s*(?:{'|'.join(_REASONING)})\s*>|\[/think\]|◁/think▷", re.IGNORECASE
 )
+_OPENED = re.compile(rf"\s*(?:<(?:{'|'.join(_REASONING)})\b|\[think\]|◁think▷)", re.IGNORECASE)
 _JSON_KEYS = (
     "name function function_name type tool tool_name tool_call tool_calls action arguments "
     "parameters recipient_name function_call id"
@@ -74,6 +75,7 @@ class VisibleText:
         self._close = _END_OF_REASONING
         self._unproven = reasons_first  # the hidden text may be the answer: it has no end so far
         self._begun = False
+        self._passed_on = False
         self.calls: list[Written] = []
         self.closes_unopened = False
 
@@ -87,10 +89,22 @@ class VisibleText:
             if step is None:
                 break
             shown = step if self.closes_unopened and not unopened else shown + step
-        if not self._begun:
-            shown = shown.lstrip()
-            self._begun = bool(shown)
+        if not self._begun and (shown := shown.lstrip()):
+            self._begun = True
+            # Reasoning that was passed on must not be one sentence with the answer.
+            shown = f"\n{shown}" if self._passed_on else shown
+        self._passed_on = self._passed_on or bool(shown)
         return shown
+
+    def reasons_elsewhere(self) -> None:
+        """The server sends the reasoning in a field of its own: the text waits for nothing."""
+        if self._unproven:
+            self._mode, self._unproven = "text", False
+
+    @property
+    def waits_for_reasoning(self) -> bool:
+        """Whether the text waits for the end of reasoning that may not be there."""
+        return self._unproven
 
     def end(self, *, cut: bool = False) -> str:
         """The stream is complete: return the rest.
@@ -166,6 +180,10 @@ class VisibleText:
 
     def _hidden(self) -> str | None:
         found = self._close.search(self._held)
+        if found is not None and self._unproven:
+            # Reasoning with its opening tag needs no waiting.
+            opened = _OPENED.match(self._held)
+            self.closes_unopened = opened is None
         if found is None:
             if not self._unproven:
                 self._held = self._held[-LONGEST_MARK:]
