@@ -69,6 +69,10 @@ def read_chunk(chunk: object) -> Chunk:
     if not isinstance(delta, dict):
         text = choice.get("text")
         delta = {"content": text} if isinstance(text, str) else {}
+    content = delta.get("content")
+    if len(delta) == 1 and isinstance(content, str) and content.isascii() and not usage:
+        # Nearly all chunks are like this one.
+        return Chunk(content, finish=finish if isinstance(finish, str) else "")
     calls = delta.get("tool_calls")
     if not calls and delta.get("function_call"):
         calls = [{"function": delta["function_call"]}]  # the API's older form of a tool call

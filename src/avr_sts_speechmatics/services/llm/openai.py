@@ -117,18 +117,24 @@ class OpenAiLlm:
         request = _Request(
             brief.model or self._model, Asked(brief.instructions, brief.tools, history)
         )
-        form = self._form_of(request.model)
+        form = begun_with = self._form_of(request.model)
         while True:
             answer = _Answer(brief, form)
             try:
                 async with aclosing(self._stream(request, form, answer)) as texts:
                     async for text in texts:
+                        if not request.heard:
+                            self._remember(request.model, form, begun_with)
                         request.heard = True
                         yield text
                 break
             except _Again as again:
                 form = again.form
-        self._remember(request.model, form, answer)
+        self._remember(request.model, form, begun_with)
+        if answer.has_text:
+            known = self._form_of(request.model)
+            reasoning = known.with_reasoning(answer.text.closes_unopened)
+            self._remember(request.model, reasoning, known)
         if used is not None and answer.usage is not None:
             used(answer.usage)
         for call in answer.calls(self._url):
@@ -162,15 +168,12 @@ class OpenAiLlm:
                     if first is None and (chunk.text or chunk.calls):
                         first = time.monotonic() - request.began
                         _log.debug("llm: first token after %.0f ms", first * 1000)
-                        self._remember(request.model, form)
                     if text := answer.add(chunk):
                         yield text
             except StopAsyncIteration:
                 pass
             except TimeoutError:
                 raise _failed("the answer stalled", retryable=True) from None
-            except openai.APIStatusError:
-                raise
             except openai.APIError as error:
                 if not request.heard and not isinstance(error, openai.APITimeoutError):
                     raise _Again(self._changed(error, request, form)) from error
@@ -272,13 +275,16 @@ class OpenAiLlm:
             self._forms[model] = replace(self._form, reasons_first=suspect, suspected=suspect)
         return self._forms[model]
 
-    def _remember(self, model: str, form: RequestForm, answer: "_Answer | None" = None) -> None:
-        """Keep a form that the server accepted, and log how it changed."""
-        if answer is not None and answer.has_text:
-            form = form.with_reasoning(answer.text.closes_unopened)
+    def _remember(self, model: str, form: RequestForm, begun_with: RequestForm) -> None:
+        """Keep a form that the server accepted, and log how it changed.
+
+        begun_with: the form that was known when the request began.
+        """
         known = self._form_of(model)
-        if form is known:
+        if form is begun_with:
             return
+        if known is not begun_with and len(known.changes) >= len(form.changes):
+            return  # another call has learned as much meanwhile
         self._forms[model] = form
         for change in form.changes:
             if change not in known.changes:
@@ -349,7 +355,7 @@ class _Answer:
         self.usage = chunk.usage or self.usage
         if chunk.opaque:
             self._opaque = merged(self._opaque, chunk.opaque)
-            if any(field.startswith("reasoning") for field in chunk.opaque):
+            if any(value and key.startswith("reasoning") for key, value in chunk.opaque.items()):
                 self.text.reasons_elsewhere()
         if chunk.calls:
             self._pieces.add(chunk.calls)

@@ -81,6 +81,9 @@ class VisibleText:
 
     def feed(self, delta: str) -> str:
         """Take the next part of the stream; return the text that is visible."""
+        plain = self._begun and self._mode == "text" and not self._held
+        if plain and not _CANDIDATE.search(delta):
+            return delta
         self._held += delta
         shown = ""
         while True:
