@@ -86,7 +86,7 @@ def test_tool_rounds_stay_whole_and_the_budget_is_kept_but_for_the_last_turn(
     assert isinstance(note, Message)
     assert rest == history[len(history) - len(rest) :]
     calls = [entry.id for entry in rest if isinstance(entry, ToolCall)]
-    assert calls == [entry.id for entry in rest if isinstance(entry, ToolResult)] or calls
+    assert calls == [entry.id for entry in rest if isinstance(entry, ToolResult)]
     assert isinstance(rest[0], Message)
     assert rest[0].role == "user"
     users = [e for e in rest if isinstance(e, Message) and e.role == "user"]

@@ -1,5 +1,6 @@
 """Servers that refuse what others accept: one changed request, remembered for the process."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -311,3 +312,17 @@ async def test_the_tokens_of_an_answer_are_reported() -> None:
     assert usage.prompt > 0
     assert usage.completion > 0
     assert usage.cached == 0
+
+
+async def test_what_one_call_has_learned_is_not_forgotten_by_another() -> None:
+    may_end = asyncio.Event()
+    async with strict(answers=(["At ", may_end, "five."], ANSWER)) as cloud, client(cloud) as model:
+        first = model.reply(Brief("Be brief."), USUAL)
+        assert await anext(first) == "At "
+        cloud.faults.add(Strict(part="llm", rule="no_tools", count=None))
+        assert await said(model) == ANSWER
+        may_end.set()
+        assert [piece async for piece in first] == ["five."]
+        assert not model.state().tools
+        assert await said(model) == ANSWER
+        assert len(cloud.received.chats) == 4

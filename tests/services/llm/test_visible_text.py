@@ -142,6 +142,13 @@ WRITTEN = [
         '"{\\"transfer_extension\\": \\"700\\"}"}}'
     ),
     "{'name': 'avr_transfer', 'arguments': {'transfer_extension': '700'}}",
+    '<tool_call name="avr_transfer">{"transfer_extension": "700"}</tool_call>',
+    '<function name="avr_transfer">{"transfer_extension": "700"}</function>',
+    '<avr_transfer>{"transfer_extension": "700"}</avr_transfer>',
+    "<avr_transfer><transfer_extension>700</transfer_extension></avr_transfer>",
+    '<avr_transfer transfer_extension="700"/>',
+    'functions.avr_transfer({"transfer_extension": "700"})',
+    'print(default_api.avr_transfer(transfer_extension="700"))',
 ]
 
 
@@ -150,6 +157,14 @@ WRITTEN = [
 def test_a_tool_call_written_as_text_is_a_tool_call(text: str, cuts: list[int]) -> None:
     visible = read(text, cuts)
     assert visible.calls == [TRANSFER]
+    assert visible.shown == ""  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("text", ["avr_hangup", "[avr_hangup]", "<avr_hangup/>", "avr_hangup()"])
+@given(cuts=CUTS)
+def test_the_name_of_a_tool_alone_is_a_call_without_arguments(text: str, cuts: list[int]) -> None:
+    visible = read(text, cuts)
+    assert visible.calls == [("avr_hangup", "{}")]
     assert visible.shown == ""  # type: ignore[attr-defined]
 
 
@@ -178,7 +193,7 @@ def test_a_written_call_that_cannot_be_run_is_a_call_too(text: str, call: tuple[
 def test_reasoning_without_its_beginning_is_reported() -> None:
     visible = VisibleText()
     assert visible.feed("They ask for the time. ") == "They ask for the time. "
-    assert visible.feed("I say five.</think>\n\nAt five.") == "At five."
+    assert visible.feed("I say five.</think>\n\nAt five.") == "\nAt five."
     assert visible.closes_unopened
 
 

@@ -69,13 +69,17 @@ def read_chunk(chunk: object) -> Chunk:
     if not isinstance(delta, dict):
         text = choice.get("text")
         delta = {"content": text} if isinstance(text, str) else {}
+    finish = finish if isinstance(finish, str) else "stop" if finish else ""
+    content = delta.get("content")
+    if len(delta) == 1 and isinstance(content, str) and content.isascii() and not usage:
+        return Chunk(content, finish=finish)  # nearly all chunks are like this one
     calls = delta.get("tool_calls")
     if not calls and delta.get("function_call"):
         calls = [{"function": delta["function_call"]}]  # the API's older form of a tool call
     return Chunk(
         text=_text(delta.get("content")) + _text(delta.get("refusal")),
         calls=_pieces(calls) if calls else (),
-        finish=finish if isinstance(finish, str) else "stop" if finish else "",
+        finish=finish,
         opaque={k: v for k, v in delta.items() if k not in _OF_A_DELTA and v is not None},
         usage=usage,
     )

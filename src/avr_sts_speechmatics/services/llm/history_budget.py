@@ -33,7 +33,7 @@ FIRST_LINES = 3
 
 _NAME = re.compile(
     r"\b(?:name|named|call(?:ed)? me|i am|i'm|this is|speaking|spell\w*|heiße|heisse|mein name|"
-    r"je m'appelle|me llamo|mi nombre|mi chiamo|meu nome|ik heet|naam)\b",
+    r"je m'appelle|me llamo|mi nombre|mi chiamo|me chamo|ik heet|naam)\b",
     re.IGNORECASE,
 )
 _FACT = re.compile(r"\d|@|(?<=[^.?!…:] )[A-ZÀ-ÖØ-Þ][\w'’-]+")
@@ -53,8 +53,10 @@ def estimated_tokens(history: Sequence[Entry]) -> int:
 
 
 def _tokens_of(entry: Entry) -> int:
-    text = entry.arguments + entry.name if isinstance(entry, ToolCall) else entry.content
-    return _tokens(text) + TOKENS_PER_ENTRY
+    if not isinstance(entry, ToolCall):
+        return _tokens(entry.content) + TOKENS_PER_ENTRY
+    opaque = "" if entry.opaque is None else str(entry.opaque)  # a reasoning may be long
+    return _tokens(entry.name + entry.arguments + opaque) + TOKENS_PER_ENTRY
 
 
 def _tokens(text: str) -> int:

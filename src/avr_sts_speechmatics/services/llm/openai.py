@@ -14,6 +14,7 @@ its first text was passed on: the text of a stream may have been spoken already.
 import asyncio
 import importlib
 import logging
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -45,6 +46,9 @@ CHANGES = 8
 RETRY_WAIT_S = 0.3
 RETRY_AFTER_MAX_S = 2.0
 """Longest `Retry-After` that is waited for (s). For a longer one the answer fails at once."""
+_REASONS = re.compile(r"(?<![a-z])r1(?![a-z0-9])|qwq|think|reason|magistral", re.IGNORECASE)
+"""Names of models whose first answer waits for the end of reasoning, in case it has no beginning.
+The first answer shows whether later answers need to wait."""
 OPENAI_URL = "https://api.openai.com/v1"
 
 _log = logging.getLogger(__name__)
@@ -90,7 +94,8 @@ class OpenAiLlm:
         if temperature is not None:
             parameters["temperature"] = temperature
         self._form = RequestForm(parameters, self._url, history_tokens)
-        self._forms: dict[str, RequestForm] = {model: self._form}
+        self._forms: dict[str, RequestForm] = {}
+        self._official = official
         self._model = model
 
     async def warm_up(self) -> None:
@@ -117,18 +122,24 @@ class OpenAiLlm:
         request = _Request(
             brief.model or self._model, Asked(brief.instructions, brief.tools, history)
         )
-        form = self._form_of(request.model)
+        form = begun_with = self._form_of(request.model)
         while True:
             answer = _Answer(brief, form)
             try:
                 async with aclosing(self._stream(request, form, answer)) as texts:
                     async for text in texts:
+                        if not request.heard:
+                            self._remember(request.model, form, begun_with)
                         request.heard = True
                         yield text
                 break
             except _Again as again:
                 form = again.form
-        self._remember(request.model, form, answer)
+        self._remember(request.model, form, begun_with)
+        if answer.has_text:
+            known = self._form_of(request.model)
+            reasoning = known.with_reasoning(answer.text.closes_unopened)
+            self._remember(request.model, reasoning, known)
         if used is not None and answer.usage is not None:
             used(answer.usage)
         for call in answer.calls(self._url):
@@ -162,15 +173,12 @@ class OpenAiLlm:
                     if first is None and (chunk.text or chunk.calls):
                         first = time.monotonic() - request.began
                         _log.debug("llm: first token after %.0f ms", first * 1000)
-                        self._remember(request.model, form)
                     if text := answer.add(chunk):
                         yield text
             except StopAsyncIteration:
                 pass
             except TimeoutError:
                 raise _failed("the answer stalled", retryable=True) from None
-            except openai.APIStatusError:
-                raise
             except openai.APIError as error:
                 if not request.heard and not isinstance(error, openai.APITimeoutError):
                     raise _Again(self._changed(error, request, form)) from error
@@ -273,16 +281,21 @@ class OpenAiLlm:
     # --- what has been learned -----------------------------------------------------------------
 
     def _form_of(self, model: str) -> RequestForm:
-        return self._forms.get(model, self._form)
+        if model not in self._forms:
+            suspect = not self._official and bool(_REASONS.search(model))
+            self._forms[model] = replace(self._form, reasons_first=suspect, suspected=suspect)
+        return self._forms[model]
 
-    def _remember(self, model: str, form: RequestForm, answer: "_Answer | None" = None) -> None:
-        """Keep a form that the server accepted, and log how it changed."""
-        if answer is not None and answer.text.closes_unopened and not form.reasons_first:
-            change = "answers wait for the end of the reasoning, which has no opening tag"
-            form = replace(form, reasons_first=True, changes=(*form.changes, change))
+    def _remember(self, model: str, form: RequestForm, begun_with: RequestForm) -> None:
+        """Keep a form that the server accepted, and log how it changed.
+
+        begun_with: the form that was known when the request began.
+        """
         known = self._form_of(model)
-        if form is known:
+        if form is begun_with:
             return
+        if known is not begun_with and len(known.changes) >= len(form.changes):
+            return  # another call has learned as much meanwhile
         self._forms[model] = form
         for change in form.changes:
             if change not in known.changes:
@@ -359,6 +372,7 @@ class _Answer:
         self._opaque: Mapping[str, Any] = {}
         self._finish = ""
         self._end = ""
+        self.has_text = False
 
     def add(self, chunk: Chunk) -> str:
         """Take a chunk; return the text that is visible now."""
@@ -366,16 +380,22 @@ class _Answer:
         self.usage = chunk.usage or self.usage
         if chunk.opaque:
             self._opaque = merged(self._opaque, chunk.opaque)
+            if any(value and key.startswith("reasoning") for key, value in chunk.opaque.items()):
+                self.text.reasons_elsewhere()
         if chunk.calls:
             self._pieces.add(chunk.calls)
         if not chunk.text:
             return ""
         self._end = self._end[-40:] + chunk.text
-        return self.text.feed(chunk.text)
+        text = self.text.feed(chunk.text)
+        self.has_text = self.has_text or bool(text)
+        return text
 
     def end(self) -> str:
         """The stream is over: return the rest of the visible text."""
-        return self.text.end(cut=self._finish == "length" or bool(self._pieces))
+        text = self.text.end(cut=self._finish == "length" or bool(self._pieces))
+        self.has_text = self.has_text or bool(text)
+        return text
 
     @property
     def is_complete(self) -> bool:

@@ -48,7 +48,8 @@ class RequestForm:
     tools: the model takes tools.
     refused_tools: names of tools that the server refuses.
     messages: the form of the messages.
-    reasons_first: the answers begin with reasoning that has no opening tag.
+    reasons_first: the answers begin with reasoning that has no opening tag, or may do so.
+    suspected: no answer has shown yet whether the model reasons first.
     changes: what was changed and why, one sentence each.
     """
 
@@ -59,6 +60,7 @@ class RequestForm:
     refused_tools: frozenset[str] = frozenset()
     messages: MessageForm = PLAIN
     reasons_first: bool = False
+    suspected: bool = False
     changes: tuple[str, ...] = ()
 
     def body(self, asked: Asked) -> dict[str, Any]:
@@ -101,6 +103,16 @@ class RequestForm:
             if form is not None and _differs(self, form, asked):
                 return form
         return None
+
+    def with_reasoning(self, reasons: bool) -> "RequestForm":
+        """The form after an answer that began with reasoning without an opening tag, or did not."""
+        if not reasons:
+            return replace(self, reasons_first=False, suspected=False) if self.suspected else self
+        if self.reasons_first and not self.suspected:
+            return self
+        change = "answers wait for the end of the reasoning, which has no opening tag"
+        changes = (*self.changes, change)
+        return replace(self, reasons_first=True, suspected=False, changes=changes)
 
     def changed(self, what: str, refusal: Refusal, **fields: Any) -> "RequestForm":
         """The form with other fields. what: what is done differently, for the operator."""

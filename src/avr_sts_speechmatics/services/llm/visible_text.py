@@ -41,12 +41,14 @@ _HALF_SPECIAL = re.compile(r"<(?:/?[|｜][^<>]*)?\Z")
 _END_OF_REASONING = re.compile(
     rf"</\s*(?:{'|'.join(_REASONING)})\s*>|\[/think\]|◁/think▷", re.IGNORECASE
 )
+_OPENED = re.compile(rf"\s*(?:<(?:{'|'.join(_REASONING)})\b|\[think\]|◁think▷)", re.IGNORECASE)
 _JSON_KEYS = (
     "name function function_name type tool tool_name tool_call tool_calls action arguments "
     "parameters recipient_name function_call id"
 ).split()
 _HALF_JSON_CALL = re.compile(r"(?:\[\s*)?(?:\{\s*(?:[\"'][\w-]{0,64}(?:[\"']\s*)?)?)?\Z")
 _BRACKETED = ("[tool_calls]", "[tool_call]", "[think]", "[/think]")
+_BEFORE_PYTHON = ("", "functions.", "default_api.", "print(", "print(default_api.")
 _KIMI = ("◁think▷", "◁/think▷")
 _CANDIDATE = re.compile(r"[<\[`{◁]")
 
@@ -68,17 +70,25 @@ class VisibleText:
         self._tools = {tool.name: tool for tool in tools}
         keys = "|".join(map(re.escape, (*_JSON_KEYS, *self._tools)))
         self._json_call = re.compile(rf"(?:\[\s*)?\{{\s*[\"'](?:{keys})[\"']\s*:")
-        self._python_calls = tuple(f"{name}(" for name in self._tools)
+        self._python_calls = tuple(
+            f"{before}{name}(" for name in self._tools for before in _BEFORE_PYTHON
+        )
+        self._bracketed = tuple(f"[{name}]" for name in self._tools)
+        self._tag_names = (*_TAG_NAMES, *map(str.lower, self._tools))
         self._held = ""
         self._mode = "hidden" if reasons_first else "text"
         self._close = _END_OF_REASONING
         self._unproven = reasons_first  # the hidden text may be the answer: it has no end so far
         self._begun = False
+        self._passed_on = False
         self.calls: list[Written] = []
         self.closes_unopened = False
 
     def feed(self, delta: str) -> str:
         """Take the next part of the stream; return the text that is visible."""
+        plain = self._begun and self._mode == "text" and not self._held
+        if plain and not _CANDIDATE.search(delta):
+            return delta
         self._held += delta
         shown = ""
         while True:
@@ -87,10 +97,22 @@ class VisibleText:
             if step is None:
                 break
             shown = step if self.closes_unopened and not unopened else shown + step
-        if not self._begun:
-            shown = shown.lstrip()
-            self._begun = bool(shown)
+        if not self._begun and (shown := shown.lstrip()):
+            self._begun = True
+            # Reasoning that was passed on must not be one sentence with the answer.
+            shown = f"\n{shown}" if self._passed_on else shown
+        self._passed_on = self._passed_on or bool(shown)
         return shown
+
+    def reasons_elsewhere(self) -> None:
+        """The server sends the reasoning in a field of its own: the text waits for nothing."""
+        if self._unproven:
+            self._mode, self._unproven = "text", False
+
+    @property
+    def waits_for_reasoning(self) -> bool:
+        """Whether the text waits for the end of reasoning that may not be there."""
+        return self._unproven
 
     def end(self, *, cut: bool = False) -> str:
         """The stream is complete: return the rest.
@@ -101,6 +123,9 @@ class VisibleText:
         held, self._held = self._held, ""
         match self._mode:
             case "text":
+                if not self._begun and held.strip() in self._tools:
+                    self.calls.append((held.strip(), "{}"))
+                    return ""
                 return held
             case "call":
                 self.calls += written_calls.parse(held, self._tools)
@@ -166,6 +191,10 @@ class VisibleText:
 
     def _hidden(self) -> str | None:
         found = self._close.search(self._held)
+        if found is not None and self._unproven:
+            # Reasoning with its opening tag needs no waiting.
+            opened = _OPENED.match(self._held)
+            self.closes_unopened = opened is None
         if found is None:
             if not self._unproven:
                 self._held = self._held[-LONGEST_MARK:]
@@ -255,6 +284,8 @@ class VisibleText:
         for found in (self._literal(rest, _BRACKETED), self._json(rest)):
             if found[0] != _NONE:
                 return found
+        if any(rest.startswith(name) for name in self._bracketed):
+            return "json", 0
         mark, _ = self._python_call(rest, "[")
         return ("json", 0) if mark == "name" else (mark, 0)
 
@@ -283,19 +314,22 @@ class VisibleText:
         slash, name, attributes, closed = tag[1], tag[2].lower(), tag[3], tag[4]
         whole = tag.end() < len(rest) or bool(closed)
         if not whole and not attributes:
-            known = any(known.startswith(name) for known in _TAG_NAMES)
+            known = any(known.startswith(name) for known in self._tag_names)
             return (_HALF, 0) if known else (_NONE, 0)
         if name == "function" and not slash and attributes[:1] in ("=", "("):
             self._close = re.compile(r"</function\s*>")
             return "call", 0
-        if name not in _TAG_NAMES or (attributes and not attributes[0].isspace()):
+        if name not in self._tag_names or attributes[:1] not in ("", " ", "\n", "\t", "/"):
             return ("dropped", tag.end()) if attributes == "|" and closed else (_NONE, 0)
         if not closed:
             return (_HALF, 0) if not tag.end() < len(rest) < LONGEST_MARK else (_NONE, 0)
         if name in _REASONING:
             self._close = _END_OF_REASONING
             return ("end of reasoning" if slash else "hidden"), tag.end()
-        if name in _CALLS and not slash:
+        if tag[2] in self._tools and attributes.endswith("/"):
+            self._close = re.compile(r"(?<=>)")
+            return "call", 0
+        if (name in _CALLS or tag[2] in self._tools) and not slash:
             self._close = re.compile(rf"</\s*{re.escape(name)}\s*>", re.IGNORECASE)
             return "call", 0
         return "dropped", tag.end()

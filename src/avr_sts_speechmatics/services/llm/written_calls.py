@@ -24,8 +24,9 @@ _ARGUMENTS = (
 )
 
 _INVOKED = re.compile(
-    r"<(?:[｜|]?DSML[｜|])?invoke\s+name=[\"']?([\w.-]+)[\"']?[^>]*>"
-    r"(.*?)(?=</(?:[｜|]?DSML[｜|])?invoke|<(?:[｜|]?DSML[｜|])?invoke\s|\Z)",
+    r"<(?:[｜|]?DSML[｜|])?(?:invoke|tool_call|function_call|function|tool)"
+    r"\s+name=[\"']?([\w.-]+)[\"']?[^>]*>"
+    r"(.*?)(?=</(?:[｜|]?DSML[｜|])?(?:invoke|tool|func)|<(?:[｜|]?DSML[｜|])?invoke\s|\Z)",
     re.DOTALL,
 )
 _FUNCTION = re.compile(
@@ -46,6 +47,10 @@ _NAMED = re.compile(
 _NO_NAMES = frozenset("json xml python tool_call tool_code function".split())
 """Words in front of an object that name a notation, not a tool."""
 _NAME_OF_HALF = re.compile(r"[\"'](?:name|function|tool)[\"']\s*:\s*[\"']([^\"']+)[\"']")
+_NAMED_TAG = re.compile(r"<([A-Za-z_][\w.-]*)\b([^<>]*?)(?:/>|>(.*?)(?:</\1\s*>|\Z))", re.DOTALL)
+_ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*[\"']([^\"']*)[\"']")
+_INNER = re.compile(r"<([\w-]+)>(.*?)</\1>", re.DOTALL)
+_IN_BRACKETS = re.compile(r"\[\s*(\w+)\s*\]")
 _MARKS = re.compile(r"<[^<>]*>|\[/?\w+\]|```\w*")
 _BARE_KEY = re.compile(r"([{,]\s*)([A-Za-z_]\w*)(\s*:)")
 
@@ -59,12 +64,13 @@ def parse(block: str, tools: Tools, *, certain: bool = True) -> list[Written]:
         with the text as its arguments, which the model is told of. Otherwise a block counts only
         if it has the form of a call.
     """
-    found = [*_tagged(block, tools)]
+    found = [*_tagged(block, tools)] or [*_named_tags(block, tools)]
     if not found:
         found = [*_in_json(block, tools, certain=certain)]
     if not found:
         found = [*_python(block, tools)]
-    words = _MARKS.sub(" ", block).strip()
+    words = (_IN_BRACKETS.sub(r"\1", block) if not found else "").strip()
+    words = words if words in tools else _MARKS.sub(" ", block).strip()
     if not found and words in tools:
         found = [(words, "{}")]
     if not found and certain and words:
@@ -86,6 +92,21 @@ def _tagged(block: str, tools: Tools) -> Iterator[Written]:
     if pairs:
         name = re.sub(r"<[^<>]*>", " ", block.split("<arg_key>")[0]).strip()
         yield name, _dump(_typed(name, pairs, tools))
+
+
+def _named_tags(block: str, tools: Tools) -> Iterator[Written]:
+    """Tags that have the name of a tool, with arguments as attributes, as tags, or as JSON."""
+    for tag in _NAMED_TAG.finditer(block):
+        name, attributes, body = tag[1], tag[2], tag[3] or ""
+        if name not in tools:
+            continue
+        value = next(_values(body), None)
+        if isinstance(value, dict):
+            yield name, _dump(value)
+        else:
+            pairs = {pair[1]: pair[2] for pair in _ATTRIBUTE.finditer(attributes)}
+            pairs |= {pair[1]: pair[2] for pair in _INNER.finditer(body)}
+            yield name, _dump(_typed(name, pairs, tools))
 
 
 def _in_json(block: str, tools: Tools, *, certain: bool) -> Iterator[Written]:
