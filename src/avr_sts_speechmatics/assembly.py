@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
@@ -23,6 +22,7 @@ from avr_sts_speechmatics.services import announced_ends
 from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.llm.protocol import Llm
 from avr_sts_speechmatics.services.stt import Stt
+from avr_sts_speechmatics.services.stt.nobody import NobodyStt
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.openai import BASE_URL as OPENAI_TTS_BASE_URL
 from avr_sts_speechmatics.settings import Settings
@@ -90,7 +90,7 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
         stack.push_async_callback(toolbox.close)
         services = Services(
             agents=agents,
-            open_stt=partial(_open_stt, Stt(settings, sandbox_url)),
+            open_stt=_stt_opener(settings, sandbox_url),
             llm=llm,
             voice_of=voices.of,
             toolbox=toolbox,
@@ -228,8 +228,15 @@ def ambience_of(settings: Settings) -> Ambience | None:
         raise SettingsError(f"AMBIENT_NOISE_FILE: {error}") from error
 
 
-def _open_stt(stt: Stt, agent: Agent, listener: SttListener) -> SttStream:
-    return stt.open(agent.language, agent.vocabulary, listener)
+def _stt_opener(settings: Settings, sandbox_url: str) -> Callable[[Agent, SttListener], SttStream]:
+    stt = Stt(settings, sandbox_url)
+
+    def open_stt(agent: Agent, listener: SttListener) -> SttStream:
+        if settings.nobody_answers:
+            return NobodyStt()
+        return stt.open(agent.language, agent.vocabulary, listener)
+
+    return open_stt
 
 
 def remote_addresses(settings: Settings) -> tuple[str, ...]:

@@ -146,7 +146,8 @@ class Server:
         """Take no new call, give running calls `drain_s` (s) to finish, then close everything."""
         self._draining = True
         if self._calls and drain_s:
-            _log.info("%d calls may go on for %.0f s", len(self._calls), drain_s)
+            calls = "1 call" if len(self._calls) == 1 else f"{len(self._calls)} calls"
+            _log.info("%s may go on for %.0f s", calls, drain_s)
             await asyncio.wait(self._calls, timeout=drain_s)
         for listener in self._listeners:
             listener.close()
@@ -272,6 +273,8 @@ class Server:
                 "llm": (
                     f"{_shown(settings.openai_base_url) or 'openai'} ({settings.openai_model})"
                     if settings.has_llm
+                    else "nobody (no model is set)"
+                    if settings.nobody_answers
                     else "receptionist (scripted)"
                 ),
             },
@@ -293,17 +296,28 @@ def cannot_listen(host: str, port: int, error: OSError) -> str:
     return f"Cannot listen on {host}:{port} ({why})"
 
 
-def _warnings(settings: Settings) -> Iterator[str]:
-    """Warnings about these settings, one sentence each."""
+def how_it_tries(settings: Settings) -> Iterator[str]:
+    """What a newcomer should know who tries the service without keys; nothing is wrong."""
     if needs_sandbox(settings):
         yield (
             "Offline: the local sandbox hears and speaks, for one or two calls. "
             "Set SPEECHMATICS_API_KEY to use Speechmatics."
         )
-    if not settings.has_llm:
+    if not settings.has_llm and not settings.nobody_answers:
         yield (
             "No model: a scripted receptionist answers from a small FAQ. "
             "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
+        )
+
+
+def _warnings(settings: Settings) -> Iterator[str]:
+    """Warnings about these settings, one sentence each."""
+    yield from how_it_tries(settings)
+    if settings.nobody_answers:
+        yield (
+            "No model: callers hear one sentence, then ON_FAILURE is carried out "
+            f"({settings.on_failure}). Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your "
+            "own; or FAQ_FILE, or THINKING=receptionist, for the scripted receptionist."
         )
     language = settings.speechmatics_language
     if primary(language) not in LANGUAGES_SPOKEN and settings.voice_fallback is None:

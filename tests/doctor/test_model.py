@@ -218,3 +218,14 @@ async def test_every_model_an_agent_has_is_asked_once(tmp_path: Path) -> None:
     assert "quick-1" in found[1].detail
     # Of several agents the one that sends most.
     assert asked["quick-1"]["messages"][0]["content"].startswith("Help, and help again.")
+
+
+async def test_without_a_model_real_callers_would_meet_nobody_and_that_is_a_failure() -> None:
+    async with running_sandbox() as cloud:
+        environ = environment(cloud, OPENAI_API_KEY="", OPENAI_BASE_URL="")
+        (nobody,) = await looked_at(environ, "llm")
+        (scripted_one,) = await looked_at(environ | {"THINKING": "receptionist"}, "llm")
+        assert not cloud.received.chats
+    assert nobody.state == "failed"
+    assert "THINKING=receptionist" in nobody.advice
+    assert scripted_one.state == "ok"

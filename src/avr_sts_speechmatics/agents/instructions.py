@@ -65,7 +65,7 @@ class InstructionsFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._mark = self._look()
         self._text = self._read()
         self._failing = False
@@ -80,10 +80,10 @@ class InstructionsFile:
             if mark != self._mark:
                 self._text = self._read()
                 self._mark = mark
-                _log.info("%s has changed and is used from this call on", self._path)
+                _log.info("%s has changed and is used from this call on", self.path)
         except InvalidValue as wrong:
             if not self._failing:
-                _log.warning("%s: %s; calls go on with its former text", self._path, wrong)
+                _log.warning("%s: %s; calls go on with its former text", self.path, wrong)
             self._failing = True
         else:
             self._failing = False
@@ -96,7 +96,7 @@ class InstructionsFile:
         sees a change that happens meanwhile. Raises InvalidValue.
         """
         try:
-            entry = os.stat(self._path)
+            entry = os.stat(self.path)
         except OSError as error:
             raise InvalidValue(f"cannot be read ({error.strerror})") from error
         return entry.st_mtime_ns, entry.st_size, entry.st_ino
@@ -104,7 +104,7 @@ class InstructionsFile:
     def _read(self) -> str:
         most = 4 * INSTRUCTIONS_MAX  # bytes; a UTF-8 character has at most four
         try:
-            with self._path.open("rb") as file:
+            with self.path.open("rb") as file:
                 raw = file.read(most + 1)
             return instructions_text(raw.decode("utf-8-sig") if len(raw) <= most else "")
         except OSError as error:

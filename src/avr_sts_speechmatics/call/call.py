@@ -21,6 +21,7 @@ from functools import partial
 
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.agents.call_time import now_in
 from avr_sts_speechmatics.agents.placeholders import spoken_with
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.audio.pacing import Pacing
@@ -158,8 +159,9 @@ class Call:
         """Begin the dialogue: the agent is known."""
         services, facts = self._services, self.caller.facts
         self._agent = agent
+        began = now_in(agent.time_zone)
         tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
-        self._brief = brief_for(agent, tools, facts)
+        self._brief = brief_for(agent, tools, facts, began)
         voice, phrases = services.voice_of(agent)
         self._speaker = Speaker(voice, phrases, self._playout, self._tell, self._observers.event)
         stt = services.open_stt(agent, self)
@@ -167,7 +169,8 @@ class Call:
         self._arrival.hand_over_audio(stt.hear)
         self._spawn(self._listen(stt))
         self._spawn(fill_quiet_line(lambda: self._audio_at, self._hear_silence))
-        manners = replace(agent.manners, welcome=spoken_with(agent.manners.welcome, facts))
+        welcome = spoken_with(agent.manners.welcome, facts, began, agent.language)
+        manners = replace(agent.manners, welcome=welcome)
         self._driver = Driver(Dialogue(manners), self._do, self._observers.event)
         self._observers.event(AgentAnswered(agent.name, manners))
         for event in self._arrival.hand_over_events():

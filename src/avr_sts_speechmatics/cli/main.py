@@ -35,8 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         words = sys.argv[1:] if arguments is None else arguments
-        given = make_parser(words).parse_args(words)
-        status: int = given.run(given)
+        try:
+            given = make_parser(words).parse_args(words)
+            status: int = given.run(given)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where its failure can be handled
+    except BrokenPipeError:
+        from avr_sts_speechmatics.cli.common import NO_READER, abandon_stdout
+
+        abandon_stdout()
+        return NO_READER
     except SettingsError as error:
         print(f"avr-sts-speechmatics: {error}", file=sys.stderr)
         return 2

@@ -43,14 +43,15 @@ async def examine(
     A setting that cannot be used is the only check: nothing else is looked at then.
     """
     try:
-        chosen = settings.load(environ, env_file)
+        loaded = settings.load_and_warn(environ, env_file)
+        chosen = loaded.settings
         llm = assembly.llm_of(chosen)
     except SettingsError as error:
         advice = "Correct it; all else was not looked at."
         return [Check("settings", "failed", str(error), advice)]
     found = [Check("settings", "ok", "every value can be used")]
-    for sentence in settings.unknown_variables(environ, env_file):
-        found.append(Check("settings", "warning", sentence, "Correct the name, or take it out."))
+    for sentence in loaded.warnings:
+        found.append(Check("settings", "warning", sentence, "Correct it, or take it out."))
     # First the work that keeps this process busy (files, SDKs): latencies are measured after it.
     agents, about_agents = machine.agents(chosen)
     found += about_agents

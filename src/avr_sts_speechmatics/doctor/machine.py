@@ -160,11 +160,15 @@ def noise(chosen: Settings, path: Path) -> Check:
 
 def sandbox() -> Check:
     if missing := [name for name in SANDBOX_PACKAGES if find_spec(name) is None]:
-        detail = f"needed without a key, but {' and '.join(missing)} is not installed"
+        detail = f"needed without a key, but {' and '.join(missing)} {_is(missing)} not installed"
         advice = "Set SPEECHMATICS_API_KEY, or: pip install 'avr-sts-speechmatics[sandbox]'"
         return Check("sandbox", "failed", detail, advice)
     detail = "installed: works offline for one or two calls, without clouds and without telemetry"
     return Check("sandbox", "ok", detail)
+
+
+def _is(things: Sequence[str]) -> str:
+    return "is" if len(things) == 1 else "are"
 
 
 # --- ports ----------------------------------------------------------------------------------------

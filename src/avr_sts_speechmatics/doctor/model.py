@@ -15,6 +15,7 @@ from dataclasses import replace
 from avr_sts_speechmatics import assembly
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.agents.call_time import now_in
 from avr_sts_speechmatics.agents.placeholders import spoken_with
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import AgentAudio
@@ -41,6 +42,7 @@ _CODE_WORD = "The code word is Saturn."
 _NOT_RUN = "Not run: this is a test. The code word is Saturn."
 
 _SCRIPT = "For a model set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
+_NOBODY = "Set OPENAI_API_KEY or OPENAI_BASE_URL; or FAQ_FILE, or THINKING=receptionist."
 _BY_ITSELF = "Nothing to do: the service does so in calls as well."
 _TOOLS_UNUSED = (
     "Choose a model that calls tools when it should: the agents' tools, hang-up and transfer "
@@ -80,12 +82,16 @@ async def llm(
     agent: an agent that has the model.
     own_tools: gives the operator's tools, once they are loaded.
     """
+    if chosen.nobody_answers:
+        what = "no model: callers hear one sentence, then ON_FAILURE is carried out"
+        return Check("llm", "failed", what, _NOBODY)
     if not chosen.has_llm:
         return Check("llm", "ok", "no model: a scripted receptionist answers", _SCRIPT)
     own = await own_tools
     offered = (*_departures(chosen), *own)
-    brief = replace(brief_for(agent, offered, {}), model=model)
-    welcome = spoken_with(agent.manners.welcome, {})
+    began = now_in(agent.time_zone)
+    brief = replace(brief_for(agent, offered, {}, began), model=model)
+    welcome = spoken_with(agent.manners.welcome, {}, began, agent.language)
     needs_tools = bool(own or chosen.transfer_allow)
     with _listening_to_the_client() as remarks:
         found = await _answers(client, brief, welcome, needs_tools=needs_tools)

@@ -72,6 +72,11 @@ class Announcer:
         self._say(f"  OPENAI_TTS_URL=http://{where}/v1")
         self._say("and any text as SPEECHMATICS_API_KEY and OPENAI_API_KEY.")
 
+    def stopped(self) -> None:
+        """Print that the sandbox ends because it was told to."""
+        if self._form == "text":
+            self._say("The sandbox has ended.")
+
     def failed(self, reason: str) -> None:
         if self._form == "json":
             self._line(event="failed", reason=reason)  # The parent process reports the error.
@@ -162,6 +167,7 @@ async def _run(
     def end() -> None:
         if not ready:
             # A thread that loads a model cannot be stopped, and nothing needs closing yet.
+            announcer.stopped()
             os._exit(0)
         stop.set()
 
@@ -183,6 +189,7 @@ async def _run(
         on_loaded=announcer.loaded,
         on_ready=on_ready,
     )
+    announcer.stopped()
 
 
 def _bind(host: str, port: int) -> socket.socket:

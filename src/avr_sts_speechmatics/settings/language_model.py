@@ -14,13 +14,13 @@ class LanguageModel:
     """The model, its server and its limits."""
 
     openai_api_key: Secret | None = setting(
-        check.secret,
-        "Key of the model (LLM). With neither this key nor `OPENAI_BASE_URL` a scripted "
-        "receptionist answers.",
+        check.api_key,
+        "Key of the model (LLM). With neither this key nor `OPENAI_BASE_URL` no model answers; "
+        "see `THINKING`.",
         common=True,
     )
     openai_base_url: str | None = setting(
-        check.base_url("http", "https"),
+        check.base_url("http", "https", without="/chat/completions"),
         "Address of an OpenAI-compatible server (vLLM, Ollama, llama.cpp), such as "
         "`http://localhost:11434/v1`.",
         default_text="OpenAI",
@@ -46,4 +46,12 @@ class LanguageModel:
         "How much the model may reason before it speaks: "
         f"{', '.join(f'`{effort}`' for effort in EFFORTS)}.",
         default_text="`none` at OpenAI, not sent to other servers",
+    )
+    thinking: str = setting(
+        check.one_of("auto", "receptionist"),
+        "`auto`: the model answers. Without a model the scripted receptionist answers from "
+        "`FAQ_FILE`, or offline from the sample FAQ; with `SPEECHMATICS_API_KEY` alone, callers "
+        "hear one sentence and `ON_FAILURE` is carried out. `receptionist`: the scripted "
+        "receptionist always answers.",
+        "auto",
     )

@@ -49,6 +49,25 @@ async def collect(text: AsyncGenerator[str | ToolCall, None], came: list[str]) -
         came.append(str(piece))
 
 
+@pytest.mark.parametrize(
+    ("query", "sent"),
+    [
+        ("/?api-version=2024-10-21", {"api-version": "2024-10-21"}),
+        ("?api-version=2024-10-21&x=", {"api-version": "2024-10-21", "x": ""}),
+        ("?token=a%2Fb%20c", {"token": "a/b c"}),
+        ("/", {}),
+    ],
+)
+async def test_the_query_of_an_address_goes_behind_the_path(
+    query: str, sent: dict[str, str]
+) -> None:
+    async with running_sandbox(scripted(answers=["At five."])) as cloud:
+        async with llm(cloud.openai_url + query) as model:
+            assert await whole(model) == "At five."
+        request = cloud.received.chats[0]
+        assert (request.path, dict(request.query)) == ("/v1/chat/completions", sent)
+
+
 async def test_an_answer_is_streamed() -> None:
     async with running_sandbox(scripted(answers=["At five. See you."])) as cloud:
         async with llm(cloud) as model:

@@ -20,6 +20,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.errors import ServiceError
@@ -305,10 +306,13 @@ class OpenAiLlm:
         if self._client is None:
             import openai
 
+            # The SDK appends paths to the address as text, so a query has to be given apart.
+            base = urlsplit(self._url)
             self._client = openai.AsyncOpenAI(
                 # A self-hosted server may need no key, but the SDK requires a non-empty key.
                 api_key=self._key.reveal() if self._key else "none",
-                base_url=self._url,
+                base_url=base._replace(query="").geturl(),
+                default_query=dict(parse_qsl(base.query, keep_blank_values=True)),
                 max_retries=0,
                 timeout=openai.Timeout(FIRST_S, connect=CONNECT_S),
                 http_client=self._http_client(),
