@@ -18,10 +18,13 @@ from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
+from avr_sts_speechmatics.services import announced_ends
+from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.llm.protocol import Llm
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.stt.nobody import NobodyStt
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
+from avr_sts_speechmatics.services.tts.openai import BASE_URL as OPENAI_TTS_BASE_URL
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.voices import Voices
 from avr_sts_speechmatics.telemetry.call_records import CallRecords
@@ -61,6 +64,9 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
 
     sandbox_url: HTTP address of the sandbox; used where `needs_sandbox` is True.
     """
+    # A proxy that cannot be used stops the start, not the first call.
+    for url in remote_addresses(settings):
+        settings.proxies.for_url(url)
     async with AsyncExitStack() as stack:
         llm = llm_of(settings)
         stack.push_async_callback(llm.close)
@@ -88,18 +94,17 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             llm=llm,
             voice_of=voices.of,
             toolbox=toolbox,
-            departures=Departures(
-                pbx,
-                settings.transfer_allow,
-                context=settings.transfer_context,
-                priority=settings.transfer_priority,
-            ),
+            departures=departures_of(settings, pbx),
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             observers=observers_of(settings, webhooks, traces),
         )
         known = toolbox.names() | set(RESERVED)
-        warnings = (*agents.unknown_tools(known), *_unreachable(settings, agents, pbx))
+        warnings = (
+            *agents.unknown_tools(known),
+            *_unreachable(settings, agents, pbx),
+            *announced_ends.warnings(models_in_use(settings, agents)),
+        )
         # Calls may come from now on; these tasks only make the first ones faster.
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
@@ -127,6 +132,8 @@ def llm_of(settings: Settings) -> Llm:
             temperature=settings.openai_temperature,
             max_tokens=settings.openai_max_tokens,
             effort=settings.openai_reasoning_effort,
+            history_tokens=settings.history_tokens,
+            proxy=settings.proxies.for_url(settings.llm_url),
         )
     from avr_sts_speechmatics.services.llm.scripted import (
         FaqError,
@@ -157,6 +164,16 @@ def pbx_of(settings: Settings) -> Pbx | None:
     return None
 
 
+def departures_of(settings: Settings, pbx: Pbx | None) -> Departures:
+    """Hang-up and transfer for all calls."""
+    return Departures(
+        pbx,
+        settings.transfer_allow,
+        context=settings.transfer_context,
+        priority=settings.transfer_priority,
+    )
+
+
 def webhooks_of(settings: Settings) -> Webhooks | None:
     if settings.webhook_url is None:
         return None
@@ -165,6 +182,7 @@ def webhooks_of(settings: Settings) -> Webhooks | None:
         settings.webhook_secret,
         timeout_s=settings.webhook_timeout / 1000,
         retries=settings.webhook_retry,
+        proxy=settings.proxies.for_url(settings.webhook_url),
     )
 
 
@@ -198,6 +216,7 @@ async def toolbox_of(settings: Settings) -> Toolbox:
         settings.mcp_servers,
         timeout_s=settings.tool_timeout_s,
         log_arguments=settings.log_transcripts,
+        proxies=settings.proxies,
     )
 
 
@@ -221,6 +240,43 @@ def _stt_opener(settings: Settings, sandbox_url: str) -> Callable[[Agent, SttLis
         return stt.open(agent.language, agent.vocabulary, listener)
 
     return open_stt
+
+
+def remote_addresses(settings: Settings) -> tuple[str, ...]:
+    """Addresses of the services that calls may use, each once; the PBX is not among them."""
+    second_url = settings.openai_tts_url or OPENAI_TTS_BASE_URL
+    mcp = () if settings.mcp_servers is None else settings.mcp_servers.servers.values()
+    found = (
+        Stt(settings).address,
+        settings.tts_url,
+        second_url if settings.second_voice_is_there else None,
+        settings.llm_url if settings.has_llm else None,
+        settings.webhook_url,
+        settings.speechmatics_url_instructions,
+        *(server.url for server in mcp),
+    )
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def models_in_use(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
+    """Models that calls may have, of the LLM and of the second voice, each once."""
+    if settings.has_llm:
+        chosen_by: dict[str, str] = {}
+        for agent in agents.all:
+            own = agent.model not in (None, settings.openai_model)
+            by = f"agent {agent.name}" if own else "OPENAI_MODEL"
+            chosen_by.setdefault(agent.model or settings.openai_model, by)
+        for name, by in chosen_by.items():
+            yield ModelInUse(by, name, settings.llm_url, settings.openai_api_key)
+    voices = {agent.voice_engine for agent in agents.all}
+    if settings.second_voice_is_there and (settings.voice_fallback or "openai" in voices):
+        yield ModelInUse(
+            "OPENAI_TTS_MODEL",
+            settings.openai_tts_model,
+            settings.openai_tts_url or OPENAI_TTS_BASE_URL,
+            settings.openai_tts_key,
+            "name another server in OPENAI_TTS_URL",
+        )
 
 
 def needs_sandbox(settings: Settings) -> bool:

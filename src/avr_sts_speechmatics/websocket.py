@@ -7,7 +7,8 @@ applications), and cancelling a connect without leaving a socket open.
 
 Sockets are given to `picows.picows.WSProtocol` directly, because the service shares its port
 between WebSocket and HTTP and can tell them apart only after the first bytes. The constructor of
-WSProtocol is not public; therefore pyproject.toml pins the minor version of picows.
+WSProtocol is not public, and neither is picows' way through a proxy; therefore pyproject.toml pins
+the minor version of picows.
 """
 
 import asyncio
@@ -26,6 +27,11 @@ from picows import (
     WSUpgradeResponseWithListener,
 )
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
+from picows.proxy import ConnectedTransport, connect_through_optional_proxy
+from picows.url import parse_url
+from python_socks import ProxyError
+
+from avr_sts_speechmatics.proxies import Proxy, failure_of
 
 MAX_MESSAGE_BYTES = 1 << 20
 """Longest message that is accepted (bytes). One second of a call takes 22 600 bytes."""
@@ -61,6 +67,7 @@ async def connect(
     *,
     tls: ssl.SSLContext | None = None,
     headers: Mapping[str, str] | None = None,
+    proxy: Proxy | None = None,
     timeout: float = 5.0,
 ) -> WSTransport:
     """Open a WebSocket. Returns after the handshake and `listener.on_ws_connected`.
@@ -69,24 +76,37 @@ async def connect(
     url: a ws:// or wss:// address.
     tls: TLS context for wss. Connections share one context, because making one takes 25 ms.
     headers: additional headers of the request.
+    proxy: the HTTP proxy to connect through, or None.
     timeout: longest time for connecting and the handshake (s).
 
     Cancelling is safe: no socket is left open.
-    Raises OSError, TimeoutError, or picows' WSError (a WSHandshakeError has the response).
+    Raises OSError (ProxyFailed if the proxy is to blame), TimeoutError, or picows' WSError (a
+    WSHandshakeError has the response).
     """
     parts = urlsplit(url)
     secure = parts.scheme == "wss"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(timeout):
-        transport, protocol = await loop.create_connection(
-            lambda: _protocol(
-                parts.netloc, path, True, lambda: listener, handshake_s=timeout, headers=headers
-            ),
-            parts.hostname or "",
-            parts.port or (443 if secure else 80),
-            ssl=tls if secure else None,
+    context = tls if secure else None
+
+    def protocol_of_connection() -> WSProtocol:
+        return _protocol(
+            parts.netloc, path, True, lambda: listener, handshake_s=timeout, headers=headers
         )
+
+    async with asyncio.timeout(timeout):
+        if proxy is None:
+            transport, protocol = await loop.create_connection(
+                protocol_of_connection,
+                parts.hostname or "",
+                parts.port or (443 if secure else 80),
+                ssl=context,
+            )
+        else:
+            transport = await tunnel(proxy, url, tls=context)
+            protocol = protocol_of_connection()
+            transport.set_protocol(protocol)
+            protocol.connection_made(transport)
         try:
             await protocol.wait_until_handshake_complete()
             if protocol.listener is None:
@@ -96,6 +116,42 @@ async def connect(
             raise
     opened: WSTransport = protocol.transport
     return opened
+
+
+async def tunnel(proxy: Proxy, url: str, *, tls: ssl.SSLContext | None = None) -> asyncio.Transport:
+    """Connect to the server of an address through a proxy, with CONNECT.
+
+    url: an address with scheme ws, wss, http or https.
+    tls: TLS context for the connection inside the tunnel; None for none.
+
+    Returns the transport; its protocol is to be replaced. Raises OSError, ProxyFailed among them.
+    """
+    loop = asyncio.get_running_loop()
+    target, through = parse_url(url, False), parse_url(proxy.url.reveal(), False)
+    try:
+        connected = await connect_through_optional_proxy(
+            loop, target, through, None, None, None, {}, loop.create_connection
+        )
+    except ProxyError as error:
+        raise failure_of(error, proxy) or proxy.unreachable(str(error)) from error
+    except OSError as error:
+        raise proxy.unreachable(error.strerror or str(error)) from error
+    assert isinstance(connected, ConnectedTransport)  # as for every HTTP proxy
+    transport: asyncio.Transport | None = connected.transport
+    if tls is not None:
+        try:
+            transport = await loop.start_tls(
+                connected.transport,
+                connected.transport.get_protocol(),
+                tls,
+                server_hostname=target.host,
+            )
+        except BaseException:
+            connected.transport.abort()
+            raise
+    if transport is None:
+        raise ConnectionResetError("closed while TLS was being started")
+    return transport
 
 
 def _protocol(

@@ -1,7 +1,7 @@
 """An answer through all its rounds: when the model is asked, and when anything is given out."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from avr_sts_speechmatics.call.answer import Answer
 from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResult, ToolSpec
 from avr_sts_speechmatics.errors import ServiceError
-from avr_sts_speechmatics.services.llm.protocol import Brief
+from avr_sts_speechmatics.services.llm.protocol import Brief, LlmState, Usage
 
 LOOK = ToolSpec("look", "Looks.", {"type": "object"})
 BRIEF = Brief("Be brief.", (LOOK,))
@@ -27,7 +27,10 @@ class Model:
         self.given = 0
 
     async def reply(
-        self, brief: Brief, history: Sequence[Entry]
+        self,
+        brief: Brief,
+        history: Sequence[Entry],
+        used: Callable[[Usage], None] | None = None,
     ) -> AsyncGenerator[str | ToolCall, None]:
         self.asked.append((brief, tuple(history)))
         self.open += 1
@@ -39,6 +42,9 @@ class Model:
                 yield piece
         finally:
             self.open -= 1
+
+    def state(self) -> LlmState:
+        return LlmState()
 
     async def warm_up(self) -> None: ...
     async def close(self) -> None: ...

@@ -14,6 +14,7 @@ class TestLanguageModel(TopicTests):
         ("OPENAI_MODEL", "gpt-6-luna"),
         ("OPENAI_TEMPERATURE", None),
         ("OPENAI_MAX_TOKENS", 300),
+        ("HISTORY_TOKENS", 8000),
         ("OPENAI_REASONING_EFFORT", None),
         ("THINKING", "auto"),
     )
@@ -24,6 +25,7 @@ class TestLanguageModel(TopicTests):
         ("OPENAI_MODEL", "meta-llama/Llama-4:8b", "meta-llama/Llama-4:8b"),
         ("OPENAI_TEMPERATURE", "0.7", 0.7),
         ("OPENAI_MAX_TOKENS", "64", 64),
+        ("HISTORY_TOKENS", "2000", 2000),
         ("OPENAI_REASONING_EFFORT", "Low", "low"),
         ("OPENAI_REASONING_EFFORT", "none", "none"),
         ("THINKING", "Receptionist", "receptionist"),
@@ -37,6 +39,7 @@ class TestLanguageModel(TopicTests):
         ("OPENAI_MODEL", "gpt 6", "plain name"),
         ("OPENAI_TEMPERATURE", "3", "from 0 to 2"),
         ("OPENAI_MAX_TOKENS", "0", "from 1 to 100000"),
+        ("HISTORY_TOKENS", "100", "from 500 to 10000000"),
         ("OPENAI_REASONING_EFFORT", "lots", "none, minimal, low"),
         ("THINKING", "hard", "auto, receptionist"),
     )

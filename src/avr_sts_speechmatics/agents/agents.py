@@ -280,7 +280,9 @@ def _sources(settings: Settings) -> tuple[InstructionsFile | None, InstructionsS
         file = None if path is None else InstructionsFile(path)
     except InvalidValue as wrong:
         raise SettingsError(f"SPEECHMATICS_FILE_INSTRUCTIONS={path}: {wrong}.") from wrong
-    return file, None if url is None else InstructionsService(url)
+    if url is None:
+        return file, None
+    return file, InstructionsService(url, proxy=settings.proxies.for_url(url))
 
 
 def _unused(settings: Settings) -> Iterator[str]:

@@ -19,6 +19,7 @@ from yarl import URL
 from avr_sts_speechmatics.agents.agent import VoiceChoice, voice_choice
 from avr_sts_speechmatics.errors import InvalidValue
 from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.proxies import Proxy, failure_of
 from avr_sts_speechmatics.settings import checks as check
 
 DEFAULT_INSTRUCTIONS = (
@@ -132,11 +133,13 @@ class InstructionsService:
 
     url: receives a GET with the call's parameters in the query and the uuid in `X-AVR-UUID`.
     within_s: longest time for a whole reply (s). [AVR protocol, 10]
+    proxy: the HTTP proxy to connect through, or None.
     """
 
-    def __init__(self, url: str, *, within_s: float = ASK_S) -> None:
+    def __init__(self, url: str, *, within_s: float = ASK_S, proxy: Proxy | None = None) -> None:
         self._url = URL(url)
         self._within_s = within_s
+        self._proxy = proxy
         self._pool: aiohttp.ClientSession | None = None
 
     async def ask(self, caller: Caller) -> Instructed:
@@ -147,8 +150,12 @@ class InstructionsService:
         except TimeoutError:
             raise NotInstructed(f"no whole answer within {self._within_s:g} s") from None
         except aiohttp.ClientConnectorError as error:
+            if (proxy := failure_of(error, self._proxy)) is not None:
+                raise NotInstructed(str(proxy)) from error
             raise NotInstructed(str(error)) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            if (proxy := failure_of(error, self._proxy)) is not None:
+                raise NotInstructed(str(proxy)) from error
             # The library's text may quote the address, which holds the caller's number.
             raise NotInstructed(f"the request failed ({type(error).__name__})") from error
         return _checked(body)
@@ -169,6 +176,8 @@ class InstructionsService:
         async with self._session().get(
             self._url.extend_query(facts), headers=headers, max_redirects=_REDIRECTS
         ) as response:
+            if response.status == 407 and self._proxy is not None:
+                raise NotInstructed(str(self._proxy.refusal(407)))
             if response.status != 200:
                 raise NotInstructed(f"status {response.status}")
             body = bytearray()
@@ -188,6 +197,7 @@ class InstructionsService:
                 headers={"Accept-Encoding": "identity"},
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None),
+                proxy=None if self._proxy is None else self._proxy.url.reveal(),
             )
         return self._pool
 

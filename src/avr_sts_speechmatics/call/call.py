@@ -22,13 +22,14 @@ from functools import partial
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.agents.call_time import now_in
-from avr_sts_speechmatics.agents.placeholders import briefed_with, spoken_with
+from avr_sts_speechmatics.agents.placeholders import spoken_with
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import RATE, seconds
 from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
 from avr_sts_speechmatics.call.answer import Answer
 from avr_sts_speechmatics.call.arrival import Arrival
+from avr_sts_speechmatics.call.brief import brief_for
 from avr_sts_speechmatics.call.observer import (
     AgentAnswered,
     CallBegan,
@@ -39,6 +40,7 @@ from avr_sts_speechmatics.call.observer import (
     Observer,
     Observers,
     ReplyOver,
+    TokensUsed,
     ToolRan,
     UtteranceHeard,
 )
@@ -52,7 +54,7 @@ from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import PbxError
-from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
+from avr_sts_speechmatics.services.llm.protocol import Llm, Usage
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
@@ -159,11 +161,7 @@ class Call:
         self._agent = agent
         began = now_in(agent.time_zone)
         tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
-        self._brief = Brief(
-            briefed_with(agent.instructions, facts, began),
-            tuple(tool for tool in tools if agent.tools is None or tool.name in agent.tools),
-            agent.model,
-        )
+        self._brief = brief_for(agent, tools, facts, began)
         voice, phrases = services.voice_of(agent)
         self._speaker = Speaker(voice, phrases, self._playout, self._tell, self._observers.event)
         stt = services.open_stt(agent, self)
@@ -293,12 +291,21 @@ class Call:
     def _start_answer(
         self, number: int, history: Sequence[Entry] | None, *, tentative: bool
     ) -> None:
-        answer = Answer(self._services.llm, self._brief, partial(self._ask_tools, number))
+        answer = Answer(
+            self._services.llm,
+            self._brief,
+            partial(self._ask_tools, number),
+            partial(self._tokens_used, number),
+        )
         if not tentative:
             answer.confirm()
         if history is not None:
             answer.go_on(history)
         self._start(number, answer, answer.text())
+
+    def _tokens_used(self, number: int, usage: Usage) -> None:
+        used = TokensUsed(number, usage.prompt, usage.cached, usage.completion)
+        self._observers.event(used)
 
     def _answer(self, number: int) -> Answer | None:
         reply = self._replies.get(number)

@@ -280,6 +280,6 @@ async def _callers_voice(chosen: settings.Settings, stack: contextlib.AsyncExitS
             url, key = await sandbox.start(), Secret("sandbox")
         finally:
             progress.close()
-    voice = SpeechmaticsTts(url, key, chosen.speechmatics_voice)
+    voice = SpeechmaticsTts(url, key, chosen.speechmatics_voice, proxy=chosen.proxies.for_url(url))
     stack.push_async_callback(voice.close)
     return voice

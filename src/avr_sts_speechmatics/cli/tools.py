@@ -82,6 +82,7 @@ async def list_or_run(given: argparse.Namespace, chosen: Settings) -> int:
         timeout_s=chosen.tool_timeout_s,
         log_arguments=True,
         first_try_s=PATIENCE_S,
+        proxies=chosen.proxies,
     )
     try:
         if given.name is None:

@@ -60,8 +60,23 @@ def _unmarked(text: str) -> str:
 
 @dataclass(slots=True, eq=False)
 class _Said:
+    """What one side said without the other between.
+
+    phrases: indexes of the pieces that the service said on its own, such as a filler.
+    """
+
     role: Role
     pieces: list[str] = field(default_factory=list)
+    phrases: set[int] = field(default_factory=set)
+
+    def add(self, piece: str, *, phrase: bool) -> None:
+        if phrase:
+            self.phrases.add(len(self.pieces))
+        self.pieces.append(piece)
+
+    @property
+    def has_phrases_only(self) -> bool:
+        return len(self.phrases) == len(self.pieces)
 
     def mark_cut(self, mark: str) -> None:
         if self.pieces and not self.pieces[-1].endswith(MARKS):
@@ -85,10 +100,12 @@ class _Waiting:
     """An utterance that was not heard yet.
 
     entry: the entry that the utterance belongs to, once a tool call has fixed it; None otherwise.
+    phrase: the service says the utterance on its own; the model did not write it.
     """
 
     text: str
     entry: _Said | None = None
+    phrase: bool = False
 
 
 class History:
@@ -130,8 +147,12 @@ class History:
         """Write down a turn of the caller. Turns without an answer between are one message."""
         self._last("user").pieces.append(text)
 
-    def agent_will_say(self, utterance: int, text: str) -> None:
-        self._waiting[utterance] = _Waiting(text)
+    def agent_will_say(self, utterance: int, text: str, *, phrase: bool = False) -> None:
+        """An utterance goes to the voice.
+
+        phrase: the model did not write the text; it is a filler, a prompt or an apology.
+        """
+        self._waiting[utterance] = _Waiting(text, phrase=phrase)
 
     def heard(self, utterance: int, share: float = 1.0, mark: str = CUT_MARK) -> str:
         """Write down what was heard of an utterance that was played or dropped.
@@ -147,7 +168,7 @@ class History:
             return ""
         words = heard_words(waiting.text, share)
         if words:
-            (waiting.entry or self._last("agent")).pieces.append(words)
+            (waiting.entry or self._last("agent")).add(words, phrase=waiting.phrase)
         if words != waiting.text:
             cut = waiting.entry or (self._entries[-1] if self._entries else None)
             if isinstance(cut, _Said) and cut.role == "agent":
@@ -172,8 +193,25 @@ class History:
             if isinstance(entry, _Tools) and number in entry.calls:
                 entry.results.setdefault(number, result)
 
+    def request(self, asked: str = "", *, expected: bool = False) -> list[Entry]:
+        """The conversation as the model is asked to continue it. No tool may be running.
+
+        asked: words of the caller that are not written down yet.
+        expected: utterances that wait to be heard count as heard.
+
+        Many servers accept only a conversation that ends with the caller's words or the results of
+        tools. So phrases that the service said since then (a filler, an apology) are left out. The
+        model's own words stay; see `services.llm.request_form`.
+        """
+        entries = self.messages(asked, expected=expected)
+        said = [e for e in self._entries if isinstance(e, _Tools) or e.pieces]
+        last = said[-1] if said else None
+        if asked or len(said) < 2 or not isinstance(last, _Said) or last.role == "user":
+            return entries
+        return entries[:-1] if last.has_phrases_only else entries
+
     def messages(self, asked: str = "", *, expected: bool = False) -> list[Entry]:
-        """The conversation as the model is given it. No tool may be running.
+        """The conversation as it was heard. No tool may be running.
 
         asked: words of the caller that are not written down yet.
         expected: utterances that wait to be heard count as heard.

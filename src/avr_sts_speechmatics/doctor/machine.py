@@ -17,6 +17,7 @@ import msgspec
 
 from avr_sts_speechmatics import assembly, server
 from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.conversation import ToolSpec
 from avr_sts_speechmatics.doctor.check import Check, check_from
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
@@ -72,9 +73,24 @@ def has_tools(chosen: Settings, loaded: Agents) -> bool:
     return named or chosen.tools_dir is not None or chosen.mcp_servers is not None
 
 
-async def tools(chosen: Settings, loaded: Agents) -> list[Check]:
+async def tools(
+    chosen: Settings, loaded: Agents, offered: "asyncio.Future[Sequence[ToolSpec]]"
+) -> list[Check]:
     """Check that the operator's tools load, MCP servers have the allowed tools, and agents name
-    only tools that exist."""
+    only tools that exist.
+
+    offered: is given the tools that a model would be offered now.
+    """
+    try:
+        return await _tools(chosen, loaded, offered)
+    finally:
+        if not offered.done():
+            offered.set_result(())
+
+
+async def _tools(
+    chosen: Settings, loaded: Agents, offered: "asyncio.Future[Sequence[ToolSpec]]"
+) -> list[Check]:
     begun = time.monotonic()
     try:
         toolbox = await assembly.toolbox_of(chosen)
@@ -85,6 +101,7 @@ async def tools(chosen: Settings, loaded: Agents) -> list[Check]:
         with suppress(TimeoutError):
             async with asyncio.timeout(TOOLS_S - (time.monotonic() - begun)):
                 await toolbox.tried()
+        offered.set_result(toolbox.specs(None))
         return list(_tools_of(chosen, toolbox, loaded))
     finally:
         await toolbox.close()
@@ -147,7 +164,8 @@ def sandbox() -> Check:
         detail = f"needed without a key, but {' and '.join(missing)} {_is(missing)} not installed"
         advice = "Set SPEECHMATICS_API_KEY, or: pip install 'avr-sts-speechmatics[sandbox]'"
         return Check("sandbox", "failed", detail, advice)
-    return Check("sandbox", "ok", "installed: works offline for one or two calls, without clouds")
+    detail = "installed: works offline for one or two calls, without clouds and without telemetry"
+    return Check("sandbox", "ok", detail)
 
 
 def _is(things: Sequence[str]) -> str:

@@ -14,8 +14,10 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
+from avr_sts_speechmatics import proxies
 from avr_sts_speechmatics.errors import InvalidValue
 from avr_sts_speechmatics.pbx import dial_patterns
+from avr_sts_speechmatics.proxies import Proxy
 from avr_sts_speechmatics.settings.language_codes import code_meant
 from avr_sts_speechmatics.tools.mcp_config import McpServers, parse_mcp_servers
 from avr_sts_speechmatics.values import Secret, VocabEntry
@@ -267,6 +269,19 @@ def voice(value: str) -> str:
     if not all(c.isalnum() or c in "-_" for c in value) or len(value) > 60:
         raise InvalidValue("give a voice's name, such as sarah, theo, megan or jack")
     return value
+
+
+def proxy(value: str) -> Proxy:
+    """The address of a proxy, with user name and password if it wants them."""
+    try:
+        return proxies.parse(value)
+    except ValueError:
+        raise InvalidValue("give the address of a proxy, such as http://proxy:3128") from None
+
+
+def no_proxy(value: str) -> tuple[str, ...]:
+    """Hosts, domains and networks, separated by commas; every text is a value."""
+    return proxies.no_proxy(value)
 
 
 def file(value: str) -> Path:

@@ -34,6 +34,13 @@ class LanguageModel:
     openai_max_tokens: int = setting(
         check.whole(1, 100_000, "tokens"), "Longest answer (tokens, reasoning included).", 300
     )
+    history_tokens: int = setting(
+        check.whole(500, 10_000_000, "tokens"),
+        "Longest conversation in a request (tokens, estimated at 4 characters each), without "
+        "instructions and tools. Of a longer call the oldest turns are left out, with a note of "
+        "names, numbers and tools that occurred in them.",
+        8000,
+    )
     openai_reasoning_effort: str | None = setting(
         check.one_of(*EFFORTS),
         "How much the model may reason before it speaks: "

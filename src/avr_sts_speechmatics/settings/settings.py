@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from urllib.parse import urlsplit
 
 from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.proxies import Proxies
 from avr_sts_speechmatics.settings.agent_defaults import AgentDefaults
 from avr_sts_speechmatics.settings.around_calls import AroundCalls
 from avr_sts_speechmatics.settings.asterisk_ports import AsteriskPorts
@@ -18,6 +19,7 @@ from avr_sts_speechmatics.settings.failures_and_transfer import FailuresAndTrans
 from avr_sts_speechmatics.settings.language_model import LanguageModel
 from avr_sts_speechmatics.settings.listening import Listening
 from avr_sts_speechmatics.settings.logging_options import LoggingOptions
+from avr_sts_speechmatics.settings.proxy_variables import ProxyVariables
 from avr_sts_speechmatics.settings.second_voice import SecondVoice
 from avr_sts_speechmatics.settings.speech_services import SpeechServices
 from avr_sts_speechmatics.settings.tool_sources import ToolSources
@@ -35,6 +37,7 @@ TOPICS: Mapping[str, type] = {
     "Tools": ToolSources,
     "Straight into Asterisk": AsteriskPorts,
     "Around a call": AroundCalls,
+    "Proxies": ProxyVariables,
     "The log": LoggingOptions,
 }
 """The topics by their headings."""
@@ -61,6 +64,7 @@ class Settings(
     ToolSources,
     AsteriskPorts,
     AroundCalls,
+    ProxyVariables,
     LoggingOptions,
 ):
     """The operator's decisions. Made by `load`, which checks every value."""
@@ -71,6 +75,11 @@ class Settings(
         if self.speechmatics_tts_url is None and self.speechmatics_api_key is None:
             return None
         return self.speechmatics_tts_url or "https://preview.tts.speechmatics.com"
+
+    @property
+    def llm_url(self) -> str:
+        """Base address of the model's server."""
+        return self.openai_base_url or _OPENAI
 
     @property
     def has_llm(self) -> bool:
@@ -114,10 +123,17 @@ class Settings(
         }
         return Manners(**decided)
 
+    @property
+    def proxies(self) -> Proxies:
+        """The proxies through which remote services are reached."""
+        return Proxies(self.https_proxy, self.http_proxy, self.all_proxy, self.no_proxy)
+
     def secrets(self) -> Iterator[str]:
         """Texts that must not appear in a log."""
         values = (getattr(self, item.name) for item in fields(self))
         hidden = [value.reveal() for value in values if isinstance(value, Secret)]
+        for proxy in filter(None, (self.https_proxy, self.http_proxy, self.all_proxy)):
+            hidden += proxy.secrets()
         for text in () if self.mcp_servers is None else self.mcp_servers.secrets():
             # A library may show the key of `Bearer <key>` alone.
             hidden += (text, *text.split())

@@ -89,7 +89,8 @@ class Voices:
             return self._openai(voicing.voice or self._settings.openai_tts_voice)
         name = voicing.voice or self._settings.speechmatics_voice
         if name not in self._first:
-            voice: Tts = SpeechmaticsTts(self._url, self._key, name)
+            proxy = self._settings.proxies.for_url(self._url)
+            voice: Tts = SpeechmaticsTts(self._url, self._key, name, proxy=proxy)
             if self._settings.voice_fallback:
                 voice = FallbackTts(voice, self._openai(self._settings.openai_tts_voice))
             self._first[name] = voice
@@ -98,10 +99,12 @@ class Voices:
     def _openai(self, name: str) -> OpenAiTts:
         if name not in self._second:
             settings = self._settings
+            url = settings.openai_tts_url or BASE_URL
             self._second[name] = OpenAiTts(
                 settings.openai_tts_key,
                 settings.openai_tts_model,
                 name,
-                settings.openai_tts_url or BASE_URL,
+                url,
+                proxy=settings.proxies.for_url(url),
             )
         return self._second[name]

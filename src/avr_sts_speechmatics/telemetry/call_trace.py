@@ -252,7 +252,8 @@ def _plain(value: Any, name: str, *, hide: bool) -> Any:
     hide: True if words must be masked.
     """
     if is_dataclass(value):
-        plain = {f.name: _plain(getattr(value, f.name), f.name, hide=hide) for f in fields(value)}
+        traced = [f.name for f in fields(value) if f.metadata.get("traced", True)]
+        plain = {name: _plain(getattr(value, name), name, hide=hide) for name in traced}
         return {"is": type(value).__name__, **plain}
     if isinstance(value, Enum):
         return value.name

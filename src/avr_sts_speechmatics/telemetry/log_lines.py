@@ -58,4 +58,10 @@ def _summary(times: TurnTimes) -> str:
     else:
         end = "whole" if 0 < times.words_said <= times.words_heard else "not whole"
     heard = f"{times.words_heard} of {times.words_said} words heard"
-    return f"{begin}{parts and f' ({parts})'}, {end}, {heard}"
+    line = f"{begin}{parts and f' ({parts})'}, {end}, {heard}"
+    if times.prompt_tokens is None:
+        return line
+    return (
+        f"{line}, {times.prompt_tokens} tokens asked ({times.cached_tokens} cached), "
+        f"{times.completion_tokens} answered"
+    )

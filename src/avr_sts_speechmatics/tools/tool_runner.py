@@ -25,6 +25,7 @@ import msgspec
 
 from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
 from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.proxies import DIRECT, Proxies
 from avr_sts_speechmatics.tools import CallFacts
 from avr_sts_speechmatics.tools.protocol import RESERVED, Tool, ToolError, ToolServer
 
@@ -213,6 +214,7 @@ async def open_toolbox(
     timeout_s: float,
     log_arguments: bool = False,
     first_try_s: float = FIRST_TRY_S,
+    proxies: Proxies = DIRECT,
 ) -> Toolbox:
     """Load the operator's tools and begin to connect to MCP servers. Close the result.
 
@@ -222,6 +224,7 @@ async def open_toolbox(
     log_arguments: see `Toolbox`.
     first_try_s: longest wait for the first try of all servers (s), so that the first call has the
         tools.
+    proxies: the proxies of this process.
 
     Raises SettingsError, which names the file, the line and what to do.
     """
@@ -242,7 +245,7 @@ async def open_toolbox(
 
         taken = dict.fromkeys(RESERVED, "the call's own")
         taken |= {tool.spec.name: tool.source for tool in tools}
-        servers.extend(mcp_servers.connect(mcp, taken, own_output=log_arguments))
+        servers.extend(mcp_servers.connect(mcp, taken, own_output=log_arguments, proxies=proxies))
     toolbox = Toolbox(tools, timeout_s=timeout_s, servers=servers, log_arguments=log_arguments)
     try:
         async with asyncio.timeout(first_try_s):

@@ -40,7 +40,8 @@ def _speechmatics(
     settings: Settings, url: str, language: str, vocab: Sequence[VocabEntry]
 ) -> Recogniser:
     key, model = settings.speechmatics_api_key, settings.speechmatics_model
-    return SpeechmaticsStt(url, key, language=language, model=model, vocab=vocab)
+    proxy = settings.proxies.for_url(url)
+    return SpeechmaticsStt(url, key, language=language, model=model, vocab=vocab, proxy=proxy)
 
 
 ENGINES = {"speechmatics": Engine(_speechmatics_address, _speechmatics)}

@@ -17,6 +17,7 @@ import msgspec
 
 from avr_sts_speechmatics.audio.pcm import RATE, silence
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.proxies import Proxy
 from avr_sts_speechmatics.services.stt.protocol import OpenAnotherSession, SessionListener, TriedOut
 from avr_sts_speechmatics.services.stt.speechmatics_session import Session
 from avr_sts_speechmatics.values import Secret, VocabEntry
@@ -54,6 +55,7 @@ class SpeechmaticsStt:
     language: the caller's language, a code of Speechmatics.
     model: name of a Speechmatics model.
     vocab: words that the recogniser should expect.
+    proxy: the HTTP proxy to connect through, or None.
     """
 
     def __init__(
@@ -64,8 +66,10 @@ class SpeechmaticsStt:
         language: str = "en",
         model: str = "linden-1",
         vocab: Sequence[VocabEntry] = (),
+        proxy: Proxy | None = None,
     ) -> None:
         self.url = url
+        self.proxy = proxy
         self.headers = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
         self.tls = ssl.create_default_context() if url.startswith("wss:") else None
         # Telephone audio is sent as it is. Some versions of the service take 16 000 Hz only; one
@@ -89,6 +93,7 @@ class SpeechmaticsStt:
             self._start_message(),
             listener,
             self._rate_refused,
+            proxy=self.proxy,
         )
 
     async def try_out(self) -> TriedOut:
