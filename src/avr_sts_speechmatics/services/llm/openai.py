@@ -272,7 +272,7 @@ class OpenAiLlm:
     def _form_of(self, model: str) -> RequestForm:
         if model not in self._forms:
             suspect = not self._official and bool(_REASONS.search(model))
-            self._forms[model] = replace(self._form, reasons_first=suspect, suspected=suspect)
+            self._forms[model] = replace(self._form, reasons_first=suspect, proven=self._official)
         return self._forms[model]
 
     def _remember(self, model: str, form: RequestForm, begun_with: RequestForm) -> None:
@@ -341,7 +341,9 @@ class _Answer:
     """What has come of an answer so far."""
 
     def __init__(self, brief: Brief, form: RequestForm) -> None:
-        self.text = VisibleText(brief.tools, reasons_first=form.reasons_first)
+        self.text = VisibleText(
+            brief.tools, reasons_first=form.reasons_first, suspicious=not form.proven
+        )
         self.usage: Usage | None = None
         self._pieces = ToolCallPieces()
         self._opaque: Mapping[str, Any] = {}
