@@ -222,7 +222,8 @@ class OpenAiLlm:
     ) -> RequestForm:
         """The form for the next try. Raises ServiceError if there is none."""
         status = error.status_code
-        if status in (400, 404, 413, 422, 501) or Refusal.of(error).too_long:
+        is_too_large = status == 429 and Refusal.of(error).may_be_cured
+        if status in (400, 404, 413, 422, 501) or is_too_large:
             return self._changed(error, request, form)
         retryable = status in (408, 409, 429) or status >= 500
         retryable = retryable and error.code != "insufficient_quota"
