@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 import pytest
+from tests.support import until
 
 from avr_sts_speechmatics.call.answer import Answer
 from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResult, ToolSpec
@@ -170,3 +171,14 @@ async def test_a_closed_answer_stops_the_model_at_once(wanted: bool) -> None:
     assert model.open == 0
     assert model.given == 1
     assert told.came == []
+
+
+async def test_a_model_that_calls_tools_without_being_offered_any_is_told_once() -> None:
+    told = Told(Model([CALL], [CALL], ["Never asked."]))
+    told.answer.confirm()
+    told.answer.go_on([QUESTION], tools=False)
+    reading = asyncio.create_task(told.read())
+    await until(lambda: told.came[-1:] == [(CALL,)])
+    told.answer.go_on([QUESTION, CALL, ToolResult("a", "Not done.")], tools=False)
+    await reading
+    assert told.came == [None, (CALL,)]

@@ -57,6 +57,7 @@ class Answer:
         Raises ServiceError. Closing the generator stops the model at once.
         """
         calls: list[ToolCall] = [ToolCall("", "", "")]
+        told = False  # the model was told that it may call no tools, and called one
         while calls:
             await self._may_go_on.wait()
             self._may_go_on.clear()
@@ -71,6 +72,9 @@ class Answer:
                     else:
                         yield piece
             await self._confirmed.wait()
+            if not brief.tools:
+                # The model is told once. A model that does not listen would be asked for ever.
+                calls, told = ([] if told else calls), bool(calls)
             if calls:
                 yield None
                 self._ask(tuple(calls))

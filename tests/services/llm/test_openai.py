@@ -285,7 +285,7 @@ REASONED = "They ask. I know.</think> At five."
 
 
 async def test_reasoning_without_its_beginning_is_remembered_for_the_server() -> None:
-    async with reasoner(REASONED) as model:
+    async with reasoner("Hours it is. I know.</think> At five.", REASONED) as model:
         assert (await whole(model)).endswith("\nAt five.")
         assert await whole(model) == "At five."
         assert await whole(model) == "At five."
@@ -298,6 +298,17 @@ async def test_the_first_answer_of_a_model_that_may_reason_waits(name: str) -> N
     async with reasoner(REASONED, model=name) as model:
         assert await whole(model) == "At five."
         assert await whole(model) == "At five."
+
+
+@pytest.mark.parametrize("begin", ["They ask", "Okay, so the user asks", "The caller wants hours"])
+async def test_a_first_answer_that_begins_as_reasoning_does_waits(begin: str) -> None:
+    async with reasoner(f"{begin}. I know.</think> At five.") as model:
+        assert await whole(model) == "At five."
+        assert await whole(model) == "At five."
+    async with reasoner(f"{begin}. At five.") as model:
+        pieces = [[str(piece) async for piece in model.reply(Brief(""), ASKED)] for _ in range(2)]
+        assert list(map("".join, pieces)) == [f"{begin}. At five."] * 2
+        assert len(pieces[0]) == 1 < len(pieces[1])
 
 
 async def test_a_model_that_does_not_reason_after_all_waits_once() -> None:

@@ -326,3 +326,12 @@ async def test_what_one_call_has_learned_is_not_forgotten_by_another() -> None:
         assert not model.state().tools
         assert await said(model) == ANSWER
         assert len(cloud.received.chats) == 4
+
+
+async def test_a_rate_limit_of_tokens_is_waited_for_and_changes_nothing() -> None:
+    message = "Requests have exceeded token rate limit of your current pricing tier."
+    fault = Strict(part="llm", rule="field", field="model", status=429, message=message)
+    async with strict(fault) as cloud, client(cloud) as model:
+        assert await said(model) == ANSWER
+        assert len(cloud.received.chats) == 2
+        assert model.state().adaptations == ()

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avr_sts_speechmatics.conversation import ToolSpec
@@ -62,6 +62,7 @@ REASONED = [
 
 
 @pytest.mark.parametrize("text", REASONED)
+@settings(max_examples=20)
 @given(cuts=CUTS)
 def test_reasoning_and_special_tokens_are_not_shown(text: str, cuts: list[int]) -> None:
     assert shown(text, cuts) == "Yes."
@@ -81,6 +82,7 @@ ORDINARY = [
 
 
 @pytest.mark.parametrize("text", ORDINARY)
+@settings(max_examples=20)
 @given(cuts=CUTS)
 def test_ordinary_text_is_shown_as_it_is(text: str, cuts: list[int]) -> None:
     visible = read(text, cuts)
@@ -153,6 +155,7 @@ WRITTEN = [
 
 
 @pytest.mark.parametrize("text", WRITTEN)
+@settings(max_examples=20)
 @given(cuts=CUTS)
 def test_a_tool_call_written_as_text_is_a_tool_call(text: str, cuts: list[int]) -> None:
     visible = read(text, cuts)
@@ -161,6 +164,7 @@ def test_a_tool_call_written_as_text_is_a_tool_call(text: str, cuts: list[int]) 
 
 
 @pytest.mark.parametrize("text", ["avr_hangup", "[avr_hangup]", "<avr_hangup/>", "avr_hangup()"])
+@settings(max_examples=20)
 @given(cuts=CUTS)
 def test_the_name_of_a_tool_alone_is_a_call_without_arguments(text: str, cuts: list[int]) -> None:
     visible = read(text, cuts)

@@ -234,7 +234,8 @@ class OpenAiLlm:
     ) -> RequestForm:
         """The form for the next try. Raises ServiceError if there is none."""
         status = error.status_code
-        if status in (400, 404, 413, 422, 501) or Refusal.of(error).too_long:
+        is_too_large = status == 429 and Refusal.of(error).may_be_cured
+        if status in (400, 404, 413, 422, 501) or is_too_large:
             return self._changed(error, request, form)
         retryable = status in (408, 409, 429) or status >= 500
         retryable = retryable and error.code != "insufficient_quota"
@@ -284,7 +285,7 @@ class OpenAiLlm:
     def _form_of(self, model: str) -> RequestForm:
         if model not in self._forms:
             suspect = not self._official and bool(_REASONS.search(model))
-            self._forms[model] = replace(self._form, reasons_first=suspect, suspected=suspect)
+            self._forms[model] = replace(self._form, reasons_first=suspect, proven=self._official)
         return self._forms[model]
 
     def _remember(self, model: str, form: RequestForm, begun_with: RequestForm) -> None:
@@ -370,7 +371,9 @@ class _Answer:
     """What has come of an answer so far."""
 
     def __init__(self, brief: Brief, form: RequestForm) -> None:
-        self.text = VisibleText(brief.tools, reasons_first=form.reasons_first)
+        self.text = VisibleText(
+            brief.tools, reasons_first=form.reasons_first, suspicious=not form.proven
+        )
         self.usage: Usage | None = None
         self._pieces = ToolCallPieces()
         self._opaque: Mapping[str, Any] = {}

@@ -49,7 +49,7 @@ class RequestForm:
     refused_tools: names of tools that the server refuses.
     messages: the form of the messages.
     reasons_first: the answers begin with reasoning that has no opening tag, or may do so.
-    suspected: no answer has shown yet whether the model reasons first.
+    proven: an answer has shown whether the model reasons first.
     changes: what was changed and why, one sentence each.
     """
 
@@ -60,7 +60,7 @@ class RequestForm:
     refused_tools: frozenset[str] = frozenset()
     messages: MessageForm = PLAIN
     reasons_first: bool = False
-    suspected: bool = False
+    proven: bool = False
     changes: tuple[str, ...] = ()
 
     def body(self, asked: Asked) -> dict[str, Any]:
@@ -106,13 +106,13 @@ class RequestForm:
 
     def with_reasoning(self, reasons: bool) -> "RequestForm":
         """The form after an answer that began with reasoning without an opening tag, or did not."""
-        if not reasons:
-            return replace(self, reasons_first=False, suspected=False) if self.suspected else self
-        if self.reasons_first and not self.suspected:
+        if self.proven and (self.reasons_first or not reasons):
             return self
+        if not reasons:
+            return replace(self, reasons_first=False, proven=True)
         change = "answers wait for the end of the reasoning, which has no opening tag"
         changes = (*self.changes, change)
-        return replace(self, reasons_first=True, suspected=False, changes=changes)
+        return replace(self, reasons_first=True, proven=True, changes=changes)
 
     def changed(self, what: str, refusal: Refusal, **fields: Any) -> "RequestForm":
         """The form with other fields. what: what is done differently, for the operator."""

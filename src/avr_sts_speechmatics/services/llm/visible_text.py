@@ -42,6 +42,31 @@ _END_OF_REASONING = re.compile(
     rf"</\s*(?:{'|'.join(_REASONING)})\s*>|\[/think\]|◁/think▷", re.IGNORECASE
 )
 _OPENED = re.compile(rf"\s*(?:<(?:{'|'.join(_REASONING)})\b|\[think\]|◁think▷)", re.IGNORECASE)
+_BEGINNINGS = tuple(
+    before + begin
+    for before in (
+        *(
+            "",
+            "okay, ",
+            "okay. ",
+            "ok, ",
+            "alright, ",
+            "hmm, ",
+            "so, ",
+            "so ",
+            "okay, so ",
+            "well, ",
+        ),
+        *("okay so ", "first, ", "now, ", "wait, "),
+    )
+    for begin in (
+        *("the user", "the caller", "the customer", "this user", "this caller", "user ask"),
+        *("user want", "caller ask", "caller want", "they ask", "they want", "i need to respond"),
+        *("i need to answer", "we need to respond", "we need to answer", "let me think"),
+        *("let's think", "the question is", "the instructions", "the system prompt"),
+    )
+)
+"""How models begin to reason, and hardly ever an answer."""
 _JSON_KEYS = (
     "name function function_name type tool tool_name tool_call tool_calls action arguments "
     "parameters recipient_name function_call id"
@@ -61,12 +86,19 @@ class VisibleText:
 
     tools: the offered tools.
     reasons_first: the server is known to send reasoning without its opening tag.
+    suspicious: it is not known what the server does. Text that begins as reasoning does waits too.
 
     calls: tool calls that were written as text, so far.
     closes_unopened: reasoning ended that had no beginning.
     """
 
-    def __init__(self, tools: Sequence[ToolSpec] = (), *, reasons_first: bool = False) -> None:
+    def __init__(
+        self,
+        tools: Sequence[ToolSpec] = (),
+        *,
+        reasons_first: bool = False,
+        suspicious: bool = False,
+    ) -> None:
         self._tools = {tool.name: tool for tool in tools}
         keys = "|".join(map(re.escape, (*_JSON_KEYS, *self._tools)))
         self._json_call = re.compile(rf"(?:\[\s*)?\{{\s*[\"'](?:{keys})[\"']\s*:")
@@ -79,6 +111,7 @@ class VisibleText:
         self._mode = "hidden" if reasons_first else "text"
         self._close = _END_OF_REASONING
         self._unproven = reasons_first  # the hidden text may be the answer: it has no end so far
+        self._suspicious = suspicious
         self._begun = False
         self._passed_on = False
         self.calls: list[Written] = []
@@ -164,6 +197,16 @@ class VisibleText:
                 return None if end < 0 else self._take_block(end)
 
     def _text(self) -> str | None:
+        if self._suspicious and not self._begun:
+            begin = self._held.lstrip().lower()
+            if not begin.startswith(_BEGINNINGS):
+                if any(beginning.startswith(begin) for beginning in _BEGINNINGS):
+                    return None
+                self._suspicious = False
+            else:
+                self._mode, self._unproven, self._suspicious = "hidden", True, False
+                self._close = _END_OF_REASONING
+                return ""
         for at in self._candidates():
             mark, length = self._mark(self._held[at:])
             if mark == _NONE:
