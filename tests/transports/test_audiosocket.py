@@ -38,6 +38,7 @@ from avr_sts_speechmatics.transports.audiosocket_wire import (
     message,
 )
 from avr_sts_speechmatics.transports.early_media import KEYS_MAX
+from avr_sts_speechmatics.transports.reception import Reception
 
 NAME = "c0ffee00-1234-4abc-8def-0123456789ab"
 HELLO = message(UUID, uuid.UUID(NAME).bytes)
@@ -105,7 +106,9 @@ class Service:
         self.port = 0
 
     def connection(self) -> AudioSocketConnection:
-        return AudioSocketConnection(self._open, law=self.law, facts_for=lambda _: self.known)
+        return AudioSocketConnection(
+            Reception(self._open), law=self.law, facts_for=lambda _: self.known
+        )
 
     def _open(self, caller: Caller, line: Line) -> Agent:
         if self.full:

@@ -21,6 +21,7 @@ from aiohttp import web
 
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls, canonical, facts_from
+from avr_sts_speechmatics.transports.limited_log import NOBODY, LimitedLog
 from avr_sts_speechmatics.transports.untrusted_text import (
     FACT_VALUE_MAX,
     FACTS_MAX,
@@ -33,6 +34,9 @@ BODY_MAX = 16 * 1024
 
 BODY_S = 5.0
 """Longest time for a request's body to arrive (s)."""
+
+ANNOUNCED_LINES = 100
+"""Announced calls of one client that are logged within a minute; the rest are counted."""
 
 NESTED_MAX = 8
 """Most levels of objects and arrays in a payload."""
@@ -49,9 +53,17 @@ class AvrCoreHttp:
     ask: sends `call_initiated` to the webhook and returns the reply, or None after a bounded
         time. None if no webhook is configured.
     sts_port: port where this service takes calls by WebSocket.
+    log: takes the lines about requests.
     """
 
-    def __init__(self, announced: AnnouncedCalls, ask: Ask | None, sts_port: int) -> None:
+    def __init__(
+        self,
+        announced: AnnouncedCalls,
+        ask: Ask | None,
+        sts_port: int,
+        log: LimitedLog | None = None,
+    ) -> None:
+        self._log = log or LimitedLog()
         self._announced = announced
         self._ask = ask
         self._sts_port = sts_port
@@ -81,7 +93,9 @@ class AvrCoreHttp:
         facts = facts_from(payload)
         # Before the webhook is asked: a dialplan may stop waiting and dial before the reply.
         self._announced.announce(uuid, facts)
-        _log.info("call %s is announced", uuid)
+        peer = request.remote or NOBODY
+        line = f"call {uuid} is announced"
+        self._log.say("announced calls", peer, line, level=logging.INFO, lines=ANNOUNCED_LINES)
         reply = None if self._ask is None else await self._ask(uuid, payload)
         chosen = chosen_by(reply or {})
         if chosen is not None:

@@ -11,7 +11,6 @@ through the PBX, and the playout computes what was played.
 """
 
 import asyncio
-import logging
 import uuid
 from binascii import b2a_base64
 from collections.abc import Callable, Mapping
@@ -23,10 +22,10 @@ from picows import WSCloseCode, WSFrame, WSMsgType, WSTransport
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.dialogue.events import Role
-from avr_sts_speechmatics.errors import CallerError
-from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.transports.dtmf import KEYS
 from avr_sts_speechmatics.transports.early_media import EarlyMedia
+from avr_sts_speechmatics.transports.reception import Reception
 from avr_sts_speechmatics.transports.untrusted_text import (
     FACT_NAME_MAX,
     FACTS_MAX,
@@ -44,8 +43,6 @@ INIT_WAIT_S = 10.0
 WATCH = "watch"
 """If this query parameter is 1, the records of the call are sent to the client, for operators who
 try an agent. The parameter is not one of the facts of the call."""
-
-_log = logging.getLogger(__name__)
 
 
 class _Init(msgspec.Struct, tag_field="type", tag="init"):
@@ -69,15 +66,14 @@ class AvrWebSocket(WebSocketConnection):
     """One connection of avr-core.
 
     path: path of the request, with its query.
-    open_call: opens the call; raises CallerError with the reason when no call can be taken.
+    reception: opens the call and takes log lines.
     """
 
-    def __init__(self, path: str, open_call: Callable[[Caller, Line], CallerSide]) -> None:
-        super().__init__("the other end")
+    def __init__(self, path: str, reception: Reception) -> None:
+        super().__init__("the other end", reception)
         facts = dict(facts_of(path))
         self.rehearsed = facts.pop(WATCH, "") == "1"
         self._facts = facts
-        self._open_call = open_call
         self._uuid = ""
         self._early = EarlyMedia(EARLY_S, "last")
         self._unknown: set[str] = set()
@@ -88,21 +84,25 @@ class AvrWebSocket(WebSocketConnection):
         return pacing.playout(self._send_frame, finished)
 
     def _send_frame(self, frame: bytes) -> None:
-        self._send_text(b'{"type":"audio","audio":"' + b2a_base64(frame, newline=False) + b'"}')
+        message = b'{"type":"audio","audio":"' + b2a_base64(frame, newline=False) + b'"}'
+        self._send(WSMsgType.TEXT, message)
 
     def send_interruption(self) -> None:
-        self._send_text(_INTERRUPTION)
+        self._send(WSMsgType.TEXT, _INTERRUPTION)
 
     def send_transcript(self, role: Role, text: str) -> None:
-        self._send_text(msgspec.json.encode({"type": "transcript", "role": role, "text": text}))
+        self._send_json({"type": "transcript", "role": role, "text": text})
 
     def send_error(self, message: str) -> None:
-        self._send_text(msgspec.json.encode({"type": "error", "message": message}))
+        self._send_json({"type": "error", "message": message})
 
     def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
         # Only on request: how avr-core handles an unknown type is not documented.
         if self.rehearsed:
-            self._send_text(msgspec.json.encode({"type": kind, **fields}))
+            self._send_json({"type": kind, **fields})
+
+    def _send_json(self, message: Mapping[str, object]) -> None:
+        self._send(WSMsgType.TEXT, msgspec.json.encode(message))
 
     def hang_up(self) -> None:
         # Only in a test call: the effect of a closed socket on a phone call is not documented.
@@ -161,13 +161,12 @@ class AvrWebSocket(WebSocketConnection):
         self._uuid = name
         self._stop_deadline()
         caller = Caller(name or str(uuid.uuid4()), "avr-websocket", self._facts)
-        try:
-            self._call = self._open_call(caller, self)
-        except CallerError as error:
-            self.send_error(str(error))
-            self._close(WSCloseCode.TRY_AGAIN_LATER)
-            return
-        self._early.deliver(self._call)
+        if self._take_call(caller) and self._call is not None:
+            self._early.deliver(self._call)
+
+    def _refused(self, why: str) -> None:
+        self.send_error(why)
+        super()._refused(why)
 
     def _take_digit(self, digit: str) -> None:
         if digit not in KEYS:
@@ -190,9 +189,12 @@ class AvrWebSocket(WebSocketConnection):
             if name in self._unknown:
                 return
             self._unknown.add(name)
-            _log.warning("messages of the unknown type %r are ignored", name)
+            self._say(
+                "messages of unknown types", f"messages of the unknown type {name!r} are ignored"
+            )
 
     def _no_init(self) -> None:
-        _log.warning("no init within %.0f s: this connection is no call", INIT_WAIT_S)
+        what = f"no init within {INIT_WAIT_S:.0f} s: this connection is no call"
+        self._say("connections without a call", what)
         self.send_error(f"no init within {INIT_WAIT_S:.0f} s")
         self._close(WSCloseCode.POLICY_VIOLATION)

@@ -5,13 +5,23 @@ and keys are kept here until then, bounded and in the order of their arrival, an
 call as soon as the call is open.
 """
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, Protocol
 
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND
-from avr_sts_speechmatics.line import CallerSide
 
 KEYS_MAX = 32
 """Keys kept; later ones are dropped."""
+
+
+class Hearer(Protocol):
+    """Takes early media: a call, or something in front of it."""
+
+    @property
+    def hear(self) -> Callable[[bytes], None]: ...
+
+    @property
+    def press(self) -> Callable[[str], None]: ...
 
 
 class EarlyMedia:
@@ -48,7 +58,7 @@ class EarlyMedia:
             self._keys += 1
             self._pieces.append(key)
 
-    def deliver(self, call: CallerSide) -> None:
+    def deliver(self, call: Hearer) -> None:
         """Pass everything to the call, in order, and keep nothing."""
         pieces, self._pieces = self._pieces, []
         self._audio_bytes = self._keys = 0
