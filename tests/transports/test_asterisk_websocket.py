@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.asterisk_websocket import Asterisk, dial
+from tests.nasty_json import NASTY
 from tests.support import Serve, url_of
 from tests.transports.test_asterisk_codec import loudness, tone
 
@@ -421,6 +422,21 @@ async def test_bad_input_in_mid_call_does_not_cost_the_caller_the_call(
         agent.say(said)
         await asterisk.until(lambda: agent.finished)
         assert asterisk.voice == said
+
+
+async def test_nasty_messages_do_not_cost_the_call(caplog: pytest.LogCaptureFixture) -> None:
+    said = numbered(10)
+    async with opened() as ports, dial(ports.url + ADDRESS) as asterisk:
+        for text in NASTY:
+            await asterisk.send_text(text)
+        await asterisk.start(channel_variables={"call": [[]], "_uuid": 9**400})
+        for text in NASTY:
+            await asterisk.send_text(text)
+        await asterisk.speak(said)
+        agent = await ports.agent()
+        assert await agent.until_heard(len(said)) == said
+        assert asterisk.close_code is None
+    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.parametrize("codec", ["slin", "slin16", "ulaw"])

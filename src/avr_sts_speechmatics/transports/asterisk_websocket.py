@@ -46,6 +46,7 @@ from avr_sts_speechmatics.transports.untrusted_text import (
     FACT_VALUE_MAX,
     clean,
     facts_of,
+    text_of,
 )
 from avr_sts_speechmatics.transports.websocket_connection import WebSocketConnection
 
@@ -266,7 +267,7 @@ def named_call(facts: Mapping[str, str], variables: Mapping[str, Any]) -> str:
     If the dialplan set none, return the channel's id, or "" if the channel has no id.
     """
     # An inherited variable may still have the underscores that make a channel inherit it.
-    inherited = {name.lstrip("_").lower(): str(value) for name, value in variables.items()}
+    inherited = {name.lstrip("_").lower(): text_of(value) for name, value in variables.items()}
     for given in (facts, inherited):
         for name in _CALL_NAMES:
             if found := clean(given.get(name, ""), FACT_NAME_MAX):

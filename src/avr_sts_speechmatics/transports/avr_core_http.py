@@ -16,7 +16,6 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-import msgspec
 from aiohttp import web
 
 from avr_sts_speechmatics.errors import CallerError
@@ -28,6 +27,7 @@ from avr_sts_speechmatics.transports.untrusted_text import (
     clean,
     facts_of,
 )
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 BODY_MAX = 16 * 1024
 """Longest body of a request (bytes)."""
@@ -125,8 +125,8 @@ def announced(body: bytes) -> tuple[str, dict[str, object]]:
     """
     try:
         # A caller's name may come in any encoding; a wrong encoding must not end the call.
-        found = msgspec.json.decode(body.decode(errors="replace"))
-    except (ValueError, RecursionError):
+        found = decode(body.decode(errors="replace"))
+    except BadJson:
         raise CallerError(
             "the body is not JSON; quotes in values of the dialplan must be escaped"
         ) from None

@@ -31,8 +31,10 @@ from avr_sts_speechmatics.transports.untrusted_text import (
     FACTS_MAX,
     clean,
     facts_of,
+    text_of,
 )
 from avr_sts_speechmatics.transports.websocket_connection import WebSocketConnection
+from avr_sts_speechmatics.untrusted_json import ERRORS, BadJson, decode, reason
 
 EARLY_S = 5.0
 """Longest audio kept before `init` (s), its end."""
@@ -127,7 +129,7 @@ class AvrWebSocket(WebSocketConnection):
             payload = whole[1]
         try:
             message = _decode(payload)
-        except msgspec.MsgspecError as error:
+        except ERRORS as error:
             self._explain(bytes(payload), error)
             return
         if type(message) is _Audio:
@@ -151,7 +153,7 @@ class AvrWebSocket(WebSocketConnection):
             self._early.hear(pcm)
 
     def _take_init(self, given: Any) -> None:
-        name = clean(str(given), FACT_NAME_MAX) if given else ""
+        name = clean(text_of(given), FACT_NAME_MAX) if given else ""
         if self._call is not None:
             if name != self._uuid:
                 self._complain("a second init with another uuid was ignored")
@@ -176,16 +178,16 @@ class AvrWebSocket(WebSocketConnection):
         else:
             self._early.press(digit)
 
-    def _explain(self, message: bytes, error: msgspec.MsgspecError) -> None:
+    def _explain(self, message: bytes, error: Exception) -> None:
         """Log why a message could not be used, with bounds on the number of log lines."""
         try:
-            kind = msgspec.json.decode(message, type=dict[str, Any]).get("type")
-        except msgspec.MsgspecError:
-            self._complain(f"a message is not a JSON object ({error})")
+            kind = decode(message, dict[str, Any]).get("type")
+        except BadJson as why:
+            self._complain(f"a message is not a JSON object ({why})")
             return
         if isinstance(kind, str) and kind in _KNOWN:
-            self._complain(f"a message of type {kind} is malformed ({error})")
-        elif len(self._unknown) < FACTS_MAX and (name := clean(str(kind), FACT_NAME_MAX)):
+            self._complain(f"a message of type {kind} is malformed ({reason(error)})")
+        elif len(self._unknown) < FACTS_MAX and (name := clean(text_of(kind), FACT_NAME_MAX)):
             if name in self._unknown:
                 return
             self._unknown.add(name)

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
+from avr_sts_speechmatics.untrusted_json import ERRORS
+
 FACTS_MAX = 32
 """Facts kept of one call."""
 
@@ -24,6 +26,14 @@ _log = logging.getLogger(__name__)
 def clean(text: str, longest: int) -> str:
     """Return the printable characters among the first `longest` characters of a text."""
     return "".join(c for c in text[:longest] if c.isprintable())
+
+
+def text_of(value: object) -> str:
+    """Return a decoded JSON value as text; "" if it has none, such as too deep an array."""
+    try:
+        return str(value)
+    except ERRORS:
+        return ""
 
 
 def facts_of(path: str) -> Mapping[str, str]:

@@ -4,9 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolSpec
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -42,8 +41,8 @@ def chat_messages(instructions: str, history: Sequence[Entry]) -> list[dict[str,
 def is_object(text: str) -> bool:
     """Whether a text is one complete JSON object."""
     try:
-        return isinstance(msgspec.json.decode(text), dict)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return isinstance(decode(text), dict)
+    except BadJson:
         return False
 
 
