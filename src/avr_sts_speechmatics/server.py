@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import platform
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -47,6 +48,11 @@ from avr_sts_speechmatics.websocket import accept
 
 WAITING_MIN = 256
 """Most connections without a call, or MAX_CALLS if that is larger."""
+
+RECEIVE_BUFFER_BYTES = 32 * 1024
+"""Data of a connection that the kernel holds until this process reads it (bytes): over a second
+of a call. The default, megabytes, would let one client that sends as fast as it can occupy the
+process for seconds, because a connection's data is handled in one go."""
 
 END_S = 1.0
 """How long a call that was ended may take to release everything (s)."""
@@ -217,6 +223,8 @@ class Server:
                 f"{setting}: {reason}; calls to that port will not reach this service."
             )
             return
+        for sock in listener.sockets:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         self._listeners.append(listener)
         found = [sock.getsockname()[:2] for sock in listener.sockets]
         self.addresses += found

@@ -17,7 +17,7 @@ from tests.avr_core import AvrCore, dial
 from tests.support import Serve, until, url_of
 
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox, scripted, turn
-from avr_sts_speechmatics.server import Server
+from avr_sts_speechmatics.server import RECEIVE_BUFFER_BYTES, Server
 from avr_sts_speechmatics.transports.audiosocket_wire import UUID, message
 from avr_sts_speechmatics.transports.limited_log import LINES
 from avr_sts_speechmatics.websocket import UNREAD_MAX_BYTES
@@ -121,6 +121,42 @@ async def test_an_http_stream_that_is_never_read_ends(
         await until(lambda: server.health()["calls"] == 2)
         assert len(server._reception.waiting) == 0
     assert server.health()["calls"] == 0
+
+
+# --- clients that send too much ------------------------------------------------------------------
+
+
+async def test_a_client_can_occupy_the_process_for_a_moment_only(serve: Serve) -> None:
+    async with with_a_call(serve, http_port=0, audiosocket_port=0) as (server, _):
+        for listener in server._listeners:
+            for sock in listener.sockets:
+                # The kernel doubles the size for its own bookkeeping.
+                size = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+                assert size <= 2 * RECEIVE_BUFFER_BYTES
+
+
+async def test_a_flood_of_keys_is_cut(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    async with running_sandbox() as cloud, serve(cloud) as server:
+        async with dial(url_of(server)) as core:
+            await core.init("the-call")
+            for _ in range(200):
+                await core.send({"type": "dtmf_digit", "digit": "1"})
+            await until(lambda: "keys come faster than a telephone" in caplog.text)
+            await cloud.received.session()
+    assert "call the-call: keys come faster" in caplog.text
+
+
+async def test_unusable_messages_are_counted_though_they_are_not_examined(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_sandbox() as cloud, serve(cloud) as server:
+        async with dial(url_of(server)) as core:
+            await core.init("the-call")
+            for number in range(200):
+                await core.send({"type": f"unknown {number}"})
+            await cloud.received.session()
+        await until(lambda: "messages of this call could not be used" in caplog.text)
+    assert "call the-call: 100 messages of this call could not be used" in caplog.text
 
 
 # --- clients that say nothing --------------------------------------------------------------------

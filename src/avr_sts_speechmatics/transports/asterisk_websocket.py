@@ -38,7 +38,7 @@ from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.transports import asterisk_control as control
 from avr_sts_speechmatics.transports.asterisk_codec import ChannelCodec
 from avr_sts_speechmatics.transports.asterisk_playout import AHEAD_S, AsteriskPlayout
-from avr_sts_speechmatics.transports.dtmf import KEYS
+from avr_sts_speechmatics.transports.dtmf import KEYS, KeyRate
 from avr_sts_speechmatics.transports.early_media import EarlyMedia
 from avr_sts_speechmatics.transports.reception import Reception
 from avr_sts_speechmatics.transports.untrusted_text import (
@@ -98,6 +98,7 @@ class AsteriskWebSocket(WebSocketConnection):
         self._early = EarlyMedia(EARLY_MAX_BYTES / BYTES_PER_SECOND, "first")
         self._codec: ChannelCodec | None = None
         self._playout: AsteriskPlayout | None = None
+        self._key_rate = KeyRate()
         self._hung_up = False
 
     # --- the line, called by the call ----------------------------------------------------------
@@ -201,6 +202,8 @@ class AsteriskWebSocket(WebSocketConnection):
     def _take_key(self, digit: str) -> None:
         if digit not in KEYS:
             self._complain("the digit of a DTMF_END is not one of 0-9 * # A-D")
+        elif not self._key_rate.allows():
+            self._complain("keys come faster than a telephone sends them and are ignored")
         elif self._call is not None:
             self._call.press(digit)
         else:

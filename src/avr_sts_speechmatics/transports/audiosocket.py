@@ -46,7 +46,7 @@ from avr_sts_speechmatics.transports.audiosocket_wire import (
     Splitter,
     call_uuid,
 )
-from avr_sts_speechmatics.transports.dtmf import KEYS
+from avr_sts_speechmatics.transports.dtmf import KEYS, KeyRate
 from avr_sts_speechmatics.transports.early_media import EarlyMedia
 from avr_sts_speechmatics.transports.limited_log import NOBODY, address_of
 from avr_sts_speechmatics.transports.reception import Reception
@@ -99,6 +99,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._facts: Mapping[str, str] = {}
         self._call: CallerSide | None = None
         self._early = EarlyMedia(EARLY_S, "first")
+        self._key_rate = KeyRate()
         self._heard_anything = False
         self._writable = False
         self._ending = False
@@ -209,6 +210,8 @@ class AudioSocketConnection(asyncio.Protocol, Line):
     def _take_key(self, key: str) -> None:
         if key not in KEYS:
             self._say_once("key", "a key is not one of 0-9 * # A-D")
+        elif not self._key_rate.allows():
+            self._say_once("keys", "keys come faster than a telephone sends them and are ignored")
         elif self._call is not None:
             self._call.press(key)
         else:

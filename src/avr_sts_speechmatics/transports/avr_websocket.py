@@ -23,7 +23,7 @@ from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.dialogue.events import Role
 from avr_sts_speechmatics.line import Caller
-from avr_sts_speechmatics.transports.dtmf import KEYS
+from avr_sts_speechmatics.transports.dtmf import KEYS, KeyRate
 from avr_sts_speechmatics.transports.early_media import EarlyMedia
 from avr_sts_speechmatics.transports.reception import Reception
 from avr_sts_speechmatics.transports.untrusted_text import (
@@ -41,6 +41,9 @@ EARLY_S = 5.0
 
 INIT_WAIT_S = 10.0
 """Longest wait for `init` (s); then the connection is closed."""
+
+EXPLAINED_MAX = 100
+"""Unusable messages of a connection that are examined; the rest are counted."""
 
 WATCH = "watch"
 """If this query parameter is 1, the records of the call are sent to the client, for operators who
@@ -78,6 +81,8 @@ class AvrWebSocket(WebSocketConnection):
         self._facts = facts
         self._uuid = ""
         self._early = EarlyMedia(EARLY_S, "last")
+        self._key_rate = KeyRate()
+        self._explained = 0
         self._unknown: set[str] = set()
 
     # --- the line, called by the call ----------------------------------------------------------
@@ -173,6 +178,8 @@ class AvrWebSocket(WebSocketConnection):
     def _take_digit(self, digit: str) -> None:
         if digit not in KEYS:
             self._complain("a dtmf_digit is not one of 0-9 * # A-D")
+        elif not self._key_rate.allows():
+            self._complain("keys come faster than a telephone sends them and are ignored")
         elif self._call is not None:
             self._call.press(digit)
         else:
@@ -180,6 +187,10 @@ class AvrWebSocket(WebSocketConnection):
 
     def _explain(self, message: bytes, error: Exception) -> None:
         """Log why a message could not be used, with bounds on the number of log lines."""
+        self._explained += 1
+        if self._explained > EXPLAINED_MAX:
+            self._bad += 1  # counting costs a flood of messages nothing
+            return
         try:
             kind = decode(message, dict[str, Any]).get("type")
         except BadJson as why:
