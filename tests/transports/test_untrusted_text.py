@@ -58,3 +58,9 @@ def test_clean_text_is_printable_and_keeps_its_order(text: str, longest: int) ->
 
 def test_control_characters_and_overlong_text_are_cut() -> None:
     assert clean("Ann\r\nforged log line", 8) == "Annfor"
+
+
+def test_an_address_that_cannot_be_read_has_no_facts() -> None:
+    complaints: list[str] = []
+    assert facts_of("//[?from=2001", complaints.append) == {}
+    assert complaints == ["the address cannot be read: its query parameters are not used"]

@@ -93,7 +93,7 @@ class AsteriskWebSocket(WebSocketConnection):
 
     def __init__(self, path: str, reception: Reception) -> None:
         super().__init__("Asterisk", reception)
-        self._facts = facts_of(path)
+        self._facts = facts_of(path, self._complaints.append)
         self._caller = Caller(self._facts.get("call", "") or "-", "asterisk-websocket", self._facts)
         self._early = EarlyMedia(EARLY_MAX_BYTES / BYTES_PER_SECOND, "first")
         self._codec: ChannelCodec | None = None

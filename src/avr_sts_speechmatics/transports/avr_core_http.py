@@ -90,10 +90,14 @@ class AvrCoreHttp:
             return _refused(400, "the body is broken or incomplete")
         except CallerError as error:
             return _refused(400, str(error))
-        facts = facts_from(payload)
+        peer = request.remote or NOBODY
+
+        def complain(what: str) -> None:
+            self._log.say("payloads with too many facts", peer, f"call {uuid}: {what}")
+
+        facts = facts_from(payload, complain)
         # Before the webhook is asked: a dialplan may stop waiting and dial before the reply.
         self._announced.announce(uuid, facts)
-        peer = request.remote or NOBODY
         line = f"call {uuid} is announced"
         self._log.say("announced calls", peer, line, level=logging.INFO, lines=ANNOUNCED_LINES)
         reply = None if self._ask is None else await self._ask(uuid, payload)

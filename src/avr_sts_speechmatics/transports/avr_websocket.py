@@ -76,7 +76,7 @@ class AvrWebSocket(WebSocketConnection):
 
     def __init__(self, path: str, reception: Reception) -> None:
         super().__init__("the other end", reception)
-        facts = dict(facts_of(path))
+        facts = dict(facts_of(path, self._complaints.append))
         self.rehearsed = facts.pop(WATCH, "") == "1"
         self._facts = facts
         self._uuid = ""

@@ -58,7 +58,7 @@ class HttpStream:
             self._reception.log.say("lines about HTTP streams", address, f"call {name}: {what}")
 
         line = _HttpLine(say)
-        caller = Caller(name, "http-stream", facts_of(request.path_qs))
+        caller = Caller(name, "http-stream", facts_of(request.path_qs, say))
         try:
             call = self._reception.take(caller, line, transport)
         except CallerError as error:

@@ -58,6 +58,7 @@ class WebSocketConnection(WSListener, Line):
         self._call: CallerSide | None = None  # None until the transport opens the call
         self._messages = Messages()
         self._bad = 0
+        self._complaints: list[str] = []  # about the request, before there is an address to name
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
 
@@ -69,6 +70,8 @@ class WebSocketConnection(WSListener, Line):
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
         self._address = address_of(transport.underlying_transport)
+        for what in self._complaints:
+            self._complain(what)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._transport = None
