@@ -223,12 +223,12 @@ async def test_a_close_says_whether_something_broke(failed: bool, code: int) -> 
 
 
 async def test_data_sent_before_a_close_still_arrives() -> None:
-    connection = Connection(unread_max=MUCH)
+    connection = Connection(unread_max=MUCH, linger_s=10)
     async with narrow(connection) as end:
         connection.send(MUCH)
         connection.close(failed=False)
         loop, received = asyncio.get_running_loop(), 0
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             while data := await loop.sock_recv(end, 1 << 20):
                 received += len(data)
         assert received >= MUCH
