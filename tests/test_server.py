@@ -8,6 +8,7 @@ import time
 import aiohttp
 import pytest
 import websockets
+from aiohttp.test_utils import make_mocked_request
 from tests.avr_core import dial
 from tests.support import Serve, until, url_of
 
@@ -78,6 +79,17 @@ async def test_ready_is_503_until_calls_can_be_taken_and_calls_are_refused_with_
                     assert response.status == 200
         finally:
             await server.stop()
+
+
+async def test_health_costs_the_calls_no_frame(serve: Serve, untraced: None) -> None:
+    async with running_sandbox() as cloud, serve(cloud) as server:
+        request = make_mocked_request("GET", "/health")
+        costs = []
+        for _ in range(50):
+            begun = time.perf_counter()
+            await server._health(request)
+            costs.append(time.perf_counter() - begun)
+    assert min(costs) < 0.0003
 
 
 async def test_a_busy_port_stops_the_start_and_names_it() -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from tests.nasty_json import NASTY
 from tests.support import until
 
 from avr_sts_speechmatics.line import Caller
@@ -52,6 +53,20 @@ async def running(
         yield AvrAmi(f"http://127.0.0.1:{listener.getsockname()[1]}/")
     finally:
         await runner.cleanup()
+
+
+@pytest.mark.parametrize("body", NASTY, ids=range(len(NASTY)))
+async def test_a_nasty_answer_is_an_error_of_its_own(body: bytes) -> None:
+    async def nasty(_: web.Request) -> web.Response:
+        return web.Response(body=body, status=500)
+
+    there = FakeAvrAmi()
+    there.instead = nasty
+    async with running(there) as pbx:
+        with pytest.raises(PbxError):
+            await pbx.check()
+        with pytest.raises(PbxError):
+            await pbx.hang_up(CALLER)
 
 
 async def say(text: str, status: int) -> web.Response:

@@ -21,6 +21,7 @@ from avr_sts_speechmatics.errors import InvalidValue
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.proxies import Proxy, failure_of
 from avr_sts_speechmatics.settings import checks as check
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 DEFAULT_INSTRUCTIONS = (
     "You are a friendly telephone agent. Your words are spoken aloud to a caller: answer in one "
@@ -215,9 +216,10 @@ class _Reply(msgspec.Struct):
 def _checked(body: bytes) -> Instructed:
     """Check a reply. Raises NotInstructed."""
     try:
-        reply = msgspec.json.decode(body, type=_Reply)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        what = str(error) if isinstance(error, msgspec.ValidationError) else "not JSON"
+        reply = decode(body, _Reply)
+    except BadJson as error:
+        wrong_type = isinstance(error.__cause__, msgspec.ValidationError)
+        what = str(error) if wrong_type else "not JSON"
         raise NotInstructed(f'not a reply such as {{"system": "..."}}: {what}') from error
     key = "system"
     try:

@@ -24,6 +24,7 @@ from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.tools.mcp_config import McpServer, offered_name
 from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.tool_runner import Toolbox
+from avr_sts_speechmatics.untrusted_json import decode
 from avr_sts_speechmatics.values import counted
 
 TOOLS_S = 5.5
@@ -265,6 +266,7 @@ async def _running(host: str, port: int) -> _Health | None:
     wait = aiohttp.ClientTimeout(total=2)
     try:
         async with aiohttp.ClientSession(timeout=wait) as http, http.get(url) as response:
-            return msgspec.json.decode(await response.read(), type=_Health)
-    except (aiohttp.ClientError, OSError, ValueError, msgspec.MsgspecError):
+            health: _Health = decode(await response.read(), _Health)
+            return health
+    except (aiohttp.ClientError, OSError, ValueError):
         return None

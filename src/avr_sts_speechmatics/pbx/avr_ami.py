@@ -15,6 +15,7 @@ import msgspec
 
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.pbx.protocol import PbxError, check_destination
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 DEED_S = 2.5
 """Longest time for one hang-up or transfer, including a second try (s)."""
@@ -72,8 +73,8 @@ class AvrAmi:
                 f"({_reason(error)})"
             ) from error
         try:
-            msgspec.json.decode(body, type=_Reply)
-        except msgspec.DecodeError as error:
+            decode(body, _Reply)
+        except BadJson as error:
             raise PbxError(
                 f"what answers at {self._url} (status {status}) is not avr-ami: check AMI_URL"
             ) from error

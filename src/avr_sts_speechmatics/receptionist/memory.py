@@ -157,7 +157,7 @@ def _failed(result: str) -> bool:
     words."""
     try:
         fields = json.loads(result)
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None
     if isinstance(fields, dict):
         if fields.get("error") or fields.get("ok") is False or fields.get("success") is False:

@@ -61,6 +61,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
+
 Part = Literal["stt", "tts", "openai_tts", "llm"]
 
 NonNegative = Annotated[float, Meta(ge=0)]
@@ -165,8 +167,6 @@ Fault = (
     | Strict
 )
 
-_decoder = msgspec.json.Decoder(Fault | list[Fault])
-
 
 class FaultError(ValueError):
     """The requested faults are invalid; the message says which field and why."""
@@ -175,8 +175,8 @@ class FaultError(ValueError):
 def parse(body: bytes) -> list[Fault]:
     """Decode the faults of a request body (JSON). Raises FaultError."""
     try:
-        faults = _decoder.decode(body)
-    except msgspec.DecodeError as error:
+        faults: Fault | list[Fault] = decode(body, Fault | list[Fault])
+    except BadJson as error:
         raise FaultError(str(error)) from None
     return faults if isinstance(faults, list) else [faults]
 

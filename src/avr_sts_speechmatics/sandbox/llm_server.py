@@ -12,6 +12,7 @@ from avr_sts_speechmatics.sandbox.engines import LlmEngine, ToolCall
 from avr_sts_speechmatics.sandbox.faults import Fault, Faults
 from avr_sts_speechmatics.sandbox.misbehaviour import break_off, has_key, refuse, stall
 from avr_sts_speechmatics.sandbox.received import Received, Request
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 MODEL = "receptionist"
 CUT_AFTER_CHUNKS = 3
@@ -37,10 +38,10 @@ class LlmServer:
         return web.json_response(_model(request.match_info["model"]))
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        text = await request.text()
+        text = (await request.read()).decode("utf-8", "replace")
         try:
-            body = msgspec.json.decode(text)
-        except msgspec.DecodeError:
+            body = decode(text)
+        except BadJson:
             body = text
         record = Request(request.path, dict(request.query), dict(request.headers), body)
         if self._received is not None:

@@ -10,6 +10,7 @@ Arguments are checked here, against the server's schema, before the server is ca
 """
 
 import asyncio
+import json
 import logging
 import os
 import sys
@@ -21,7 +22,6 @@ from typing import Protocol
 import httpx2
 import jsonschema
 import mcp_types as types
-import msgspec
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from mcp import Client
@@ -319,7 +319,8 @@ def _text(result: types.CallToolResult) -> str:
         else:
             parts.append(f"[{piece.type}: left out]")
     if not parts and result.structured_content is not None:
-        return msgspec.json.encode(result.structured_content).decode()
+        # Half of a surrogate pair, which JSON allows, is replaced by the toolbox.
+        return json.dumps(result.structured_content, ensure_ascii=False, separators=(",", ":"))
     return "\n".join(parts) or "Done."
 
 

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from avr_sts_speechmatics.conversation import Opaque, ToolCall
 from avr_sts_speechmatics.services.llm.chunks import CallPiece, merged
 from avr_sts_speechmatics.services.llm.written_calls import Written
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 
 @dataclass(slots=True)
@@ -137,8 +136,8 @@ class ToolCallPieces:
 def is_object(text: str) -> bool:
     """Whether a text is one complete JSON object."""
     try:
-        return isinstance(msgspec.json.decode(text), dict)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return isinstance(decode(text), dict)
+    except BadJson:
         return False
 
 
