@@ -90,7 +90,7 @@ class BargeIn(Steps):
         """Tell the caller's words from the agent's own, returned by the line."""
         own, caller = self.own_voice, self.caller
         caller.over_agent = caller.over_agent or own.agent_near
-        if not caller.over_agent:
+        if not (caller.over_agent and self.manners.ignores_echo):
             return Compared(text)
         return without_echo(
             text,

@@ -115,7 +115,8 @@ def _few(
     share = _common(words, near) / len(words)
     whole = share == 1
     if known and share >= HALF and (whole or len(words) > 2 or not settled):
-        return Compared("", evidence=2 if whole or len(words) > 2 else 0)
+        evidence = 2 if echo.weight > 2 else 1
+        return Compared("", evidence=evidence if settled else 0)
     if not settled:
         return Compared("" if whole or (len(words) > 2 and share >= MOST) else heard)
     doubtful = len(words) > 1 and (whole or (len(words) > 2 and share >= MOST))
