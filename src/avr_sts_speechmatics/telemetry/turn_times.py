@@ -15,6 +15,7 @@ from avr_sts_speechmatics.call.observer import (
 )
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import heard_words
+from avr_sts_speechmatics.dialogue.words import count_words
 from avr_sts_speechmatics.speech.speaker import ClauseReady, TextStarted
 
 
@@ -103,7 +104,7 @@ class TurnTimesObserver:
                     times.first_token = at
             case ev.SentenceReady(number, utterance, text):
                 if (times := self._turns.get(number)) is not None:
-                    times.words_said += len(text.split())
+                    times.words_said += count_words((text,))
                     self._texts[utterance] = number, text
             case ClauseReady(number):
                 times = self._turns.get(number)
@@ -131,7 +132,7 @@ class TurnTimesObserver:
             return
         if times.first_frame is None:
             times.first_frame = first_sent
-        times.words_heard += len(heard_words(text, share).split())
+        times.words_heard += count_words((heard_words(text, share),))
 
     def _reply_over(self, number: int, *, cancelled: bool) -> None:
         times = self._turns.pop(number, None)
