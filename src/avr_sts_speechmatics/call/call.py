@@ -162,7 +162,14 @@ class Call:
             agent.model,
         )
         voice, phrases = services.voice_of(agent)
-        self._speaker = Speaker(voice, phrases, self._playout, self._tell, self._observers.event)
+        self._speaker = Speaker(
+            voice,
+            phrases,
+            self._playout,
+            self._tell,
+            self._observers.event,
+            language=agent.language,
+        )
         stt = services.open_stt(agent, self)
         self._hear = stt.hear
         self._arrival.hand_over_audio(stt.hear)

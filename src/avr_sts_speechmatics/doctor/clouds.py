@@ -20,7 +20,8 @@ from avr_sts_speechmatics.services.tts.openai import BASE_URL, OpenAiTts
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import Settings
-from avr_sts_speechmatics.speech.voices import Voices, primary
+from avr_sts_speechmatics.speech.languages import primary
+from avr_sts_speechmatics.speech.voices import Voices
 
 # What to do when a service fails: the first pattern found in its error decides.
 _NETWORK = "Check the network, its firewall and, where it is set, "

@@ -15,25 +15,41 @@ import re
 from functools import partial
 
 from avr_sts_speechmatics.speech.dates_and_times import DATES, TIMES
+from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.speech.money_and_units import MONEY, UNITS
-from avr_sts_speechmatics.speech.plain_numbers import BARE_NUMBERS, FRACTIONS, ORDINALS, RANGES
+from avr_sts_speechmatics.speech.plain_numbers import (
+    BARE_NUMBERS,
+    BETWEEN,
+    FRACTIONS,
+    ORDINALS,
+    RANGES,
+)
 from avr_sts_speechmatics.speech.reading_rule import Rule, Say, rules, saying
+from avr_sts_speechmatics.speech.telephone_keys import TELEPHONE_KEYS
 from avr_sts_speechmatics.speech.telephone_numbers import TELEPHONE_NUMBERS
 from avr_sts_speechmatics.speech.web_addresses import WEB_ADDRESSES
 
 _log = logging.getLogger(__name__)
 
+_HIDDEN_FIGURES = re.compile(r"(?:[*•xX]{3,}[ -]?)+(?=\d)")
 # Most sentences need no conversion and return after this one search.
-_MARKS = re.compile(r"[\d@&+/#%=~°±×÷½¼¾€£$¥₹¢№]|\.\w")
+_MARKS = re.compile(
+    r"[\d@&+/#%=~°±×÷€£$¥₹₩₺¢№*_<>^²³√≤≥≠≈∞§½⅓⅔¼¾⅕⅛⅜⅝⅞]|\.\w"
+    r"|\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+)
 
 
-def spoken(text: str) -> str:
+def spoken(text: str, language: str = "en") -> str:
     """Convert a text to the words that the TTS should say.
+
+    language: of the text. Only English is converted; the voice of another language reads figures
+        and signs by the rules of that language.
 
     For the TTS only: history, transcripts and the keys of kept phrases stay as written. Never
     raises; a text that cannot be converted is returned unchanged.
     """
-    # All current voices speak English. For a voice in another language, return `text` unchanged.
+    if primary(language) != "en":
+        return " ".join(_HIDDEN_FIGURES.sub("", text).split())
     if not _MARKS.search(text):
         return text
     words = " ".join(text.split())
@@ -68,23 +84,59 @@ def _is_wordlike(c: str) -> bool:
 
 _SIGNS = {"&": "and", "+": "plus", "=": "equals", "@": "at", "%": "percent", "°": "degrees"}
 _SIGNS |= {"×": "times", "÷": "divided by", "±": "plus or minus"}
+_SIGNS |= {"≠": "is not equal to", "≈": "about", "≤": "at most", "≥": "at least", "∞": "infinity"}
+_SIGNS |= {"√": "the square root of", "§": "section", "₩": "won", "₺": "lira"}
 _SIGNS |= {"€": "euros", "£": "pounds", "$": "dollars", "¥": "yen", "₹": "rupees", "¢": "cents"}
+
+_PER = {
+    short: f"per {name.replace('-', ' ')}" if name != "each" else name
+    for short, name in (
+        pair.split(":")
+        for pair in (
+            "yr:year mo:month mth:month wk:week hr:hour h:hour min:minute sec:second s:second "
+            "pp:person ea:each kg:kilogram g:gram lb:pound oz:ounce km:kilometre mi:mile mile:mile "
+            "m²:square-metre sqft:square-foot ft:foot l:litre L:litre gal:gallon "
+            "kWh:kilowatt-hour GB:gigabyte MB:megabyte mL:millilitre ml:millilitre d:day"
+        ).split()
+    )
+}
 
 _SIGNS_BETWEEN_WORDS = rules(
     (r"\band/or\b", saying("and or")),
+    (r"\bw/o\b", saying("without")),
+    (r"\bw/(?=\s|[^\W\d_])", saying("with ")),
+    (r"\bc/o\b", saying("care of")),
+    (r"(?<=\w)²", saying(" squared")),
+    (r"(?<=\w)³", saying(" cubed")),
+    (r"(?<=\w)\^(?=\w)", saying(" to the power of ")),
+    (r"(?<!\w)<\s?(?=\w)", saying("less than ")),
+    (r"(?<!\w)>\s?(?=\w)", saying("more than ")),
+    (r"(?<=[^\W_])_+(?=[^\W_])", saying(" ")),
     (r"(?<=[^\W\d_]),(?=[^\W\d_])", saying(", ")),
-    (r"\s?([&+=@%°×÷±€£$¥₹¢])\s?", lambda found: f" {_SIGNS[found[1]]} "),
+    (r"\s?([&+=@%°×÷±€£$¥₹₩₺¢≠≈≤≥∞√§])\s?", lambda found: f" {_SIGNS[found[1]]} "),
     (
-        r"(?<=[^\W\d_]{2})\s?/\s?(?=(?:month|year|week|day|night|hour|minute|person|unit)\b)",
-        saying(" per "),
+        r"(?<=[^\W\d_]{2})\s?/\s?"
+        r"((?:month|year|week|day|night|hour|minute|person|unit|user|seat|item|guest|head)\b)",
+        saying(r" per \1"),
+    ),
+    (
+        r"(?<=[^\W\d_]{2})\s?/\s?(yr|mo|mth|wk|hr|h|min|sec|s|pp|ea|kg|g|lb|oz|km|mi|mile|m²|sq ?ft"
+        r"|ft|l|L|gal|kWh|GB|MB|mL|ml|d)\b",
+        lambda found: " " + _PER[found[1].replace(" ", "")],
+    ),
+    (
+        r"\b(dollars?|cents?|euros?|pounds?|pence|francs?|yen|rupees?)\s?/\s?(?=[^\W\d_])",
+        saying(r"\1 per "),
     ),
     (r"(?<=[^\W\d_]{2})\s?/\s?(?=[^\W\d_]{2})", saying(" or ")),
 )
 
 _RULES: tuple[Rule, ...] = (
+    *BETWEEN,
     *WEB_ADDRESSES,  # before other rules match their dots and digits
     *DATES,
     *TIMES,
+    *TELEPHONE_KEYS,
     *TELEPHONE_NUMBERS,
     *MONEY,
     *RANGES,
