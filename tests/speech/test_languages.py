@@ -30,7 +30,9 @@ def test_a_figure_with_a_dot_is_an_ordinal_number_in_some_languages(code: str) -
     assert not language_of("en").has_ordinal_dot
 
 
-@pytest.mark.parametrize("code", "en de es fr it pt nl da no sv fi pl cs sk hu tr hr sl ru uk".split())
+@pytest.mark.parametrize(
+    "code", "en de es fr it pt nl da no sv fi pl cs sk hu tr hr sl ru uk".split()
+)
 def test_no_abbreviation_has_two_meanings(code: str) -> None:
     language = language_of(code)
     assert language.never_last

@@ -4,15 +4,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from avr_sts_speechmatics.speech.plain_text import LABEL_CHARS, PlainText, speakable
+from avr_sts_speechmatics.speech.markup_reader import LABEL_CHARS
+from avr_sts_speechmatics.speech.plain_text import PlainText, speakable
 
 # Markup whole and in pieces, which meet in unforeseen ways.
 FRAGMENTS = st.sampled_from(
-    "word Two 5 72 a.b@example.com https://h.com/x_(y)?z=1. www.x.de http h w * ** *** **** _ __ ~ ~~ "
-    "` `` ``` ~~~ ```python [ ] ( ) [text](http://h/x_(y)) ![alt](i.png) [^1] [1] [1]: 【4:0†source】 【 】 "
-    "\ue200cite\ue201 \ue200 < > <br> <b> </b> <!-- --> <a@b.com> <script> </script> <|end|> "
-    "& &amp; &lt; &#39; &amp;lt; &nbsp; $ $5 $x^2$ $$ \\( \\) \\[ \\] \\frac{1}{2} \\times \\n \\* \\ "
-    "# ## > - + • | |---| :--- --- === : ; :) :smile: 😀 1️⃣ *72 *#06# #31# press dial \x1b[31m \x1b "
+    "word Two 5 72 a.b@example.com https://h.com/x_(y)?z=1. www.x.de http h w * ** *** **** _ __ ~ "
+    "~~ ` `` ``` ~~~ ```python [ ] ( ) [text](http://h/x_(y)) ![alt](i.png) [^1] [1] [1]: "
+    "【4:0†source】 【 】 \ue200cite\ue201 \ue200 < > <br> <b> </b> <!-- --> <a@b.com> "
+    "<script> </script> <|end|> & &amp; &lt; &#39; &amp;lt; &nbsp; $ $5 $x^2$ $$ \\( \\) \\[ \\] "
+    "\\frac{1}{2} \\times \\n \\* "
+    "\\ # ## > - + • | |---| :--- --- === : ; :) :smile: 😀 1️⃣ *72 *#06# #31# press dial "
+    "\x1b[31m \x1b "
     "\u200b \u200d \u00ad 。 您好 \x00 ™ ^ {} . , ! ?".split(" ")
 ) | st.sampled_from([" ", "  ", "\n", "\n\n", "\t", "\r\n", ". ", ", "])
 TEXTS = (
@@ -60,7 +63,9 @@ def test_words_are_returned_as_they_came_at_once(words: list[str]) -> None:
     assert plain.feed(text) == text
 
 
-@pytest.mark.parametrize("begun", ["[text", "`code", "<b", "$x", "\\(", "【", "&am", "&lt;a", "![", "*72 a"])
+@pytest.mark.parametrize(
+    "begun", ["[text", "`code", "<b", "$x", "\\(", "【", "&am", "&lt;a", "![", "*72 a"]
+)
 def test_what_is_held_back_is_bounded(begun: str) -> None:
     plain = PlainText()
     said = plain.feed(f"So {begun}" + " word" * LABEL_CHARS)
@@ -73,39 +78,6 @@ def test_what_is_held_back_is_bounded(begun: str) -> None:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        # emphasis
-        ("This is ***great***!", "This is great!"),
-        ("***Great** work* today", "Great work today"),
-        ("__Yes__ and _no_ and ~~maybe~~", "Yes and no and maybe"),
-        ("my_file_name stays", "my_file_name stays"),
-        ("(*only 1*) left, footnote*", "(only 1) left, footnote"),
-        # tables
-        ("| Day | Hours |\n|:---|---:|\n| Monday | 9 |", "Day, Hours Monday, 9"),
-        ("a | b\n--- | ---\nc |  | d", "a, b c, d"),
-        # HTML
-        ("One<br>two<br/>three", "One two three"),
-        ("<p>So <b class='x'>be</b> it</p>", "So be it"),
-        ("A<script>alert(1)</script>B", "AB"),
-        ("<!-- not this -->This", "This"),
-        ("Tom &amp; Jerry&#39;s &lt;b&gt;best&lt;/b&gt;&nbsp;day", "Tom & Jerry's best day"),
-        ("AT&T and R&D", "AT&T and R&D"),
-        ("3 < 5 and 7 > 2", "3 < 5 and 7 > 2"),
-        ("Done.</think> <|im_end|>", "Done."),
-        ("It ends <unfin", "It ends"),
-        # links, images, notes
-        ("See [our page](http://h/x_(y)), please", "See our page, please"),
-        ('See [**it**](<http://h> "a title").', "See it."),
-        ("See [our page][1] now", "See our page now"),
-        ("A map: ![map](http://h/map.png) ![img_2.png](x)", "A map: map"),
-        ("It is so 【4:0†source】. Really [^1].", "It is so. Really."),
-        ("It is so[1], too [2][3] and [4, 5] [[6]](http://h).", "It is so, too and."),
-        ("True \ue200cite\ue202turn0search1\ue201.", "True."),
-        ("[^1]: A note.\n[x]: http://h\nNext", "Next"),
-        ("Press [1] for sales, [Name].", "Press 1 for sales, Name."),
-        ("<https://h.org/x> or <a@b.com>", "h.org or a@b.com"),
-        ("(see https://example.com/a_(b)) now", "(see example.com) now"),
-        ("请访问 https://example.com。谢谢", "请访问 example.com。谢谢"),
-        ("【注意】请", "注意请"),
         # code
         ("```python\nprint('x')\n```\nDone", "Done"),
         ("```text\nYour code is ABC.\n```", "Your code is ABC."),
@@ -117,23 +89,6 @@ def test_what_is_held_back_is_bounded(begun: str) -> None:
         ("> so\n>> he said", "so he said"),
         ("One\n---\nTwo\n===\n***\nThree", "One Two Three"),
         ("1. First\n2) Second", "1. First 2) Second"),
-        # formulas
-        ("It is $x^2 + 1$ for \\(a \\times b\\)", "It is x² + 1 for a × b"),
-        ("\\[E = \\frac{m}{2}\\] and $$\\frac{1}{2}$$", "E = m ÷ 2 and 1/2"),
-        ("from $5 to $10, or $20.", "from $5 to $10, or $20."),
-        ("a 90^\\circ turn, 5\\% off", "a 90° turn, 5% off"),
-        # telephone keys
-        ("Dial *72, *#06#, **21*5# or #31#.", "Dial *72, *#06#, **21*5# or #31#."),
-        ("Press * or # or '*'.", "Press * or # or '*'."),
-        ("Your number is **72** or *5*.", "Your number is 72 or 5."),
-        ("Press **9** now, *72 hours* are left", "Press 9 now, 72 hours are left"),
-        ("It ends **** **** 4242", "It ends **** **** 4242"),
-        # what has no sound
-        ("Great 👍🏽 :) :smile: ☎️ 1️⃣ ™", "Great 1"),
-        ("zero\u200bwidth, so\u00adft, \x1b[31mred\x1b[0m, \x00nul\x07", "zerowidth, soft, red, nul"),
-        ("می\u200cخواهم", "می\u200cخواهم"),
-        ("One\\nTwo \\*three\\*", "One Two *three*"),
-        ("😀 ** \n---\n", ""),
     ],
 )
 def test_a_person_would_read_it_so(written: str, said: str) -> None:

@@ -8,7 +8,7 @@ from avr_sts_speechmatics.speech.telephone_keys import ASKS_FOR_KEYS
 
 EXAMPLES = """
 Dial *72. | Dial star seven two.
-Dial *72 to forward and *73 to cancel. | Dial star seven two to forward and star seven three to cancel.
+Dial *72 to go and *73 to stop. | Dial star seven two to go and star seven three to stop.
 *#06# or *100# | star hash zero six hash or star one zero zero hash
 Press #. | Press hash.
 press # or * to go on | press hash or star to go on

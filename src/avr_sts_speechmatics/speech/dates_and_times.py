@@ -14,8 +14,7 @@ _MON = (
     r"|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\b"
 )
 _WEEKDAYS = {
-    name[:3]: name
-    for name in "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+    name[:3]: name for name in "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 }
 _DAY = r"(Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)"
 _TH = r"(?:st|nd|rd|th)?"

@@ -13,8 +13,16 @@ _SIGNS = {
     **dict.fromkeys(("approx", "simeq", "sim"), "≈"),
     **dict.fromkeys(("ldots", "cdots", "dots"), "…"),
     **dict.fromkeys(("circ", "degree"), "°"),
-    "div": "÷", "pm": "±", "infty": "∞", "lt": "<", "gt": ">", "sqrt": "√",
-    "to": ",", "rightarrow": ",", "Rightarrow": ",", "implies": ",",
+    "div": "÷",
+    "pm": "±",
+    "infty": "∞",
+    "lt": "<",
+    "gt": ">",
+    "sqrt": "√",
+    "to": ",",
+    "rightarrow": ",",
+    "Rightarrow": ",",
+    "implies": ",",
 }
 _WITHOUT_SOUND = frozenset(
     "left right big Big quad qquad displaystyle begin end boxed hline text mathrm mathbf mathit "

@@ -9,7 +9,7 @@ import re
 from avr_sts_speechmatics.speech.languages import Language
 
 LONGEST_WORD = 30
-"""A longer word is judged by its beginning (characters), so that the wait for its end is bounded."""
+"""A longer word is judged by its beginning (characters): the wait for its end is bounded."""
 
 _LAST_WORD = re.compile(r"([^\s\"'“”‘’()\[\]«»„,;:!?/–—]+)\.$")
 _NEXT_WORD = re.compile(r"[\"'“”‘’„«»(\[¿¡*$€£¥₹#+~-]*([^\W_]+(?:['’][^\W_]+)?)")
@@ -102,5 +102,6 @@ def _is_street(before: str) -> bool:
     names = re.search(r"(?:^|\s)(\S+)\s$", before)
     if names is None:
         return False
-    is_name = names[1][:1].isupper() and names[1].isalpha() and bool(before[: names.start()].strip())
-    return is_name or bool(re.fullmatch(r"\d+(?:st|nd|rd|th)", names[1]))
+    is_first = not before[: names.start()].strip()
+    is_name = names[1][:1].isupper() and names[1].isalpha()
+    return (is_name and not is_first) or bool(re.fullmatch(r"\d+(?:st|nd|rd|th)", names[1]))

@@ -17,7 +17,8 @@ class Language:
     perhaps_last: abbreviations that end a sentence if a capital follows.
     titles: abbreviations before a name, where they are written with a capital.
     before_figures: abbreviations that do not end a sentence if a figure follows.
-    starters: words that begin a sentence and no name: where a capital alone decides nothing, as after "U.S.".
+    starters: words that begin a sentence and no name. They decide where a capital does not, as
+        after "U.S.".
     parts: words before which a long sentence may be cut: conjunctions and prepositions.
     has_ordinal_dot: "3." is "third".
     has_capital_nouns: a capital does not show that a sentence begins.
@@ -54,7 +55,8 @@ _ORDINAL_DOT = frozenset("de lb da no cs sk pl sl hr hu fi et lv is fo tr".split
 _SAME_RULES = {
     **dict.fromkeys(("nb", "nn"), "no"),
     **dict.fromkeys(("sr", "bs"), "hr"),
-    "gl": "es", "lb": "de",
+    "gl": "es",
+    "lb": "de",
 }
 
 # Language: kind of words: words.

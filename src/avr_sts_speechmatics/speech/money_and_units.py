@@ -213,7 +213,7 @@ _K = r"(?: (?:run|race|walk|video|display|monitor|TV|screen|camera|resolution|UH
 
 MONEY = rules(
     (rf"({_EURO}\s?)({_FOREIGN_EURO})", _figures_after),
-    (rf"((?:{_SIGN}|\b{_CODE})\s?)({_FOREIGN})".replace(_CODE, f"(?:{_CODE[1:-1]})"), _figures_after),
+    (rf"((?:{_SIGN}|\b(?:{_CODE[1:-1]}))\s?)({_FOREIGN})", _figures_after),
     (rf"(?<![\w.,])({_FOREIGN_EURO})(?=\s?(?:{_EURO}|{_NAMED_MONEY}))", _figures_before),
     (rf"(?<![\w.,])({_FOREIGN})(?=\s?(?:[$£¥]|(?:{_CODE[1:-1]})\b))", _figures_before),
     (rf"([-−])?({_SIGN})\s?(?:({NUM})\s?[-–]\s?{_SIGN}?)?({NUM}){_SCALE}", _sign_money),

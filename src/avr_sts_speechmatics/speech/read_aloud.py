@@ -88,6 +88,7 @@ _SIGNS |= {"≠": "is not equal to", "≈": "about", "≤": "at most", "≥": "a
 _SIGNS |= {"√": "the square root of", "§": "section", "₩": "won", "₺": "lira"}
 _SIGNS |= {"€": "euros", "£": "pounds", "$": "dollars", "¥": "yen", "₹": "rupees", "¢": "cents"}
 
+_THINGS = "month|year|week|day|night|hour|minute|person|unit|user|seat|item|guest|head"
 _PER = {
     short: f"per {name.replace('-', ' ')}" if name != "each" else name
     for short, name in (
@@ -114,14 +115,9 @@ _SIGNS_BETWEEN_WORDS = rules(
     (r"(?<=[^\W_])_+(?=[^\W_])", saying(" ")),
     (r"(?<=[^\W\d_]),(?=[^\W\d_])", saying(", ")),
     (r"\s?([&+=@%°×÷±€£$¥₹₩₺¢≠≈≤≥∞√§])\s?", lambda found: f" {_SIGNS[found[1]]} "),
+    (rf"(?<=[^\W\d_]{{2}})\s?/\s?({_THINGS})\b", saying(r" per \1")),
     (
-        r"(?<=[^\W\d_]{2})\s?/\s?"
-        r"((?:month|year|week|day|night|hour|minute|person|unit|user|seat|item|guest|head)\b)",
-        saying(r" per \1"),
-    ),
-    (
-        r"(?<=[^\W\d_]{2})\s?/\s?(yr|mo|mth|wk|hr|h|min|sec|s|pp|ea|kg|g|lb|oz|km|mi|mile|m²|sq ?ft"
-        r"|ft|l|L|gal|kWh|GB|MB|mL|ml|d)\b",
+        rf"(?<=[^\W\d_]{{2}})\s?/\s?({'|'.join(_PER)}|sq ft)(?!\w)",
         lambda found: " " + _PER[found[1].replace(" ", "")],
     ),
     (

@@ -4,11 +4,11 @@ A model writes a few words at a time; TTS speaks a piece as a whole. Later piece
 sentences, because TTS gives a sentence a better melody. A full stop ends a sentence only where
 `full_stops` says so. Markup is removed first, see `plain_text`.
 
-The caller waits for the first piece of a reply, so the first piece ends at the first clause that can
-stand alone. If the sentence is long and the model slow, a piece must leave before its sentence is
-complete: the first one FIRST_S after the text began, each following one before the speech so far has
-been heard. Such a piece ends at a comma, or else before a conjunction or preposition, never inside
-a date, a number or an abbreviation, and lasts about as long as the model needs for more words.
+The caller waits for the first piece of a reply, so the first piece ends at the first clause that
+can stand alone. If the sentence is long and the model slow, a piece must leave before its sentence
+is complete: the first one FIRST_S after the text began, each following one before the speech so far
+has been heard. Such a piece ends at a comma, or else before a conjunction or preposition, never
+inside a date, a number or an abbreviation, and lasts as long as the model needs for more words.
 Without time (`now` is always 0) the pieces depend on the text alone.
 """
 
@@ -44,7 +44,8 @@ OVERDUE_S = 0.6
 _NEXT_CHARS = 22
 """Length of the text that the next piece needs (characters): about four words."""
 
-_SHORTEST_PART_CHARS = 16
+_SHORTEST_PART_S = 1.1
+"""Least length of a piece that ends without a comma (s): about sixteen letters."""
 
 _SENTENCE_END = re.compile(
     r"(?P<mark>[.!?…؟۔।॥։።။៕]+)(?P<closing>[\"'”’»)\]]*)(?=\s)"
@@ -137,13 +138,15 @@ class Sentences:
             pieces.append(spoken)
 
     def _cut(self, now: float | None) -> int:
-        """Where the next piece ends; 0 while that is not known. now: None at the end of the text."""
+        """Where the next piece ends; 0 while that is not known.
+
+        now: None at the end of the text.
+        """
         end, known = _sentence_end(self._text, self._language)
         if self._first:
-            clause = next(
-                (at for at in _clause_ends(self._text) if _length(self._text[:at]) >= FIRST_CLAUSE_CHARS),
-                0,
-            )
+            clauses = _clause_ends(self._text)
+            long = (at for at in clauses if _length(self._text[:at]) >= FIRST_CLAUSE_CHARS)
+            clause = next(long, 0)
             if clause and (not end or clause < end):
                 end, known = clause, True
         # Space around a piece is not spoken, so its length must not decide where to cut.
@@ -165,15 +168,13 @@ class Sentences:
         needed = _NEXT_CHARS * passed / max(self._fed_chars, 1)  # for the words of the next piece
         if late > OVERDUE_S:
             needed /= 2
-        clauses = [at for at in _clause_ends(text) if speech_seconds(text[:at].strip()) * 2 > needed]
-        if clauses and " " in text[: clauses[-1]].strip():
-            return clauses[-1]
-        ends = [
-            at
-            for at in self._part_ends(text, anywhere=late > OVERDUE_S)
-            if len(text[:at].strip()) >= _SHORTEST_PART_CHARS and speech_seconds(text[:at].strip()) >= needed
-        ]
-        return ends[-1] if ends else 0
+        # A pause after a comma is natural, should the next words come late.
+        ends = [at for at in _clause_ends(text) if 2 * _seconds(text[:at]) > needed]
+        if ends and len(text[: ends[-1]].split()) + _length(text[: ends[-1]]) // 9 > 1:
+            return ends[-1]
+        parts = self._part_ends(text, anywhere=late > OVERDUE_S)
+        needed = max(needed, _SHORTEST_PART_S)
+        return next((at for at in reversed(parts) if _seconds(text[:at]) >= needed), 0)
 
     def _part_ends(self, text: str, *, anywhere: bool) -> list[int]:
         """Gaps between two words of letters where a voice may pause."""
@@ -195,6 +196,10 @@ def sentences_of(text: str, language: str = "en") -> list[str]:
     """The pieces of a whole text, cut as a stream of the text would be."""
     sentences = Sentences(language)
     return [*sentences.feed(text), *sentences.end()]
+
+
+def _seconds(text: str) -> float:
+    return speech_seconds(text.strip())
 
 
 def _length(text: str) -> int:
@@ -231,8 +236,10 @@ def _parts(text: str, mark: re.Match[str]) -> bool:
     before = text[: mark.start()].rstrip()
     if _DAY_BEFORE.search(before):
         return False
-    if before[-1:].isalpha() and not _MONTH_BEFORE.search(before) and not (
-        LEADS_TO_NUMBER.search(before)
+    if (
+        before[-1:].isalpha()
+        and not _MONTH_BEFORE.search(before)
+        and not (LEADS_TO_NUMBER.search(before))
     ):
         return True
     after = text[mark.end() :].lstrip()

@@ -153,7 +153,11 @@ class Speaker:
     ) -> None:
         now = asyncio.get_running_loop().time
         sentences = Sentences(self._language)
-        async for delta in _with_waits(text, lambda: sentences.due_at(now())):
+
+        def due_at() -> float | None:
+            return sentences.due_at(now())
+
+        async for delta in _with_waits(text, due_at):
             if not reply.has_text:
                 reply.has_text = True
                 self._report(TextStarted(reply.number))
@@ -266,9 +270,7 @@ async def _with_waits(
             await asyncio.wait((coming,))
 
 
-async def _next(
-    text: AsyncGenerator[str | None, None], ended: _Waited
-) -> str | _Waited | None:
+async def _next(text: AsyncGenerator[str | None, None], ended: _Waited) -> str | _Waited | None:
     return await anext(text, ended)
 
 

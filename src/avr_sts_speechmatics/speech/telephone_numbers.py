@@ -1,7 +1,7 @@
 """Telephone numbers and references aloud, digit by digit in groups that can be written down.
 
-A reference is recognised by the words before the number ("order", "room", "the card ending in") or by
-its form: letters and figures in turn.
+A reference is recognised by the words before the number ("order", "room", "the card ending in") or
+by its form: letters and figures in turn.
 """
 
 import re
@@ -24,7 +24,7 @@ _DIGITS = (
 )
 _NUMBER_OF = r"(?: (?:numbers?|code|no\.?|is|are|reference|id))*:?"
 _NAMED = rf"\b((?i:(?:{_NAMES}){_NUMBER_OF}|(?:{_DIGITS}):?)) (\d{{3,}}(?:-\d{{2,}})*)(?![-,.]?\d)"
-_ALWAYS_DIGITS = ("pin", "code", "passcode", "zip", "post", "digits", "last", "end", "begin", "start")
+_ALWAYS_DIGITS = tuple("pin code passcode zip post digits last end begin start".split())
 
 LEADS_TO_NUMBER = re.compile(
     rf"\b(?:{_NAMES}|digits|ending|ends|press|enter|last (?:four|4|three|3))\b[^.,;!?]{{0,24}}$",
@@ -33,8 +33,8 @@ LEADS_TO_NUMBER = re.compile(
 """At the end of a text: what follows may be a number that is read with the text before it."""
 
 NUMBER_LINKS = frozenset(
-    "is are were being of on from for in with the your my number numbers code no reference id digits"
-    .split()
+    "is are were being of on from for in with the your my number numbers code no reference id "
+    "digits".split()
 )
 """Words that may stand between the name of a number and the number."""
 
@@ -74,7 +74,8 @@ def _named(found: re.Match[str]) -> str | None:
     always = name.lower().startswith(_ALWAYS_DIGITS)
     if not always and number.strip("0")[1:] == "":
         return None  # room 300, an order 500 times
-    if name.lower() in ("call", "ring", "text", "order") and _COUNTED.match(found.string, found.end()):
+    may_count = name.lower() in ("call", "ring", "text", "order")
+    if may_count and _COUNTED.match(found.string, found.end()):
         return None  # call 250 people, order 125 chairs
     return f"{name} {', '.join(map(grouped, number.split('-')))}"
 
@@ -131,6 +132,8 @@ TELEPHONE_NUMBERS = rules(
     (r"#\s?(?=[A-Z]{0,4}-?\d)", saying("number ")),
     (r"\b((?i:flight)s?(?: no\.?| number)? [A-Z][A-Z0-9]) (\d{2,4})(?!\d)", _flight),
     (_NAMED, _named),
-    (r"(?<![\w.,$€£-])(911|999|112)(?= (?:operator|emergency|dispatch|call|cent|service|immedi))",
-     lambda found: digits(found[1])),
+    (
+        r"(?<![\w.,$€£-])(911|999|112)(?= (?:operator|emergency|dispatch|call|cent|service|immedi))",
+        lambda found: digits(found[1]),
+    ),
 )
