@@ -30,6 +30,7 @@ from avr_sts_speechmatics.speech.plain_text import speakable
         ("<https://h.org/x> or <a@b.com>", "h.org or a@b.com"),
         ("(see https://example.com/a_(b)) now", "(see example.com) now"),
         ("请访问 https://example.com。谢谢", "请访问 example.com。谢谢"),
+        ("请访问https://example.com/a。谢谢", "请访问example.com。谢谢"),
         ("【注意】请", "注意请"),
         # telephone keys
         ("Dial *72, *#06#, **21*5# or #31#.", "Dial *72, *#06#, **21*5# or #31#."),

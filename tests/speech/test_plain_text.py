@@ -53,8 +53,8 @@ def test_nothing_that_only_a_screen_shows_is_left(text: str) -> None:
     said = speakable(text)
     assert said == " ".join(said.split())
     assert not any(c < " " or "\x7f" <= c <= "\x9f" or "\ue000" <= c <= "\uf8ff" for c in said)
-    for mark in ("```", "【", "†", "😀", "](", "<br>", "&amp;amp;", "www.x.de/", "https://h.com"):
-        assert mark not in said or mark in ("](",)
+    for mark in ("```", "【", "†", "😀", "<br>", "<script>", "&amp;amp;", "\ufffd"):
+        assert mark not in said
 
 
 @given(st.lists(st.sampled_from(["yes", "we", "don't", "Are", "open", "well-known"])))

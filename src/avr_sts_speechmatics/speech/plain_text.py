@@ -13,7 +13,7 @@ import re
 
 from avr_sts_speechmatics.speech.markdown import Markdown
 from avr_sts_speechmatics.speech.markup_reader import Step
-from avr_sts_speechmatics.speech.tags_and_signs import TagsAndSigns, without_control
+from avr_sts_speechmatics.speech.tags_and_signs import TagsAndSigns, is_ascii_word, without_control
 
 _EMOJI = re.compile(
     "["
@@ -26,9 +26,9 @@ _EMOJI = re.compile(
     "]+"
 )
 _SPECIAL = re.compile(
-    r"[\n`*_~\[!<&\\$^【|:;\x1b\u200c\u200d\ue200-\ue202]|(?<![^\W_])(?:https?://|www\.)"
+    r"[\n`*_~\[!<&\\$^【|:;\x1b\u200c\u200d\ue200-\ue202]|(?<![A-Za-z0-9])(?:https?://|www\.)"
 )
-_MAY_BE_ADDRESS = re.compile(r"(?<![^\W_])(?:h|ht|htt|http|https|https?:|https?:/|w|ww|www)$")
+_MAY_BE_ADDRESS = re.compile(r"(?<![A-Za-z0-9])(?:h|ht|htt|http|https|https?:|https?:/|w|ww|www)$")
 _FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*([^`\n]*)\n")
 _RULE = re.compile(r"[-*_=~|:+ \t]+")
 _CHECKBOX = re.compile(r"\[[ xX]\](?=\s)")
@@ -88,7 +88,7 @@ class PlainText(Markdown, TagsAndSigns):
         if end > at:
             if not self._complete:
                 may_be = _MAY_BE_ADDRESS.search(text, max(at, len(text) - 8))
-                if may_be and (may_be.start() > at or not self._said[-1:].isalnum()):
+                if may_be and (may_be.start() > at or not is_ascii_word(self._said[-1:])):
                     end = min(end, may_be.start())
             return Step(end, text[at:end]) if end > at else None
         return self._inline(at, text[at])

@@ -57,12 +57,11 @@ _CLAUSE_END = re.compile(
     r"(?P<mark>[,;:،؛](?=\s)|\s[–—-](?=\s))|[，；：、]|(?<=[\u0e00-\u0e7f])\s(?=[\u0e00-\u0e7f])"
 )
 _DAY_BEFORE = re.compile(r"\b(?:Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\.?$")
-_MONTH_BEFORE = re.compile(
-    r"\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
-    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?$",
-    re.IGNORECASE,
-)
+_NAME_BEFORE = re.compile(r"(?:^|[\s.(\"'“])[^\W\d_a-zà-ÿ][^\W\d_]*$")
 _WORD_BEFORE = re.compile(r"(?:^|[\s\"'“‘(])([^\W\d_]+(?:['’-][^\W\d_]+)*)$")
+_DIGITS_BEFORE = re.compile(r"\bdigits\b[^.,;!?]{0,30}$")
+_NUMBER_BEFORE = re.compile(r"(?:^|\s)\d{1,6}$")
+_AFTER_NUMBERS = frozenset("and but because if when while although which who so".split())
 _TIGHT = frozenset(
     "a an the of to my your our his her their its this that these those is are am be been by at in "
     "on as not very too so every each any some no would will shall can could should may might must "
@@ -97,8 +96,7 @@ class Sentences:
             if not delta:
                 return []
             self._began_at, self._heard_by = now, now + FIRST_S + EARLY_S
-        else:
-            self._fed_chars += len(delta)
+        self._fed_chars += _length(delta)
         self._text += self._plain.feed(delta)
         return self.due(now)
 
@@ -180,13 +178,19 @@ class Sentences:
         """Gaps between two words of letters where a voice may pause."""
         found = []
         for gap in re.finditer(r"\s+(?=([^\W\d_]+)\s)", text):
-            before = _WORD_BEFORE.search(text[: gap.start()])
-            if before is None or before[1].lower() in _TIGHT | self._language.parts:
+            said, following = text[: gap.start()], gap[1].lower()
+            before = _WORD_BEFORE.search(said)
+            good = following in self._language.parts
+            if before is None:
+                if following in _AFTER_NUMBERS and _NUMBER_BEFORE.search(said):
+                    found.append(gap.end())
                 continue
-            good = gap[1].lower() in self._language.parts
+            if before[1].lower() in _TIGHT or before[1].lower() in self._language.parts:
+                continue
             if not good and not (anywhere and len(before[1]) > 3):
                 continue
-            if gap[1].lower() in NUMBER_LINKS and LEADS_TO_NUMBER.search(text[: gap.start()]):
+            links = following in NUMBER_LINKS or _DIGITS_BEFORE.search(said)
+            if links and LEADS_TO_NUMBER.search(said):
                 continue
             found.append(gap.end())
         return found
@@ -236,11 +240,9 @@ def _parts(text: str, mark: re.Match[str]) -> bool:
     before = text[: mark.start()].rstrip()
     if _DAY_BEFORE.search(before):
         return False
-    if (
-        before[-1:].isalpha()
-        and not _MONTH_BEFORE.search(before)
-        and not (LEADS_TO_NUMBER.search(before))
-    ):
+    # A number belongs to the name before it: "May, 2026", "Washington, 20500".
+    ends_name = not before[-1:].isalpha() or _NAME_BEFORE.search(before)
+    if not ends_name and not LEADS_TO_NUMBER.search(before):
         return True
     after = text[mark.end() :].lstrip()
     return bool(after) and not after[0].isdecimal()

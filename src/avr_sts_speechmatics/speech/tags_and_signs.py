@@ -38,6 +38,10 @@ def without_control(text: str) -> str:
     return _CONTROL.sub("", text).translate(_BREAKS)
 
 
+def is_ascii_word(text: str) -> bool:
+    return text.isascii() and text.isalnum()
+
+
 class TagsAndSigns(MarkupReader):
     """Reads tags and signs; each method begins at its sign."""
 
@@ -186,7 +190,7 @@ class TagsAndSigns(MarkupReader):
         text = self._held
         found = _ADDRESS.match(text, at)
         assert found is not None
-        if self._said[-1:].isalnum():  # the end of a word
+        if is_ascii_word(self._said[-1:]):  # the end of a word
             return Step(at + 1, text[at])
         address = found[0]
         if (bad := _NOT_IN_ADDRESS.search(address)) is not None:
