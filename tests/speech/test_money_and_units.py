@@ -24,7 +24,8 @@ $80/yr, $5/mo, $15/hr | eighty dollars per year, five dollars per month, fifteen
 5 GB/month, 2x/week | five gigabytes per month, two times per week
 $20/lesson | twenty dollars per lesson
 EUR 1.234,56 | one thousand two hundred and thirty-four euros and fifty-six cents
-1.234,56 € or €12,50 | one thousand two hundred and thirty-four euros and fifty-six cents or twelve euros and fifty cents
+1.200,56 € | one thousand two hundred euros and fifty-six cents
+€12,50 or 12,50 EUR | twelve euros and fifty cents or twelve euros and fifty cents
 CHF 1'234.50 | one thousand two hundred and thirty-four Swiss francs and fifty centimes
 €1.234.567 | one million two hundred and thirty-four thousand five hundred and sixty-seven euros
 3,5 km | three point five kilometres

@@ -218,16 +218,20 @@ def heard(text: str, words_per_second: float, *, language: str = "en") -> Heard:
     return Heard(first_s, pauses, [piece for _, piece in sent])
 
 
-LONG = [
-    "Well of course, our older gardeners would certainly love to walk you around every single "
-    "greenhouse, whenever you happen to visit us again.",
-    "I would be very happy to help you with that booking and I will make sure that the restaurant "
-    "knows about your allergy before you arrive on Friday evening.",
-    "Unfortunately the only appointment that Dr. Smith has left this week is on Friday at 9 a.m. in "
-    "the clinic on Baker Street next to the station.",
-    "Your order number is 4821 and it was shipped on January 5, 2026 with our express carrier to "
-    "the address that you gave us when you called last week.",
-]
+LONG = (
+    """
+Well of course, our older gardeners would certainly love to walk you around every single greenhouse,
+    whenever you happen to visit us again.
+I would be very happy to help you with that booking and I will make sure that the restaurant
+    knows about your allergy before you arrive on Friday evening.
+Unfortunately the only appointment that Dr. Smith has left this week is on Friday at 9 a.m. in the
+    clinic on Baker Street next to the station.
+Your order number is 4821 and it was shipped on January 5, 2026 with our express carrier to the
+    address that you gave us when you called last week.
+""".strip()
+    .replace("\n    ", " ")
+    .splitlines()
+)
 
 
 @pytest.mark.parametrize("text", LONG)

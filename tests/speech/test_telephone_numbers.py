@@ -29,7 +29,8 @@ the last 4 digits of your card are 2000 | the last four digits of your card are 
 an account that ends with 0042 | an account that ends with zero zero four two
 **** **** **** 4242 | ending in four two four two
 1-800-FLOWERS | one, eight zero zero, FLOWERS
-1-800-GO-FEDEX or 1-800-555-0199 | one, eight zero zero, GO FEDEX or one, eight zero zero, five five five, zero one nine nine
+1-800-GO-FEDEX | one, eight zero zero, GO FEDEX
+1-800-555-0199 | one, eight zero zero, five five five, zero one nine nine
 Washington, DC 20500 | Washington, DC two zero five zero zero
 Springfield, IL 62704-1234 | Springfield, IL six two seven zero four, one two three four
 New York 10001 | New York one zero zero zero one
@@ -37,7 +38,7 @@ zip code 20500 | zip code two zero five, zero zero
 flight UA123 or flight BA 2490 | flight UA one two three or flight BA two four nine zero
 code X7K9P2 | code X seven K nine P two
 AB12-CD34 | A B one two, C D three four
-DE89 3704 0044 0532 0130 00 | D E eight nine, three seven zero four, zero zero four four, zero five three two, zero one three zero, zero zero
+BE71 0961 2345 6769 | B E seven one, zero nine six one, two three four five, six seven six nine
 call 250 people | call two hundred and fifty people
 the 911 operator | the nine one one operator
 order #A1234 | order number A one two three four

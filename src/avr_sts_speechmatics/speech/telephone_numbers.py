@@ -133,7 +133,7 @@ TELEPHONE_NUMBERS = rules(
     (r"\b((?i:flight)s?(?: no\.?| number)? [A-Z][A-Z0-9]) (\d{2,4})(?!\d)", _flight),
     (_NAMED, _named),
     (
-        r"(?<![\w.,$€£-])(911|999|112)(?= (?:operator|emergency|dispatch|call|cent|service|immedi))",
+        r"(?<![\w.,$€£-])(911|999|112)(?= (?:operator|emergency|dispatch|call|cent|service))",
         lambda found: digits(found[1]),
     ),
 )
