@@ -14,6 +14,7 @@ en: We open at 9 a.m. Monday, at 10 a.m. EST on Sun. and at 9 on Jan. 5.
 en: It is 5 ft. tall, 3 lbs. heavy, in vol. 3 on p. 12, No. 5.
 en: He has a Ph.D. in law, e.g. from St. Mary's, and the U.S. Army paid.
 en: Mon. to Fri. and Dept. of Health vs. you (approx. two.) again.
+en: Our fax no. is 5 and Mon.-Fri. 9-5 is in vol. II near King Jr. Blvd. only.
 en: Call ext. 12 or Dr. Lee on Lakeview Dr. and then 5th Ave. for it.
 de: Ihr Termin ist am 3. Mai.
 de: Wir sind im 2. Stock der Hauptstr. 5 bei Dr. Müller.

@@ -14,6 +14,7 @@ from avr_sts_speechmatics.speech.plain_text import speakable
         ("__Yes__ and _no_ and ~~maybe~~", "Yes and no and maybe"),
         ("my_file_name stays", "my_file_name stays"),
         ("(*only 1*) left, footnote*", "(only 1) left, footnote"),
+        ("*emph*asis, ==marked==, H~2~O, x^2^, a~b", "emphasis, marked, H2O, x^2, ab"),
         # tables
         ("| Day | Hours |\n|:---|---:|\n| Monday | 9 |", "Day, Hours Monday, 9"),
         ("a | b\n--- | ---\nc |  | d", "a, b c, d"),
@@ -21,6 +22,7 @@ from avr_sts_speechmatics.speech.plain_text import speakable
         ("See [our page](http://h/x_(y)), please", "See our page, please"),
         ('See [**it**](<http://h> "a title").', "See it."),
         ("See [our page][1] now", "See our page now"),
+        ("See [source](https://x.y) and [INST] it", "See source and it"),
         ("A map: ![map](http://h/map.png) ![img_2.png](x)", "A map: map"),
         ("It is so 【4:0†source】. Really [^1].", "It is so. Really."),
         ("It is so[1], too [2][3] and [4, 5] [[6]](http://h).", "It is so, too and."),

@@ -32,7 +32,10 @@ CHF 1'234.50 | one thousand two hundred and thirty-four Swiss francs and fifty c
 C$50, A$20, 500 SEK | fifty Canadian dollars, twenty Australian dollars, five hundred Swedish kronor
 250K people, 10k steps | two hundred and fifty thousand people, ten thousand steps
 2.5M users, a 4K screen | two point five million users, a four K screen
-5'10" | five foot ten
+5'10", 1 1/2 tsp | five foot ten, one and a half teaspoons
+3/4 lb, $5 x 3 | three quarters of a pound, five dollars times three
+$9/mo. for 12 mos. at 5 lbs. each | nine dollars per month for twelve months at five pounds each
+he ran a 10K | he ran a ten K
 between $5-$10, between 5-6 | between five dollars and ten dollars, between five and six
 """
 

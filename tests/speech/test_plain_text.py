@@ -1,5 +1,7 @@
 """What a model writes beside words, and what of it is spoken."""
 
+import re
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -61,6 +63,24 @@ def test_nothing_that_only_a_screen_shows_is_left(text: str) -> None:
 def test_words_are_returned_as_they_came_at_once(words: list[str]) -> None:
     plain, text = PlainText(), "".join(f"{word} " for word in words)
     assert plain.feed(text) == text
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *"* ** _ ~ ~~ ` # > - | & < $ ^ \\( \\ : ; ! = == -- . , ?".split(),
+                *("one", "two", "three", " ", "\n"),
+            ]
+        ),
+        max_size=30,
+    ).map("".join)
+)
+def test_marks_cost_no_word(text: str) -> None:
+    words = re.findall("one|two|three", re.sub(r"<[^<>]*>", "", text))
+    said = re.findall("one|two|three", speakable(text))
+    assert said == words or "<" in text or "\\" in text or "$" in text
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from avr_sts_speechmatics.speech.plain_text import speakable
         ("3 < 5 and 7 > 2", "3 < 5 and 7 > 2"),
         ("Done.</think> <|im_end|>", "Done."),
         ("It ends <unfin", "It ends"),
+        ("Call <tel:+15551234> or <mailto:a@b.com>", "Call +15551234 or a@b.com"),
         # formulas
         ("It is $x^2 + 1$ for \\(a \\times b\\)", "It is x² + 1 for a × b"),
         ("\\[E = \\frac{m}{2}\\] and $$\\frac{1}{2}$$", "E = m ÷ 2 and 1/2"),

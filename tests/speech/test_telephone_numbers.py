@@ -39,6 +39,9 @@ flight UA123 or flight BA 2490 | flight UA one two three or flight BA two four n
 code X7K9P2 | code X seven K nine P two
 AB12-CD34 | A B one two, C D three four
 BE71 0961 2345 6769 | B E seven one, zero nine six one, two three four five, six seven six nine
+card ending 4242, ending in 42 | card ending four two four two, ending in four two
+P.O. Box 1234, Rm. 210 | P.O. Box one two three four, Rm. two one zero
+dial 911 or 9-1-1, 911 calls | dial nine one one or nine, one, one, nine hundred and eleven calls
 call 250 people | call two hundred and fifty people
 the 911 operator | the nine one one operator
 order #A1234 | order number A one two three four

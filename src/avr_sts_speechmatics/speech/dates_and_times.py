@@ -123,7 +123,7 @@ DATES = rules(
     (rf"\b{_DAY}\.?\s?[-–—]\s?{_DAY}\b\.?(?=[\s,;:)]|$)", _weekdays),
     (rf"\b{_DAY}\b(?:\.(?=,|\s)|(?=,? (?:{_MON}|\d)))", _weekday),
     (rf"\b{_MON}\.?\s?[-–—]\s?{_MON}\.?(?! ?\d{{1,2}}\b)(?=[\s,;:)]|$)", _months),
-    (rf"\b{_MON}\.?(?= \d{{4}}\b)|\b{_MON}\.(?=,|\s[a-z])", _month),
+    (rf"\b{_MON}\.?(?= \d{{4}}\b)|\b{_MON}\.(?=,|\s\w)", _month),
     (r"(?<![\d/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?![\d/-]|\.\d)", _figures_date),
     (_DAY_MONTH, _day_month),
     (_MONTH_DAY, _month_day),

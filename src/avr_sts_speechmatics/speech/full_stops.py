@@ -22,6 +22,8 @@ _CALENDAR = frozenset(
     "thur thurs thursday fri friday sat saturday sun sunday est edt cst cdt mst mdt pst pdt gmt "
     "utc cet bst eastern central mountain pacific standard local".split()
 )
+_ROMAN = re.compile(r"[IVXLC]{1,6}")
+_ENDS_OF_NAMES = frozenset(("jr", "sr"))
 _STREETS = frozenset(("st", "dr"))
 
 
@@ -39,6 +41,8 @@ def ends_sentence(before: str, after: str, language: Language) -> bool | None:
     written = found[1]
     name = written.lower()
     is_first = not before[: found.start()].strip()
+    if "-" in name and name not in language.never_last:  # "Mon.-Fri."
+        name = name.rsplit("-", 1)[-1] or name
     if name.isdigit() and is_first:  # "1." at the head of a list
         return False
     if name in language.titles and written[0].isupper():
@@ -73,8 +77,10 @@ def _by_next_word(
         return None if not following.strip("\"'“”‘’„«»([¿¡*$€£¥₹#+~-") else True
     first = word[1][0]
     if name == "no" and language.code == "en":
+        if first.islower():
+            return is_first  # "our fax no. is"
         return not first.isdecimal()  # "No." is an answer, "No. 5" is not
-    if first.isdecimal() and name in language.before_figures:
+    if name in language.before_figures and (first.isdecimal() or _ROMAN.fullmatch(word[1])):
         return False
     if not first.isupper():
         if first.isdecimal() and name.isdigit():
@@ -86,6 +92,8 @@ def _by_next_word(
     following_word = word[1].lower()
     if following_word in _CALENDAR and name in language.perhaps_last:
         return False
+    if name in _ENDS_OF_NAMES:
+        return following_word in language.starters
     if name in language.perhaps_last or name in language.before_figures:
         return len(word[1]) > 1 or following_word in language.starters
     if name.isdigit() or _ORDINAL.fullmatch(name):

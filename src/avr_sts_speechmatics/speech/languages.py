@@ -67,7 +67,8 @@ en: never_last: mr mrs ms messrs vs viz cf e.g i.e eg nr
 en: perhaps_last: a.m p.m am pm etc inc ltd co corp llc plc jr sr bros esq dept st dr ave blvd rd
     hwy pkwy ln ct sq pl cir ter bldg apt ste ext tel approx est incl excl max min avg temp misc
     appt assn assoc dist div gov govt intl natl univ ft in oz lb lbs kg km cm mm mins hr hrs sec
-    secs yr yrs wk wks mo mos qt gal tbsp tsp mph attn orig prev ref resp jan feb mar apr jun jul
+    secs yr yrs wk wks mo mos qt gal tbsp tsp mph attn orig prev ref resp
+    amt qty wt ht pkg acct deg jan feb mar apr jun jul
     aug sep sept oct nov dec mon tue tues wed thu thur thurs fri sat sun
 en: before_figures: jan feb mar apr jun jul aug sep sept oct nov dec no nos p pp vol ch chap fig
     sec art para apt ste rm ver tel ext approx est ca c

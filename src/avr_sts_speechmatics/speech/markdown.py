@@ -11,10 +11,14 @@ from avr_sts_speechmatics.speech.markup_reader import (
 from avr_sts_speechmatics.speech.telephone_keys import ASKS_FOR_KEYS
 
 _CITATION = re.compile(
-    r"\^.*|\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*|.*†.*|[\d:,;\s–-]*\s*(?:source|cite|citation|ref)\b.*",
+    r"\^.*|\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*|.*†.*|[\d:,;\s–-]*\s*(?:source|cite|citation|ref)\b.*"
+    r"|/?(?:INST|SYS|BOS|EOS|END|TOOL_CALLS|AVAILABLE_TOOLS)",
     re.IGNORECASE,
 )
 _CITED_BY_NUMBERS = re.compile(r"[\d:,;\s–-]*")
+_NOTE = re.compile(r"\^.*|\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*|.*†.*")
+_RAISED = re.compile(r"~(\w{1,4})~")
+_MAY_BE_RAISED = re.compile(r"~\w{0,4}\Z")
 _FILE_NAME = re.compile(r"[\w.-]*\.(?:png|jpe?g|gif|svg|webp|bmp)|(?:img|image)?[\d_-]*", re.I)
 _QUOTES = frozenset("\"'“”‘’«»")
 _OPENING = frozenset("([{\"'“‘«¿¡—–-/")
@@ -44,7 +48,7 @@ class Markdown(MarkupReader):
         if size >= 4:  # a rule, or the hidden part of a number
             hides = re.match(r"[ -]?[\d*]", text[end:])
             return Step(end, text[at:end] if hides else "")
-        if before.isalnum() and after.isalnum() and size == 1:
+        if before.isalnum() and after.isalnum() and size == 1 and not self._emphasis:
             return Step(end, "*")  # 5*4
         if not before.isalnum() and (after.isdecimal() or after == "#"):
             return self._star_key(at, end)
@@ -94,6 +98,11 @@ class Markdown(MarkupReader):
         before, after = self._said[-1:], text[end]
         if c == "_" and before.isalnum() and after.isalnum():
             return Step(end, text[at:end])  # a_name
+        if c == "~" and end - at == 1:
+            if (lowered := _RAISED.match(text, at)) is not None:  # H~2~O
+                return Step(lowered.end(), lowered[1])
+            if _MAY_BE_RAISED.match(text, at):
+                return None
         if c == "~" and end - at == 1 and (after.isdecimal() or after in " $€£"):
             return Step(end, "~")  # about 5
         return Step(end)
@@ -124,7 +133,8 @@ class Markdown(MarkupReader):
                 return None
             if close >= 0 and not _CITATION.fullmatch(text[end + 2 : close].strip()):
                 rest = close + 1
-        cites = _CITATION.fullmatch(label.strip("[]")) and not (
+        kind = _NOTE if after == "(" else _CITATION
+        cites = kind.fullmatch(label.strip("[]")) and not (
             label.isdecimal() and ASKS_FOR_KEYS.search(self._said)
         )
         if cites or (is_image and _FILE_NAME.fullmatch(label)):

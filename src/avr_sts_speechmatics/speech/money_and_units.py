@@ -200,6 +200,14 @@ def _scaled(found: re.Match[str]) -> str:
     return f"{number(found[1])} {_SHORT_SCALE[found[2].lower()]}"
 
 
+def _part_of_unit(found: re.Match[str]) -> str:
+    """3/4 lb, 1 1/2 tsp: the fraction itself is said by a later rule."""
+    one, many = _UNITS[found[2]]
+    if " " in found[1]:
+        return f"{found[1]} {many}"
+    return f"{found[1]} of {'an' if one[0] in 'aeiou' else 'a'} {one}"
+
+
 def _is_one(text: str) -> bool:
     return text in ("1", "1.0", "1.00")
 
@@ -222,8 +230,11 @@ MONEY = rules(
 )
 
 UNITS = rules(
+    (rf"(?<![\w/.,])((?:\d{{1,3}} )?\d{{1,3}}/\d{{1,3}})\s?({_UNIT})(?![\w²³])", _part_of_unit),
+    (r"(?<=[a-z]) x (?=\d)", lambda _: " times "),
     (r"(?<![\w.,])(\d)\s?['’′]\s?(?:(\d{1,2})\s?[\"”″])", _feet),
+    (rf"(?<=\ba )({NUM})(K)()(?!\w)", lambda found: f"{number(found[1])} K"),  # a 10K
     (rf"{ALONE}({NUM})([kKM]|bn)\b({_K})?(?![\w²³])", _scaled),
     (rf"(?<![\w.,])(\d+,\d{{1,2}})(?=\s?(?:{_UNIT})(?![\w²³]))", _figures_before),
-    (rf"{ALONE}({NUM})\s?({_UNIT})(?![\w²³])", _unit),
+    (rf"{ALONE}({NUM})\s?({_UNIT})(?![\w²³])(?:\.(?=\s[a-z\d]))?", _unit),
 )

@@ -68,12 +68,29 @@ BETWEEN = rules(
     (rf"\b([Bb]etween [$€£]?{NUM}%?)\s?[-–—]\s?(?=[$€£]?\d)", saying(r"\1 and ")),
 )
 
+_PARTS_OF_BOOKS = {
+    "p": "page",
+    "pp": "pages",
+    "fig": "figure",
+    "figs": "figures",
+    "ch": "chapter",
+    "sec": "section",
+    "vol": "volume",
+    "para": "paragraph",
+}
+PARTS_OF_BOOKS = rules(
+    (
+        rf"\b({'|'.join(_PARTS_OF_BOOKS)})\. ?(?=\d|[IVX]+\b)",
+        lambda found: f"{_PARTS_OF_BOOKS[found[1]]} ",
+    ),
+)
+
 RANGES = rules(
     (r"(?:(?<=\d)|(?<=\d[%m])|(?<=\d(?:st|nd|rd|th)))\s?[-–—]\s?(?=\d)", saying(" to ")),
     (r"(?<=\d):(?=\d)", saying(" to ")),
     (r"(?<=\d)\s?[x×*]\s?(?=\d)", saying(" by ")),
     (r"(?<![\w)\]])[-−](?=\.?\d)", saying("minus ")),
-    (r"~\s?(?=\d)", saying("about ")),
+    (r"~\s?(?=\w)", saying("about ")),
 )
 
 ORDINALS = rules(

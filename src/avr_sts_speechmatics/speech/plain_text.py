@@ -35,6 +35,9 @@ _CHECKBOX = re.compile(r"\[[ xX]\](?=\s)")
 _DEFINITION = re.compile(r"\[[^\]\n]{1,60}\]:(?=\s)")
 _LIKE_CODE = re.compile(r"[{}<>=;$\\\[\]|]|\w\(|^\s*(?:#|//|import |from )|[\"'],?\s*$")
 _SPACE_BEFORE_STOP = re.compile(r" (?=[,.](?:\s|$))")
+_HIGHLIGHT = re.compile(r"==(?=\w)|(?<=\w)==")
+_DASHES = re.compile(r"(?<!\S)-{2,}(?!\S)|(?<=\w)-{2,}(?=\w)")
+_NUMBERED = re.compile(r"^(\d{1,2})\) ")
 _CLOSED_HEADING = re.compile(r"[ \t]#{2,}[ \t]*$", re.MULTILINE)
 
 
@@ -56,6 +59,8 @@ class PlainText(Markdown, TagsAndSigns):
         # Markup that was begun is complete at the end of a line at the latest.
         self._held += "\n"
         words = self._scan(complete=True)
+        if not self._skipping:
+            words += self._held  # nothing that may be a word is lost
         self._begin()
         return words[:-1] if words.endswith("\n") else words
 
@@ -208,9 +213,7 @@ class PlainText(Markdown, TagsAndSigns):
             case "$":
                 return self._dollar(at)
             case "^":
-                if at + 1 == len(self._held):
-                    return None
-                return Step(at + 1, "" if self._held[at + 1] == "\\" else "^")
+                return self._raised(at)
             case "【" | "\ue200":
                 return self._citation(at)
             case "|":
@@ -226,12 +229,24 @@ class PlainText(Markdown, TagsAndSigns):
             case _:
                 return self._address(at)
 
+    def _raised(self, at: int) -> Step | None:
+        """x^2^ is x^2; a caret before LaTeX is part of it."""
+        text = self._held
+        raised = re.match(r"\^(\w{1,4})\^", text[at:])
+        if raised is not None:
+            return Step(at + raised.end(), f"^{raised[1]}")
+        if re.fullmatch(r"\^\w{0,4}", text[at:]):
+            return None
+        return Step(at + 1, "" if text[at + 1] == "\\" else "^")
+
 
 def without_emoji(text: str) -> str:
     """A piece of plain text with one space between its words; empty if it has no word."""
     text = _CLOSED_HEADING.sub("", text)
-    text = " ".join(_EMOJI.sub(" ", text).split())
+    text = " ".join(_EMOJI.sub(" ", _HIGHLIGHT.sub("", text)).split())
     text = _SPACE_BEFORE_STOP.sub("", text)
+    text = _DASHES.sub("–", text).removeprefix("– ")
+    text = _NUMBERED.sub(r"\1. ", text)
     return text if any(c.isalnum() for c in text) else ""
 
 

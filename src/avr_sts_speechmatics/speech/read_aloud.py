@@ -22,6 +22,7 @@ from avr_sts_speechmatics.speech.plain_numbers import (
     BETWEEN,
     FRACTIONS,
     ORDINALS,
+    PARTS_OF_BOOKS,
     RANGES,
 )
 from avr_sts_speechmatics.speech.reading_rule import Rule, Say, rules, saying
@@ -117,7 +118,7 @@ _SIGNS_BETWEEN_WORDS = rules(
     (r"\s?([&+=@%°×÷±€£$¥₹₩₺¢≠≈≤≥∞√§])\s?", lambda found: f" {_SIGNS[found[1]]} "),
     (rf"(?<=[^\W\d_]{{2}})\s?/\s?({_THINGS})\b", saying(r" per \1")),
     (
-        rf"(?<=[^\W\d_]{{2}})\s?/\s?({'|'.join(_PER)}|sq ft)(?!\w)",
+        rf"(?<=[^\W\d_]{{2}})\s?/\s?({'|'.join(_PER)}|sq ft)(?!\w)(?:\.(?=\s[a-z]))?",
         lambda found: " " + _PER[found[1].replace(" ", "")],
     ),
     (
@@ -129,6 +130,7 @@ _SIGNS_BETWEEN_WORDS = rules(
 
 _RULES: tuple[Rule, ...] = (
     *BETWEEN,
+    *PARTS_OF_BOOKS,
     *WEB_ADDRESSES,  # before other rules match their dots and digits
     *DATES,
     *TIMES,

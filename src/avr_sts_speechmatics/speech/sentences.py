@@ -241,7 +241,7 @@ def _parts(text: str, mark: re.Match[str]) -> bool:
     if _DAY_BEFORE.search(before):
         return False
     # A number belongs to the name before it: "May, 2026", "Washington, 20500".
-    ends_name = not before[-1:].isalpha() or _NAME_BEFORE.search(before)
+    ends_name = _NAME_BEFORE.search(before) or not _WORD_BEFORE.search(before)
     if not ends_name and not LEADS_TO_NUMBER.search(before):
         return True
     after = text[mark.end() :].lstrip()

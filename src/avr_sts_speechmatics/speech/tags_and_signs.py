@@ -61,8 +61,8 @@ class TagsAndSigns(MarkupReader):
             # A tag that the end of the text cut off is not spoken either.
             return Step(self._word_end(at, LABEL_CHARS) if is_open else at + 1)
         inside = tag[0].strip("<>")
-        if "@" in inside or "://" in inside:  # an address in the way Markdown writes it
-            return self._put(at, inside.removeprefix("mailto:"), tag.end())
+        if "@" in inside or re.match(r"https?://|tel:", inside):  # an address in Markdown
+            return self._put(at, re.sub(r"^(?:mailto|tel):", "", inside), tag.end())
         name = re.split(r"[\s/]", inside)[0].lower()
         if name in _SILENT_CONTENT:
             self._skipping = f"</{name}>"

@@ -12,19 +12,22 @@ from avr_sts_speechmatics.speech.reading_rule import rules, saying
 
 _NAMES = (
     r"order|reference|ref|booking|confirmation|ticket|tracking|account|customer|invoice|numbers?"
-    r"|(?:pass)?code|pin|extension|room|flight|suite|flat|apartment|apt|unit|post(?:al )?code|zip"
+    r"|(?:pass)?code|pin|extension|room|rm\.?|ste\.?|hwy\.?|p\.?o\.? box|flight"
+    r"|suite|flat|apartment|apt|unit|post(?:al )?code|zip"
     r"|call|dial|ring|text|card|case|claim|policy|member(?:ship)?|serial|licen[cs]e|registration"
     r"|reservation|gate|route|highway|locker|id|iban"
 )
 _DIGITS = (
     r"digits(?: (?:of|on|from|for)(?: [a-z]+){1,4}?)?(?: (?:is|are|were|being))?"
     r"|last (?:four|4|three|3)(?: (?:of|on)(?: [a-z]+){1,3}?)?(?: (?:is|are|were))?"
+    r"|(?:card|account|number|phone|visa|mastercard)s? (?:that )?end(?:ing|s)"
     r"|end(?:ing|s|ed)? (?:in|with|on)(?: the)?(?: digits| numbers?)?"
     r"|(?:begin|start)(?:ning|ing|s)? with"
 )
 _NUMBER_OF = r"(?: (?:numbers?|code|no\.?|is|are|reference|id))*:?"
-_NAMED = rf"\b((?i:(?:{_NAMES}){_NUMBER_OF}|(?:{_DIGITS}):?)) (\d{{3,}}(?:-\d{{2,}})*)(?![-,.]?\d)"
-_ALWAYS_DIGITS = tuple("pin code passcode zip post digits last end begin start".split())
+_NAMED = rf"\b((?i:(?:{_NAMES}){_NUMBER_OF}|(?:{_DIGITS}):?)) (\d{{2,}}(?:-\d{{2,}})*)(?![-,.]?\d)"
+_SAYS_DIGITS = re.compile(rf"(?i)\b(?:{_DIGITS}):?$")
+_ALWAYS_DIGITS = ("pin", "code", "passcode", "zip", "post")
 
 LEADS_TO_NUMBER = re.compile(
     rf"\b(?:{_NAMES}|digits|ending|ends|press|enter|last (?:four|4|three|3))\b[^.,;!?]{{0,24}}$",
@@ -34,7 +37,7 @@ LEADS_TO_NUMBER = re.compile(
 
 NUMBER_LINKS = frozenset(
     "is are were being of on from for in with the your my number numbers code no reference id "
-    "digits".split()
+    "that ending ends digits".split()
 )
 """Words that may stand between the name of a number and the number."""
 
@@ -71,7 +74,10 @@ def _telephone(found: re.Match[str]) -> str:
 
 def _named(found: re.Match[str]) -> str | None:
     name, number = found.groups()
-    always = name.lower().startswith(_ALWAYS_DIGITS)
+    says_digits = _SAYS_DIGITS.search(name)
+    if len(number) < 3 and not says_digits:
+        return None  # room 12
+    always = says_digits or name.lower().startswith(_ALWAYS_DIGITS)
     if not always and number.strip("0")[1:] == "":
         return None  # room 300, an order 500 times
     may_count = name.lower() in ("call", "ring", "text", "order")
@@ -133,7 +139,7 @@ TELEPHONE_NUMBERS = rules(
     (r"\b((?i:flight)s?(?: no\.?| number)? [A-Z][A-Z0-9]) (\d{2,4})(?!\d)", _flight),
     (_NAMED, _named),
     (
-        r"(?<![\w.,$€£-])(911|999|112)(?= (?:operator|emergency|dispatch|call|cent|service))",
-        lambda found: digits(found[1]),
+        r"(?<![\w.,$€£/:-])(?:911(?![\w,.:/-]*\d| [a-z]+s\b)|(?:999|112)(?= (?:emergency|call)))",
+        lambda found: digits(found[0]),
     ),
 )
