@@ -121,7 +121,10 @@ class PlainText(Markdown, TagsAndSigns):
             self._fence = ""
             self._at_line_start = True
             return Step(end + 1)
-        return Step(end + 1, "\n" if _LIKE_CODE.search(line) else line + "\n")
+        if _LIKE_CODE.search(line):
+            return Step(end + 1, "\n")
+        words = PlainText()
+        return Step(end + 1, words.feed(line) + words.end() + "\n")
 
     def _line_start(self, at: int) -> Step | None:
         """What stands before the words of a line: a heading, a bullet, a quotation, a table."""
