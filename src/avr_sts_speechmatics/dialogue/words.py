@@ -8,6 +8,7 @@ and to cut: see `_SCRIPTS`.
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 
 _HAN = "\u3005-\u3007\u3100-\u312f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _HIRAGANA = "\u3041-\u309f"
@@ -115,23 +116,27 @@ def speech_seconds(text: str) -> float:
 def letter_like(letter: str) -> str:
     """A letter that stands for `letter` where words are masked: cut and counted like it."""
     is_mark = unicodedata.category(letter)[0] == "M"
-    for stand_in, letters in _MARK_STAND_INS if is_mark else _LETTER_STAND_INS:
+    for stand_in, letters in _stand_ins(is_mark):
         if letters.match(letter):
             return stand_in
     return "\u0301" if is_mark else "w"
 
 
-_MARK_STAND_INS = (("\u0e34", re.compile(f"[{_UNSPACED}]")),)
-_LETTER_STAND_INS = tuple(
-    (stand_in, re.compile(f"[{letters}]"))
-    for stand_in, letters in (
-        ("\u0e40", _LEADING),
-        ("\u0e30", _TRAILING_SOUTH_EAST),
-        ("\u3063", _SMALL_HIRAGANA),
-        ("\u30c3", _SMALL_KATAKANA),
-        ("\u5b57", _HAN),
-        ("\u3042", _HIRAGANA),
-        ("\u30a2", _KATAKANA),
-        ("\u0e01", _SOUTH_EAST),
+@cache
+def _stand_ins(is_mark: bool) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Letters that stand for others, each with the pattern of the letters; the first one counts."""
+    if is_mark:
+        return (("\u0e34", re.compile(f"[{_UNSPACED}]")),)
+    return tuple(
+        (stand_in, re.compile(f"[{letters}]"))
+        for stand_in, letters in (
+            ("\u0e40", _LEADING),
+            ("\u0e30", _TRAILING_SOUTH_EAST),
+            ("\u3063", _SMALL_HIRAGANA),
+            ("\u30c3", _SMALL_KATAKANA),
+            ("\u5b57", _HAN),
+            ("\u3042", _HIRAGANA),
+            ("\u30a2", _KATAKANA),
+            ("\u0e01", _SOUTH_EAST),
+        )
     )
-)

@@ -25,6 +25,7 @@ _EMOJI = re.compile(
     "\u00a9\u00ae\u2122\u2139\u2020\u2021\u3030\u303d"
     "]+"
 )
+_WORDS = re.compile(r"[A-Za-zÀ-ÿ0-9 ,.?'()\"%€£-]+")
 _SPECIAL = re.compile(
     r"[\n`*_~\[!<&\\$^【|:;\x1b\u200c\u200d\ue200-\ue202]|(?<![A-Za-z0-9])(?:https?://|www\.)"
 )
@@ -51,6 +52,10 @@ class PlainText(Markdown, TagsAndSigns):
 
     def feed(self, delta: str) -> str:
         """Take the next part of the stream, cut anywhere; return what is sure to be text."""
+        is_open = self._held or self._at_line_start or self._fence or self._skipping
+        if not is_open and _WORDS.fullmatch(delta) and not _MAY_BE_ADDRESS.search(delta):
+            self._said = (self._said + delta)[-40:]  # most of a stream is words
+            return delta
         self._held += without_control(delta)
         return self._scan(complete=False)
 

@@ -27,16 +27,19 @@ from avr_sts_speechmatics.speech.plain_numbers import (
 )
 from avr_sts_speechmatics.speech.reading_rule import Rule, Say, rules, saying
 from avr_sts_speechmatics.speech.telephone_keys import TELEPHONE_KEYS
-from avr_sts_speechmatics.speech.telephone_numbers import TELEPHONE_NUMBERS
+from avr_sts_speechmatics.speech.telephone_numbers import CODES, TELEPHONE_NUMBERS
 from avr_sts_speechmatics.speech.web_addresses import WEB_ADDRESSES
 
 _log = logging.getLogger(__name__)
 
 _HIDDEN_FIGURES = re.compile(r"(?:[*•xX]{3,}[ -]?)+(?=\d)")
 # Most sentences need no conversion and return after this one search.
+_CALENDAR = (
+    r"\b(?:Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b"
+)
 _MARKS = re.compile(
     r"[\d@&+/#%=~°±×÷€£$¥₹₩₺¢№*_<>^²³√≤≥≠≈∞§½⅓⅔¼¾⅕⅛⅜⅝⅞]|\.\w"
-    r"|\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+    rf"|{_CALENDAR}"
 )
 
 
@@ -55,8 +58,10 @@ def spoken(text: str, language: str = "en") -> str:
         return text
     words = " ".join(text.split())
     try:
-        for pattern, say in _RULES:
-            words = pattern.sub(partial(_put, say), words)
+        for sign, topic in _TOPICS:
+            if sign.search(words):
+                for pattern, say in topic:
+                    words = pattern.sub(partial(_put, say), words)
     except Exception as error:
         # A clumsy reading is better than a reply without this sentence. No traceback is logged: the
         # text of the error may contain a caller's number.
@@ -128,20 +133,25 @@ _SIGNS_BETWEEN_WORDS = rules(
     (r"(?<=[^\W\d_]{2})\s?/\s?(?=[^\W\d_]{2})", saying(" or ")),
 )
 
-_RULES: tuple[Rule, ...] = (
-    *BETWEEN,
-    *PARTS_OF_BOOKS,
-    *WEB_ADDRESSES,  # before other rules match their dots and digits
-    *DATES,
-    *TIMES,
-    *TELEPHONE_KEYS,
-    *TELEPHONE_NUMBERS,
-    *MONEY,
-    *RANGES,
-    *ORDINALS,
-    *UNITS,
-    *FRACTIONS,
-    *BARE_NUMBERS,
-    *_SIGNS_BETWEEN_WORDS,
-    *WEB_ADDRESSES,  # text that the other rules turned into an address
+_TOPICS: tuple[tuple[re.Pattern[str], tuple[Rule, ...]], ...] = tuple(
+    (re.compile(sign), topic)
+    for sign, topic in (
+        # A topic is tried where the text has one of its signs: most texts have few.
+        (r"etween .*\d", BETWEEN),
+        (r"\. ?[\dIVX]", PARTS_OF_BOOKS),
+        (r"@|\w\.\w", WEB_ADDRESSES),  # before other rules match their dots and digits
+        (rf"\d|{_CALENDAR}", DATES),
+        (r"\d", TIMES),
+        (r"[*#]", TELEPHONE_KEYS),
+        (r"[A-Z]-?\d|\d-?[A-Z]|\d{5}|[*•·xX]{2}", CODES),
+        (r"\d", TELEPHONE_NUMBERS),
+        (r"\d", MONEY),
+        (r"\d|~", RANGES),
+        (r"\d'?s\b|\d(?:st|nd|rd|th)\b", ORDINALS),
+        (r"\d", UNITS),
+        (r"/|[½⅓⅔¼¾⅕⅛⅜⅝⅞]|\d\.\d|\bv", FRACTIONS),
+        (r"[\d½¼¾]", BARE_NUMBERS),
+        (rf"[{''.join(map(re.escape, _SIGNS))}/<>^²³_,]", _SIGNS_BETWEEN_WORDS),
+        (r"@|\w\.\w", WEB_ADDRESSES),  # text that the other rules turned into an address
+    )
 )

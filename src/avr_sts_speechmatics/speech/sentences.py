@@ -53,6 +53,8 @@ _SENTENCE_END = re.compile(
     r"|[!?]+(?=[\u3040-\u30ff\u3400-\u9fff])"
     r"|\n+"
 )
+_MAY_END = re.compile(r"[.!?…\n,;:–—。！？｡，；：、،؛؟۔।॥։።။៕\u0e00-\u0e7f]|\s-\s")
+_SURELY_FITS = LONGEST_CHARS // 3
 _CLAUSE_END = re.compile(
     r"(?P<mark>[,;:،؛](?=\s)|\s[–—-](?=\s))|[，；：、]|(?<=[\u0e00-\u0e7f])\s(?=[\u0e00-\u0e7f])"
 )
@@ -140,6 +142,9 @@ class Sentences:
 
         now: None at the end of the text.
         """
+        late = now is not None and self._is_late(now)
+        if not late and _MAY_END.search(self._text) is None and len(self._text) < _SURELY_FITS:
+            return 0
         end, known = _sentence_end(self._text, self._language)
         if self._first:
             clauses = _clause_ends(self._text)
@@ -152,15 +157,15 @@ class Sentences:
             return _break_long(self._text)
         if known and end:
             return end
-        return 0 if now is None else self._part_end(now)
+        return self._part_end(now) if late and now is not None else 0
+
+    def _is_late(self, now: float) -> bool:
+        return self._began_at is not None and now >= self._heard_by - EARLY_S
 
     def _part_end(self, now: float) -> int:
         """Where a piece ends that must leave before its sentence is complete; 0: nowhere yet."""
-        if self._began_at is None:
-            return 0
+        assert self._began_at is not None
         late = now - (self._heard_by - EARLY_S)
-        if late < 0:
-            return 0
         text = self._text
         passed = max(now - self._began_at, 0.05)
         needed = _NEXT_CHARS * passed / max(self._fed_chars, 1)  # for the words of the next piece

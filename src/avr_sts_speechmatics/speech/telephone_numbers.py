@@ -120,12 +120,15 @@ def _flight(found: re.Match[str]) -> str:
     return f"{found[1]} {digits(found[2])}"
 
 
-TELEPHONE_NUMBERS = rules(
+CODES = rules(
     (_IBAN, _iban),
     (_HIDDEN, saying("ending in ")),
     (_VANITY, _vanity),
     (_ZIP, _zip),
     (_CODE, _code),
+)
+
+TELEPHONE_NUMBERS = rules(
     (r"(?<![\w+])\+\d(?:[ ().-]{0,2}\d){6,16}(?!\d)", _telephone),
     (r"(?<![\w-])(?:\d+(?:-\d+){2,}|\d{3,6}(?:[ -]\d{2,6}){2,})(?![\w-])", _telephone),
     (r"(?<![\w-])\(?0?\d{2,5}\)?[ .-]\d{3,4}[ .-]\d{3,4}(?![\w-]|\.\d)", _telephone),
