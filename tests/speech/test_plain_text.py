@@ -70,12 +70,14 @@ def test_words_are_returned_as_they_came_at_once(words: list[str]) -> None:
     st.lists(
         st.sampled_from(
             [
-                *"* ** _ ~ ~~ ` # > - | & < $ ^ \\( \\ : ; ! = == -- . , ?".split(),
+                *"* ** _ ~ ~~ ` # > - | & < $ ^ \\( \\ ; ! = == -- . , ?".split(),
                 *("one", "two", "three", " ", "\n"),
             ]
         ),
         max_size=30,
-    ).map("".join)
+    )
+    .map("".join)
+    .filter(lambda text: "```" not in text and "~~~" not in text)  # may name a language
 )
 def test_marks_cost_no_word(text: str) -> None:
     words = re.findall("one|two|three", re.sub(r"<[^<>]*>", "", text))
@@ -101,7 +103,8 @@ def test_what_is_held_back_is_bounded(begun: str) -> None:
         # code
         ("```python\nprint('x')\n```\nDone", "Done"),
         ("```text\nYour code is ABC.\n```", "Your code is ABC."),
-        ("Run `pip install x` or ``a`b``", "Run pip install x or a`b"),
+        ("Run `pip install x` or ``a`b``", "Run pip install x or ab"),
+        ("Press `*` or `#` in `my_file`, `<br>`", "Press * or # in my_file,"),
         ("~~~\nwords\n~~~\nmore", "words more"),
         # lines
         ("# One\n## Two ##\n### Three", "One Two Three"),

@@ -37,7 +37,10 @@ class Markdown(MarkupReader):
             return None
         if end < 0:
             return Step(begin)
-        return Step(end + begin - at, text[begin:end].strip())
+        code, rest = text[begin:end].strip(), end + begin - at
+        if _KEYS.fullmatch(code):
+            return Step(rest, code)
+        return self._put(at, code, rest)
 
     def _stars(self, at: int) -> Step | None:
         """Emphasis, or the star key of a telephone."""

@@ -116,11 +116,11 @@ _SIGNS_BETWEEN_WORDS = rules(
     (r"(?<=\w)²", saying(" squared")),
     (r"(?<=\w)³", saying(" cubed")),
     (r"(?<=\w)\^(?=\w)", saying(" to the power of ")),
-    (r"(?<!\w)<\s?(?=\w)", saying("less than ")),
-    (r"(?<!\w)>\s?(?=\w)", saying("more than ")),
     (r"(?<=[^\W_])_+(?=[^\W_])", saying(" ")),
     (r"(?<=[^\W\d_]),(?=[^\W\d_])", saying(", ")),
     (r"\s?([&+=@%°×÷±€£$¥₹₩₺¢≠≈≤≥∞√§])\s?", lambda found: f" {_SIGNS[found[1]]} "),
+    (r"(?<!\w)<\s?(?=\w)", saying("less than ")),
+    (r"(?<!\w)>\s?(?=\w)", saying("more than ")),
     (rf"(?<=[^\W\d_]{{2}})\s?/\s?({_THINGS})\b", saying(r" per \1")),
     (
         rf"(?<=[^\W\d_]{{2}})\s?/\s?({'|'.join(_PER)}|sq ft)(?!\w)(?:\.(?=\s[a-z]))?",
@@ -152,6 +152,7 @@ _TOPICS: tuple[tuple[re.Pattern[str], tuple[Rule, ...]], ...] = tuple(
         (r"/|[½⅓⅔¼¾⅕⅛⅜⅝⅞]|\d\.\d|\bv", FRACTIONS),
         (r"[\d½¼¾]", BARE_NUMBERS),
         (rf"[{''.join(map(re.escape, _SIGNS))}/<>^²³_,]", _SIGNS_BETWEEN_WORDS),
+        (r"[*#]", TELEPHONE_KEYS),  # keys beside a number that is in words by now
         (r"@|\w\.\w", WEB_ADDRESSES),  # text that the other rules turned into an address
     )
 )
