@@ -33,7 +33,7 @@ from avr_sts_speechmatics.sandbox_process import SandboxProcess
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
-from avr_sts_speechmatics.speech.voices import primary
+from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
 from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls
 from avr_sts_speechmatics.transports.audiosocket import AudioSocketConnection

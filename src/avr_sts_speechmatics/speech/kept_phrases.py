@@ -23,11 +23,13 @@ class KeptPhrases:
     """Cache of one voice's speech, by sentence: s16le mono at 8 kHz.
 
     texts: phrases to synthesise and cache; empty texts are skipped.
+    language: of the phrases, such as "en".
     """
 
-    def __init__(self, texts: Iterable[str]) -> None:
+    def __init__(self, texts: Iterable[str], language: str = "en") -> None:
+        self._language = language
         # The speaker asks for single sentences, so the cache holds single sentences.
-        self._texts = tuple(piece for text in texts for piece in sentences_of(text))
+        self._texts = tuple(piece for text in texts for piece in sentences_of(text, language))
         self._kept: dict[str, bytes] = {}
 
     @property
@@ -45,16 +47,19 @@ class KeptPhrases:
             if text in self._kept:
                 continue
             try:
-                self._kept[text] = await speech_of(text, voice)
+                self._kept[text] = await speech_of(text, voice, self._language)
             except ServiceError as error:
                 _log.warning("a phrase could not be prepared: %s", error)
                 complete = False  # the phrases after this one are tried all the same
         return complete
 
 
-async def speech_of(text: str, voice: Tts) -> bytes:
-    """Synthesise a whole text: s16le mono at 8 kHz. Raises ServiceError."""
+async def speech_of(text: str, voice: Tts, language: str = "en") -> bytes:
+    """Synthesise a whole text: s16le mono at 8 kHz. Raises ServiceError.
+
+    language: of the text, such as "en".
+    """
     resampler = Resampler(voice.rate, RATE)
-    async with aclosing(voice.speak(spoken(text))) as audio:
+    async with aclosing(voice.speak(spoken(text, language))) as audio:
         pieces = [resampler.feed(pcm) async for pcm in audio]
     return b"".join(pieces) + resampler.flush()
