@@ -97,7 +97,7 @@ class BargeIn(Steps):
             self.history.recently_said(),
             settled=settled,
             known=own.evidence >= ECHO_KNOWN,
-            onset=caller.at_onset,
+            suspected=own.evidence > 0 or caller.at_onset,
         )
 
     def _note_echo(self, evidence: int) -> Commands:
