@@ -2,9 +2,10 @@
 
 import asyncio
 import os
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from avr_sts_speechmatics.server import Server
 
@@ -29,6 +30,21 @@ def open_sockets() -> set[str]:
         if target.startswith("socket:"):
             found.add(target)
     return found
+
+
+@contextmanager
+def full_pipe() -> Iterator[tuple[int, TextIO]]:
+    """A pipe that takes nothing more. Yields its reading end and its writing end."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    try:
+        while True:
+            os.write(writing, bytes(4096))
+    except BlockingIOError:
+        os.set_blocking(writing, True)
+    with open(writing, "w", encoding="utf-8") as stream:
+        yield reading, stream
+        os.close(reading)
 
 
 async def until(holds: Callable[[], bool], *, timeout: float = 10) -> None:

@@ -25,6 +25,7 @@ from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.assembly import Parts, assembled, needs_sandbox
 from avr_sts_speechmatics.audio.playout import PlayoutClock
 from avr_sts_speechmatics.call.call import Call
+from avr_sts_speechmatics.call_in_log import current_call
 from avr_sts_speechmatics.errors import CallerError, SettingsError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
@@ -32,6 +33,7 @@ from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.speech.voices import primary
+from avr_sts_speechmatics.telemetry.log import lines_lost
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
 from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls
 from avr_sts_speechmatics.transports.audiosocket import AudioSocketConnection
@@ -214,6 +216,8 @@ class Server:
         if len(self._calls) >= self.settings.max_calls:
             raise CallerError(f"the service has its {self.settings.max_calls} calls (MAX_CALLS)")
         call = Call(caller, line, parts.services, self._clock)
+        # In the context of the connection, so that the lines of its later callbacks name the call.
+        current_call.set(call.name)
         task = asyncio.create_task(call.run(), name=f"call {caller.uuid}")
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
@@ -276,6 +280,7 @@ class Server:
                 ),
             },
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
+            "log_lines_lost": lines_lost(),
             "warnings": self.warnings,
             "versions": {"python": platform.python_version(), **_versions()},
         }

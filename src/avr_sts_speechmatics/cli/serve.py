@@ -4,19 +4,25 @@ import argparse
 import asyncio
 import gc
 import logging
+import os
 import shutil
-import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from avr_sts_speechmatics import __version__, settings
-from avr_sts_speechmatics.cli.common import run_on_uvloop, set_up_log
+from avr_sts_speechmatics.cli import signals, standard_streams
+from avr_sts_speechmatics.cli.common import set_up_log
+from avr_sts_speechmatics.errors import SettingsError
 
 # Imported where it is used: the import takes a second, and Ctrl-C must end the program cleanly
 # during that second too.
 if TYPE_CHECKING:
     from avr_sts_speechmatics.server import Server
+
+STOP_S = 15.0
+"""Longest time in which everything must be closed after the last call (s). Enough for MCP servers
+and webhooks that do not answer; afterwards the process ends with whatever is still open."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,12 +37,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(_: argparse.Namespace) -> int:
+    import uvloop
+
     chosen = settings.load()
+    standard_streams.write_in_background()
     set_up_log(chosen)
-    return run_on_uvloop(_serve_calls(chosen))
+    for name in standard_streams.were_closed():
+        _log.warning("%s was closed when the service started; it goes nowhere", name)
+        if name == "standard error":
+            print("avr-sts-speechmatics: standard error is closed: there is no log", flush=True)
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    status = 0
+    try:
+        runner.run(_serve_calls(chosen))
+    except SettingsError as error:
+        print(f"avr-sts-speechmatics: {error}", file=sys.stderr)
+        status = 2
+    except KeyboardInterrupt:
+        status = 130
+    except Exception:
+        _log.exception("the service ends by a fault of its own; please report it")
+        status = 1
+    _end_process(status)
 
 
-async def _serve_calls(chosen: settings.Settings) -> int:
+def _end_process(status: int) -> NoReturn:
+    """End the process now, whatever its threads wait for.
+
+    The interpreter's own end joins all threads, among them those that wait for a name server (up to
+    40 s) and those of an operator's tool. Nothing in them is worth the wait: the server has closed
+    its parts, and log and output are flushed here.
+    """
+    standard_streams.flush()
+    logging.shutdown()
+    os._exit(status)
+
+
+async def _serve_calls(chosen: settings.Settings) -> None:
     from avr_sts_speechmatics.cli.progress import Progress
     from avr_sts_speechmatics.server import Server
 
@@ -45,15 +82,18 @@ async def _serve_calls(chosen: settings.Settings) -> int:
     end_at_once = asyncio.Event()
     drain_s = chosen.drain_s
 
-    def end(drains: bool) -> None:
+    def end(how: signals.Ending, name: str) -> None:
         nonlocal drain_s
-        if end_requested.is_set() or not drains:
+        _log.info("%s: the service ends%s", name, "" if drain_s and how.drains else " now")
+        if how is signals.Ending.NOW:
             drain_s = 0.0
             end_at_once.set()
         end_requested.set()
 
-    loop.add_signal_handler(signal.SIGTERM, end, True)
-    loop.add_signal_handler(signal.SIGINT, end, False)
+    def ignored(name: str) -> None:
+        _log.info("%s has no meaning here and is ignored", name)
+
+    signals.handle(loop, end, ignored)
     progress = Progress(sys.stderr)
     _spare_the_collector()
     server = Server(chosen, news=progress.show)
@@ -79,13 +119,17 @@ async def _serve_calls(chosen: settings.Settings) -> int:
         stopping = asyncio.create_task(server.stop(drain_s))
         # After Ctrl-C or a second signal, calls are not waited for.
         hurry = asyncio.create_task(end_at_once.wait())
-        await asyncio.wait((stopping, hurry), return_when=asyncio.FIRST_COMPLETED)
-        if not stopping.done():
+        await asyncio.wait(
+            (stopping, hurry), timeout=drain_s + STOP_S, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not stopping.done() and end_at_once.is_set():
             stopping.cancel()
-            await asyncio.wait((stopping,))
-            await server.stop()
+            await asyncio.wait((stopping,), timeout=1.0)
+            stopping = asyncio.create_task(server.stop())
+            await asyncio.wait((stopping,), timeout=STOP_S)
         hurry.cancel()
-    return 0
+        if not stopping.done():
+            _log.warning("not everything could be closed within %.0f s", STOP_S)
 
 
 def _spare_the_collector() -> None:

@@ -60,7 +60,7 @@ _WORDS = frozenset(
     {
         *("text", "content", "arguments", "result", "refused", "digit", "facts"),
         *("welcome", "sorry", "farewell", "wait", "goodbye", "transferring", "warning"),
-        *("prompts", "fillers"),
+        *("prompts", "fillers", "transferred_to"),
     }
 )
 """Fields that contain what a caller or agent says or types, or facts of the call."""
