@@ -159,9 +159,7 @@ async def test_what_the_child_writes_is_logged_without_colours_and_chatter(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     output = asyncio.StreamReader(limit=1000)
-    output.feed_data(
-        b"\x1b[0;93m2026-12-01 [W:onnxruntime:Default, discovery.cc] no GPU\x1b[m\n"
-    )
+    output.feed_data(b"\x1b[0;93m2026-12-01 [W:onnxruntime:Default, discovery.cc] no GPU\x1b[m\n")
     output.feed_data(b"sandbox: a \x1b[31mred\x1b[0m word\n\n")
     output.feed_data(b"x" * 2000 + b"\nTraceback:\n")
     output.feed_eof()

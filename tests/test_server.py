@@ -80,6 +80,49 @@ async def test_ready_is_503_until_calls_can_be_taken_and_calls_are_refused_with_
             await server.stop()
 
 
+async def test_ready_may_need_the_clouds(serve: Serve) -> None:
+    async with running_sandbox() as cloud, aiohttp.ClientSession() as http:
+        fault = Status(part="llm", status=500, count=None)
+        cloud.faults.add(fault)
+        async with serve(cloud, ready_needs_clouds=True) as server:
+            url = http_url(server, "/ready")
+            await until(lambda: server.health()["status"] == "degraded")
+            async with http.get(url) as response:
+                assert response.status == 503
+            async with dial(url_of(server)) as core:  # taken all the same
+                await core.init()
+                await cloud.received.until(lambda: bool(cloud.received.sessions_open))
+            cloud.faults.clear()
+            assert server._parts is not None
+            server._parts.states.all["llm"].worked()
+            await until(lambda: server.health()["status"] == "ok")
+            await until(
+                lambda: all(
+                    state["state"] == "ok" for state in server.health()["service_states"].values()
+                )
+            )
+            async with http.get(url) as response:
+                assert response.status == 200
+
+
+async def test_a_call_that_fails_degrades_health_and_one_that_works_restores_it(
+    serve: Serve,
+) -> None:
+    engines = scripted(QUESTION, QUESTION, answers=["Yes."] * 4)
+    async with running_sandbox(engines) as cloud, serve(cloud, preemptive="off") as server:
+        cloud.faults.add(Status(part="llm", status=500, count=2))
+        async with dial(url_of(server)) as core:
+            await core.init()
+            await core.speak(bytes(32_000))
+            await until(lambda: server.health()["status"] == "degraded")
+            assert "500" in server.health()["service_states"]["llm"]["last_error"]["message"]
+        async with dial(url_of(server)) as core:
+            await core.init()
+            await core.speak(bytes(32_000))
+            await core.until(lambda heard: heard.said("agent") == "Yes.")
+        assert server.health()["status"] == "ok"
+
+
 async def test_a_busy_port_stops_the_start_and_names_it() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -29,6 +29,7 @@ from avr_sts_speechmatics.call_in_log import current_call
 from avr_sts_speechmatics.errors import CallerError, SettingsError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
+from avr_sts_speechmatics.service_trials import ServiceTrials
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
@@ -90,6 +91,8 @@ class Server:
         self._announced = AnnouncedCalls(required=settings.require_call)
         self._begun = time.monotonic()
         self._draining = False
+        self._trials: ServiceTrials | None = None
+        self._trying: asyncio.Task[None] | None = None
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -138,6 +141,14 @@ class Server:
             assembled(settings, self._agents, sandbox_url)
         )
         self.warnings += self._parts.warnings
+        if settings.ready_needs_clouds:
+            self.try_services()
+
+    def try_services(self) -> None:
+        """Try STT, LLM and TTS now, in the background, and again after failures."""
+        if self._trying is None and self._parts is not None:
+            self._trials = ServiceTrials(self._parts.tried, lambda: len(self._calls))
+            self._trying = asyncio.create_task(self._trials.run())
 
     def when_warm(self, then: Callable[[], None]) -> None:
         """Call `then` once everything is loaded that was still being loaded after the start."""
@@ -158,6 +169,9 @@ class Server:
             await asyncio.wait(self._calls, timeout=END_S)
         for runner in self._runners:
             await runner.cleanup()
+        if self._trying is not None:
+            self._trying.cancel()
+            await asyncio.wait((self._trying,))
         await self._open.aclose()
         await self._agents.close()
         if self._keeping is not None:
@@ -218,6 +232,8 @@ class Server:
         call = Call(caller, line, parts.services, self._clock)
         # In the context of the connection, so that the lines of its later callbacks name the call.
         current_call.set(call.name)
+        if self._trials is not None:
+            self._trials.call_begins()
         task = asyncio.create_task(call.run(), name=f"call {caller.uuid}")
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
@@ -257,14 +273,18 @@ class Server:
         return web.json_response(self.health())
 
     async def _ready(self, _: web.Request) -> web.Response:
-        return web.json_response({"ready": self.ready}, status=200 if self.ready else 503)
+        ready = self.ready
+        if self.settings.ready_needs_clouds:
+            ready = ready and self._parts is not None and self._parts.states.all_work
+        return web.json_response({"ready": ready}, status=200 if ready else 503)
 
     def health(self) -> dict[str, Any]:
         """The content of `/health`; it holds no secrets."""
         settings = self.settings
         sandboxed = needs_sandbox(settings)
+        states = None if self._parts is None else self._parts.states
         return {
-            "status": "draining" if self._draining else "ok" if self.ready else "starting",
+            "status": self._status(),
             "ready": self.ready,
             "engine": "sandbox" if sandboxed else "cloud",
             "version": __version__,
@@ -279,11 +299,20 @@ class Server:
                     else "receptionist (scripted)"
                 ),
             },
+            "service_states": {} if states is None else states.shown(),
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
             "log_lines_lost": lines_lost(),
             "warnings": self.warnings,
             "versions": {"python": platform.python_version(), **_versions()},
         }
+
+    def _status(self) -> str:
+        """In one word: draining, starting, degraded (a service is known to fail) or ok."""
+        if self._draining:
+            return "draining"
+        if self._parts is None or not self.ready:
+            return "starting"
+        return "degraded" if self._parts.states.degraded else "ok"
 
 
 def _shown(url: str | None) -> str:

@@ -56,7 +56,7 @@ from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
-from avr_sts_speechmatics.speech.speaker import Speaker
+from avr_sts_speechmatics.speech.speaker import ServiceFailed, Speaker
 from avr_sts_speechmatics.tools.tool_runner import Toolbox
 
 _GUESSED_CHARS_PER_SECOND = 14.0
@@ -233,6 +233,7 @@ class Call:
             await stt.run()
         except ServiceError as error:
             _log.error("%s", error)
+            self._observers.event(ServiceFailed(error.service, str(error)))
             self._tell(ev.SttFailed())
 
     def _hear_silence(self, pcm: bytes) -> None:

@@ -20,7 +20,7 @@ from typing import Protocol, TypeAlias
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.line import Caller
-from avr_sts_speechmatics.speech.speaker import ClauseReady, TextStarted
+from avr_sts_speechmatics.speech.speaker import ClauseReady, ServiceFailed, TextStarted
 
 _log = logging.getLogger(__name__)
 
@@ -150,6 +150,7 @@ Observation: TypeAlias = (
     | CallerStopped
     | TextStarted
     | ClauseReady
+    | ServiceFailed
     | Flushed
     | UtteranceHeard
     | ReplyOver

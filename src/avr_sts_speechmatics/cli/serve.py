@@ -107,6 +107,7 @@ async def _serve_calls(chosen: settings.Settings) -> None:
         if starting.done():
             starting.result()
             _introduce(server)
+            server.try_services()
             _spare_the_collector()
             # The LLM's library is still loading, possibly during the first calls.
             server.when_warm(_spare_the_collector)

@@ -59,6 +59,18 @@ class ClauseReady:
     reply: int
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceFailed:
+    """A service failed in a call, after all retries.
+
+    name: "stt", "llm" or "tts".
+    error: the reason in words.
+    """
+
+    name: str
+    error: str
+
+
 class Speaker:
     """Speaks the replies of one call.
 
@@ -66,7 +78,8 @@ class Speaker:
     phrases: kept phrases of that voice.
     playout: takes the audio.
     tell: takes the events of replies (SentenceReady, VoiceStarted, ReplyEnded, ReplyFailed).
-    report: takes observations that the dialogue does not need (TextStarted, ClauseReady).
+    report: takes observations that the dialogue does not need (TextStarted, ClauseReady,
+        ServiceFailed).
     """
 
     def __init__(
@@ -75,7 +88,7 @@ class Speaker:
         phrases: KeptPhrases,
         playout: AgentAudio,
         tell: Callable[[ev.Event], None],
-        report: Callable[[TextStarted | ClauseReady], None],
+        report: Callable[[TextStarted | ClauseReady | ServiceFailed], None],
     ) -> None:
         self._voice = voice
         self._phrases = phrases
@@ -104,6 +117,7 @@ class Speaker:
                         await self._speak_text(reply, text, fetching)
                 except ServiceError as error:
                     _log.warning("%s", error)
+                    self._report(ServiceFailed(error.service, str(error)))
                     reply.failed = True
             await reply.wait_until_heard()
         finally:
@@ -202,6 +216,7 @@ class Speaker:
             whole = True
         except ServiceError as error:
             _log.warning("%s", error)
+            self._report(ServiceFailed(error.service, str(error)))
             # Half a sentence was heard: the next sentence confuses the caller less than an apology.
             if not utterance.written_bytes:
                 reply.failed = True
