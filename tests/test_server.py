@@ -134,6 +134,23 @@ async def test_a_busy_port_stops_the_start_and_names_it() -> None:
         await server.stop()
 
 
+async def test_a_port_that_this_service_has_already_is_said_to_be_so(serve: Serve) -> None:
+    async with running_sandbox() as cloud, serve(cloud) as first:
+        port = first.addresses[0][1]
+        second = Server(Settings(port=port, extra_ports=()))
+        with pytest.raises(SettingsError, match=r"this service .version .*runs there already"):
+            await second.listen()
+        await second.stop()
+
+
+async def test_a_port_that_another_setting_has_is_named() -> None:
+    port = free_port()
+    server = Server(Settings(port=port, extra_ports=(), http_port=port, audiosocket_port=None))
+    with pytest.raises(SettingsError, match=r"PORT is the same port.*give another HTTP_PORT"):
+        await server.listen()
+    await server.stop()
+
+
 async def test_a_busy_extra_port_is_a_warning(serve: Serve) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -81,7 +81,7 @@ async def test_a_service_that_fails_is_tried_with_growing_pauses_until_it_works(
     pauses = [after - before for before, after in pairwise(service.tried)]
     assert all(0.6 * 0.02 * 2**n < pause for n, pause in enumerate(pauses[:4]))
     first, second = caplog.messages
-    assert first == "stt the key is not accepted"
+    assert first == "stt: the key is not accepted"
     assert second.startswith("stt ok 100 ms, again after")
 
 

@@ -6,6 +6,7 @@ then end them. Nothing is left behind, whatever was under way.
 """
 
 import asyncio
+import errno
 import logging
 import os
 import platform
@@ -17,6 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 from aiohttp import web
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
 
@@ -209,6 +211,8 @@ class Server:
             listener = await loop.create_server(protocol, host, port, backlog=1024)
         except OSError as error:
             reason = cannot_listen(host, port, error)
+            if error.errno == errno.EADDRINUSE:
+                reason += await self._holder(host, port)
             if needed:
                 raise SettingsError(f"{reason}; give another {setting} (or HOST).") from error
             self.warnings.append(
@@ -219,6 +223,27 @@ class Server:
         found = [sock.getsockname()[:2] for sock in listener.sockets]
         self.addresses += found
         self.ports[setting] = found[0]
+
+    async def _holder(self, host: str, port: int) -> str:
+        """The rest of a sentence that says who has a port already; empty if that is unknown."""
+        for setting, (_, taken) in self.ports.items():
+            if taken == port:
+                return f": {setting} is the same port"
+        at = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - not bound
+        try:
+            limit = aiohttp.ClientTimeout(total=1.0)
+            async with (
+                aiohttp.ClientSession(timeout=limit) as http,
+                http.get(f"http://{at}:{port}/health") as response,
+            ):
+                health = await response.json(content_type=None)
+            uptime = float(health["uptime_s"])
+            return (
+                f": this service (version {health['version']}) runs there already, since "
+                f"{uptime:.0f} s, with {health['calls']} calls"
+            )
+        except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError, TimeoutError):
+            return ""  # another program
 
     # --- calls ---------------------------------------------------------------------------------
 

@@ -31,8 +31,8 @@ def test_only_a_change_is_logged_with_a_count(caplog: pytest.LogCaptureFixture) 
     stt.worked(0.2)
     assert caplog.messages == [
         "stt ok 210 ms",
-        "stt cannot connect",
-        "stt the key is not accepted",
+        "stt: cannot connect",
+        "stt: the key is not accepted",
         "stt ok 200 ms, again after 51 failures in 0 s",
     ]
 

@@ -24,6 +24,9 @@ STOP_S = 15.0
 """Longest time in which everything must be closed after the last call (s). Enough for MCP servers
 and webhooks that do not answer; afterwards the process ends with whatever is still open."""
 
+DOCKER_STOP_S = 10.0
+"""How long Docker waits for the end of a container by default (s)."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -144,11 +147,26 @@ def _spare_the_collector() -> None:
     gc.set_threshold(5_000, 20, 50)
 
 
+def _in_container() -> bool:
+    """Whether the process runs in a container of Docker or Podman."""
+    return any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv"))
+
+
 def _introduce(server: "Server") -> None:
     """Log and print the addresses of the service, its warnings, and what to do next."""
     host, port = server.ports["PORT"]
     everywhere = ", ".join(f"{h}:{p}" for h, p in server.addresses)
     _log.info("ready; listening on %s", everywhere)
+    drain_s = server.settings.drain_s
+    late = drain_s + 2 > DOCKER_STOP_S and _in_container()
+    _log.info(
+        "after SIGTERM, running calls may go on for %g s (DRAIN_S)%s",
+        drain_s,
+        "; docker stop kills the container after 10 s, unless it is given longer "
+        "(stop_grace_period, docker stop -t)"
+        if late
+        else "",
+    )
     for sentence in (*server.warnings, *settings.unknown_variables()):
         _log.warning("%s", sentence)
     if not sys.stdout.isatty() and server.settings.log_format == "json":

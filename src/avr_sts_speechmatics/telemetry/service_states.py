@@ -59,10 +59,10 @@ class ServiceState:
         if self._failures:
             away = time.monotonic() - self._failing_since
             self._say(
-                logging.INFO, f"ok{took}, again after {self._failures} failures in {away:.0f} s"
+                logging.INFO, f" ok{took}, again after {self._failures} failures in {away:.0f} s"
             )
         else:
-            self._say(logging.INFO, f"ok{took}")
+            self._say(logging.INFO, f" ok{took}")
         self.works, self._failures = True, 0
 
     def failed(self, error: str) -> None:
@@ -72,7 +72,7 @@ class ServiceState:
             self._failing_since = time.monotonic()
         self._failures += 1
         if self.works is not False or error != self._error:
-            self._say(logging.WARNING, f"{self.what}: {error}".removeprefix(": "))
+            self._say(logging.WARNING, f" {self.what}: {error}" if self.what else f": {error}")
         self.works, self._error = False, error
         self._error_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
@@ -90,7 +90,7 @@ class ServiceState:
 
     def _say(self, level: int, text: str) -> None:
         # The service belongs to all calls, also when one of them reports the change.
-        Context().run(_log.log, level, "%s %s", self.name, text)
+        Context().run(_log.log, level, "%s%s", self.name, text)
 
 
 class ServiceStates:
