@@ -2,8 +2,11 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import websockets
@@ -11,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from picows import WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport
 from picows.picows import _make_test_ws_frame
+from tests.http_proxy import HttpProxy, certificate, http_proxy
 from websockets.asyncio.client import connect as dial
 from websockets.asyncio.server import ServerConnection, serve
 
+from avr_sts_speechmatics.proxies import Proxy, ProxyFailed, parse
 from avr_sts_speechmatics.websocket import (
     MAX_MESSAGE_BYTES,
     NO_CODE,
@@ -311,6 +316,93 @@ async def test_a_connect_may_be_cancelled_at_any_moment(turns: int) -> None:
         else:
             transport.disconnect()
             await left(ear.closed)
+
+
+# --- through a proxy ---------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def proxied(
+    user: str = "", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[HttpProxy, Proxy]]:
+    """An echo server that is reached only through a proxy: how the proxy is seen, and its address.
+
+    user: user name, password and "@".
+    tls: the server's TLS context, for port 443.
+    """
+
+    async def echo(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    async with peer(echo) as url, http_proxy(int(url.rpartition(":")[2]), tls) as running:
+        yield running, replace(parse(f"http://{user}127.0.0.1:{running.port}"), variable="PROXY")
+
+
+async def test_a_connection_through_a_proxy_carries_messages_both_ways() -> None:
+    ear = Ear()
+    async with proxied() as (running, proxy):
+        transport = await connect(ear, "ws://stt.test/v2", proxy=proxy)
+        transport.send(TEXT, b"hello")
+        async with asyncio.timeout(5):
+            assert await ear.messages.get() == (TEXT, b"hello")
+        assert running.asked == ["CONNECT stt.test:80"]
+        transport.disconnect()
+        await left(ear.closed)
+
+
+async def test_tls_goes_through_a_proxy_to_the_server(tmp_path: Path) -> None:
+    ear = Ear()
+    context, cert = certificate(tmp_path, ["stt.test"])
+    trusting = ssl.create_default_context(cafile=str(cert))
+    async with proxied(tls=context) as (running, proxy):
+        transport = await connect(ear, "wss://stt.test/v2", tls=trusting, proxy=proxy)
+        transport.send(BINARY, bytes(320))
+        async with asyncio.timeout(5):
+            assert await ear.messages.get() == (BINARY, bytes(320))
+        assert running.asked == ["CONNECT stt.test:443"]
+        transport.disconnect()
+        await left(ear.closed)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await connect(Ear(), "wss://other.test/v2", tls=trusting, proxy=proxy)
+
+
+@pytest.mark.parametrize("status", [403, 407, 502])
+async def test_a_proxy_that_refuses_says_why_and_leaves_no_socket(status: int) -> None:
+    async with proxied() as (running, proxy):
+        running.refuses = status
+        with pytest.raises(ProxyFailed) as caught:
+            await connect(Ear(), "ws://stt.test/v2", proxy=proxy)
+    assert str(caught.value) == str(proxy.refusal(status))
+    assert caught.value.retryable is (status == 502)
+
+
+async def test_a_proxy_is_given_its_user_name_and_password() -> None:
+    async with proxied("me:p%40ss@") as (running, proxy):
+        running.user = "me:p@ss"
+        transport = await connect(ear := Ear(), "ws://stt.test/v2", proxy=proxy)
+        transport.disconnect()
+        await left(ear.closed)
+        running.user = "me:other"
+        with pytest.raises(ProxyFailed, match="does not accept the user name"):
+            await connect(Ear(), "ws://stt.test/v2", proxy=proxy)
+
+
+async def test_a_proxy_that_is_not_there_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    proxy = replace(parse(f"127.0.0.1:{port}"), variable="HTTP_PROXY")
+    with pytest.raises(ProxyFailed, match=rf"the proxy 127.0.0.1:{port} cannot be reached"):
+        await connect(Ear(), "ws://stt.test/v2", proxy=proxy)
+
+
+async def test_a_proxy_that_says_nothing_is_given_up_in_time_and_left() -> None:
+    silence = Silence()
+    async with listening(lambda: silence) as url:
+        proxy = parse(url.removeprefix("ws://"))
+        with pytest.raises(TimeoutError):
+            await connect(Ear(), "ws://stt.test/v2", proxy=proxy, timeout=0.05)
+        await left(silence.gone)
 
 
 # --- accepting ---------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ DRAWING = ROOT / "docs" / "imports.svg"
 
 BEGIN, END = "<!-- imports -->\n", "<!-- /imports -->"
 
-SHARED = ("conversation", "errors", "line", "values", "websocket", "yaml_text")
+SHARED = ("conversation", "errors", "line", "proxies", "values", "websocket", "yaml_text")
 """Modules that any room may import; they have a line of the table, and no box."""
 
 _ENTRY = {"__init__", "__main__"}

@@ -20,9 +20,13 @@ from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, try_tts
+from avr_sts_speechmatics.services import announced_ends
+from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.llm.protocol import Llm
 from avr_sts_speechmatics.services.stt import Stt
+from avr_sts_speechmatics.services.stt.nobody import NobodyStt
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
+from avr_sts_speechmatics.services.tts.openai import BASE_URL as OPENAI_TTS_BASE_URL
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.voices import Voices
 from avr_sts_speechmatics.telemetry.call_records import CallRecords
@@ -47,10 +51,10 @@ _SANDBOX_KEY = Secret("sandbox")  # the sandbox wants a key, as the cloud does, 
 class Parts:
     """The parts of a call, and what else the server needs of them.
 
-    services: for every call.
-    warm: done when everything is loaded that the first call would otherwise wait for.
-    voices: with the number of phrases that are not kept yet, for `/health`.
-    webhooks: for announced calls; None where no receiver is set.
+    services: the services that every call uses.
+    warm: task that ends when the LLM's libraries are loaded; the first call would otherwise wait.
+    voices: the TTS voices; `/health` shows how many of their phrases are not cached yet.
+    webhooks: sends the event `call_initiated` of an announced call; None if WEBHOOK_URL is not set.
     warnings: one sentence each, for the operator.
     states: whether STT, LLM and TTS work, as trials and calls show.
     tried: the services with their trials.
@@ -71,6 +75,9 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
 
     sandbox_url: HTTP address of the sandbox; used where `needs_sandbox` is True.
     """
+    # A proxy that cannot be used stops the start, not the first call.
+    for url in remote_addresses(settings):
+        settings.proxies.for_url(url)
     async with AsyncExitStack() as stack:
         llm = llm_of(settings)
         stack.push_async_callback(llm.close)
@@ -97,22 +104,21 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
         states = ServiceStates(*(one.state for one in tried))
         services = Services(
             agents=agents,
-            open_stt=partial(_open_stt, stt),
+            open_stt=_stt_opener(settings, stt),
             llm=llm,
             voice_of=voices.of,
             toolbox=toolbox,
-            departures=Departures(
-                pbx,
-                settings.transfer_allow,
-                context=settings.transfer_context,
-                priority=settings.transfer_priority,
-            ),
+            departures=departures_of(settings, pbx),
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             observers=observers_of(settings, webhooks, traces, states),
         )
         known = toolbox.names() | set(RESERVED)
-        warnings = (*agents.unknown_tools(known), *_unreachable(settings, agents, pbx))
+        warnings = (
+            *agents.unknown_tools(known),
+            *_unreachable(settings, agents, pbx),
+            *announced_ends.warnings(models_in_use(settings, agents)),
+        )
         # Calls may come from now on; these tasks only make the first ones faster.
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
@@ -125,7 +131,10 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
 
 
 def llm_of(settings: Settings) -> Llm:
-    """The LLM of these settings, or the receptionist in its place. Raises SettingsError."""
+    """Make the LLM client of these settings, or the receptionist without one.
+
+    Raises SettingsError.
+    """
     # Each brings libraries of its own, and only one of the two is needed.
     if settings.has_llm:
         from avr_sts_speechmatics.services.llm.openai import OpenAiLlm
@@ -137,6 +146,8 @@ def llm_of(settings: Settings) -> Llm:
             temperature=settings.openai_temperature,
             max_tokens=settings.openai_max_tokens,
             effort=settings.openai_reasoning_effort,
+            history_tokens=settings.history_tokens,
+            proxy=settings.proxies.for_url(settings.llm_url),
         )
     from avr_sts_speechmatics.services.llm.scripted import (
         FaqError,
@@ -152,7 +163,7 @@ def llm_of(settings: Settings) -> Llm:
 
 
 def pbx_of(settings: Settings) -> Pbx | None:
-    """The PBX that hangs up and transfers, or None where none is set."""
+    """Make the client of the PBX that hangs up and transfers; None if no PBX is set."""
     if settings.ami_host is not None:
         from avr_sts_speechmatics.pbx.ami import Ami
 
@@ -167,6 +178,16 @@ def pbx_of(settings: Settings) -> Pbx | None:
     return None
 
 
+def departures_of(settings: Settings, pbx: Pbx | None) -> Departures:
+    """Hang-up and transfer for all calls."""
+    return Departures(
+        pbx,
+        settings.transfer_allow,
+        context=settings.transfer_context,
+        priority=settings.transfer_priority,
+    )
+
+
 def webhooks_of(settings: Settings) -> Webhooks | None:
     if settings.webhook_url is None:
         return None
@@ -175,6 +196,7 @@ def webhooks_of(settings: Settings) -> Webhooks | None:
         settings.webhook_secret,
         timeout_s=settings.webhook_timeout / 1000,
         retries=settings.webhook_retry,
+        proxy=settings.proxies.for_url(settings.webhook_url),
     )
 
 
@@ -191,14 +213,13 @@ def tried_services(
     first = agents.all[0]
     recogniser = stt.recogniser(first.language, first.vocabulary)
     speaking = tuple(dict.fromkeys(voices.alone(agent) for agent in agents.all))
-    found = [
-        TriedService(ServiceState("stt"), partial(try_stt, recogniser), needs_idle=True),
-        TriedService(ServiceState("tts"), partial(try_tts, speaking)),
-    ]
+    found = [TriedService(ServiceState("tts"), partial(try_tts, speaking))]
+    if not settings.nobody_answers:
+        hearing = TriedService(ServiceState("stt"), partial(try_stt, recogniser), needs_idle=True)
+        found.insert(0, hearing)
     if settings.has_llm:
         models = tuple(dict.fromkeys(agent.model or settings.openai_model for agent in agents.all))
-        # A client may tell what its server refuses and is no longer asked for.
-        state = ServiceState("llm", ", ".join(models), lambda: getattr(llm, "restrictions", ()))
+        state = ServiceState("llm", ", ".join(models), lambda: llm.state().adaptations)
         found.append(TriedService(state, partial(try_llm, llm, models)))
     return tuple(found)
 
@@ -209,7 +230,7 @@ def observers_of(
     traces: CallTraces | None,
     states: ServiceStates,
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
-    """A function that makes the observers of a new call."""
+    """Return a function that makes the observers of a new call."""
 
     def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
         log, records = CallLog(transcripts=settings.log_transcripts), CallRecords(line)
@@ -225,12 +246,13 @@ def observers_of(
 
 
 async def toolbox_of(settings: Settings) -> Toolbox:
-    """The operator's tools. Raises SettingsError."""
+    """Load the operator's tools. Raises SettingsError."""
     return await open_toolbox(
         settings.tools_dir,
         settings.mcp_servers,
         timeout_s=settings.tool_timeout_s,
         log_arguments=settings.log_transcripts,
+        proxies=settings.proxies,
     )
 
 
@@ -245,8 +267,50 @@ def ambience_of(settings: Settings) -> Ambience | None:
         raise SettingsError(f"AMBIENT_NOISE_FILE: {error}") from error
 
 
-def _open_stt(stt: Stt, agent: Agent, listener: SttListener) -> SttStream:
-    return stt.open(agent.language, agent.vocabulary, listener)
+def _stt_opener(settings: Settings, stt: Stt) -> Callable[[Agent, SttListener], SttStream]:
+    def open_stt(agent: Agent, listener: SttListener) -> SttStream:
+        if settings.nobody_answers:
+            return NobodyStt()
+        return stt.open(agent.language, agent.vocabulary, listener)
+
+    return open_stt
+
+
+def remote_addresses(settings: Settings) -> tuple[str, ...]:
+    """Addresses of the services that calls may use, each once; the PBX is not among them."""
+    second_url = settings.openai_tts_url or OPENAI_TTS_BASE_URL
+    mcp = () if settings.mcp_servers is None else settings.mcp_servers.servers.values()
+    found = (
+        Stt(settings).address,
+        settings.tts_url,
+        second_url if settings.second_voice_is_there else None,
+        settings.llm_url if settings.has_llm else None,
+        settings.webhook_url,
+        settings.speechmatics_url_instructions,
+        *(server.url for server in mcp),
+    )
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def models_in_use(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
+    """Models that calls may have, of the LLM and of the second voice, each once."""
+    if settings.has_llm:
+        chosen_by: dict[str, str] = {}
+        for agent in agents.all:
+            own = agent.model not in (None, settings.openai_model)
+            by = f"agent {agent.name}" if own else "OPENAI_MODEL"
+            chosen_by.setdefault(agent.model or settings.openai_model, by)
+        for name, by in chosen_by.items():
+            yield ModelInUse(by, name, settings.llm_url, settings.openai_api_key)
+    voices = {agent.voice_engine for agent in agents.all}
+    if settings.second_voice_is_there and (settings.voice_fallback or "openai" in voices):
+        yield ModelInUse(
+            "OPENAI_TTS_MODEL",
+            settings.openai_tts_model,
+            settings.openai_tts_url or OPENAI_TTS_BASE_URL,
+            settings.openai_tts_key,
+            "name another server in OPENAI_TTS_URL",
+        )
 
 
 def needs_sandbox(settings: Settings) -> bool:

@@ -4,6 +4,7 @@ import os
 import textwrap
 from dataclasses import fields, replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -30,6 +31,7 @@ instructions: |
 welcome: Good evening, {from}.
 voice: {engine: openai, name: nova}
 language: no
+time_zone: Europe/Oslo
 vocabulary:
   - Brandvoll
   - {content: Siobhan, sounds_like: [shiv awn, shi vawn]}
@@ -50,6 +52,7 @@ manners:
   filler_after_ms: 0
   dtmf_timeout_ms: 4000
   dictation_ms: 2500
+  unfinished_ms: 600
   preemptive: off
   farewell_margin_ms: 800
   tool_rounds: 3
@@ -98,6 +101,7 @@ def test_an_agent_has_what_was_written(path: Path) -> None:
             VocabEntry("Siobhan", ("shiv awn", "shi vawn")),
             VocabEntry("Niamh", ("neev",)),
         ),
+        "time_zone": ZoneInfo("Europe/Oslo"),
         "openai_model": "gpt-6-luna",
         "barge_in": "off",
         "barge_in_confirm_ms": 300.0,
@@ -110,6 +114,7 @@ def test_an_agent_has_what_was_written(path: Path) -> None:
         "filler_after_ms": 0.0,
         "dtmf_timeout_ms": 4000.0,
         "dictation_ms": 2500.0,
+        "unfinished_ms": 600.0,
         "preemptive": "off",
         "farewell_margin_ms": 800.0,
         "tool_rounds": 3,
@@ -132,7 +137,7 @@ def test_every_manner_can_be_set_in_an_agent_file(path: Path) -> None:
     assert not left, "phrases that no agent can say in its own language"
     # And nothing else that is said has been forgotten.
     texts = {item.name for item in fields(Manners) if item.type in (str, tuple[str, ...])}
-    assert texts == {*PHRASES, *PHRASE_LISTS, "welcome", "barge_in", "backchannels"}
+    assert texts == {*PHRASES, *PHRASE_LISTS, "welcome", "barge_in", "backchannels", "language"}
 
 
 def test_the_agent_in_the_documentation_is_valid(path: Path) -> None:

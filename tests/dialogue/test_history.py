@@ -284,3 +284,44 @@ def test_the_agents_last_words_are_known_as_far_as_they_were_heard(history: Hist
     history.caller_said("Four four one.")
     history.agent_will_say(8, "And your name?")
     assert history.last_heard == "What is your number?"
+
+
+# --- as a model is asked to continue it --------------------------------------------------------
+
+
+def test_a_request_after_a_slow_tool_ends_with_its_result(history: History) -> None:
+    history.caller_said("Are you open?")
+    history.tools_called({1: LOOK_UP})
+    history.agent_will_say(7, "One moment.", phrase=True)
+    history.heard(7)
+    history.tool_done(1, "Until five.")
+    assert history.request(expected=True) == [
+        Message("user", "Are you open?"),
+        LOOK_UP,
+        ToolResult("a", "Until five."),
+    ]
+    assert history.messages()[-1] == Message("assistant", "One moment.")
+    played(history, 8, "Yes.")
+    assert history.request()[-1] == Message("assistant", "One moment. Yes.")
+
+
+def test_a_filler_after_the_callers_words_is_left_out_of_the_request(history: History) -> None:
+    history.caller_said("Are you open?")
+    history.agent_will_say(7, "One moment.", phrase=True)
+    history.heard(7)
+    assert history.request() == [Message("user", "Are you open?")]
+    played(history, 8, "Yes.")
+    assert history.request()[-1] == Message("assistant", "One moment. Yes.")
+
+
+def test_the_models_own_words_stay_at_the_end_of_a_request(history: History) -> None:
+    history.caller_said("Are you open?")
+    played(history, 7, "Yes, until five.", 0.5)
+    assert history.request() == history.messages()
+
+
+def test_a_welcome_alone_stays(history: History) -> None:
+    history.agent_will_say(7, "Hello.", phrase=True)
+    history.heard(7)
+    assert history.request() == [Message("assistant", "Hello.")]
+    assert history.request("Are you open?")[-1] == Message("user", "Are you open?")

@@ -12,7 +12,7 @@ SPEECHMATICS_INSTRUCTIONS, the reply of SPEECHMATICS_URL_INSTRUCTIONS for this c
 SPEECHMATICS_FILE_INSTRUCTIONS, the default text. [AVR protocol, 10]
 
 Files of instructions are read again when they change. Agent files are read once, at the start: the
-operator sees a mistake at once, and each voice has time to prepare its phrases.
+operator sees a mistake before the first call, and each voice has time to prepare its phrases.
 """
 
 import difflib
@@ -30,7 +30,7 @@ from avr_sts_speechmatics.agents.instructions import (
     InstructionsService,
     NotInstructed,
 )
-from avr_sts_speechmatics.agents.placeholders import has_placeholders
+from avr_sts_speechmatics.agents.placeholders import has_placeholders, unusual_placeholders
 from avr_sts_speechmatics.errors import InvalidValue, SettingsError
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.settings import Settings
@@ -45,6 +45,9 @@ NUMBER_FACTS = ("to", "dnid", "did", "exten", "called")
 """The facts of a call that may hold the called number, as dialplans name them."""
 
 DEFAULT = "default"
+
+NOBODY = "I'm sorry, nobody can take your call at the moment."
+"""All that a caller hears while no model answers, unless the agent's file has a `farewell`."""
 
 _LANGUAGE_OF_MANNERS = "en"
 """Language of the default phrases in `Manners`."""
@@ -99,17 +102,22 @@ class Agents:
         if mistakes:
             raise SettingsError(f"AGENTS_DIR={settings.agents_dir}: " + "\n".join(mistakes))
         shared, service = _sources(settings)
-        default = _Entry(_agent(settings), service is not None, shared, None)
+        asks = service is not None and not settings.nobody_answers
+        default = _Entry(_agent(settings), asks, shared, None)
         entries = {DEFAULT: default}
         for one in written:
             own = one.instructions is not None or one.instructions_file is not None
             entries[one.name] = _Entry(
                 agent=_agent(settings, one),
-                asks=service is not None and not own,
+                asks=asks and not own,
                 file=one.instructions_file if own else shared,
                 written=one,
             )
-        warnings = [*_unused(settings), *_foreign(settings, entries.values())]
+        warnings = [
+            *_unused(settings),
+            *_foreign(settings, entries.values()),
+            *_unfilled(settings, entries.values()),
+        ]
         return cls(entries, numbers, service, warnings)
 
     @property
@@ -117,7 +125,10 @@ class Agents:
         return tuple(entry.agent for entry in self._entries.values())
 
     def phrases(self) -> dict[Voicing, tuple[str, ...]]:
-        """Phrases to be kept as speech. Phrases with placeholders differ from call to call."""
+        """Return, by voice, the phrases whose speech is cached in memory.
+
+        Phrases with placeholders are left out, because they differ from call to call.
+        """
         kept: dict[Voicing, dict[str, None]] = {}
         for agent in self.all:
             said = (text for text in agent.manners.phrases if text and not has_placeholders(text))
@@ -125,7 +136,7 @@ class Agents:
         return {voicing: tuple(texts) for voicing, texts in kept.items()}
 
     def unknown_tools(self, known: Collection[str]) -> Iterator[str]:
-        """A sentence for each tool that an agent names and that does not exist.
+        """Yield a sentence for each tool that an agent names and that does not exist.
 
         known: names of the tools that exist.
         """
@@ -144,11 +155,11 @@ class Agents:
         return replace(entry.agent, instructions=entry.file.text())
 
     def needs_brief(self, agent: Agent) -> bool:
-        """Whether `brief` asks the web service; otherwise it returns the agent at once."""
+        """Return True if `brief` asks the web service; otherwise `brief` returns immediately."""
         return self._entries[agent.name].asks
 
     async def brief(self, agent: Agent, caller: Caller) -> Agent:
-        """The agent with the web service's reply for this call, or unchanged if the service fails.
+        """Return the agent with the web service's reply for this call; unchanged if that fails.
 
         Takes `instructions.ASK_S` (s) at most. Cancelling is safe.
         """
@@ -207,7 +218,7 @@ class Agents:
 
 
 def _read_all(folder: Path, mistakes: list[str]) -> "list[WrittenAgent]":
-    """The agents of a folder, by name.
+    """Read and return the agents of a folder, in the order of file names.
 
     mistakes: a sentence is added for each mistake.
     """
@@ -230,7 +241,7 @@ def _read_all(folder: Path, mistakes: list[str]) -> "list[WrittenAgent]":
 
 
 def _agent(settings: Settings, written: "WrittenAgent | None" = None) -> Agent:
-    """An agent with the values of its file, and with those of the settings for the rest."""
+    """Make an agent from the values of its file, completed by the values of the settings."""
     own = settings if written is None else replace(settings, **written.settings)
     agent = Agent(
         name=DEFAULT,
@@ -238,7 +249,11 @@ def _agent(settings: Settings, written: "WrittenAgent | None" = None) -> Agent:
         manners=own.manners,
         language=own.speechmatics_language,
         vocabulary=own.speechmatics_additional_vocab,
+        time_zone=own.time_zone,
     )
+    if settings.nobody_answers:
+        # What is said first is also the last: see `services.stt.nobody`.
+        agent = replace(agent, manners=replace(agent.manners, welcome="", farewell=NOBODY))
     if written is None:
         return agent
     return replace(
@@ -254,9 +269,9 @@ def _agent(settings: Settings, written: "WrittenAgent | None" = None) -> Agent:
 
 
 def _sources(settings: Settings) -> tuple[InstructionsFile | None, InstructionsService | None]:
-    """The file and the web service of the settings; both None if the settings hold the text.
+    """Return the instructions file and the web service of the settings, each None if not set.
 
-    Raises SettingsError.
+    Both are None if SPEECHMATICS_INSTRUCTIONS holds the text. Raises SettingsError.
     """
     if settings.speechmatics_instructions is not None:
         return None, None
@@ -265,7 +280,9 @@ def _sources(settings: Settings) -> tuple[InstructionsFile | None, InstructionsS
         file = None if path is None else InstructionsFile(path)
     except InvalidValue as wrong:
         raise SettingsError(f"SPEECHMATICS_FILE_INSTRUCTIONS={path}: {wrong}.") from wrong
-    return file, None if url is None else InstructionsService(url)
+    if url is None:
+        return file, None
+    return file, InstructionsService(url, proxy=settings.proxies.for_url(url))
 
 
 def _unused(settings: Settings) -> Iterator[str]:
@@ -294,8 +311,29 @@ def _foreign(settings: Settings, entries: Collection[_Entry]) -> Iterator[str]:
             )
 
 
+def _unfilled(settings: Settings, entries: Collection[_Entry]) -> Iterator[str]:
+    """Warnings about names in braces that most calls have no fact for."""
+    texts: dict[str, str] = {}
+    for entry in entries:
+        agent, written = entry.agent, entry.written
+        welcome, instructions = "SPEECHMATICS_WELCOME_MESSAGE", "SPEECHMATICS_INSTRUCTIONS"
+        if written is not None and "speechmatics_welcome_message" in written.settings:
+            welcome = written.where("welcome")
+        if written is not None and written.instructions is not None:
+            instructions = written.where("instructions")
+        texts[welcome] = agent.manners.welcome
+        if entry.file is not None:
+            texts[str(entry.file.path)] = entry.file.text()
+        else:
+            texts[instructions] = agent.instructions
+    for where, text in texts.items():
+        for name, near in unusual_placeholders(text):
+            meant = f"did you mean {{{near}}}?" if near else "nothing stands there if it does not."
+            yield f"{where}: {{{name}}} is empty unless the dialplan sends {name}; {meant}"
+
+
 def _missing(entry: _Entry, usual: str) -> Iterator[str]:
-    """Keys of an agent's file without which a phrase is in another language than the agent's.
+    """Yield the keys that an agent must set because the inherited phrase is in another language.
 
     usual: the language of the settings.
     """

@@ -19,7 +19,9 @@ from yarl import URL
 from avr_sts_speechmatics.agents.agent import VoiceChoice, voice_choice
 from avr_sts_speechmatics.errors import InvalidValue
 from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.proxies import Proxy, failure_of
 from avr_sts_speechmatics.settings import checks as check
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 DEFAULT_INSTRUCTIONS = (
     "You are a friendly telephone agent. Your words are spoken aloud to a caller: answer in one "
@@ -64,7 +66,7 @@ class InstructionsFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._mark = self._look()
         self._text = self._read()
         self._failing = False
@@ -79,10 +81,10 @@ class InstructionsFile:
             if mark != self._mark:
                 self._text = self._read()
                 self._mark = mark
-                _log.info("%s has changed and is used from this call on", self._path)
+                _log.info("%s has changed and is used from this call on", self.path)
         except InvalidValue as wrong:
             if not self._failing:
-                _log.warning("%s: %s; calls go on with its former text", self._path, wrong)
+                _log.warning("%s: %s; calls go on with its former text", self.path, wrong)
             self._failing = True
         else:
             self._failing = False
@@ -95,7 +97,7 @@ class InstructionsFile:
         sees a change that happens meanwhile. Raises InvalidValue.
         """
         try:
-            entry = os.stat(self._path)
+            entry = os.stat(self.path)
         except OSError as error:
             raise InvalidValue(f"cannot be read ({error.strerror})") from error
         return entry.st_mtime_ns, entry.st_size, entry.st_ino
@@ -103,7 +105,7 @@ class InstructionsFile:
     def _read(self) -> str:
         most = 4 * INSTRUCTIONS_MAX  # bytes; a UTF-8 character has at most four
         try:
-            with self._path.open("rb") as file:
+            with self.path.open("rb") as file:
                 raw = file.read(most + 1)
             return instructions_text(raw.decode("utf-8-sig") if len(raw) <= most else "")
         except OSError as error:
@@ -132,11 +134,13 @@ class InstructionsService:
 
     url: receives a GET with the call's parameters in the query and the uuid in `X-AVR-UUID`.
     within_s: longest time for a whole reply (s). [AVR protocol, 10]
+    proxy: the HTTP proxy to connect through, or None.
     """
 
-    def __init__(self, url: str, *, within_s: float = ASK_S) -> None:
+    def __init__(self, url: str, *, within_s: float = ASK_S, proxy: Proxy | None = None) -> None:
         self._url = URL(url)
         self._within_s = within_s
+        self._proxy = proxy
         self._pool: aiohttp.ClientSession | None = None
 
     async def ask(self, caller: Caller) -> Instructed:
@@ -147,8 +151,12 @@ class InstructionsService:
         except TimeoutError:
             raise NotInstructed(f"no whole answer within {self._within_s:g} s") from None
         except aiohttp.ClientConnectorError as error:
+            if (proxy := failure_of(error, self._proxy)) is not None:
+                raise NotInstructed(str(proxy)) from error
             raise NotInstructed(str(error)) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            if (proxy := failure_of(error, self._proxy)) is not None:
+                raise NotInstructed(str(proxy)) from error
             # The library's text may quote the address, which holds the caller's number.
             raise NotInstructed(f"the request failed ({type(error).__name__})") from error
         return _checked(body)
@@ -159,13 +167,18 @@ class InstructionsService:
             self._pool = None
 
     async def _get(self, caller: Caller) -> bytes:
-        """The body of a reply with status 200. Raises NotInstructed."""
+        """Request the instructions; return the body of the reply.
+
+        Raises NotInstructed for a status other than 200 and for more than REPLY_MAX bytes.
+        """
         # A caller must not override a parameter of the address, such as a token.
         facts = {name: fact for name, fact in caller.facts.items() if name not in self._url.query}
         headers = {"X-AVR-UUID": caller.uuid, "Accept": "application/json"}
         async with self._session().get(
             self._url.extend_query(facts), headers=headers, max_redirects=_REDIRECTS
         ) as response:
+            if response.status == 407 and self._proxy is not None:
+                raise NotInstructed(str(self._proxy.refusal(407)))
             if response.status != 200:
                 raise NotInstructed(f"status {response.status}")
             body = bytearray()
@@ -185,6 +198,7 @@ class InstructionsService:
                 headers={"Accept-Encoding": "identity"},
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None),
+                proxy=None if self._proxy is None else self._proxy.url.reveal(),
             )
         return self._pool
 
@@ -202,9 +216,10 @@ class _Reply(msgspec.Struct):
 def _checked(body: bytes) -> Instructed:
     """Check a reply. Raises NotInstructed."""
     try:
-        reply = msgspec.json.decode(body, type=_Reply)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        what = str(error) if isinstance(error, msgspec.ValidationError) else "not JSON"
+        reply = decode(body, _Reply)
+    except BadJson as error:
+        wrong_type = isinstance(error.__cause__, msgspec.ValidationError)
+        what = str(error) if wrong_type else "not JSON"
         raise NotInstructed(f'not a reply such as {{"system": "..."}}: {what}') from error
     key = "system"
     try:

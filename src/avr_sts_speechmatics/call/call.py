@@ -20,13 +20,15 @@ from functools import partial
 
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.agents.placeholders import briefed_with, spoken_with
+from avr_sts_speechmatics.agents.call_time import now_in
+from avr_sts_speechmatics.agents.placeholders import spoken_with
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import RATE, seconds
 from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
 from avr_sts_speechmatics.call.answer import Answer
 from avr_sts_speechmatics.call.arrival import Arrival
+from avr_sts_speechmatics.call.brief import brief_for
 from avr_sts_speechmatics.call.observer import (
     AgentAnswered,
     CallBegan,
@@ -38,6 +40,7 @@ from avr_sts_speechmatics.call.observer import (
     Observer,
     Observers,
     ReplyOver,
+    TokensUsed,
     ToolRan,
     UtteranceHeard,
 )
@@ -52,7 +55,7 @@ from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures, extension_of
 from avr_sts_speechmatics.pbx.protocol import PbxError
-from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
+from avr_sts_speechmatics.services.llm.protocol import Llm, Usage
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
@@ -166,12 +169,9 @@ class Call:
         """Begin the dialogue: the agent is known."""
         services, facts = self._services, self.caller.facts
         self._agent = agent
+        began = now_in(agent.time_zone)
         tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
-        self._brief = Brief(
-            briefed_with(agent.instructions, facts),
-            tuple(tool for tool in tools if agent.tools is None or tool.name in agent.tools),
-            agent.model,
-        )
+        self._brief = brief_for(agent, tools, facts, began)
         voice, phrases = services.voice_of(agent)
         self._speaker = Speaker(voice, phrases, self._playout, self._tell, self._observers.event)
         stt = services.open_stt(agent, self)
@@ -179,7 +179,8 @@ class Call:
         self._arrival.hand_over_audio(stt.hear)
         self._spawn(self._listen(stt))
         self._spawn(fill_quiet_line(lambda: self._audio_at, self._hear_silence))
-        manners = replace(agent.manners, welcome=spoken_with(agent.manners.welcome, facts))
+        welcome = spoken_with(agent.manners.welcome, facts, began, agent.language)
+        manners = replace(agent.manners, welcome=welcome, language=agent.language)
         self._driver = Driver(Dialogue(manners), self._do, self._observers.event)
         self._observers.event(AgentAnswered(agent.name, manners))
         for event in self._arrival.hand_over_events():
@@ -282,6 +283,10 @@ class Call:
             case ev.CancelReply(number):
                 if (reply := self._replies.pop(number, None)) is not None:
                     reply.task.cancel()
+            case ev.HoldReply(number):
+                self._speaker.hold(number)
+            case ev.GoOnWithReply(number):
+                self._speaker.go_on(number)
             case ev.Pause():
                 self._playout.pause()
             case ev.Resume():
@@ -305,12 +310,21 @@ class Call:
     def _start_answer(
         self, number: int, history: Sequence[Entry] | None, *, tentative: bool
     ) -> None:
-        answer = Answer(self._services.llm, self._brief, partial(self._ask_tools, number))
+        answer = Answer(
+            self._services.llm,
+            self._brief,
+            partial(self._ask_tools, number),
+            partial(self._tokens_used, number),
+        )
         if not tentative:
             answer.confirm()
         if history is not None:
             answer.go_on(history)
         self._start(number, answer, answer.text())
+
+    def _tokens_used(self, number: int, usage: Usage) -> None:
+        used = TokensUsed(number, usage.prompt, usage.cached, usage.completion)
+        self._observers.event(used)
 
     def _answer(self, number: int) -> Answer | None:
         reply = self._replies.get(number)
@@ -329,8 +343,10 @@ class Call:
 
     def _flush(self) -> ev.Answer:
         flushed = self._playout.flush()
-        self._line.send_interruption()
         dropped = tuple(ev.UtteranceDropped(one.number, self._share(one)) for one in flushed)
+        # Only the silence behind the last word was dropped: nothing was interrupted.
+        if not dropped or any(one.heard < 1 for one in dropped):
+            self._line.send_interruption()
         self._observers.event(Flushed(dropped))
         return dropped
 

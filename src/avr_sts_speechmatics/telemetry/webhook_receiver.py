@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from avr_sts_speechmatics.proxies import Proxy, failure_of
 from avr_sts_speechmatics.values import Secret
 
 KEEP_S = 1.5
@@ -36,9 +37,12 @@ class WebhookReceiver:
     url: address with http or https, already checked.
     secret: sent in the header `X-AVR-WEBHOOK-SECRET`; None for no header. [AVR protocol, 7]
     timeout_s: longest time of one request (s).
+    proxy: the HTTP proxy to connect through, or None.
     """
 
-    def __init__(self, url: str, secret: Secret | None, timeout_s: float) -> None:
+    def __init__(
+        self, url: str, secret: Secret | None, timeout_s: float, *, proxy: Proxy | None = None
+    ) -> None:
         self.shown = urlsplit(url)._replace(path="", query="", fragment="").geturl()
         """The address for logs, without path and query, which may contain a token."""
         self._url = url
@@ -46,6 +50,7 @@ class WebhookReceiver:
         if secret is not None:
             self._headers["X-AVR-WEBHOOK-SECRET"] = secret.reveal()
         self._timeout_s = timeout_s
+        self._proxy = proxy
         self._http: aiohttp.ClientSession | None = None
 
     async def post(self, body: bytes, *, wants_reply: bool = False) -> bytes:
@@ -64,6 +69,7 @@ class WebhookReceiver:
                 timeout=aiohttp.ClientTimeout(total=self._timeout_s),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
+                proxy=None if self._proxy is None else self._proxy.url.reveal(),
             )
         try:
             # A redirect would send the secret to an address that the operator did not set.
@@ -76,10 +82,16 @@ class WebhookReceiver:
         except TimeoutError:
             raise Undelivered(f"no answer within {self._timeout_s:g} s", again=True) from None
         except aiohttp.ClientConnectorError as error:
+            if (proxy := failure_of(error, self._proxy)) is not None:
+                raise Undelivered(str(proxy), again=proxy.retryable) from error
             raise Undelivered(f"cannot connect: {error.os_error}", again=True) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            if (proxy := failure_of(error, self._proxy)) is not None:
+                raise Undelivered(str(proxy), again=proxy.retryable) from error
             # The text of the error may contain the whole address.
             raise Undelivered(f"no answer: {type(error).__name__}", again=True) from error
+        if status == 407 and self._proxy is not None:
+            raise Undelivered(str(self._proxy.refusal(status)), again=False)
         why = f"status {status}"
         if status in (401, 403):
             why += "; check WEBHOOK_SECRET"

@@ -28,9 +28,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
-import msgspec
-
+from avr_sts_speechmatics.proxies import Proxy
 from avr_sts_speechmatics.telemetry.webhook_receiver import Undelivered, WebhookReceiver
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.values import Secret
 
 EventName = Literal[
@@ -76,14 +76,23 @@ class Webhooks:
     timeout_s: longest time of one request (s).
     retries: tries after the first one, with exponential back-off, if the receiver cannot be
         reached, does not answer in time, or returns 5xx or 429.
+    proxy: the HTTP proxy to connect through, or None.
 
     Must be used from the thread of the running event loop, and closed by `close`.
     """
 
-    def __init__(self, url: str, secret: Secret | None, *, timeout_s: float, retries: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        secret: Secret | None,
+        *,
+        timeout_s: float,
+        retries: int,
+        proxy: Proxy | None = None,
+    ) -> None:
         self.dropped = 0
         """Lost events: queue full, rejected by the receiver, or not delivered before the end."""
-        self._receiver = WebhookReceiver(url, secret, timeout_s)
+        self._receiver = WebhookReceiver(url, secret, timeout_s, proxy=proxy)
         self._timeout_s = timeout_s
         self._retries = retries
         self._calls: dict[str, deque[bytes]] = {}
@@ -235,7 +244,7 @@ def _back_off(tries: int) -> float:
 def _object(reply: bytes) -> Mapping[str, Any] | None:
     """Decode a JSON object; None for anything else: most receivers reply with nothing or a word."""
     try:
-        found = msgspec.json.decode(reply)
-    except (ValueError, RecursionError):
+        found = decode(reply)
+    except BadJson:
         return None
     return found if isinstance(found, dict) else None

@@ -10,6 +10,7 @@ Arguments are checked here, against the server's schema, before the server is ca
 """
 
 import asyncio
+import json
 import logging
 import os
 import sys
@@ -21,7 +22,6 @@ from typing import Protocol
 import httpx2
 import jsonschema
 import mcp_types as types
-import msgspec
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from mcp import Client
@@ -31,9 +31,11 @@ from referencing import Registry
 
 from avr_sts_speechmatics.conversation import ToolSpec
 from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.proxies import DIRECT, Proxies, Proxy, failure_of
 from avr_sts_speechmatics.tools import CallFacts
 from avr_sts_speechmatics.tools.mcp_config import McpServer, McpServers, offered_name
 from avr_sts_speechmatics.tools.protocol import ToolError
+from avr_sts_speechmatics.values import counted
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ PAGES_MAX = 20
 """How many pages of a server's list of tools are read: a server could send pages for ever."""
 
 TOLD_MAX = 5
-"""How many mistakes in the arguments are reported to the model at once."""
+"""Most mistakes in the arguments that one result reports to the model."""
 
 
 class _Caller(Protocol):
@@ -71,12 +73,21 @@ class McpTool:
     server: name of the server in MCP_SERVERS.
     tool: the tool as the server lists it.
     connection: runs the tool.
+    cancel_on_hangup: see `tools.protocol.Tool`.
 
     Raises jsonschema.SchemaError if the tool's schema is invalid.
     """
 
-    def __init__(self, server: str, tool: types.Tool, connection: _Caller) -> None:
+    def __init__(
+        self,
+        server: str,
+        tool: types.Tool,
+        connection: _Caller,
+        *,
+        cancel_on_hangup: bool = False,
+    ) -> None:
         self.source = f"MCP server {server}"
+        self.cancel_on_hangup = cancel_on_hangup
         self.spec = ToolSpec(
             offered_name(server, tool.name), tool.description or tool.name, tool.input_schema
         )
@@ -109,12 +120,16 @@ class McpConnection:
     server: how to reach the server, and its allowed tools.
     own_output: True to pass a program's standard error on to the service's standard error. The
         output may contain words of callers.
+    proxy: the HTTP proxy to connect through, or None.
     """
 
-    def __init__(self, name: str, server: McpServer, *, own_output: bool) -> None:
+    def __init__(
+        self, name: str, server: McpServer, *, own_output: bool, proxy: Proxy | None = None
+    ) -> None:
         self._name = name
         self._server = server
         self._own_output = own_output
+        self._proxy = proxy
         self._allowed = frozenset(server.allow or ())
         self.names = frozenset(offered_name(name, tool) for tool in self._allowed)
         self._client: Client | None = None
@@ -170,7 +185,7 @@ class McpConnection:
                         if time.monotonic() - since > RETRY_LAST_S:
                             pause = RETRY_FIRST_S
             except Exception as error:  # an operator's server may raise anything through the SDK
-                reason = f"HTTP {self._status}" if self._status else _reason(error)
+                reason = f"HTTP {self._status}" if self._status else _reason(error, self._proxy)
                 _log.warning(
                     "MCP server %s cannot be used: %s; the next try is in %g s",
                     self._name,
@@ -188,6 +203,10 @@ class McpConnection:
                 headers=self._server.headers,
                 timeout=httpx2.Timeout(CONNECT_S, read=READ_S),
                 event_hooks={"response": [self._answered]},
+                proxy=None if self._proxy is None else self._proxy.url.reveal(),
+                # Without `trust_env`, which would look for a proxy in ways of its own.
+                verify=httpx2.create_ssl_context(),
+                trust_env=False,
             )
             await stack.enter_async_context(http)
             transport = streamable_http_client(self._server.url, http_client=http)
@@ -229,7 +248,8 @@ class McpConnection:
             if tool.name not in self._allowed:
                 continue
             try:
-                self._tools[tool.name] = McpTool(self._name, tool, self)
+                stops = tool.name in self._server.cancel_on_hangup
+                self._tools[tool.name] = McpTool(self._name, tool, self, cancel_on_hangup=stops)
             except jsonschema.SchemaError as error:
                 _log.warning(
                     "MCP server %s: %s is not offered, because its schema is invalid: %s",
@@ -254,20 +274,25 @@ class McpConnection:
                 "MCP server %s has no %s; %s", self._name, " and no ".join(sorted(missing)), has
             )
         else:
-            _log.info("MCP server %s: %d tools", self._name, len(self._tools))
+            _log.info("MCP server %s: %s", self._name, counted(len(self._tools), "tool"))
 
 
 def connect(
-    servers: McpServers, taken: Mapping[str, str], *, own_output: bool
+    servers: McpServers, taken: Mapping[str, str], *, own_output: bool, proxies: Proxies = DIRECT
 ) -> list[McpConnection]:
     """Begin to connect to every server.
 
     servers: the servers of MCP_SERVERS.
-    taken: names of all other tools, each with the source of the tool.
+    taken: names of all other tools, each with the origin of the tool, such as `file:line`.
     own_output: see `McpConnection`.
+    proxies: the proxies of this process.
 
-    Raises SettingsError if two tools would have the same name.
+    Raises SettingsError if two tools would have the same name, or if a proxy cannot be used.
     """
+    through = {
+        name: None if server.url is None else proxies.for_url(server.url)
+        for name, server in servers.servers.items()
+    }
     for name, server in servers.servers.items():
         for tool in server.allow or ():
             if (offered := offered_name(name, tool)) in taken:
@@ -276,7 +301,7 @@ def connect(
                     f"name of another tool ({taken[offered]}); rename the server."
                 )
     return [
-        McpConnection(name, server, own_output=own_output)
+        McpConnection(name, server, own_output=own_output, proxy=through[name])
         for name, server in servers.servers.items()
     ]
 
@@ -294,14 +319,17 @@ def _text(result: types.CallToolResult) -> str:
         else:
             parts.append(f"[{piece.type}: left out]")
     if not parts and result.structured_content is not None:
-        return msgspec.json.encode(result.structured_content).decode()
+        # Half of a surrogate pair, which JSON allows, is replaced by the toolbox.
+        return json.dumps(result.structured_content, ensure_ascii=False, separators=(",", ":"))
     return "\n".join(parts) or "Done."
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, proxy: Proxy | None) -> str:
     """Return the text of the first error inside nested exception groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if (failed := failure_of(error, proxy)) is not None:
+        return str(failed)
     if isinstance(error, TimeoutError):
         return f"it did not answer within {CONNECT_S:g} s"
     return str(error) or type(error).__name__

@@ -5,6 +5,9 @@ no difference. In every case a tool is run at most once, for a limited time, and
 text of limited length. After a failure the text contains no internals, but says whether the tool
 may have done its work.
 
+A tool that has begun is finished even if its call ends meanwhile: half a booking is worse than one
+that nobody waits for. A tool that is declared `cancel_on_hangup` is stopped.
+
 The call decides when tools are run and how their results are used. Hang-up and transfer belong to
 the call too, so no tool may have their names.
 """
@@ -18,12 +21,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
 from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.proxies import DIRECT, Proxies
 from avr_sts_speechmatics.tools import CallFacts
 from avr_sts_speechmatics.tools.protocol import RESERVED, Tool, ToolError, ToolServer
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 if TYPE_CHECKING:
     from avr_sts_speechmatics.line import Caller
@@ -36,6 +39,9 @@ RESULT_MAX = 4000
 
 GRACE_S = 0.3
 """Longest wait for a tool to end after it was cancelled (s); the caller waits meanwhile."""
+
+CLOSE_S = 5.0
+"""Longest wait at the end of the process for tools that still run (s)."""
 
 FIRST_TRY_S = 3.0
 """How long the first try to reach tool servers may delay the start of the service (s)."""
@@ -95,7 +101,8 @@ class Toolbox:
             answered like a tool that does not exist.
 
         Returns at the latest GRACE_S after the time limit, even if the tool cannot be stopped.
-        Raises only CancelledError, which stops the tool.
+        Raises only CancelledError. Cancelling stops a tool that is declared `cancel_on_hangup`; any
+        other tool is finished, within its time limit, and its result is only logged.
         """
         tool = next((t for t in self.tools() if t.spec.name == call.name), None)
         if tool is None or (allowed is not None and call.name not in allowed):
@@ -110,9 +117,29 @@ class Toolbox:
         if self._log_arguments:
             _log.info("tool %s is called with %s", call.name, call.arguments)
         facts = CallFacts(caller.uuid, caller.transport, caller.facts)
-        begun = time.monotonic()
-        result = await self._within_time(call.name, tool.run(arguments, facts))
-        _log.info("tool %s took %.0f ms", call.name, 1000 * (time.monotonic() - begun))
+        # A task that outlives the call, see the theory above.
+        run = asyncio.create_task(self._run(tool, arguments, facts), name=f"run of {call.name}")
+        self._running.add(run)
+        run.add_done_callback(self._ended)
+        try:
+            return await asyncio.shield(run)
+        except asyncio.CancelledError:
+            if not run.done():
+                await self._call_ended(tool, run)
+            raise
+
+    async def _call_ended(self, tool: Tool, run: asyncio.Task[str]) -> None:
+        """The call is over, and the tool still runs."""
+        if tool.cancel_on_hangup:
+            run.cancel()
+            await asyncio.wait((run,), timeout=2 * GRACE_S)
+        else:
+            _log.info("the call is over; tool %s is finished all the same", tool.spec.name)
+
+    async def _run(self, tool: Tool, arguments: dict[str, object], facts: CallFacts) -> str:
+        name, begun = tool.spec.name, time.monotonic()
+        result = await self._within_time(name, tool.run(arguments, facts))
+        _log.info("tool %s took %.0f ms", name, 1000 * (time.monotonic() - begun))
         return _bounded(result)
 
     async def _within_time(self, name: str, work: Coroutine[Any, Any, str]) -> str:
@@ -162,8 +189,14 @@ class Toolbox:
             for server in self._servers:
                 tries.create_task(server.tried())
 
-    async def close(self) -> None:
-        """Stop the tools that still run and close the connections to servers."""
+    async def close(self, *, finish: bool = True) -> None:
+        """Stop the tools that still run and close the connections to servers.
+
+        finish: True to let tools end by themselves first, for CLOSE_S at most.
+        """
+        if self._running and finish:
+            _log.info("waiting for tools that still run")
+            await asyncio.wait(self._running, timeout=min(CLOSE_S, self._timeout_s + GRACE_S))
         for task in self._running:
             task.cancel()
         if self._running:
@@ -180,6 +213,7 @@ async def open_toolbox(
     timeout_s: float,
     log_arguments: bool = False,
     first_try_s: float = FIRST_TRY_S,
+    proxies: Proxies = DIRECT,
 ) -> Toolbox:
     """Load the operator's tools and begin to connect to MCP servers. Close the result.
 
@@ -189,6 +223,7 @@ async def open_toolbox(
     log_arguments: see `Toolbox`.
     first_try_s: longest wait for the first try of all servers (s), so that the first call has the
         tools.
+    proxies: the proxies of this process.
 
     Raises SettingsError, which names the file, the line and what to do.
     """
@@ -209,7 +244,7 @@ async def open_toolbox(
 
         taken = dict.fromkeys(RESERVED, "the call's own")
         taken |= {tool.spec.name: tool.source for tool in tools}
-        servers.extend(mcp_servers.connect(mcp, taken, own_output=log_arguments))
+        servers.extend(mcp_servers.connect(mcp, taken, own_output=log_arguments, proxies=proxies))
     toolbox = Toolbox(tools, timeout_s=timeout_s, servers=servers, log_arguments=log_arguments)
     try:
         async with asyncio.timeout(first_try_s):
@@ -226,11 +261,12 @@ def _object(arguments: str) -> dict[str, object]:
     if not arguments.strip():
         return {}  # some models send an empty text for a tool without arguments
     try:
-        return msgspec.json.decode(arguments, type=dict[str, object])
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        found: dict[str, object] = decode(arguments, dict[str, object])
+    except BadJson as error:
         raise ToolError(
             f"The tool was not run: its arguments are not a JSON object ({error})."
         ) from None
+    return found
 
 
 def _bounded(text: str) -> str:

@@ -9,6 +9,9 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from avr_sts_speechmatics.transports.limited_log import NOBODY, address_of
+from avr_sts_speechmatics.transports.reception import Reception
+
 HEAD_MAX_BYTES = 16 * 1024
 HEAD_S = 10.0
 """Longest wait for the head of a request (s); then the connection is closed."""
@@ -21,13 +24,20 @@ class SharedPort(asyncio.Protocol):
 
     websocket: makes the protocol that takes over a WebSocket connection.
     http: makes the protocol that takes over any other connection.
+    reception: counts connections without a call and takes log lines.
+
+    The protocol that takes over a WebSocket connection takes the connection out of
+    `reception.waiting` when the connection is closed.
     """
 
     def __init__(
         self,
         websocket: Callable[[], asyncio.BufferedProtocol],
         http: Callable[[], asyncio.Protocol],
+        reception: Reception,
     ) -> None:
+        self._reception = reception
+        self._address = NOBODY
         self._websocket = websocket
         self._http = http
         self._head = bytearray()
@@ -37,7 +47,9 @@ class SharedPort(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports behave like asyncio.Transport without inheriting from it.
         self._transport = cast(asyncio.Transport, transport)
-        self._timer = asyncio.get_running_loop().call_later(HEAD_S, self._transport.abort)
+        self._address = address_of(transport)
+        self._reception.waiting.add(self._transport)
+        self._timer = asyncio.get_running_loop().call_later(HEAD_S, self._headless)
 
     def data_received(self, data: bytes) -> None:
         transport = self._transport
@@ -48,6 +60,7 @@ class SharedPort(asyncio.Protocol):
             del self._head[:2]
         end = self._head.find(b"\r\n\r\n")
         if (len(self._head) if end < 0 else end) > HEAD_MAX_BYTES:
+            self._say("malformed requests", "the head of a request is too large")
             transport.write(_TOO_LARGE)
             transport.close()
             return
@@ -64,7 +77,16 @@ class SharedPort(asyncio.Protocol):
             protocol.data_received(head)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._reception.waiting.remove(self._transport)
         self._stop_timer()
+
+    def _headless(self) -> None:
+        assert self._transport is not None
+        self._say("connections without a call", f"no request within {HEAD_S:.0f} s; it is closed")
+        self._transport.abort()
+
+    def _say(self, kind: str, what: str) -> None:
+        self._reception.log.say(kind, self._address, f"a connection from {self._address}: {what}")
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -73,7 +95,7 @@ class SharedPort(asyncio.Protocol):
 
 
 def asks_for_websocket(head: bytes) -> bool:
-    """Whether a request's head asks for a WebSocket. [RFC 6455, 4.2.1]"""
+    """Return True if the head of a request asks for a WebSocket. [RFC 6455, 4.2.1]"""
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"upgrade":
@@ -84,9 +106,11 @@ def asks_for_websocket(head: bytes) -> bool:
 def hand_over(
     transport: asyncio.Transport, protocol: asyncio.BufferedProtocol, data: bytes
 ) -> None:
-    """Hand an open connection over to a buffered protocol.
+    """Make a buffered protocol the receiver of a connection that is already open.
 
-    data: bytes received so far.
+    transport: the open connection.
+    protocol: receives all further data.
+    data: bytes received so far; the protocol receives these bytes first.
     """
     transport.set_protocol(protocol)
     protocol.connection_made(transport)

@@ -26,7 +26,9 @@ from picows import (
 from avr_sts_speechmatics.audio.pcm import RATE
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.proxies import Proxy, ProxyFailed
 from avr_sts_speechmatics.services.stt.protocol import SessionListener
+from avr_sts_speechmatics.untrusted_json import ERRORS
 from avr_sts_speechmatics.websocket import NO_CODE, Messages, close_reason, connect
 
 CONNECT_S = 5.0
@@ -105,6 +107,7 @@ class Session(WSListener):
     listener: takes the reports.
     rate_refused: is called with `rate` when the service refuses that rate; may return the error to
         end with.
+    proxy: the HTTP proxy to connect through, or None.
 
     frames: audio frames sent so far.
     acknowledged: audio frames that the service confirmed so far.
@@ -119,8 +122,11 @@ class Session(WSListener):
         start: bytes,
         listener: SessionListener,
         rate_refused: Callable[[int], ServiceError | None] = lambda rate: None,
+        *,
+        proxy: Proxy | None = None,
     ) -> None:
         self._url = url
+        self._proxy = proxy
         self._headers = headers
         self._tls = tls
         self._rate = rate
@@ -145,7 +151,12 @@ class Session(WSListener):
         """Open the session and stay until it ends. Always raises ServiceError."""
         try:
             self._transport = await connect(
-                self, self._url, tls=self._tls, headers=self._headers, timeout=CONNECT_S
+                self,
+                self._url,
+                tls=self._tls,
+                headers=self._headers,
+                proxy=self._proxy,
+                timeout=CONNECT_S,
             )
         except (OSError, TimeoutError, WSError) as error:
             raise _refused(error) from error
@@ -232,7 +243,7 @@ class Session(WSListener):
                 return
             else:
                 message = _decode(whole[1])
-        except (ValueError, msgspec.MsgspecError):
+        except ERRORS:
             # A message that cannot be read is not worth a caller's turn.
             _log.warning("stt: a message of the service could not be read and was skipped")
             return
@@ -304,5 +315,7 @@ def _refused(error: Exception) -> ServiceError:
         if status in (401, 403):
             what = "the key is not accepted; check SPEECHMATICS_API_KEY"
         return ServiceError("stt", f"{what} ({status})", retryable=status not in _FATAL_STATUS)
+    if isinstance(error, ProxyFailed):
+        return ServiceError("stt", f"cannot connect: {error}", retryable=error.retryable)
     what = "no answer in time" if isinstance(error, TimeoutError) else str(error)
     return ServiceError("stt", f"cannot connect: {what}", retryable=True)

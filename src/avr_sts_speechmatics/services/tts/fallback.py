@@ -41,7 +41,7 @@ class FallbackTts:
     first: the voice that is preferred.
     second: the voice that stands in; its audio is resampled to the rate of the first voice.
     patience: longest wait for a voice's first audio while the other voice can still be tried (s).
-    clock: returns monotonic seconds.
+    clock: function that returns monotonic seconds.
     """
 
     def __init__(

@@ -14,6 +14,7 @@ endpoint answers 404. Other servers are not affected. [openai 3, audio/speech_cr
 
 from collections.abc import AsyncGenerator
 
+from avr_sts_speechmatics.proxies import Proxy
 from avr_sts_speechmatics.services.tts.pcm_over_http import PcmOverHttp, below
 from avr_sts_speechmatics.values import Secret
 
@@ -41,6 +42,7 @@ class OpenAiTts:
     voice: name of the voice.
     url: base address; `/audio/speech` is appended.
     patience: longest wait for the first byte, and between two reads of the body (s).
+    proxy: the HTTP proxy to connect through, or None.
     """
 
     rate = 24000
@@ -53,8 +55,10 @@ class OpenAiTts:
         url: str = BASE_URL,
         *,
         patience: float = PATIENCE_S,
+        proxy: Proxy | None = None,
     ) -> None:
-        self._http = PcmOverHttp(below(url, "/audio/speech"), key, _REFUSALS, patience)
+        address = below(url, "/audio/speech")
+        self._http = PcmOverHttp(address, key, _REFUSALS, patience, proxy=proxy)
         self._request = {"model": model, "voice": voice, "response_format": "pcm"}
 
     def speak(self, text: str) -> AsyncGenerator[bytes, None]:

@@ -22,6 +22,7 @@ import msgspec
 
 from avr_sts_speechmatics.audio.pcm import SampleAligner
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.proxies import Proxy, failure_of
 from avr_sts_speechmatics.services.quiet_retries import retries_are_logged
 from avr_sts_speechmatics.values import Secret
 
@@ -41,12 +42,20 @@ class PcmOverHttp:
     key: sent as a bearer token; None for a server without keys.
     refusals: the error message for an HTTP status, naming the setting to check.
     patience: longest wait for the first byte, and between two reads of the body (s).
+    proxy: the HTTP proxy to connect through, or None.
     """
 
     def __init__(
-        self, url: str, key: Secret | None, refusals: Mapping[int, str], patience: float
+        self,
+        url: str,
+        key: Secret | None,
+        refusals: Mapping[int, str],
+        patience: float,
+        *,
+        proxy: Proxy | None = None,
     ) -> None:
         self._url = url
+        self._proxy = proxy
         self._headers = {"Content-Type": "application/json"}
         if key is not None:
             self._headers["Authorization"] = f"Bearer {key.reveal()}"
@@ -114,6 +123,7 @@ class PcmOverHttp:
                     total=None, connect=CONNECT_S, sock_read=self._patience
                 ),
                 auto_decompress=False,
+                proxy=None if self._proxy is None else self._proxy.url.reveal(),
             )
         try:
             response = await self._pool.post(self._url, data=body, headers=self._headers)
@@ -122,11 +132,15 @@ class PcmOverHttp:
         except TimeoutError:
             raise _failed(f"no answer within {self._patience:g} s", retryable=True) from None
         except (aiohttp.ClientError, OSError) as error:
+            if (proxy := failure_of(error, self._proxy)) is not None:
+                raise _failed(f"cannot connect: {proxy}", retryable=proxy.retryable) from error
             raise _failed(f"cannot connect: {error}", retryable=True) from error
         status, kind = response.status, response.content_type
         if status == 200 and not _is_text(kind):
             return response
         response.close()
+        if status == 407 and self._proxy is not None:
+            raise _failed(f"cannot connect: {self._proxy.refusal(status)}", retryable=False)
         if status == 200:
             raise _failed(f"{kind} came back instead of audio", retryable=True)
         raise _failed(

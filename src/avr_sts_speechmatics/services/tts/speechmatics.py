@@ -5,6 +5,7 @@
 
 from collections.abc import AsyncGenerator
 
+from avr_sts_speechmatics.proxies import Proxy
 from avr_sts_speechmatics.services.tts.pcm_over_http import PcmOverHttp, below
 from avr_sts_speechmatics.values import Secret
 
@@ -30,17 +31,24 @@ class SpeechmaticsTts:
     key: the API key; None for a server without keys.
     voice: name of the voice.
     patience: longest wait for the first byte, and between two reads of the body (s).
+    proxy: the HTTP proxy to connect through, or None.
     """
 
     rate = 16000
 
     def __init__(
-        self, url: str, key: Secret | None, voice: str, *, patience: float = PATIENCE_S
+        self,
+        url: str,
+        key: Secret | None,
+        voice: str,
+        *,
+        patience: float = PATIENCE_S,
+        proxy: Proxy | None = None,
     ) -> None:
         base, _, query = url.partition("?")
         base = base.rstrip("/").removesuffix("/generate")
         address = below(f"{base}?{query}", f"/generate/{voice}", "output_format=pcm_16000")
-        self._http = PcmOverHttp(address, key, _REFUSALS, patience)
+        self._http = PcmOverHttp(address, key, _REFUSALS, patience, proxy=proxy)
 
     def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         return self._http.speak({"text": text})
