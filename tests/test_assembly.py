@@ -146,7 +146,7 @@ async def test_a_start_that_fails_half_way_leaves_nothing_open(tmp_path: Path) -
 
 async def test_the_operators_tools_are_theirs_by_name() -> None:
     toolbox = await toolbox_of(Settings(tools_dir=ROOT / "tests/calls/own_tools"))
-    assert toolbox.names() == {"find_booking", "slow_booking", "broken_booking"}
+    assert toolbox.names() == {"find_booking", "make_booking", "slow_booking", "broken_booking"}
     await toolbox.close()
 
 

@@ -37,7 +37,7 @@ from avr_sts_speechmatics.service_trials import ServiceTrials
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
-from avr_sts_speechmatics.speech.voices import primary
+from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.telemetry.log import lines_lost
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
 from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls

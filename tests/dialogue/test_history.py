@@ -8,8 +8,12 @@ from hypothesis import strategies as st
 
 from avr_sts_speechmatics.conversation import Message, ToolCall, ToolResult
 from avr_sts_speechmatics.dialogue.history import CUT_MARK, History, heard_words
+from avr_sts_speechmatics.dialogue.words import word_ends
 
-WORDS = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=12)
+# Words between spaces; languages without spaces have tests of their own.
+WORDS = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=12).filter(
+    lambda word: len(list(word_ends(word))) == 1
+)
 SENTENCES = st.lists(WORDS, min_size=1, max_size=12).map(" ".join)
 SHARES = st.floats(0, 1)
 
@@ -70,6 +74,28 @@ def test_all_of_the_audio_is_all_of_the_text_and_none_is_none(text: str) -> None
 )
 def test_a_cut_falls_between_words(share: float, heard: str) -> None:
     assert heard_words("We are open from nine", share) == heard
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "我们的营业时间是周一到周五上午九点到下午五点，周末休息，欢迎您随时来电咨询。",
+        "営業時間は平日の午前九時から午後五時までで、土日は休業しております。",
+        "เราเปิดให้บริการตั้งแต่วันจันทร์ถึงวันศุกร์เวลาเก้าโมงเช้าถึงห้าโมงเย็นทุกสัปดาห์ค่ะ",
+    ],
+)
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.9])
+def test_a_text_without_spaces_is_cut_where_it_was_heard(text: str, share: float) -> None:
+    heard = heard_words(text, share)
+    assert text.startswith(heard)
+    assert share - 0.1 <= len(heard) / len(text) <= share
+
+
+@given(st.text(), SHARES, SHARES)
+def test_any_text_is_cut_at_most_where_it_was_heard(text: str, one: float, other: float) -> None:
+    less, more = sorted((one, other))
+    assert heard_words(text, more).startswith(heard_words(text, less))
+    assert len(heard_words(text, less)) <= less * len(text) or less == 1
 
 
 # --- the conversation --------------------------------------------------------------------------

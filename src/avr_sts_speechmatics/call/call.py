@@ -51,6 +51,7 @@ from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.driver import Driver
 from avr_sts_speechmatics.dialogue.turns import Dialogue
+from avr_sts_speechmatics.dialogue.words import speech_seconds
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures, extension_of
@@ -61,8 +62,6 @@ from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.speaker import ServiceFailed, Speaker
 from avr_sts_speechmatics.tools.tool_runner import Toolbox
-
-_GUESSED_CHARS_PER_SECOND = 14.0
 
 _log = logging.getLogger(__name__)
 
@@ -173,7 +172,14 @@ class Call:
         tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
         self._brief = brief_for(agent, tools, facts, began)
         voice, phrases = services.voice_of(agent)
-        self._speaker = Speaker(voice, phrases, self._playout, self._tell, self._observers.event)
+        self._speaker = Speaker(
+            voice,
+            phrases,
+            self._playout,
+            self._tell,
+            self._observers.event,
+            language=agent.language,
+        )
         stt = services.open_stt(agent, self)
         self._hear = stt.hear
         self._arrival.hand_over_audio(stt.hear)
@@ -363,7 +369,7 @@ class Call:
         text, total = self._texts.pop(played.number, ""), played.total
         if total is None:
             # The TTS had not finished the utterance: estimate the length from the text.
-            total = int(len(text) / _GUESSED_CHARS_PER_SECOND * RATE)
+            total = int(speech_seconds(text) * RATE)
         share = min(1.0, played.samples / total) if total else 0.0
         self._observers.event(UtteranceHeard(played.number, played.first_sent, share))
         return share

@@ -90,14 +90,14 @@ class BargeIn(Steps):
         """Tell the caller's words from the agent's own, returned by the line."""
         own, caller = self.own_voice, self.caller
         caller.over_agent = caller.over_agent or own.agent_near
-        if not caller.over_agent:
+        if not (caller.over_agent and self.manners.ignores_echo):
             return Compared(text)
         return without_echo(
             text,
             self.history.recently_said(),
             settled=settled,
             known=own.evidence >= ECHO_KNOWN,
-            onset=caller.at_onset,
+            suspected=own.evidence > 0 or caller.at_onset,
         )
 
     def _note_echo(self, evidence: int) -> Commands:

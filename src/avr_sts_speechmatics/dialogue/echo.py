@@ -75,7 +75,12 @@ class Compared:
 
 
 def without_echo(
-    heard: str, said: Sequence[str], *, settled: bool, known: bool, onset: bool = False
+    heard: str,
+    said: Sequence[str],
+    *,
+    settled: bool,
+    known: bool,
+    suspected: bool = False,
 ) -> Compared:
     """Tell the caller's words from those of the agent that the line returns.
 
@@ -85,15 +90,15 @@ def without_echo(
         echo count as one, and a single other word beside an echo counts as misheard (two words if
         the line is known to echo).
     known: the line returns the agent's voice.
-    onset: the sound began right after the agent had begun to speak. A caller would not repeat the
-        agent's first words; an echo does.
+    suspected: words before these may have been an echo, or the sound began right after the agent
+        had begun to speak: a caller would not repeat the agent's first words, an echo does.
     """
     found = list(_TOKEN.finditer(heard))
     words = [match[0].lower() for match in found[:HEARD_MAX]]
     theirs = [word.lower() for text in said for word in _TOKEN.findall(text)][-SAID_MAX:]
     mine = _left(words, theirs)
     if len(mine) == len(words):
-        return _few(heard, words, theirs, settled=settled, known=known or onset)
+        return _few(heard, words, theirs, settled=settled, known=known, suspected=suspected)
     if not settled and len(words) == len(found) and len(mine) <= (2 if known else 1):
         return Compared("", evidence=2)
     # One word before an echo is a misheard one; behind it, the caller may say "stop".
@@ -104,7 +109,13 @@ def without_echo(
 
 
 def _few(
-    heard: str, words: list[str], theirs: list[str], *, settled: bool, known: bool
+    heard: str,
+    words: list[str],
+    theirs: list[str],
+    *,
+    settled: bool,
+    known: bool,
+    suspected: bool,
 ) -> Compared:
     """Compare words too few, or too different, to be an echo for sure."""
     echo = _longest(words, theirs)
@@ -114,8 +125,10 @@ def _few(
     near = theirs[begin : echo.said_to + len(words) - echo.end + 2]
     share = _common(words, near) / len(words)
     whole = share == 1
-    if known and share >= HALF and (whole or len(words) > 2 or not settled):
-        return Compared("", evidence=2 if whole or len(words) > 2 else 0)
+    likely = share >= HALF and (whole or len(words) > 2 or not settled)
+    if (known and likely) or (suspected and (whole or (likely and len(words) > 2))):
+        evidence = 2 if echo.weight > 2 else 1
+        return Compared("", evidence=evidence if settled else 0)
     if not settled:
         return Compared("" if whole or (len(words) > 2 and share >= MOST) else heard)
     doubtful = len(words) > 1 and (whole or (len(words) > 2 and share >= MOST))
@@ -181,7 +194,8 @@ def _longest(words: list[str], theirs: list[str]) -> _Echo | None:
                 0, above[j - 1] + _likeness(word, other), above[j] + _GAP, row[j - 1] + _GAP
             )
             row[j] = score
-            if score > best or (score == best and i == end[0]):  # the agent's latest words
+            latest = score == best and i == end[0] and word == other  # of equal alignments
+            if score > best or latest:
                 best, end = score, (i, j)
     i, j = last, behind = end
     weight = 0

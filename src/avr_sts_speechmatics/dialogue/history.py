@@ -9,14 +9,15 @@ the playout is.
 How much of an utterance was heard is computed from the share of its audio that was played. Voices
 report no word times, so a word counts as heard when the share of the text up to the word's last
 letter is within the share of the audio: letters are a fair measure of time within one sentence.
+Text without spaces between words, such as Chinese, is cut after a sign.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResult
 from avr_sts_speechmatics.dialogue.events import Role
+from avr_sts_speechmatics.dialogue.words import word_ends
 
 CUT_MARK = "… [the caller interrupted here]"
 """Ends a sentence of the agent that the caller cut off, by words or by a sound."""
@@ -35,8 +36,6 @@ MARKS = (CUT_MARK, KEY_MARK, LOST_MARK, STOPPED_MARK)
 _RECENT = 4
 """How many entries, and pieces of each, are what the agent has just said."""
 
-_WORD = re.compile(r"\S+")
-
 
 def heard_words(text: str, share: float) -> str:
     """The words of `text` that were heard when `share` (0..1) of its audio was played."""
@@ -44,10 +43,10 @@ def heard_words(text: str, share: float) -> str:
         return text
     limit = share * len(text)
     end = 0
-    for word in _WORD.finditer(text):
-        if word.end() > limit:
+    for word_end in word_ends(text):
+        if word_end > limit:
             break
-        end = word.end()
+        end = word_end
     return text[:end]
 
 

@@ -21,7 +21,8 @@ from avr_sts_speechmatics.services.tts.openai import BASE_URL, OpenAiTts
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import Settings
-from avr_sts_speechmatics.speech.voices import Voices, primary
+from avr_sts_speechmatics.speech.languages import primary
+from avr_sts_speechmatics.speech.voices import Voices
 from avr_sts_speechmatics.values import VocabEntry
 
 _BUSY = (

@@ -27,11 +27,13 @@ class KeptPhrases:
     """Cache of one voice's speech, by sentence: s16le mono at 8 kHz.
 
     texts: phrases to synthesise and cache; empty texts are skipped.
+    language: of the phrases, such as "en".
     """
 
-    def __init__(self, texts: Iterable[str]) -> None:
+    def __init__(self, texts: Iterable[str], language: str = "en") -> None:
+        self._language = language
         # The speaker asks for single sentences, so the cache holds single sentences.
-        self._texts = tuple(piece for text in texts for piece in sentences_of(text))
+        self._texts = tuple(piece for text in texts for piece in sentences_of(text, language))
         self._kept: dict[str, bytes] = {}
         self._told = ""  # the last failure that was logged
 
@@ -55,7 +57,7 @@ class KeptPhrases:
                 continue
             try:
                 with quiet_retries():
-                    self._kept[text] = await speech_of(text, voice)
+                    self._kept[text] = await speech_of(text, voice, self._language)
                 in_a_row = 0
             except ServiceError as error:
                 in_a_row, why = in_a_row + 1, str(error)
@@ -67,9 +69,12 @@ class KeptPhrases:
         return not why
 
 
-async def speech_of(text: str, voice: Tts) -> bytes:
-    """Synthesise a whole text: s16le mono at 8 kHz. Raises ServiceError."""
+async def speech_of(text: str, voice: Tts, language: str = "en") -> bytes:
+    """Synthesise a whole text: s16le mono at 8 kHz. Raises ServiceError.
+
+    language: of the text, such as "en".
+    """
     resampler = Resampler(voice.rate, RATE)
-    async with aclosing(voice.speak(spoken(text))) as audio:
+    async with aclosing(voice.speak(spoken(text, language))) as audio:
         pieces = [resampler.feed(pcm) async for pcm in audio]
     return b"".join(pieces) + resampler.flush()

@@ -15,17 +15,13 @@ from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN, SpeechmaticsTts
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
+from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.values import Secret
 
 AGAIN_S = 30.0
 AGAIN_MAX_S = 300.0
 """How long after a failure the missing phrases are synthesised again (s): at first and at most. The
 pause is doubled each time."""
-
-
-def primary(language: str) -> str:
-    """Return the language without its region: `en` for `en_ta` and `en-GB`."""
-    return language.replace("_", "-").split("-")[0]
 
 
 class Voices:
@@ -49,7 +45,9 @@ class Voices:
         self._key = key
         self._second: dict[str, OpenAiTts] = {}
         self._first: dict[str, Tts] = {}
-        self._phrases = {voicing: KeptPhrases(texts) for voicing, texts in phrases.items()}
+        self._phrases = {
+            voicing: KeptPhrases(texts, voicing.language) for voicing, texts in phrases.items()
+        }
 
     @property
     def missing(self) -> int:
@@ -60,7 +58,7 @@ class Voices:
         """Return the TTS for one call of an agent, and the cached phrases of the agent's voice."""
         voice = self._voice(agent.voicing)
         # A voice that the web service chose for one call has no cached phrases.
-        kept = self._phrases.get(agent.voicing) or KeptPhrases(())
+        kept = self._phrases.get(agent.voicing) or KeptPhrases((), agent.language)
         return (voice.for_call() if isinstance(voice, FallbackTts) else voice), kept
 
     def alone(self, agent: Agent) -> Tts:

@@ -16,6 +16,7 @@ from avr_sts_speechmatics.call.observer import (
 )
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import heard_words
+from avr_sts_speechmatics.dialogue.words import count_words
 from avr_sts_speechmatics.speech.speaker import ClauseReady, TextStarted
 
 
@@ -124,7 +125,7 @@ class TurnTimesObserver:
                     times.completion_tokens = (times.completion_tokens or 0) + completion
             case ev.SentenceReady(number, utterance, text):
                 if (times := self._turns.get(number)) is not None:
-                    times.words_said += len(text.split())
+                    times.words_said += count_words((text,))
                     self._texts[utterance] = number, text
             case ClauseReady(number):
                 times = self._turns.get(number)
@@ -152,7 +153,7 @@ class TurnTimesObserver:
             return
         if times.first_frame is None:
             times.first_frame = first_sent
-        times.words_heard += len(heard_words(text, share).split())
+        times.words_heard += count_words((heard_words(text, share),))
 
     def _reply_over(self, number: int, *, cancelled: bool) -> None:
         times = self._turns.pop(number, None)
