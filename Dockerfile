@@ -51,7 +51,8 @@ ENV HOST=0.0.0.0 \
     ORT_DISABLE_TELEMETRY=1 \
     PATH=/opt/avr-sts-speechmatics/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    DRAIN_S=8
 WORKDIR /home/avr
 USER 10001:10001
 EXPOSE 6040 6033 5001 6001
@@ -60,8 +61,9 @@ EXPOSE 6040 6033 5001 6001
 # each costs a Python without site packages, some 20 ms.
 HEALTHCHECK --interval=3s --timeout=3s --start-period=30s --retries=3 \
     CMD ["python", "-IS", "-c", "import os, socket; s = socket.create_connection(('127.0.0.1', int(os.environ.get('PORT', '').strip('\"') or 6040)), 2); s.sendall(b'GET /ready HTTP/1.0\\r\\n\\r\\n'); raise SystemExit(b' 200 ' not in s.recv(64))"]
-# The service is process 1 itself, so SIGTERM reaches it: running calls may go on for DRAIN_S (20 s).
-# Docker waits 10 s unless told otherwise: docker stop -t 30, or stop_grace_period in compose.
+# The service is process 1 itself, so SIGTERM reaches it: running calls may go on for DRAIN_S.
+# Docker kills a container 10 s after `docker stop`, so the image promises 8 s. For longer, set both:
+# docker run -e DRAIN_S=60 --stop-timeout 70, or DRAIN_S in the compose files, which wait longer.
 ENTRYPOINT ["avr-sts-speechmatics"]
 CMD ["serve"]
 

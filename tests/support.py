@@ -3,9 +3,10 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from avr_sts_speechmatics.server import Server
 
@@ -41,6 +42,21 @@ def _is_unix(descriptor: int) -> bool:
             return found.family == socket.AF_UNIX
     except OSError:
         return False
+
+
+@contextmanager
+def full_pipe() -> Iterator[tuple[int, TextIO]]:
+    """A pipe that takes nothing more. Yields its reading end and its writing end."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    try:
+        while True:
+            os.write(writing, bytes(4096))
+    except BlockingIOError:
+        os.set_blocking(writing, True)
+    with open(writing, "w", encoding="utf-8") as stream:
+        yield reading, stream
+        os.close(reading)
 
 
 async def until(holds: Callable[[], bool], *, timeout: float = 10) -> None:

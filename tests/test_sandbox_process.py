@@ -11,7 +11,7 @@ import pytest
 from tests.support import until
 
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.sandbox_process import SandboxProcess
+from avr_sts_speechmatics.sandbox_process import SandboxProcess, _log_output, environment
 
 pytestmark = pytest.mark.models
 
@@ -112,12 +112,56 @@ async def test_stopping_what_does_not_run_is_harmless() -> None:
     await SandboxProcess().stop()
 
 
-async def test_the_keys_of_the_service_are_not_given_to_the_sandbox(
-    monkeypatch: pytest.MonkeyPatch,
+SECRETS = (
+    "OPENAI_API_KEY",
+    "SPEECHMATICS_API_KEY",
+    "WEBHOOK_SECRET",
+    "AMI_PASSWORD",
+    "MCP_SERVERS",
+    "AWS_SECRET_ACCESS_KEY",
+    "DATABASE_URL",
+    "MY_TOKEN",
+)
+
+
+async def test_the_child_gets_what_it_needs_and_no_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    for name in SECRETS:
+        monkeypatch.setenv(name, "very-secret")
+    monkeypatch.setenv("HOME", str(tmp_path))
     sandbox = SandboxProcess()
     async with running(sandbox):
         environ = environment_of(pid_of(sandbox))
     assert b"PATH=" in environ
-    assert b"sk-very-secret" not in environ
+    assert b"very-secret" not in environ
+    assert b"ORT_DISABLE_TELEMETRY=1" in environ
+    # Telemetry, caches of models, compiled code: nothing of it is left in the user's folder.
+    assert not await asyncio.to_thread(os.listdir, tmp_path)
+
+
+def test_what_libraries_and_languages_need_is_passed_on() -> None:
+    needed = {"LD_LIBRARY_PATH": "/opt", "LC_ALL": "C.UTF-8", "PYTHONPATH": "src", "TZ": "UTC"}
+    passed_on = environment({**needed, "OPENAI_BASE_URL": "http://x", "PATHOLOGY": "1"})
+    assert passed_on == {**needed, "ORT_DISABLE_TELEMETRY": "1"}
+
+
+async def test_a_signal_for_somebody_else_does_not_end_the_child() -> None:
+    sandbox = SandboxProcess()
+    async with running(sandbox) as url:
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
+            os.kill(pid_of(sandbox), number)
+        assert await answers(url)
+        assert alive(pid_of(sandbox))
+
+
+async def test_what_the_child_writes_is_logged_without_colours_and_chatter(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    output = asyncio.StreamReader(limit=1000)
+    output.feed_data(b"\x1b[0;93m2026-12-01 [W:onnxruntime:Default, discovery.cc] no GPU\x1b[m\n")
+    output.feed_data(b"sandbox: a \x1b[31mred\x1b[0m word\n\n")
+    output.feed_data(b"x" * 2000 + b"\nTraceback:\n")
+    output.feed_eof()
+    await _log_output(output)
+    assert caplog.messages == ["sandbox: a red word", "sandbox: Traceback:"]

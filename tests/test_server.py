@@ -92,6 +92,49 @@ async def test_health_costs_the_calls_no_frame(serve: Serve, untraced: None) -> 
     assert min(costs) < 0.0003
 
 
+async def test_ready_may_need_the_clouds(serve: Serve) -> None:
+    async with running_sandbox() as cloud, aiohttp.ClientSession() as http:
+        fault = Status(part="llm", status=500, count=None)
+        cloud.faults.add(fault)
+        async with serve(cloud, ready_needs_clouds=True) as server:
+            url = http_url(server, "/ready")
+            await until(lambda: server.health()["status"] == "degraded")
+            async with http.get(url) as response:
+                assert response.status == 503
+            async with dial(url_of(server)) as core:  # taken all the same
+                await core.init()
+                await cloud.received.until(lambda: bool(cloud.received.sessions_open))
+            cloud.faults.clear()
+            assert server._parts is not None
+            server._parts.states.all["llm"].worked()
+            await until(lambda: server.health()["status"] == "ok")
+            await until(
+                lambda: all(
+                    state["state"] == "ok" for state in server.health()["service_states"].values()
+                )
+            )
+            async with http.get(url) as response:
+                assert response.status == 200
+
+
+async def test_a_call_that_fails_degrades_health_and_one_that_works_restores_it(
+    serve: Serve,
+) -> None:
+    engines = scripted(QUESTION, QUESTION, answers=["Yes."] * 4)
+    async with running_sandbox(engines) as cloud, serve(cloud, preemptive="off") as server:
+        cloud.faults.add(Status(part="llm", status=500, count=2))
+        async with dial(url_of(server)) as core:
+            await core.init()
+            await core.speak(bytes(32_000))
+            await until(lambda: server.health()["status"] == "degraded")
+            assert "500" in server.health()["service_states"]["llm"]["last_error"]["message"]
+        async with dial(url_of(server)) as core:
+            await core.init()
+            await core.speak(bytes(32_000))
+            await core.until(lambda heard: heard.said("agent") == "Yes.")
+        assert server.health()["status"] == "ok"
+
+
 async def test_a_busy_port_stops_the_start_and_names_it() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -101,6 +144,23 @@ async def test_a_busy_port_stops_the_start_and_names_it() -> None:
         with pytest.raises(SettingsError, match=f"{port}.*PORT"):
             await server.listen()
         await server.stop()
+
+
+async def test_a_port_that_this_service_has_already_is_said_to_be_so(serve: Serve) -> None:
+    async with running_sandbox() as cloud, serve(cloud) as first:
+        port = first.addresses[0][1]
+        second = Server(Settings(port=port, extra_ports=()))
+        with pytest.raises(SettingsError, match=r"this service .version .*runs there already"):
+            await second.listen()
+        await second.stop()
+
+
+async def test_a_port_that_another_setting_has_is_named() -> None:
+    port = free_port()
+    server = Server(Settings(port=port, extra_ports=(), http_port=port, audiosocket_port=None))
+    with pytest.raises(SettingsError, match=r"PORT is the same port.*give another HTTP_PORT"):
+        await server.listen()
+    await server.stop()
 
 
 async def test_a_busy_extra_port_is_a_warning(serve: Serve) -> None:

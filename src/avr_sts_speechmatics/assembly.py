@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
@@ -18,6 +19,7 @@ from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
+from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, try_tts
 from avr_sts_speechmatics.services import announced_ends
 from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.llm.protocol import Llm
@@ -31,6 +33,11 @@ from avr_sts_speechmatics.telemetry.call_records import CallRecords
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
 from avr_sts_speechmatics.telemetry.log_lines import CallLog
+from avr_sts_speechmatics.telemetry.service_states import (
+    ServiceState,
+    ServiceStates,
+    ServiceWatch,
+)
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimesObserver
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 from avr_sts_speechmatics.tools.protocol import RESERVED
@@ -49,6 +56,8 @@ class Parts:
     voices: the TTS voices; `/health` shows how many of their phrases are not cached yet.
     webhooks: sends the event `call_initiated` of an announced call; None if WEBHOOK_URL is not set.
     warnings: one sentence each, for the operator.
+    states: whether STT, LLM and TTS work, as trials and calls show.
+    tried: the services with their trials.
     """
 
     services: Services
@@ -56,6 +65,8 @@ class Parts:
     voices: Voices
     webhooks: Webhooks | None
     warnings: tuple[str, ...]
+    states: ServiceStates
+    tried: tuple[TriedService, ...]
 
 
 @asynccontextmanager
@@ -88,16 +99,19 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             stack.push_async_callback(traces.close)
         toolbox = await toolbox_of(settings)
         stack.push_async_callback(toolbox.close)
+        stt = Stt(settings, sandbox_url)
+        tried = tried_services(settings, agents, stt, llm, voices)
+        states = ServiceStates(*(one.state for one in tried))
         services = Services(
             agents=agents,
-            open_stt=_stt_opener(settings, sandbox_url),
+            open_stt=_stt_opener(settings, stt),
             llm=llm,
             voice_of=voices.of,
             toolbox=toolbox,
             departures=departures_of(settings, pbx),
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
-            observers=observers_of(settings, webhooks, traces),
+            observers=observers_of(settings, webhooks, traces, states),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (
@@ -109,7 +123,7 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
         try:
-            yield Parts(services, warm, voices, webhooks, warnings)
+            yield Parts(services, warm, voices, webhooks, warnings, states, tried)
         finally:
             for task in background:
                 task.cancel()
@@ -192,14 +206,36 @@ def traces_of(settings: Settings) -> CallTraces | None:
     return CallTraces(settings.call_trace_dir, words=settings.log_transcripts)
 
 
+def tried_services(
+    settings: Settings, agents: Agents, stt: Stt, llm: Llm, voices: Voices
+) -> tuple[TriedService, ...]:
+    """The services that can fail, with their trials; the scripted receptionist cannot."""
+    first = agents.all[0]
+    recogniser = stt.recogniser(first.language, first.vocabulary)
+    speaking = tuple(dict.fromkeys(voices.alone(agent) for agent in agents.all))
+    found = [TriedService(ServiceState("tts"), partial(try_tts, speaking))]
+    if not settings.nobody_answers:
+        hearing = TriedService(ServiceState("stt"), partial(try_stt, recogniser), needs_idle=True)
+        found.insert(0, hearing)
+    if settings.has_llm:
+        models = tuple(dict.fromkeys(agent.model or settings.openai_model for agent in agents.all))
+        state = ServiceState("llm", ", ".join(models), lambda: llm.state().adaptations)
+        found.append(TriedService(state, partial(try_llm, llm, models)))
+    return tuple(found)
+
+
 def observers_of(
-    settings: Settings, webhooks: Webhooks | None, traces: CallTraces | None
+    settings: Settings,
+    webhooks: Webhooks | None,
+    traces: CallTraces | None,
+    states: ServiceStates,
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
     """Return a function that makes the observers of a new call."""
 
     def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
         log, records = CallLog(transcripts=settings.log_transcripts), CallRecords(line)
-        found: tuple[Observer, ...] = (log, TurnTimesObserver(records.turn, log.turn), records)
+        times = TurnTimesObserver(records.turn, log.turn)
+        found: tuple[Observer, ...] = (log, times, records, ServiceWatch(states))
         if webhooks is not None:
             found += (CallWebhooks(webhooks, caller.uuid),)
         if traces is not None:
@@ -231,9 +267,7 @@ def ambience_of(settings: Settings) -> Ambience | None:
         raise SettingsError(f"AMBIENT_NOISE_FILE: {error}") from error
 
 
-def _stt_opener(settings: Settings, sandbox_url: str) -> Callable[[Agent, SttListener], SttStream]:
-    stt = Stt(settings, sandbox_url)
-
+def _stt_opener(settings: Settings, stt: Stt) -> Callable[[Agent, SttListener], SttStream]:
     def open_stt(agent: Agent, listener: SttListener) -> SttStream:
         if settings.nobody_answers:
             return NobodyStt()

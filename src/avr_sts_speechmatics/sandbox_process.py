@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -22,10 +24,23 @@ READY_S = 60.0
 """Limit for the start of the sandbox (s). A start takes less than 5 s."""
 
 RESTART_S = 1.0
-"""Pause before a sandbox that has ended is restarted (s)."""
+RESTART_MAX_S = 60.0
+"""Pauses before a sandbox that has ended is restarted (s): the first and the longest. Each pause is
+doubled, unless the sandbox had run for RESTART_MAX_S."""
 
 STOP_S = 2.0
 """Time in which the sandbox must end before it is killed (s)."""
+
+PASSED_ON = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|VIRTUAL_ENV"
+    r"|PYTHON\w*|LD_\w+|DYLD_\w+|COVERAGE_\w+|(OMP|MKL|OPENBLAS|CT2|ORT)_\w+"
+    r"|SYSTEMROOT|XDG_\w+"
+)
+"""Names of the variables that the child inherits: where programs and libraries are, language, time
+zone, and how many threads libraries use. Keys, passwords and settings are not among them."""
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_CHATTER = re.compile(r"\[[VIW]:onnxruntime:")
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +86,7 @@ class SandboxProcess:
             self._options += ["--max-calls", str(max_calls)]
         self._news = news
         self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
         self._port = 0
         self.ready = False
         """Whether the sandbox accepts calls now."""
@@ -91,11 +107,16 @@ class SandboxProcess:
             *self._options,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=_environment(),
+            # Read here: a child that writes to our own standard error would freeze with the calls
+            # that it serves when nobody reads there.
+            stderr=asyncio.subprocess.PIPE,
+            env=environment(os.environ),
             # A session of its own: Ctrl-C reaches only the service, which stops the sandbox when
             # no call needs it any more.
             start_new_session=True,
         )
+        assert self._process.stderr is not None
+        self._reading = asyncio.create_task(_log_output(self._process.stderr))
         try:
             async with asyncio.timeout(READY_S):
                 url = await self._read_until_ready(self._process)
@@ -114,16 +135,27 @@ class SandboxProcess:
 
     async def keep_running(self) -> None:
         """Restart the child on the same port whenever it ends. Runs until cancelled."""
+        pause, tries, told = RESTART_S, 0, ""
         while True:
             if self._process is not None:
+                begun = time.monotonic()
                 status = await self._process.wait()
                 self.ready = False
+                if time.monotonic() - begun > RESTART_MAX_S:
+                    pause = RESTART_S
                 _log.error("the sandbox ended with status %d; starting it again", status)
-            await asyncio.sleep(RESTART_S)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, RESTART_MAX_S)
+            tries += 1
             try:
                 await self.start()
             except SettingsError as error:
-                _log.error("%s", error)
+                if str(error) != told:
+                    told = str(error)
+                    _log.error("%s", error)
+            else:
+                _log.info("the sandbox runs again, after %d tries", tries)
+                tries, told = 0, ""
 
     async def stop(self) -> None:
         """Stop the child. Returns when the process has ended."""
@@ -133,13 +165,20 @@ class SandboxProcess:
             return
         if process.stdin is not None:
             process.stdin.close()
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(STOP_S):
                 await process.wait()
-                return
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        await self._all_logged()
+
+    async def _all_logged(self) -> None:
+        """Wait until the last words of a child that has ended are logged."""
+        if self._reading is not None:
+            await asyncio.wait((self._reading,), timeout=STOP_S)
+            self._reading.cancel()
 
     async def _read_until_ready(self, process: asyncio.subprocess.Process) -> str:
         assert process.stdout is not None
@@ -157,11 +196,30 @@ class SandboxProcess:
                     f"The sandbox cannot start: {news.reason}. "
                     "Set SPEECHMATICS_API_KEY to do without it."
                 )
+        await self._all_logged()
         raise SettingsError(
             "The sandbox ended before it was ready; its error message is printed above."
         )
 
 
-def _environment() -> dict[str, str]:
-    """The service's environment without the API keys, which the sandbox does not need."""
-    return {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+def environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """The child's environment: the part of the service's environment that the child needs.
+
+    ours: the environment of the service.
+    """
+    passed_on = {name: value for name, value in ours.items() if PASSED_ON.fullmatch(name)}
+    return {**passed_on, "ORT_DISABLE_TELEMETRY": "1"}
+
+
+async def _log_output(output: asyncio.StreamReader) -> None:
+    """Log what the child writes to its standard error, line by line, without colours."""
+    while True:
+        try:
+            line = await output.readline()
+        except ValueError:  # longer than any log line; the reader has dropped the line
+            continue
+        if not line:
+            return
+        text = _COLOURS.sub("", line.decode("utf-8", "replace")).rstrip()
+        if text and not _CHATTER.search(text):
+            _log.warning("sandbox: %s", text.removeprefix("sandbox: "))

@@ -6,6 +6,7 @@ then end them. Nothing is left behind, whatever was under way.
 """
 
 import asyncio
+import errno
 import logging
 import os
 import platform
@@ -19,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 from aiohttp import web
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
 
@@ -27,13 +29,16 @@ from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.assembly import Parts, assembled, needs_sandbox
 from avr_sts_speechmatics.audio.playout import PlayoutClock
 from avr_sts_speechmatics.call.call import Call
+from avr_sts_speechmatics.call_in_log import current_call
 from avr_sts_speechmatics.errors import CallerError, SettingsError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
+from avr_sts_speechmatics.service_trials import ServiceTrials
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.speech.languages import primary
+from avr_sts_speechmatics.telemetry.log import lines_lost
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
 from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls
 from avr_sts_speechmatics.transports.audiosocket import AudioSocketConnection
@@ -108,6 +113,8 @@ class Server:
         self._announced_reception = replace(self._reception, open_call=self._open_announced_call)
         self._begun = time.monotonic()
         self._draining = False
+        self._trials: ServiceTrials | None = None
+        self._trying: asyncio.Task[None] | None = None
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -158,6 +165,14 @@ class Server:
             assembled(settings, self._agents, sandbox_url)
         )
         self.warnings += self._parts.warnings
+        if settings.ready_needs_clouds:
+            self.try_services()
+
+    def try_services(self) -> None:
+        """Try STT, LLM and TTS now, in the background, and again after failures."""
+        if self._trying is None and self._parts is not None:
+            self._trials = ServiceTrials(self._parts.tried, lambda: len(self._calls))
+            self._trying = asyncio.create_task(self._trials.run())
 
     def when_warm(self, then: Callable[[], None]) -> None:
         """Call `then` once everything is loaded that was still being loaded after the start."""
@@ -179,6 +194,9 @@ class Server:
         for runner in self._runners:
             await runner.cleanup()
         self._reception.log.close()
+        if self._trying is not None:
+            self._trying.cancel()
+            await asyncio.wait((self._trying,))
         await self._open.aclose()
         await self._agents.close()
         if self._keeping is not None:
@@ -218,6 +236,8 @@ class Server:
             listener = await loop.create_server(protocol, host, port, backlog=1024)
         except OSError as error:
             reason = cannot_listen(host, port, error)
+            if error.errno == errno.EADDRINUSE:
+                reason += await self._holder(host, port)
             if needed:
                 raise SettingsError(f"{reason}; give another {setting} (or HOST).") from error
             self.warnings.append(
@@ -231,6 +251,27 @@ class Server:
         self.addresses += found
         self.ports[setting] = found[0]
 
+    async def _holder(self, host: str, port: int) -> str:
+        """The rest of a sentence that says who has a port already; empty if that is unknown."""
+        for setting, (_, taken) in self.ports.items():
+            if taken == port:
+                return f": {setting} is the same port"
+        at = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - not bound
+        try:
+            limit = aiohttp.ClientTimeout(total=1.0)
+            async with (
+                aiohttp.ClientSession(timeout=limit) as http,
+                http.get(f"http://{at}:{port}/health") as response,
+            ):
+                health = await response.json(content_type=None)
+            uptime = float(health["uptime_s"])
+            return (
+                f": this service (version {health['version']}) runs there already, since "
+                f"{uptime:.0f} s, with {health['calls']} calls"
+            )
+        except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError, TimeoutError):
+            return ""  # another program
+
     # --- calls ---------------------------------------------------------------------------------
 
     def open_call(self, caller: Caller, line: Line) -> CallerSide:
@@ -242,6 +283,10 @@ class Server:
             most = counted(self.settings.max_calls, "call")
             raise CallerError(f"the service has its {most} (MAX_CALLS)")
         call = Call(caller, line, parts.services, self._clock)
+        # In the context of the connection, so that the lines of its later callbacks name the call.
+        current_call.set(call.name)
+        if self._trials is not None:
+            self._trials.call_begins()
         task = asyncio.create_task(call.run(), name=f"call {caller.uuid}")
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
@@ -281,14 +326,18 @@ class Server:
         return web.json_response(self.health())
 
     async def _ready(self, _: web.Request) -> web.Response:
-        return web.json_response({"ready": self.ready}, status=200 if self.ready else 503)
+        ready = self.ready
+        if self.settings.ready_needs_clouds:
+            ready = ready and self._parts is not None and self._parts.states.all_work
+        return web.json_response({"ready": ready}, status=200 if ready else 503)
 
     def health(self) -> dict[str, Any]:
         """The content of `/health`; it holds no secrets."""
         settings = self.settings
         sandboxed = needs_sandbox(settings)
+        states = None if self._parts is None else self._parts.states
         return {
-            "status": "draining" if self._draining else "ok" if self.ready else "starting",
+            "status": self._status(),
             "ready": self.ready,
             "engine": "sandbox" if sandboxed else "cloud",
             "version": __version__,
@@ -306,10 +355,20 @@ class Server:
                     else "receptionist (scripted)"
                 ),
             },
+            "service_states": {} if states is None else states.shown(),
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
+            "log_lines_lost": lines_lost(),
             "warnings": self.warnings,
             "versions": {"python": platform.python_version(), **_versions()},
         }
+
+    def _status(self) -> str:
+        """In one word: draining, starting, degraded (a service is known to fail) or ok."""
+        if self._draining:
+            return "draining"
+        if self._parts is None or not self.ready:
+            return "starting"
+        return "degraded" if self._parts.states.degraded else "ok"
 
 
 def _shown(url: str | None) -> str:

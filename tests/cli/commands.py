@@ -8,6 +8,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "avr_sts_speechmatics"]
@@ -38,17 +39,41 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """How `serve` is started.
+
+    redirected: redirections of a shell, such as `2>&-`.
+    stderr: a descriptor in place of a pipe that is read at the end.
+    under: the beginning of the command line, such as `nohup`.
+    """
+
+    redirected: str = ""
+    stderr: int = subprocess.PIPE
+    under: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> list[str]:
+        shell = ("sh", "-c", f'exec "$@" {self.redirected}', "sh") if self.redirected else ()
+        return [*self.under, *shell, *COMMAND, "serve"]
+
+
+AS_USUAL = Started()
+
+
 @contextmanager
-def serving(cwd: Path, **env: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def serving(
+    cwd: Path, how: Started = AS_USUAL, /, **env: str
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """`serve` in a process of its own, ready for calls; other doors are shut unless asked for."""
     port = free_port()
     ports = {"PORT": str(port), "EXTRA_PORTS": "", "AUDIOSOCKET_PORT": "0", "HTTP_PORT": "0"}
     process = subprocess.Popen(
-        [*COMMAND, "serve"],
+        how.command,
         cwd=cwd,
         env=os.environ | ports | env,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=how.stderr,
         text=True,
     )
     try:

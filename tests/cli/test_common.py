@@ -38,7 +38,7 @@ def test_an_error_comes_through_and_no_task_outlives_the_command() -> None:
 
 LOGS = """
 import logging
-from avr_sts_speechmatics.call.call import current_call
+from avr_sts_speechmatics.call_in_log import current_call
 from avr_sts_speechmatics.cli.common import set_up_log
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.values import Secret

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.commands import CLOUDS, COMMAND, free_port, run, serving
+from tests.cli.test_standard_streams import health
 from tests.support import CLIPS
 
 
@@ -142,3 +143,30 @@ def test_a_service_told_to_end_while_it_starts_ends(after_s: float, tmp_path: Pa
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=5)
     assert b"Traceback" not in err
+
+
+def test_unreachable_services_are_told_once_each_and_not_for_every_try(tmp_path: Path) -> None:
+    clouds = {"SPEECHMATICS_API_KEY": "a-key-of-mine", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+    with serving(tmp_path, **CLOUDS, **clouds) as (process, port):
+        deadline = time.monotonic() + 20
+        while True:  # another process: its second tries cannot be awaited
+            states = health(port)["service_states"]
+            if all(state["failures"] >= 2 for state in states.values()):
+                break
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert health(port)["status"] == "degraded"
+        process.terminate()
+        _, err = process.communicate(timeout=5)
+    warnings = [line for line in err.splitlines() if " warning " in line]
+    assert len(warnings) == 4, err
+    for service in ("stt: ", "tts: ", "llm gpt-6-luna: ", "a phrase could not be prepared: "):
+        assert sum(f" warning {service}" in line for line in warnings) == 1
+    assert len(err.splitlines()) < 10
+
+
+def test_what_is_promised_at_the_end_is_said_at_the_start(tmp_path: Path) -> None:
+    with serving(tmp_path, DRAIN_S="7", **CLOUDS) as (process, _):
+        process.terminate()
+        _, err = process.communicate(timeout=5)
+    assert "after SIGTERM, running calls may go on for 7 s (DRAIN_S)" in err

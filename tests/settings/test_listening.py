@@ -13,6 +13,7 @@ class TestListening(TopicTests):
         ("EXTRA_PORTS", (6033,)),
         ("MAX_CALLS", 1000),
         ("DRAIN_S", 20.0),
+        ("READY_NEEDS_CLOUDS", False),
     )
     good = (
         ("HOST", "0.0.0.0", "0.0.0.0"),
@@ -21,8 +22,10 @@ class TestListening(TopicTests):
         ("EXTRA_PORTS", "", ()),
         ("MAX_CALLS", "1", 1),
         ("DRAIN_S", "0.5", 0.5),
+        ("READY_NEEDS_CLOUDS", "true", True),
     )
     wrong = (
+        ("READY_NEEDS_CLOUDS", "maybe", "true"),
         ("HOST", "a..b", "host name or an address"),
         ("HOST", "http://localhost", "host name or an address"),
         ("HOST", "127.0.0.1:6040", "without a port"),

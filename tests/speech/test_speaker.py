@@ -10,7 +10,7 @@ from avr_sts_speechmatics.audio.playout import Played, Playout, PlayoutClock
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
-from avr_sts_speechmatics.speech.speaker import ClauseReady, Speaker, TextStarted
+from avr_sts_speechmatics.speech.speaker import ClauseReady, ServiceFailed, Speaker, TextStarted
 
 FRAME = 320
 
@@ -54,7 +54,7 @@ class Mouth:
     ) -> None:
         self.phrases = phrases or KeptPhrases(())
         self.told: list[ev.Event] = []
-        self.reported: list[TextStarted | ClauseReady] = []
+        self.reported: list[TextStarted | ClauseReady | ServiceFailed] = []
         self.frames: list[int] = []
         self.playout = Playout(clock, self._hear, self._played)
         self.speaker = Speaker(

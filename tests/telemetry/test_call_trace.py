@@ -142,7 +142,7 @@ def words_of(value: Any, *kept: str) -> list[str]:
 
 KEPT = (
     *("uuid", "transport", "agent", "name", "id", "role", "leaves", "barge_in", "backchannels"),
-    *("began", "message", "error"),  # of the service itself
+    *("began", "message", "error", "reason"),  # of the service itself
 )
 
 
@@ -279,3 +279,17 @@ async def test_lines_after_the_end_are_dropped_without_harm(
     traces.trace(CALLER).event(1.0, CallEnded())
     assert not files_in(tmp_path)
     assert "the service is ending" in caplog.text
+
+
+async def test_where_a_trace_is_is_logged_once_the_trace_is_complete(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    traces = CallTraces(tmp_path, words=False)
+    trace = traces.trace(CALLER)
+    trace.event(1.0, CallBegan(CALLER, "default"))
+    trace.event(2.0, CallEnded())
+    await traces.close()
+    await asyncio.sleep(0)  # the future's callbacks
+    (path,) = tmp_path.iterdir()  # noqa: ASYNC240
+    assert caplog.messages == [f"trace of the call: {path}"]

@@ -46,5 +46,5 @@ def test_each_webhook_is_sent_once_in_the_order_of_the_call() -> None:
         ("a-call", "transcription", {"role": "agent", "text": "We are"}),
         ("a-call", "transcription", {"role": "user", "text": "Stop."}),
         ("a-call", "error", {"message": "gone"}),
-        ("a-call", "call_ended", {}),
+        ("a-call", "call_ended", {"reason": "caller", "duration_s": 0.8, "turns": 1}),
     ]

@@ -103,7 +103,7 @@ def test_no_keys_mask_nothing(lines: type[ConsoleLines | JsonLines]) -> None:
 
 def test_a_line_for_people_has_time_level_call_and_text() -> None:
     line = ConsoleLines([], lambda: CALL).format(record("heard %d words", 3))
-    assert re.fullmatch(r"\d\d:\d\d:20\.250 info +\[0b7f6a52\] heard 3 words", line)
+    assert re.fullmatch(r"2023-11-1[45] \d\d:\d\d:20\.250 info +\[0b7f6a52\] heard 3 words", line)
 
 
 def test_a_line_outside_of_calls_names_none() -> None:
@@ -144,6 +144,12 @@ def test_a_traceback_is_part_of_its_line(lines: type[ConsoleLines | JsonLines]) 
 # --- the process's log -------------------------------------------------------------------------
 
 
+def flushed(capsys: pytest.CaptureFixture[str]) -> Any:
+    """What was written, once the thread that writes has written it."""
+    logging.getLogger().handlers[0].flush()
+    return capsys.readouterr()
+
+
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
     """The root logger and those that are quietened, put back as they were."""
@@ -151,6 +157,9 @@ def root() -> Iterator[logging.Logger]:
     root, levels = logging.getLogger(), {n: logging.getLogger(n).level for n in names}
     level, handlers = root.level, root.handlers[:]
     yield root
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
     root.setLevel(level)
     root.handlers[:] = handlers
     for name, before in levels.items():
@@ -166,7 +175,7 @@ def test_messages_below_the_level_are_not_written(
     names = ["debug", "info", "warning", "error"]
     for name in names:
         getattr(log, name)("a line with %s", KEY)
-    written = capsys.readouterr()
+    written = flushed(capsys)
     entries = [read(line) for line in written.err.splitlines()]
     assert [entry["level"] for entry in entries] == names[names.index(level) :]
     assert {entry["message"] for entry in entries} == {f"a line with {MASK}"}
@@ -179,7 +188,7 @@ def test_the_log_for_people_goes_to_standard_error_too(
 ) -> None:
     set_up("info", "console", [], no_call)
     logging.getLogger("avr.test").info("listening")
-    assert capsys.readouterr().err.endswith(" info    listening\n")
+    assert flushed(capsys).err.endswith(" info    listening\n")
 
 
 @pytest.mark.parametrize("name", ["openai", "httpx", "aiohttp.access", "picows"])
@@ -188,7 +197,7 @@ def test_libraries_that_log_whole_requests_stay_quiet_even_when_debugging(
 ) -> None:
     set_up("debug", "console", [], no_call)
     logging.getLogger(name).info("POST /v1 {'messages': ['what the caller said']}")
-    assert capsys.readouterr().err == ""
+    assert flushed(capsys).err == ""
 
 
 @pytest.mark.parametrize("name", ["client", "mcp.client.streamable_http", "mcp.shared.session"])
@@ -197,4 +206,4 @@ def test_requests_to_mcp_servers_are_not_logged_even_as_errors(
 ) -> None:
     set_up("debug", "console", [], no_call)
     logging.getLogger(name).exception("cannot use %s", {"arguments": "what the caller said"})
-    assert capsys.readouterr().err == ""
+    assert flushed(capsys).err == ""

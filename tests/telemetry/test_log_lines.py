@@ -21,9 +21,34 @@ def test_the_call_is_logged_at_its_begin_and_at_its_end(caplog: pytest.LogCaptur
     log.event(100.0, CallBegan(CALLER, "sales"))
     log.event(112.34, CallEnded())
     assert caplog.messages == [
-        "call begins (audiosocket, agent sales, from '2001', name \"O'Neil\")",
-        "call ends after 12.3 s",
+        "call begins (audiosocket, agent sales, from '***01', name '***')",
+        "call ends after 12.3 s: the caller hung up",
     ]
+
+
+def test_numbers_and_names_of_callers_are_logged_only_if_transcripts_are(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    CallLog(transcripts=True).event(100.0, CallBegan(CALLER, "sales"))
+    assert caplog.messages == [
+        "call begins (audiosocket, agent sales, from '2001', name \"O'Neil\")",
+    ]
+
+
+def test_the_end_is_there_for_machines_too(caplog: pytest.LogCaptureFixture) -> None:
+    log = CallLog(transcripts=False)
+    log.event(100.0, CallBegan(CALLER, "sales"))
+    log.command(101.0, ev.SendTranscript("user", "Sales, please."))
+    log.command(102.0, ev.SendTranscript("agent", "One moment."))
+    log.event(110.0, CallEnded("transfer", "700"))
+    ended = caplog.records[-1]
+    assert ended.getMessage() == "call ends after 10.0 s: the call was transferred to 700"
+    assert ended.ended == {  # type: ignore[attr-defined]
+        "reason": "transfer",
+        "duration_s": 10.0,
+        "turns": 1,
+        "transferred_to": "700",
+    }
 
 
 @pytest.mark.parametrize("allowed", [True, False])
@@ -74,6 +99,6 @@ def test_an_agent_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
     log.event(1.0, CallBegan(Caller("a", "avr", {"agent": "sales", "from": "2001"}), "sales"))
     log.event(1.0, CallBegan(Caller("a", "avr", {"agent": "slaes"}), "default"))
     assert caplog.messages == [
-        "call begins (avr, agent sales, from '2001')",
+        "call begins (avr, agent sales, from '***01')",
         "call begins (avr, agent default, agent 'slaes')",
     ]

@@ -24,6 +24,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -210,6 +211,7 @@ class Playout:
         "_finished",
         "_send",
         "_utterances",
+        "context",
         "paused",
         "slot",
     )
@@ -228,6 +230,7 @@ class Playout:
         self._finished = finished
         self._utterances: deque[Utterance] = deque()
         self._deadline = 0.0
+        self.context = copy_context()  # the clock runs `tick` in it
         self.paused = False
         self.slot: int | None = None  # set by the clock: the slot that serves this playout
 
@@ -240,8 +243,9 @@ class Playout:
         """Begin a continuous playout: its first frame leaves with the next slot.
 
         The clock then keeps the playout until `close`. A playout without background begins with
-        its first speech and needs no start.
+        its first speech. What the clock does for the playout runs in the context of this method.
         """
+        self.context = copy_context()
         if self._background is not None and self.slot is None:
             self._deadline = time.monotonic()
             self._clock.join(self, self._deadline)
@@ -347,10 +351,14 @@ class PlayoutClock:
 
     The clock wakes only for slots that contain a playout. Without speech and without a continuous
     playout, the clock does not run. Belongs to the running event loop.
+
+    The clock runs in an empty context: otherwise the log would attribute the lines of all calls to
+    the call that happened to start the clock. Each playout is served in the context of its call.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._context = Context()
         self._slots: list[dict[Playout, None]] = [{} for _ in range(SLOTS)]
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0  # absolute number of the slot the timer waits for
@@ -382,7 +390,7 @@ class PlayoutClock:
             self._timer.cancel()
         self._due = number
         delay = number * _SLOT_S - time.monotonic()
-        self._timer = self._loop.call_later(max(0.0, delay), self._turn)
+        self._timer = self._loop.call_later(max(0.0, delay), self._turn, context=self._context)
 
     def _turn(self) -> None:
         now = time.monotonic()
@@ -391,7 +399,7 @@ class PlayoutClock:
         first = max(self._turned + 1, current - SLOTS + 1)
         for number in range(first, current + 1):
             for playout in tuple(self._slots[number % SLOTS]):
-                playout.tick(now)
+                playout.context.run(playout.tick, now)
         self._turned = max(self._turned, current)
         self.close()
         for number in range(self._turned + 1, self._turned + SLOTS + 1):

@@ -15,7 +15,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -33,6 +32,7 @@ from avr_sts_speechmatics.call.brief import brief_for
 from avr_sts_speechmatics.call.observer import (
     AgentAnswered,
     CallBegan,
+    CallEnded,
     CallerStopped,
     ErrorSent,
     Flushed,
@@ -46,6 +46,7 @@ from avr_sts_speechmatics.call.observer import (
 )
 from avr_sts_speechmatics.call.quiet_line import fill_quiet_line
 from avr_sts_speechmatics.call.timers import Timers
+from avr_sts_speechmatics.call_in_log import current_call, named
 from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.driver import Driver
@@ -53,19 +54,16 @@ from avr_sts_speechmatics.dialogue.turns import Dialogue
 from avr_sts_speechmatics.dialogue.words import speech_seconds
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.line import Caller, Line
-from avr_sts_speechmatics.pbx.departures import Departures
+from avr_sts_speechmatics.pbx.departures import Departures, extension_of
 from avr_sts_speechmatics.pbx.protocol import PbxError
 from avr_sts_speechmatics.services.llm.protocol import Llm, Usage
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
-from avr_sts_speechmatics.speech.speaker import Speaker
+from avr_sts_speechmatics.speech.speaker import ServiceFailed, Speaker
 from avr_sts_speechmatics.tools.tool_runner import Toolbox
 
 _log = logging.getLogger(__name__)
-
-current_call: ContextVar[str] = ContextVar("current_call", default="")
-"""Name of the call that the running code belongs to, for the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +103,8 @@ class Call:
 
     def __init__(self, caller: Caller, line: Line, services: Services, clock: PlayoutClock) -> None:
         self.caller = caller
+        self.name = named(caller.uuid, caller.facts)
+        """Name of the call in the log, for `current_call`."""
         self._line = line
         self._services = services
         self._observers = Observers(services.observers(caller, line))
@@ -119,6 +119,7 @@ class Call:
         self._timers = Timers(self._tell)
         self._over = asyncio.Event()
         self._fault: Exception | None = None
+        self._ended: CallEnded | None = None  # how the call ends, as soon as that is known
         self._audio_at = time.monotonic()
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -127,7 +128,7 @@ class Call:
 
         An unexpected exception is logged and ends this call only.
         """
-        current_call.set(self.caller.uuid)
+        current_call.set(self.name)
         self._audio_at = time.monotonic()
         self._observers.event(CallBegan(self.caller, self._arrival.agent.name))
         self._playout.start()
@@ -138,18 +139,27 @@ class Call:
                     self._spawn(self._begin_when_known())
                 else:
                     self._begin(self._arrival.agent)
-                await self._over.wait()
+                await self._until_over()
                 raise self._fault or _CallOver
         except* _CallOver:
             pass
         except* Exception:
             failed = True
+            self._ended = CallEnded("failure", error="internal error")
             _log.exception("call ends by a fault of this service; please report it")
             self._send_error("internal error")
         finally:
             self._stop()
             self._line.close(failed=failed)
-            self._observers.close()
+            self._observers.close(self._ended)
+
+    async def _until_over(self) -> None:
+        try:
+            await self._over.wait()
+        except asyncio.CancelledError:
+            # A fault in a task of the call also cancels this wait; `run` then reports the fault.
+            self._ended = CallEnded("shutdown")
+            raise
 
     async def _begin_when_known(self) -> None:
         self._begin(await self._arrival.answering_agent())
@@ -197,6 +207,8 @@ class Call:
         self._tell(ev.AudioEnded())
 
     def leave(self) -> None:
+        if self._ended is None:
+            self._ended = CallEnded("caller")
         self._over.set()
 
     # --- reports of the recogniser -------------------------------------------------------------
@@ -228,6 +240,7 @@ class Call:
             await stt.run()
         except ServiceError as error:
             _log.error("%s", error)
+            self._observers.event(ServiceFailed(error.service, str(error)))
             self._tell(ev.SttFailed())
 
     def _hear_silence(self, pcm: bytes) -> None:
@@ -245,12 +258,16 @@ class Call:
             return
         if isinstance(event, ev.SentenceReady):
             self._texts[event.utterance] = event.text
+        # Whoever reports the event: what follows from the event belongs to this call.
+        outside = current_call.set(self.name)
         try:
             self._driver.tell(event)
         except Exception as error:
             # Raised in a timer or a socket callback, outside the call's tasks: `run` raises it.
             self._fault = error
             self._over.set()
+        finally:
+            current_call.reset(outside)
 
     def _do(self, command: ev.Command) -> ev.Answer:
         self._observers.command(command)
@@ -288,7 +305,9 @@ class Call:
                 self._timers.set(timer, after)
             case ev.CancelTimer(timer):
                 self._timers.cancel(timer)
-            case ev.EndCall(error, hang_up):
+            case ev.EndCall(error, hang_up, reason):
+                if self._ended is None:
+                    self._ended = CallEnded(reason, error=error or "")
                 self._spawn(self._end(error, hang_up=hang_up))
         return None
 
@@ -365,11 +384,15 @@ class Call:
     async def _run_tool(self, number: int, request: ev.ToolRequest) -> None:
         services, tool, failed, begun = self._services, request.call, False, time.monotonic()
         if request.leaves:
+            # Noted before: the PBX may end the line before it answers.
+            to = extension_of(tool)
+            self._ended = CallEnded("transfer" if to else "agent", to)
             try:
                 result = await services.departures.run(tool, self.caller, self._line)
             except PbxError as error:
                 _log.warning("%s: %s", tool.name, error)
                 result, failed = str(error), True
+                self._ended = None
         else:
             result = await services.toolbox.run(tool, self.caller, allowed=self._agent.tools)
         self._observers.event(ToolRan(tool.name, time.monotonic() - begun, failed))
@@ -385,6 +408,7 @@ class Call:
             if action.startswith("transfer:"):
                 extension = action.removeprefix("transfer:")
                 await services.departures.transfer(extension, self.caller, self._line)
+                self._ended = CallEnded("failure", extension, error or "")
             elif action == "hangup" and hang_up:
                 await services.departures.hang_up(self.caller, self._line)
         except PbxError as trouble:

@@ -14,13 +14,13 @@ Reports come a few times in a turn and never for each frame.
 import logging
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.line import Caller
-from avr_sts_speechmatics.speech.speaker import ClauseReady, TextStarted
+from avr_sts_speechmatics.speech.speaker import ClauseReady, ServiceFailed, TextStarted
 
 _log = logging.getLogger(__name__)
 
@@ -147,7 +147,16 @@ class ErrorSent:
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:
-    """The call ended and its line is closed. Always the last report."""
+    """The call ended and its line is closed. Always the last report.
+
+    reason: why the call ended.
+    transferred_to: extension to which the call was transferred; empty if it was not.
+    error: what failed; empty unless the reason is "failure".
+    """
+
+    reason: ev.EndReason = field(default="caller", compare=False)
+    transferred_to: str = field(default="", compare=False)
+    error: str = field(default="", compare=False)
 
 
 Observation: TypeAlias = (
@@ -157,6 +166,7 @@ Observation: TypeAlias = (
     | CallerStopped
     | TextStarted
     | ClauseReady
+    | ServiceFailed
     | Flushed
     | UtteranceHeard
     | ReplyOver
@@ -204,9 +214,9 @@ class Observers:
             except Exception:
                 self._leave_out(observer)
 
-    def close(self) -> None:
+    def close(self, ended: CallEnded | None = None) -> None:
         """Report the end of the call. Later reports, such as a late key, are dropped."""
-        self.event(CallEnded())
+        self.event(ended or CallEnded())
         self._observers = ()
 
     def _leave_out(self, failed: Observer) -> None:

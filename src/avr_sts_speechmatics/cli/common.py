@@ -34,7 +34,13 @@ def abandon_stdout() -> None:
 
 def set_up_log(chosen: Settings) -> None:
     """Set up logging to stderr by the settings: secrets are masked, lines name their call."""
-    from avr_sts_speechmatics.call.call import current_call
+    from avr_sts_speechmatics.call_in_log import current_call
     from avr_sts_speechmatics.telemetry import log
 
-    log.set_up(chosen.log_level, chosen.log_format, chosen.secrets(), current_call.get)
+    log.set_up(
+        chosen.log_level,
+        chosen.log_format,
+        chosen.secrets(),
+        current_call.get,
+        callers=chosen.log_transcripts,
+    )

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from avr_sts_speechmatics import __version__
+from avr_sts_speechmatics.cli import standard_streams
 from avr_sts_speechmatics.errors import SettingsError
 
 COMMANDS = {
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     arguments: the words after the program's name; None for the words of this process.
     """
+    standard_streams.open_closed()
     # The event loop uses one core; threads of numpy's linear algebra would only compete with it.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:

@@ -4,20 +4,29 @@ import argparse
 import asyncio
 import gc
 import logging
+import os
 import shutil
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from avr_sts_speechmatics import __version__, settings
-from avr_sts_speechmatics.cli.common import run_on_uvloop, set_up_log
+from avr_sts_speechmatics.cli import signals, standard_streams
+from avr_sts_speechmatics.cli.common import set_up_log
+from avr_sts_speechmatics.errors import SettingsError
 
 # Imported where it is used: the import takes a second, and Ctrl-C must end the program cleanly
 # during that second too.
 if TYPE_CHECKING:
     from avr_sts_speechmatics.server import Server
+
+STOP_S = 15.0
+"""Longest time in which everything must be closed after the last call (s). Enough for MCP servers
+and webhooks that do not answer; afterwards the process ends with whatever is still open."""
+
+DOCKER_STOP_S = 10.0
+"""How long Docker waits for the end of a container by default (s)."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,12 +41,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(_: argparse.Namespace) -> int:
+    import uvloop
+
     loaded = settings.load_and_warn()
+    standard_streams.write_in_background()
     set_up_log(loaded.settings)
-    return run_on_uvloop(_serve_calls(loaded))
+    for name in standard_streams.were_closed():
+        _log.warning("%s was closed when the service started; it goes nowhere", name)
+        if name == "standard error":
+            print("avr-sts-speechmatics: standard error is closed: there is no log", flush=True)
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    status = 0
+    try:
+        runner.run(_serve_calls(loaded))
+    except SettingsError as error:
+        print(f"avr-sts-speechmatics: {error}", file=sys.stderr)
+        status = 2
+    except KeyboardInterrupt:
+        status = 130
+    except Exception:
+        _log.exception("the service ends by a fault of its own; please report it")
+        status = 1
+    _end_process(status)
 
 
-async def _serve_calls(loaded: settings.Loaded) -> int:
+def _end_process(status: int) -> NoReturn:
+    """End the process now, whatever its threads wait for.
+
+    The interpreter's own end joins all threads, among them those that wait for a name server (up to
+    40 s) and those of an operator's tool. Nothing in them is worth the wait: the server has closed
+    its parts, and log and output are flushed here.
+    """
+    standard_streams.flush()
+    logging.shutdown()
+    os._exit(status)
+
+
+async def _serve_calls(loaded: settings.Loaded) -> None:
     from avr_sts_speechmatics.cli.progress import Progress
     from avr_sts_speechmatics.server import Server
 
@@ -47,15 +87,18 @@ async def _serve_calls(loaded: settings.Loaded) -> int:
     end_at_once = asyncio.Event()
     drain_s = chosen.drain_s
 
-    def end(drains: bool) -> None:
+    def end(how: signals.Ending, name: str) -> None:
         nonlocal drain_s
-        if end_requested.is_set() or not drains:
+        _log.info("%s: the service ends%s", name, "" if drain_s and how.drains else " now")
+        if how is signals.Ending.NOW:
             drain_s = 0.0
             end_at_once.set()
         end_requested.set()
 
-    loop.add_signal_handler(signal.SIGTERM, end, True)
-    loop.add_signal_handler(signal.SIGINT, end, False)
+    def ignored(name: str) -> None:
+        _log.info("%s has no meaning here and is ignored", name)
+
+    signals.handle(loop, end, ignored)
     progress = Progress(sys.stderr)
     _spare_the_collector()
     server = Server(chosen, news=progress.show)
@@ -69,6 +112,7 @@ async def _serve_calls(loaded: settings.Loaded) -> int:
         if starting.done():
             starting.result()
             _introduce(server, loaded.warnings)
+            server.try_services()
             _spare_the_collector()
             # The LLM's library is still loading, possibly during the first calls.
             server.when_warm(_spare_the_collector)
@@ -81,13 +125,17 @@ async def _serve_calls(loaded: settings.Loaded) -> int:
         stopping = asyncio.create_task(server.stop(drain_s))
         # After Ctrl-C or a second signal, calls are not waited for.
         hurry = asyncio.create_task(end_at_once.wait())
-        await asyncio.wait((stopping, hurry), return_when=asyncio.FIRST_COMPLETED)
-        if not stopping.done():
+        await asyncio.wait(
+            (stopping, hurry), timeout=drain_s + STOP_S, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not stopping.done() and end_at_once.is_set():
             stopping.cancel()
-            await asyncio.wait((stopping,))
-            await server.stop()
+            await asyncio.wait((stopping,), timeout=1.0)
+            stopping = asyncio.create_task(server.stop())
+            await asyncio.wait((stopping,), timeout=STOP_S)
         hurry.cancel()
-    return 0
+        if not stopping.done():
+            _log.warning("not everything could be closed within %.0f s", STOP_S)
 
 
 def _spare_the_collector() -> None:
@@ -101,6 +149,11 @@ def _spare_the_collector() -> None:
     gc.set_threshold(5_000, 20, 50)
 
 
+def _in_container() -> bool:
+    """Whether the process runs in a container of Docker or Podman."""
+    return any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv"))
+
+
 def _introduce(server: "Server", about_settings: Sequence[str]) -> None:
     """Log and print the addresses of the service, its warnings, and what to do next.
 
@@ -111,6 +164,16 @@ def _introduce(server: "Server", about_settings: Sequence[str]) -> None:
     host, port = server.ports["PORT"]
     everywhere = ", ".join(f"{h}:{p}" for h, p in server.addresses)
     _log.info("ready; listening on %s", everywhere)
+    drain_s = server.settings.drain_s
+    late = drain_s + 2 > DOCKER_STOP_S and _in_container()
+    _log.info(
+        "after SIGTERM, running calls may go on for %g s (DRAIN_S)%s",
+        drain_s,
+        "; docker stop kills the container after 10 s, unless it is given longer "
+        "(stop_grace_period, docker stop -t)"
+        if late
+        else "",
+    )
     trying = list(how_it_tries(server.settings))
     for sentence in (*server.warnings, *about_settings):
         if sentence not in trying:

@@ -7,13 +7,20 @@ sentence that is spoken as one piece. The dialogue numbers replies, the call num
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, TypeAlias
 
 from avr_sts_speechmatics.conversation import Entry, ToolCall
 
 Role: TypeAlias = Literal["user", "agent"]
+
+EndReason: TypeAlias = Literal[
+    "caller", "agent", "transfer", "silence", "longest_call", "audio_over", "failure", "shutdown"
+]
+"""Why a call ended: the caller hung up, the agent hung up, the call was transferred, the caller
+stayed silent, the call lasted MAX_CALL_S, a posted recording was answered, a service or this
+program failed, this program was told to end."""
 
 
 class Timer(Enum):
@@ -364,10 +371,12 @@ class EndCall:
 
     error: what the other end is told; None for a call that ends well.
     hang_up: the phone call still exists and is to be ended.
+    reason: why; for people and statistics only.
     """
 
     error: str | None = None
     hang_up: bool = True
+    reason: EndReason = field(default="agent", compare=False)
 
 
 Command: TypeAlias = (

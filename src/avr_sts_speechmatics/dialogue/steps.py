@@ -17,6 +17,7 @@ from avr_sts_speechmatics.dialogue.state import (
     Departure,
     Draft,
     Drafts,
+    Goodbye,
     Held,
     Kind,
     LastWord,
@@ -431,4 +432,16 @@ class Steps:
         self.state = State.ENDED
         for timer in ev.Timer:
             yield ev.CancelTimer(timer)
-        yield ev.EndCall(error, hang_up)
+        yield ev.EndCall(error, hang_up, self._end_reason(error))
+
+    def _end_reason(self, error: str | None) -> ev.EndReason:
+        departure = self.departure
+        if error is not None:
+            return "failure"
+        if isinstance(departure, LastWord):
+            return "longest_call"
+        if isinstance(departure, Goodbye):
+            return "silence"
+        if isinstance(departure, Requested):
+            return "transfer" if departure.request.leaves == "transfer" else "agent"
+        return "audio_over" if self.audio.settled else "agent"

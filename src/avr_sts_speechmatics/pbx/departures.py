@@ -127,6 +127,11 @@ class Departures:
         await self._pbx.transfer(caller, extension, self._context, self._priority)
 
 
+def extension_of(call: ToolCall) -> str:
+    """The extension that a tool call names; empty if the call is no transfer."""
+    return (_extension(call.arguments) or "") if call.name == TRANSFER else ""
+
+
 def _extension(arguments: str) -> str | None:
     try:
         given: Any = decode(arguments)

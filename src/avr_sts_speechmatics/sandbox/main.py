@@ -180,6 +180,9 @@ async def _run(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end)
     if watch_stdin:
+        # Calls depend on this child: a signal that was meant for somebody else must not end it.
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
+            loop.add_signal_handler(number, lambda: None)
         _when_stdin_ends(lambda: loop.call_soon_threadsafe(end))
     await serve_sandbox(
         host,

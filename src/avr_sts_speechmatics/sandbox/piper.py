@@ -6,10 +6,15 @@ change of voice can be noticed. The pronunciation dictionary contains no GPL par
 
 import asyncio
 import json
+import os
 import unicodedata
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor
 from importlib import resources
+
+# Read when the library is imported. Without it the library asks name servers, connects to a
+# telemetry host and keeps a database below ~/.cache.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import numpy as np
 import onnxruntime
@@ -32,6 +37,9 @@ THREADS = 2
 
 PAD, BEGIN, END = 0, 1, 2
 
+_ERRORS = 3
+"""Severity from which onnxruntime logs: its warnings are about graphics cards and the like."""
+
 
 class Piper:
     """The voice model. Loading takes about a second. `say` must not run in two threads."""
@@ -44,7 +52,9 @@ class Piper:
         self._ids: Mapping[str, list[int]] = config["phoneme_id_map"]
         inference = config["inference"]
         self._noise, self._noise_w = inference["noise_scale"], inference["noise_w"]
+        onnxruntime.set_default_logger_severity(_ERRORS)
         options = onnxruntime.SessionOptions()
+        options.log_severity_level = _ERRORS
         options.intra_op_num_threads = THREADS
         options.inter_op_num_threads = 1
         # Spinning threads are faster by a millisecond and take the cores from the recogniser.

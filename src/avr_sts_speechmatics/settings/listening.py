@@ -38,6 +38,13 @@ class Listening:
     )
     drain_s: float = setting(
         check.number(0, 3600, "seconds"),
-        "How long running calls may continue after SIGTERM before the service ends them (s).",
+        "How long running calls may continue after SIGTERM before the service ends them (s). The "
+        "container image sets 8, because `docker stop` kills a container after 10 s.",
         20.0,
+    )
+    ready_needs_clouds: bool = setting(
+        check.yes_or_no,
+        "Whether `/ready` answers 503 while STT, the LLM or TTS does not work (`true`, `false`). "
+        "Calls are taken all the same. For load balancers that have another machine.",
+        False,
     )

@@ -12,9 +12,13 @@ from contextlib import aclosing
 from avr_sts_speechmatics.audio.pcm import RATE
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.services.quiet_retries import quiet_retries
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.read_aloud import spoken
 from avr_sts_speechmatics.speech.sentences import sentences_of
+
+AWAY = 2
+"""After so many failures in a row, the other sentences are left for the next time."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +35,7 @@ class KeptPhrases:
         # The speaker asks for single sentences, so the cache holds single sentences.
         self._texts = tuple(piece for text in texts for piece in sentences_of(text, language))
         self._kept: dict[str, bytes] = {}
+        self._told = ""  # the last failure that was logged
 
     @property
     def missing(self) -> int:
@@ -41,17 +46,27 @@ class KeptPhrases:
         return self._kept.get(sentence)
 
     async def prepare(self, voice: Tts) -> bool:
-        """Synthesise the sentences that are not cached yet. Returns False if a sentence failed."""
-        complete = True
+        """Synthesise the sentences that are not cached yet. Returns False if a sentence failed.
+
+        One sentence that fails does not cost the others; two in a row mean that the voice is away.
+        A failure is logged once, and again when its reason changes.
+        """
+        in_a_row, why = 0, ""
         for text in self._texts:
             if text in self._kept:
                 continue
             try:
-                self._kept[text] = await speech_of(text, voice, self._language)
+                with quiet_retries():
+                    self._kept[text] = await speech_of(text, voice, self._language)
+                in_a_row = 0
             except ServiceError as error:
-                _log.warning("a phrase could not be prepared: %s", error)
-                complete = False  # the phrases after this one are tried all the same
-        return complete
+                in_a_row, why = in_a_row + 1, str(error)
+                if in_a_row == AWAY:
+                    break
+        if why and why != self._told:
+            _log.warning("a phrase could not be prepared: %s (%d are missing)", why, self.missing)
+        self._told = why
+        return not why
 
 
 async def speech_of(text: str, voice: Tts, language: str = "en") -> bytes:

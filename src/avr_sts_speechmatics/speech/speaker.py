@@ -66,6 +66,18 @@ class ClauseReady:
     reply: int
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceFailed:
+    """A service failed in a call, after all retries.
+
+    name: "stt", "llm" or "tts".
+    error: the reason in words.
+    """
+
+    name: str
+    error: str
+
+
 class Speaker:
     """Speaks the replies of one call.
 
@@ -75,7 +87,7 @@ class Speaker:
     tell: function that is called with each event of a reply (SentenceReady, VoiceStarted,
         ReplyEnded, ReplyFailed).
     report: function that is called with each observation that the dialogue does not need
-        (TextStarted, ClauseReady).
+        (TextStarted, ClauseReady, ServiceFailed).
     language: of the replies, such as "en".
     """
 
@@ -85,7 +97,7 @@ class Speaker:
         phrases: KeptPhrases,
         playout: AgentAudio,
         tell: Callable[[ev.Event], None],
-        report: Callable[[TextStarted | ClauseReady], None],
+        report: Callable[[TextStarted | ClauseReady | ServiceFailed], None],
         *,
         language: str = "en",
     ) -> None:
@@ -117,6 +129,7 @@ class Speaker:
                         await self._speak_text(reply, text, fetching)
                 except ServiceError as error:
                     _log.warning("%s", error)
+                    self._report(ServiceFailed(error.service, str(error)))
                     reply.failed = True
                 while await reply.heard_or_cut():
                     await self._start_sentences(reply, fetching)
@@ -257,6 +270,7 @@ class Speaker:
             whole = True
         except ServiceError as error:
             _log.warning("%s", error)
+            self._report(ServiceFailed(error.service, str(error)))
             # Half a sentence was heard: the next sentence confuses the caller less than an apology.
             if not utterance.written_bytes:
                 reply.failed = True

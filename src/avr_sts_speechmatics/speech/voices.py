@@ -19,7 +19,9 @@ from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.values import Secret
 
 AGAIN_S = 30.0
-"""How long after a failure the missing phrases are synthesised again (s)."""
+AGAIN_MAX_S = 300.0
+"""How long after a failure the missing phrases are synthesised again (s): at first and at most. The
+pause is doubled each time."""
 
 
 class Voices:
@@ -59,8 +61,14 @@ class Voices:
         kept = self._phrases.get(agent.voicing) or KeptPhrases((), agent.language)
         return (voice.for_call() if isinstance(voice, FallbackTts) else voice), kept
 
+    def alone(self, agent: Agent) -> Tts:
+        """The TTS of an agent without the voice that takes over, to see whether it works."""
+        voice = self._voice(agent.voicing)
+        return voice.first if isinstance(voice, FallbackTts) else voice
+
     async def prepare(self) -> None:
-        """Synthesise the phrases; try again every AGAIN_S until all are cached."""
+        """Synthesise the phrases; try again with growing pauses until all are cached."""
+        pause = AGAIN_S
         while True:
             complete = [
                 await phrases.prepare(self._voice(voicing))
@@ -68,7 +76,8 @@ class Voices:
             ]
             if all(complete):
                 return
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, AGAIN_MAX_S)
 
     async def close(self) -> None:
         for voice in self._all():

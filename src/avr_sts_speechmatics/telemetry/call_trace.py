@@ -61,7 +61,7 @@ _WORDS = frozenset(
     {
         *("text", "content", "arguments", "result", "refused", "digit", "facts"),
         *("welcome", "sorry", "farewell", "wait", "goodbye", "transferring", "warning"),
-        *("prompts", "fillers"),
+        *("prompts", "fillers", "transferred_to"),
     }
 )
 """Fields that contain what a caller or agent says or types, or facts of the call."""
@@ -118,12 +118,13 @@ class CallTraces:
         path = self._directory / f"{began:%Y%m%dT%H%M%S.%fZ}-{uuid}.jsonl"
         return CallTrace(self, path, began)
 
-    def write(self, path: Path, lines: bytes, *, first: bool) -> None:
+    def write(self, path: Path, lines: bytes, *, first: bool, last: bool = False) -> None:
         """Append lines to a file, in the background. Never blocks and never raises.
 
         path: file of the trace.
         lines: encoded lines, each with its line break.
         first: True if the file is new.
+        last: True if the trace is complete; where it is, is logged.
         """
         if self._waiting_bytes + len(lines) > WAITING_MAX:
             self._lose("the disk is too slow")
@@ -136,7 +137,7 @@ class CallTraces:
             return
         self._waiting_bytes += len(lines)
         self._writing.add(written)
-        written.add_done_callback(partial(self._written, len(lines)))
+        written.add_done_callback(partial(self._written, len(lines), path if last else None))
 
     async def close(self) -> None:
         """Write the waiting lines, for at most CLOSE_S."""
@@ -144,12 +145,14 @@ class CallTraces:
             await asyncio.wait(self._writing, timeout=CLOSE_S)
         self._pool.shutdown(wait=not self._writing)
 
-    def _written(self, size: int, written: asyncio.Future[None]) -> None:
+    def _written(self, size: int, complete: Path | None, written: asyncio.Future[None]) -> None:
         self._writing.discard(written)
         self._waiting_bytes -= size
         if not written.cancelled() and (error := written.exception()) is not None:
             why = error.strerror if isinstance(error, OSError) else None
             self._lose(why or str(error))
+        elif complete is not None:
+            _log.info("trace of the call: %s", complete)
 
     def _lose(self, why: str) -> None:
         if not self._failed:
@@ -177,7 +180,9 @@ class CallTrace:
         elif isinstance(event, UtteranceHeard) and event.first_sent is not None:
             event = replace(event, first_sent=round(event.first_sent - zero, 4))
         self._add(at - zero, event)
-        if isinstance(event, CallEnded) or len(self._buffer) >= BUFFER_BYTES:
+        if isinstance(event, CallEnded):
+            self._hand_over(last=True)
+        elif len(self._buffer) >= BUFFER_BYTES:
             self._hand_over()
 
     def command(self, at: float, command: ev.Command) -> None:
@@ -191,8 +196,8 @@ class CallTrace:
     def _add(self, at: float, what: Traced) -> None:
         self._buffer += encode(at, what, words=self._traces.words)
 
-    def _hand_over(self) -> None:
-        self._traces.write(self._path, bytes(self._buffer), first=self._first)
+    def _hand_over(self, *, last: bool = False) -> None:
+        self._traces.write(self._path, bytes(self._buffer), first=self._first, last=last)
         self._first = False
         self._buffer.clear()
 

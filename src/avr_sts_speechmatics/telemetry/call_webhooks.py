@@ -8,6 +8,7 @@ from avr_sts_speechmatics.call.observer import (
     Observed,
 )
 from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.telemetry.call_end import CallEnd
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 
 
@@ -21,8 +22,10 @@ class CallWebhooks:
     def __init__(self, webhooks: Webhooks, uuid: str) -> None:
         self._webhooks = webhooks
         self._uuid = uuid
+        self._end = CallEnd()
 
     def event(self, at: float, event: Observed) -> None:
+        self._end.event(at, event)
         match event:
             case CallBegan(caller):
                 self._webhooks.send(self._uuid, "call_started", caller.facts)
@@ -31,9 +34,10 @@ class CallWebhooks:
             case ErrorSent(message):
                 self._webhooks.send(self._uuid, "error", {"message": message})
             case CallEnded():
-                self._webhooks.send(self._uuid, "call_ended", {})
+                self._webhooks.send(self._uuid, "call_ended", self._end.details(event))
 
     def command(self, at: float, command: ev.Command) -> None:
+        self._end.command(command)
         match command:
             case ev.SendTranscript(role, text):
                 self._webhooks.send(self._uuid, "transcription", {"role": role, "text": text})

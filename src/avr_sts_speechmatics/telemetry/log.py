@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-MASK = "***"
+from avr_sts_speechmatics.call_in_log import MASK as MASK
+from avr_sts_speechmatics.call_in_log import CallName
+from avr_sts_speechmatics.telemetry.background_writer import BackgroundWriter, writer_of
 
 
 class _Lines(logging.Formatter, ABC):
@@ -20,10 +22,14 @@ class _Lines(logging.Formatter, ABC):
 
     secrets: texts that are masked.
     call: function that returns the name of the call that the running code serves; "" outside calls.
+    callers: True if lines may contain numbers and names of callers.
     """
 
-    def __init__(self, secrets: Iterable[str], call: Callable[[], str]) -> None:
+    def __init__(
+        self, secrets: Iterable[str], call: Callable[[], str], *, callers: bool = False
+    ) -> None:
         super().__init__()
+        self._callers = callers
         # The longest first: one key may contain another.
         self._secrets = sorted((s for s in secrets if s), key=len, reverse=True)
         self._call = call
@@ -36,9 +42,14 @@ class _Lines(logging.Formatter, ABC):
         # could be equal to a part of the line's form.
         for secret in self._secrets:
             text = text.replace(secret, MASK)
+        # Code that runs outside of any call may name the call in the record.
+        call: str = getattr(record, "call", None) or self._call()
+        if isinstance(call, CallName) and not self._callers:
+            for private, shown in call.private.items():
+                text = text.replace(private, shown)
         # A file name may be invalid UTF-8; JSON encoding would reject the whole line.
         text = text.encode("utf-8", "backslashreplace").decode()
-        return self.line(record, text, self._call())
+        return self.line(record, text, str(call))
 
     @abstractmethod
     def line(self, record: logging.LogRecord, text: str, call: str) -> str:
@@ -50,10 +61,10 @@ class _Lines(logging.Formatter, ABC):
 
 
 class ConsoleLines(_Lines):
-    """`12:00:00.123 info  [call] text`, local time."""
+    """`2026-12-01 12:00:00.123 info    [call] text`, local time."""
 
     def line(self, record: logging.LogRecord, text: str, call: str) -> str:
-        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
         where = f"[{call[:8]}] " if call else ""
         return f"{clock}.{int(record.msecs):03d} {record.levelname.lower():7} {where}{text}"
 
@@ -61,7 +72,8 @@ class ConsoleLines(_Lines):
 class JsonLines(_Lines):
     """One JSON object a line: time (UTC, ISO 8601), level, logger, message and call.
 
-    A line about a turn has the times of the turn as well.
+    A line about a turn has the times of the turn as well, and the last line of a call how the call
+    ended.
     """
 
     def line(self, record: logging.LogRecord, text: str, call: str) -> str:
@@ -74,23 +86,58 @@ class JsonLines(_Lines):
         }
         if call:
             entry["call"] = call
-        if (turn := getattr(record, "turn", None)) is not None:
-            entry["turn"] = turn
+        for what in ("turn", "ended"):
+            if (details := getattr(record, what, None)) is not None:
+                entry[what] = details
         return msgspec.json.encode(entry).decode()
 
 
-def set_up(level: str, form: str, secrets: Iterable[str], call: Callable[[], str]) -> None:
-    """Send the log of the process to standard error.
+class _Handler(logging.Handler):
+    """Formats on the event loop, where the running call is known, and writes in a thread."""
+
+    def __init__(self, lines: _Lines, writer: BackgroundWriter) -> None:
+        super().__init__()
+        self.setFormatter(lines)
+        self.writer = writer
+        writer.lost = self._lost
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.writer.write(self.format(record) + "\n")
+        except Exception as error:  # the arguments of a library's record may not fit its text
+            self.writer.write(f"a log line of {record.name} cannot be formatted: {error!r}\n")
+
+    def flush(self) -> None:
+        self.writer.flush()
+
+    def close(self) -> None:
+        self.writer.close()
+        super().close()
+
+    def _lost(self, lines: int, why: str) -> str:
+        text = f"{lines} log lines were lost: {why}"
+        record = logging.LogRecord(__name__, logging.WARNING, "", 0, text, (), None)
+        return self.format(record) + "\n"
+
+
+def set_up(
+    level: str,
+    form: str,
+    secrets: Iterable[str],
+    call: Callable[[], str],
+    *,
+    callers: bool = False,
+) -> None:
+    """Send the log of the process to standard error, through a thread.
 
     level: value of LOG_LEVEL.
     form: value of LOG_FORMAT.
     secrets: texts that are masked.
     call: function that returns the name of the call that the running code serves; "" outside calls.
+    callers: True if the log may contain numbers and names of callers.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        JsonLines(secrets, call) if form == "json" else ConsoleLines(secrets, call)
-    )
+    lines = JsonLines if form == "json" else ConsoleLines
+    handler = _Handler(lines(secrets, call, callers=callers), writer_of(sys.stderr))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # These libraries log whole requests, and requests contain what callers said.
     for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp.access"):
@@ -101,3 +148,9 @@ def set_up(level: str, form: str, secrets: Iterable[str], call: Callable[[], str
         logging.getLogger(name).setLevel(logging.CRITICAL)
     # picows logs each connection; our transports log the problems of a connection themselves.
     logging.getLogger("picows").setLevel(logging.ERROR)
+
+
+def lines_lost() -> int:
+    """How many lines of the log could not be written so far."""
+    handlers = logging.getLogger().handlers
+    return sum(one.writer.lines_lost for one in handlers if isinstance(one, _Handler))

@@ -3,7 +3,9 @@
 import logging
 
 from avr_sts_speechmatics.call.observer import CallBegan, CallEnded, Observed
+from avr_sts_speechmatics.call_in_log import SHOWN_FACTS, masked
 from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.telemetry.call_end import CallEnd
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
 
 _log = logging.getLogger(__name__)
@@ -12,25 +14,35 @@ _log = logging.getLogger(__name__)
 class CallLog:
     """Logs one call.
 
-    transcripts: True if the log may contain what caller and agent say.
+    transcripts: True if the log may contain what caller and agent say, and who calls.
     """
 
     def __init__(self, *, transcripts: bool) -> None:
         self._transcripts = transcripts
-        self._began = 0.0
+        self._end = CallEnd()
 
     def event(self, at: float, event: Observed) -> None:
+        self._end.event(at, event)
         match event:
             case CallBegan(caller, agent):
-                self._began = at
                 # The fact that chose the agent has been said already.
-                others = (fact for fact in caller.facts.items() if fact != ("agent", agent))
-                facts = "".join(f", {name} {value!r}" for name, value in others)
+                facts = "".join(
+                    f", {name} {self._shown(name, value)!r}"
+                    for name, value in caller.facts.items()
+                    if (name, value) != ("agent", agent)
+                )
                 _log.info("call begins (%s, agent %s%s)", caller.transport, agent, facts)
             case CallEnded():
-                _log.info("call ends after %.1f s", at - self._began)
+                details = self._end.details(event)
+                _log.info(
+                    "call ends after %.1f s: %s",
+                    details["duration_s"],
+                    self._end.sentence(event),
+                    extra={"ended": details},
+                )
 
     def command(self, at: float, command: ev.Command) -> None:
+        self._end.command(command)
         match command:
             case ev.SendTranscript(role, text) if self._transcripts:
                 _log.info("%s: %s", role, text)
@@ -40,6 +52,9 @@ class CallLog:
     def turn(self, times: TurnTimes) -> None:
         """Log the times of a finished turn."""
         _log.info("turn: %s", _summary(times), extra={"turn": times.as_dict()})
+
+    def _shown(self, fact: str, value: str) -> str:
+        return value if self._transcripts or fact in SHOWN_FACTS else masked(value)
 
 
 def _summary(times: TurnTimes) -> str:

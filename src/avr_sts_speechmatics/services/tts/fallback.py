@@ -54,7 +54,7 @@ class FallbackTts:
     ) -> None:
         self.rate = first.rate
         self.patience = patience
-        self._first = first
+        self.first = self._first = first
         self._second = _Resampled(second, first.rate)
         self._clock = clock
         self._first_is_out = False

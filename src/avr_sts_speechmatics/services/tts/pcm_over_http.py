@@ -23,6 +23,7 @@ import msgspec
 from avr_sts_speechmatics.audio.pcm import SampleAligner
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.proxies import Proxy, failure_of
+from avr_sts_speechmatics.services.quiet_retries import retries_are_logged
 from avr_sts_speechmatics.values import Secret
 
 CONNECT_S = 2.0
@@ -84,7 +85,8 @@ class PcmOverHttp:
                 late = time.monotonic() + wait - begun > TRY_FOR_S
                 if not error.retryable or tries >= TRIES or late:
                     raise
-                _log.info("%s; trying again in %.1f s", error, wait)
+                if retries_are_logged():
+                    _log.info("%s; trying again in %.1f s", error, wait)
                 await asyncio.sleep(wait)
 
     async def close(self) -> None:
