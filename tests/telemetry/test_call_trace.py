@@ -142,6 +142,7 @@ def words_of(value: Any, *kept: str) -> list[str]:
 
 KEPT = (
     *("uuid", "transport", "agent", "name", "id", "role", "leaves", "barge_in", "backchannels"),
+    "language",
     *("began", "message", "error", "reason"),  # of the service itself
 )
 
