@@ -31,6 +31,7 @@ from picows.proxy import ConnectedTransport, connect_through_optional_proxy
 from picows.url import parse_url
 from python_socks import ProxyError
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.proxies import Proxy, failure_of
 
 MAX_MESSAGE_BYTES = 1 << 20
@@ -91,10 +92,10 @@ async def connect(
 
     def protocol_of_connection() -> WSProtocol:
         return _protocol(
-            parts.netloc, path, True, lambda: listener, handshake_s=timeout, headers=headers
+            parts.netloc, path, True, lambda: listener, handshake_s=None, headers=headers
         )
 
-    async with asyncio.timeout(timeout):
+    async with running_time.timeout(timeout):
         if proxy is None:
             transport, protocol = await loop.create_connection(
                 protocol_of_connection,
@@ -160,7 +161,7 @@ def _protocol(
     client: bool,
     listener_factory: Callable[..., WSListener | WSUpgradeResponseWithListener],
     *,
-    handshake_s: float,
+    handshake_s: float | None,
     headers: Mapping[str, str] | None,
 ) -> WSProtocol:
     return WSProtocol(

@@ -14,7 +14,6 @@ import asyncio
 import importlib
 import logging
 import re
-import time
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from avr_sts_speechmatics import connection_errors, running_time
 from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.proxies import Proxy, failure_of
@@ -39,6 +39,7 @@ GAP_S = 5.0
 ANSWER_S = 30.0
 TRIES = 2
 RETRY_WAIT_S = 0.3
+OPENAI_URL = "https://api.openai.com/v1"
 RETRY_AFTER_MAX_S = 2.0
 """Longest `Retry-After` that is waited for (s). For a longer one the answer fails at once."""
 
@@ -148,7 +149,7 @@ class OpenAiLlm:
 
         Raises ServiceError.
         """
-        asked = time.monotonic()
+        asked = running_time.now()
         stream = await self._begin(body)
         first: float | None = None
         finish: str | None = None
@@ -157,9 +158,9 @@ class OpenAiLlm:
             chunks = stream.__aiter__()
             try:
                 while True:
-                    now = time.monotonic()
+                    now = running_time.now()
                     wait = FIRST_S if first is None else GAP_S
-                    async with asyncio.timeout(min(wait, asked + ANSWER_S - now)):
+                    async with running_time.timeout(min(wait, asked + ANSWER_S - now)):
                         chunk = await anext(chunks)
                     choices = msgspec.convert(chunk, _Chunk).choices
                     # The last chunk may carry usage only.
@@ -168,7 +169,7 @@ class OpenAiLlm:
                     finish = choices[0].finish_reason or finish
                     delta = choices[0].delta or _NOTHING
                     if first is None and (delta.content or delta.tool_calls):
-                        first = time.monotonic() - asked
+                        first = running_time.now() - asked
                         _log.debug("llm: first token after %.0f ms", first * 1000)
                     calls.add(delta.tool_calls or ())
                     # A lone surrogate, which JSON allows, can be neither spoken nor encoded.
@@ -201,7 +202,7 @@ class OpenAiLlm:
         while True:
             tries += 1
             try:
-                async with asyncio.timeout(FIRST_S):
+                async with running_time.timeout(FIRST_S):
                     # The SDK's method for untyped requests. The typed method walks through the
                     # whole history with `typing` (5 ms of CPU per answer) and builds a pydantic
                     # model of each word.
@@ -232,8 +233,16 @@ class OpenAiLlm:
                     what = f"cannot connect: {proxy}"
                     raise _failed(what, retryable=proxy.retryable) from error
                 if tries >= TRIES or isinstance(error, TimeoutError):
-                    raise _failed(f"no answer: {_short(error)}", retryable=True) from error
+                    raise self._unanswered(error) from error
                 await asyncio.sleep(RETRY_WAIT_S)
+
+    def _unanswered(self, error: Exception) -> ServiceError:
+        if connection_errors.never_connected(error):
+            why = connection_errors.why(error, self._base_url or OPENAI_URL, within=CONNECT_S)
+            return _failed(why, retryable=True)
+        if isinstance(error, TimeoutError) or type(error).__name__ == "APITimeoutError":
+            return _failed(f"no answer within {FIRST_S:g} s", retryable=True)
+        return _failed(f"no answer: {_short(error)}", retryable=True)
 
     def _connect(self) -> "openai.AsyncOpenAI":
         if self._client is None:
@@ -242,9 +251,10 @@ class OpenAiLlm:
             self._client = openai.AsyncOpenAI(
                 # A self-hosted server may need no key, but the SDK requires a non-empty key.
                 api_key=self._key.reveal() if self._key else "none",
-                base_url=self._base_url or "https://api.openai.com/v1",
+                base_url=self._base_url or OPENAI_URL,
                 max_retries=0,
-                timeout=openai.Timeout(FIRST_S, connect=CONNECT_S),
+                # All other waits are bounded here, in running time.
+                timeout=openai.Timeout(None, connect=CONNECT_S),
                 http_client=self._http_client(),
             )
         return self._client
