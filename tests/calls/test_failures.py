@@ -223,6 +223,18 @@ async def test_a_voice_that_stalls_in_mid_sentence_is_cut_there_and_the_next_is_
     assert "tts: the audio stalled" in caplog.text
 
 
+async def test_a_voice_that_is_late_each_time_is_heard_and_not_apologised_for(
+    serve: Serve,
+) -> None:
+    async with live_call(serve, ANSWER, filler_after_ms=0.0) as call:
+        call.cloud.faults.add(Stall(part="tts", after=None, seconds=2.6, count=None))
+        begun = asyncio.get_running_loop().time()
+        await ask(call, ANSWER)
+        assert asyncio.get_running_loop().time() - begun < 4
+        frames = len(call.heard.frames)
+        assert abs(frames * 20 - len(ANSWER) * 10) <= 60  # once, and nothing twice
+
+
 async def test_an_unknown_voice_ends_the_call_and_names_its_setting(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
