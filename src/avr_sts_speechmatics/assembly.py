@@ -42,10 +42,10 @@ _SANDBOX_KEY = Secret("sandbox")  # the sandbox wants a key, as the cloud does, 
 class Parts:
     """The parts of a call, and what else the server needs of them.
 
-    services: for every call.
-    warm: done when everything is loaded that the first call would otherwise wait for.
-    voices: with the number of phrases that are not kept yet, for `/health`.
-    webhooks: for announced calls; None where no receiver is set.
+    services: the services that every call uses.
+    warm: task that ends when the LLM's libraries are loaded; the first call would otherwise wait.
+    voices: the TTS voices; `/health` shows how many of their phrases are not cached yet.
+    webhooks: sends the event `call_initiated` of an announced call; None if WEBHOOK_URL is not set.
     warnings: one sentence each, for the operator.
     """
 
@@ -116,7 +116,10 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
 
 
 def llm_of(settings: Settings) -> Llm:
-    """The LLM of these settings, or the receptionist in its place. Raises SettingsError."""
+    """Make the LLM client of these settings, or the receptionist without one.
+
+    Raises SettingsError.
+    """
     # Each brings libraries of its own, and only one of the two is needed.
     if settings.has_llm:
         from avr_sts_speechmatics.services.llm.openai import OpenAiLlm
@@ -144,7 +147,7 @@ def llm_of(settings: Settings) -> Llm:
 
 
 def pbx_of(settings: Settings) -> Pbx | None:
-    """The PBX that hangs up and transfers, or None where none is set."""
+    """Make the client of the PBX that hangs up and transfers; None if no PBX is set."""
     if settings.ami_host is not None:
         from avr_sts_speechmatics.pbx.ami import Ami
 
@@ -180,7 +183,7 @@ def traces_of(settings: Settings) -> CallTraces | None:
 def observers_of(
     settings: Settings, webhooks: Webhooks | None, traces: CallTraces | None
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
-    """A function that makes the observers of a new call."""
+    """Return a function that makes the observers of a new call."""
 
     def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
         log, records = CallLog(transcripts=settings.log_transcripts), CallRecords(line)
@@ -195,7 +198,7 @@ def observers_of(
 
 
 async def toolbox_of(settings: Settings) -> Toolbox:
-    """The operator's tools. Raises SettingsError."""
+    """Load the operator's tools. Raises SettingsError."""
     return await open_toolbox(
         settings.tools_dir,
         settings.mcp_servers,

@@ -48,8 +48,10 @@ class Line(ABC):
     def open_playout(self, pacing: Pacing, finished: Callable[[Played], None]) -> AgentAudio:
         """Make the playout of the call; called once, when the call is opened.
 
-        pacing: makes a playout on this process's clock, for lines whose other end keeps no time.
-        finished: called once for each utterance that was heard to its end, in order.
+        pacing: makes a playout on this process's clock, for a line whose other end does not pace
+            audio.
+        finished: function that is called once for each utterance that was heard to its end, in
+            order.
         """
 
     def send_interruption(self) -> None:
@@ -62,7 +64,7 @@ class Line(ABC):
         """Send the reason why the call cannot continue, in words."""
 
     def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
-        """Send a record of the call to a person who watches the call.
+        """Send a record of the call to a client that asked for records (`?watch=1`).
 
         kind: "turn" (times of a turn) or "tool" (a tool that ran).
         """
@@ -88,7 +90,7 @@ class CallerSide(Protocol):
         """
 
     def press(self, digit: str) -> None:
-        """Take a key of the caller's phone.
+        """Take a DTMF digit from the caller's phone.
 
         digit: one of 0-9 * # A-D.
         """

@@ -53,8 +53,8 @@ def accept(
 
     The caller gives the protocol its transport and the first bytes of the connection.
 
-    listener_factory: called with the upgrade request; returns the listener, together with a
-        response if the handshake needs another response than the usual one.
+    listener_factory: function that takes the upgrade request and returns the listener, together
+        with a response if the handshake needs another response than the usual one.
     """
     protocol: asyncio.BufferedProtocol = _protocol(
         None, None, False, listener_factory, handshake_s=5.0, headers=None
@@ -71,7 +71,7 @@ async def connect(
     proxy: Proxy | None = None,
     timeout: float = 5.0,
 ) -> WSTransport:
-    """Open a WebSocket; returns after the handshake, when `listener` is connected.
+    """Open a WebSocket. Returns after the handshake and `listener.on_ws_connected`.
 
     listener: receives the frames and the end of the connection.
     url: a ws:// or wss:// address.

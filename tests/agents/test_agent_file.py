@@ -50,6 +50,7 @@ manners:
   filler_after_ms: 0
   dtmf_timeout_ms: 4000
   dictation_ms: 2500
+  unfinished_ms: 600
   preemptive: off
   farewell_margin_ms: 800
   tool_rounds: 3
@@ -110,6 +111,7 @@ def test_an_agent_has_what_was_written(path: Path) -> None:
         "filler_after_ms": 0.0,
         "dtmf_timeout_ms": 4000.0,
         "dictation_ms": 2500.0,
+        "unfinished_ms": 600.0,
         "preemptive": "off",
         "farewell_margin_ms": 800.0,
         "tool_rounds": 3,
@@ -132,7 +134,7 @@ def test_every_manner_can_be_set_in_an_agent_file(path: Path) -> None:
     assert not left, "phrases that no agent can say in its own language"
     # And nothing else that is said has been forgotten.
     texts = {item.name for item in fields(Manners) if item.type in (str, tuple[str, ...])}
-    assert texts == {*PHRASES, *PHRASE_LISTS, "welcome", "barge_in", "backchannels"}
+    assert texts == {*PHRASES, *PHRASE_LISTS, "welcome", "barge_in", "backchannels", "language"}
 
 
 def test_the_agent_in_the_documentation_is_valid(path: Path) -> None:

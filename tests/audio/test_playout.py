@@ -411,3 +411,15 @@ async def test_a_line_closed_by_the_news_of_its_last_word_sends_nothing_more(
     await asyncio.wait_for(closed.wait(), 5)
     await asyncio.sleep(0.05)
     assert frames == [room(speech(1))]
+
+
+@given(st.binary(min_size=2, max_size=2000), st.integers(0, 2000))
+def test_the_silence_behind_the_last_word_is_not_part_of_an_utterance(
+    noise: bytes, silent: int
+) -> None:
+    speech = noise[: len(noise) & ~1] + (20_000).to_bytes(2, "little")
+    utterance = Utterance(1)
+    for piece in (speech[:200], speech[200:], bytes(2 * silent)):
+        utterance.write(piece)
+    utterance.end(whole=True)
+    assert utterance.played().total == len(speech) // SAMPLE_BYTES

@@ -261,7 +261,7 @@ async def test_a_slow_model_is_dropped_when_the_caller_speaks_on(serve: Serve) -
     ]
     async with (
         running_sandbox(scripted(two, answers=[["Well", never], "For two."])) as cloud,
-        serve(cloud) as server,
+        serve(cloud, unfinished_ms=0) as server,
         dial(url_of(server)) as core,
     ):
         await ask(core)

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from tests.avr_core import SILENCE, AvrCore, Heard, dial
+from tests.calls.live_call import live_call
 from tests.support import Serve, url_of
 
 from avr_sts_speechmatics.sandbox import stt_messages
@@ -27,8 +28,10 @@ from avr_sts_speechmatics.sandbox.scripted_cloud import (
     At,
     RunningSandbox,
     ScriptedStt,
+    ScriptedTts,
     cough,
     running_sandbox,
+    tone,
 )
 
 SPEED = 3
@@ -179,6 +182,9 @@ class Line:
         with suppress(TimeoutError):
             await self.core.until(lambda heard: told(heard) == list(transcript), timeout=7)
         assert told(self.core.heard) == list(transcript)
+
+    async def until_asked(self, times: int) -> None:
+        await self.cloud.received.until(lambda: len(self.cloud.received.chats) >= times)
 
     async def until_agent_speaks(self) -> None:
         before = len(self.core.heard.frames)
@@ -373,6 +379,61 @@ async def test_mhm_over_the_answer_is_written_down_and_costs_nothing_of_it(serve
         assert call.asked == [plain(QUESTION)] or call is calls.ahead
 
 
+async def test_a_partial_over_the_answer_that_comes_to_nothing_costs_nothing_of_it(
+    serve: Serve,
+) -> None:
+    async def converse(line: Line) -> None:
+        await line.says(QUESTION)
+        await line.until_agent_speaks()
+        await line.says("the", settled_as="")
+        await line.core.until(lambda heard: told(heard)[-1][1].endswith(LONG_ANSWER))
+
+    calls = await both(serve, converse, answers={QUESTION: LONG_ANSWER})
+    for call in (calls.ahead, calls.plain):
+        cut, again = [text for role, text in call.heard.transcript if role == "agent"]
+        assert LONG_ANSWER.startswith(cut)
+        assert again == LONG_ANSWER
+    assert calls.plain.asked == [plain(QUESTION)]
+
+
+async def test_a_partial_as_the_answer_begins_that_comes_to_nothing_leaves_the_question_answered(
+    serve: Serve,
+) -> None:
+    async def converse(line: Line) -> None:
+        await line.says(QUESTION)
+        at = line.now + 0.1
+        await line.hears(At(at, stt_messages.speech_started(at)))
+        await line.until_asked(1)
+        await line.waits(0.6)
+        await line.hears(At(line.now, partial("the", at, line.now)))
+        await line.waits(0.4)
+        await line.hears(At(line.now, stt_messages.end_of_turn(line.now)))
+        await line.until_said(("user", QUESTION), ("agent", LONG_ANSWER))
+
+    calls = await both(serve, converse, answers={QUESTION: LONG_ANSWER})
+    assert calls.plain.asked == [plain(QUESTION)]
+
+
+@pytest.mark.parametrize("word", ["Yeah.", "Okay."])
+async def test_a_backchannel_over_the_end_of_a_question_is_answered(
+    serve: Serve, word: str
+) -> None:
+    asks = "Shall I book it for you?"
+
+    async def converse(line: Line) -> None:
+        await line.says(QUESTION)
+        await line.until_agent_speaks()
+        await line.waits((LETTER_S * len(asks) - 0.45) * SPEED)
+        await line.says(word)
+        await line.until_said(
+            *(("user", QUESTION), ("agent", asks), ("user", word), ("agent", "It is booked."))
+        )
+
+    answers = {QUESTION: asks, word: "It is booked."}
+    calls = await both(serve, converse, answers=answers)
+    assert calls.plain.interruptions == calls.ahead.interruptions == 0
+
+
 async def test_words_over_the_answer_are_answered_and_the_model_knows_what_was_heard(
     serve: Serve,
 ) -> None:
@@ -486,3 +547,19 @@ async def test_a_caller_who_continues_right_after_the_end_of_turn_had_not_finish
     calls.expect(*lines, ("agent", "At six."))
     assert calls.plain.asked == ["when do you close", plain(whole)]
     assert calls.ahead.spoken == "At six."
+
+
+async def test_words_in_the_silence_behind_the_last_word_interrupt_nothing(serve: Serve) -> None:
+    spoken = tone(ANSWER, seconds_per_character=LETTER_S)
+    voice = ScriptedTts({ANSWER: [spoken + bytes(2 * 2 * 16_000)]})  # 2 s of silence behind it
+    async with live_call(serve, ANSWER, voice=voice) as call:
+        call.say(QUESTION)
+        frames = len(spoken) / 2 / 16_000 / 0.02
+        await call.until(lambda heard: len(heard.frames) > frames + 15)
+        call.say("Yes, and on Sundays?")
+        await call.asked(2)
+        assert call.requests[-1][:2] == [
+            {"role": "user", "content": QUESTION},
+            {"role": "assistant", "content": ANSWER},
+        ]
+        assert call.heard.of("interruption") == []

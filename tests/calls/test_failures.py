@@ -396,6 +396,7 @@ async def test_tools_of_a_server_that_is_down_are_not_offered_and_calls_go_on(
             tools = call.cloud.received.chats[0].body["tools"]
             assert {tool["function"]["name"] for tool in tools} == {
                 "find_booking",
+                "make_booking",
                 "slow_booking",
                 "broken_booking",
             }
@@ -564,6 +565,21 @@ async def test_nothing_of_a_call_is_left_a_second_after_the_caller_went(
             await line.aclose()
             assert await nothing_left(tasks, sockets) == ""
             assert rig.server.health()["calls"] == rig.cloud.received.sessions_open == 0
+
+
+async def test_a_booking_that_has_begun_is_made_though_the_caller_hangs_up(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with live_service(serve, [asks_for("make_booking")], tools_dir=OWN_TOOLS) as rig:
+        async with rig.call() as call:
+            call.say("Book it, please.")
+            await until(lambda: desk().ran == ["make_booking KX41"])
+            call.core.vanish()
+        await until(lambda: rig.server.health()["calls"] == 0)
+        desk().may_end.set()
+        await until(lambda: desk().ran == ["make_booking KX41", "made KX41"])
+    assert "the call is over; tool make_booking is finished all the same" in caplog.text
 
 
 # --- the table -----------------------------------------------------------------------------------

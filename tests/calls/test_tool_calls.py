@@ -90,7 +90,7 @@ async def test_a_model_that_asks_for_tools_endlessly_is_offered_none(serve: Serv
         call.say("When is my booking?")
         await call.asked(3)
         offered = [len(chat.body.get("tools", ())) for chat in call.cloud.received.chats]
-        assert offered == [3, 3, 0]
+        assert offered == [4, 4, 0]
         await call.asked(4)  # this server gives a tool call to whom it offered none: it is told so
         assert call.requests[3][-1]["content"].startswith("Not done: too many tools")
         assert len(desk().ran) == 2

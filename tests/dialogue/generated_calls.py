@@ -28,6 +28,7 @@ MANNERS: Mapping[str, Sequence[Any]] = {
     "filler_s": [0.0, 2.0],
     "preemptive": [False, True],
     "dictation_s": [0.0, 1.5],
+    "unfinished_s": [0.0, 1.0],
     "farewell_s": [0.0, 0.5],
     "tool_rounds": [1, 2, 3],
 }
@@ -81,6 +82,16 @@ def star_key(call: SimulatedCall) -> None:
 
 def digits(call: SimulatedCall) -> None:
     call.segment(f"{new_words(call)} four four one")
+
+
+def echo(call: SimulatedCall) -> None:
+    """The line returns what the agent is saying."""
+    if call.playout and call.reply is not None and call.reply.text is None:
+        call.segment_of_the_agent(call.playout[0].text)
+
+
+def half_a_sentence(call: SimulatedCall) -> None:
+    call.segment(f"{new_words(call)} and")
 
 
 def sentence(call: SimulatedCall) -> None:
@@ -203,6 +214,8 @@ STEPS: list[Step] = [
     right_guess,
     late_guess,
     digits,
+    half_a_sentence,
+    echo,
     key,
     hash_key,
     star_key,

@@ -14,14 +14,14 @@ from itertools import count, groupby
 from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResult
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.driver import Driver
-from avr_sts_speechmatics.dialogue.history import CUT_MARK
+from avr_sts_speechmatics.dialogue.history import MARKS
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.dialogue.state import State
 from avr_sts_speechmatics.dialogue.turns import Dialogue
 
 WORD_S = 0.5
 
-PATIENT = Manners(no_input_s=0.0, filler_s=0.0, preemptive=False, farewell_s=0.0)
+PATIENT = Manners(no_input_s=0.0, filler_s=0.0, preemptive=False, farewell_s=0.0, unfinished_s=0.0)
 """For tests that are about something else: nothing is said only because time passes, and nothing
 is asked before its time."""
 
@@ -64,6 +64,7 @@ class Reply:
     complete: bool = False
     failed: bool = False
     cancelled: bool = False
+    held: bool = False
     over: bool = False
 
 
@@ -81,6 +82,7 @@ class SimulatedCall:
         self.replies: list[Reply] = []
         self.playout: deque[Speech] = deque()
         self._prepared: deque[Speech] = deque()  # no audio of it has come yet
+        self._cut: list[Speech] = []  # of the reply that is held
         self.paused = False
         self.fillers: list[str] = []
         self.filling = False  # the voice of the reply under way is only a filler's so far
@@ -104,6 +106,7 @@ class SimulatedCall:
         """What has happened while the call went on."""
         self.said: list[str] = []
         """Segments told to the dialogue while the call went on."""
+        self.segments: list[ev.SegmentHeard] = []
         self.owed = False
         """Whether the caller's last words still wait for an answer (or an apology) to begin."""
         self._spoken: list[str] = []  # what of the agent was heard, independently of its history
@@ -117,7 +120,13 @@ class SimulatedCall:
     def reply(self) -> Reply | None:
         """The reply that thinks or speaks now."""
         last = self.replies[-1] if self.replies else None
-        return None if last is None or last.cancelled or last.over else last
+        gone = last is None or last.cancelled or last.held or last.over
+        return None if gone else last
+
+    @property
+    def held(self) -> Reply | None:
+        """The reply that was interrupted by something that may come to nothing."""
+        return next((reply for reply in self.replies if reply.held), None)
 
     @property
     def model_may_ask(self) -> bool:
@@ -193,8 +202,18 @@ class SimulatedCall:
         if late:
             self._late.add(text)
         flushes = self.asked_for(ev.Flush)
-        self.tell(ev.SegmentHeard(text, self._until(late)))
+        self.segments.append(ev.SegmentHeard(text, self._until(late)))
+        self.tell(self.segments[-1])
         assert not late or self.asked_for(ev.Flush) == flushes, "a late final flushed the agent"
+
+    def segment_of_the_agent(self, text: str) -> None:
+        """The line returns words of the agent, which are settled: nobody said them."""
+        self._late.add(text)
+        self.tell(ev.SegmentHeard(text, self.audio_s()))
+
+    def audio_s(self) -> float:
+        """The end of what the recogniser reports next on the call's audio clock (s)."""
+        return self._until(False)
 
     def turn_ends(self) -> None:
         self._turn_end = self._until(False)
@@ -216,9 +235,12 @@ class SimulatedCall:
 
     def agent_prepares(self, text: str) -> int:
         """A sentence goes to the voice; no audio has come yet. Returns the utterance's number."""
-        reply, number = self._current(), next(self._utterances)
-        self._prepared.append(Speech(number, reply.number, text))
-        self.tell(ev.SentenceReady(reply.number, number, text))
+        return self._utterance(self._current().number, text)
+
+    def _utterance(self, reply: int, text: str) -> int:
+        number = next(self._utterances)
+        self._prepared.append(Speech(number, reply, text))
+        self.tell(ev.SentenceReady(reply, number, text))
         return number
 
     def voice_comes(self) -> None:
@@ -335,7 +357,8 @@ class SimulatedCall:
         if self.paused:
             assert ev.Timer.CONFIRM in self.timers, "paused, and nothing will make it go on"
         if ev.Timer.OVERDUE in self.timers:
-            assert self.owed or self.waiting or self.tools_asked, "nothing is overdue"
+            open_ = self.owed or self.waiting or self.tools_asked or self.held
+            assert open_, "nothing is overdue"
 
     def _do(self, command: ev.Command) -> ev.Answer:
         assert self.ended is None, f"{command} after the end of the call"
@@ -395,6 +418,25 @@ class SimulatedCall:
                 self.playout.append(Speech(utterance, number, text))
             case ev.CancelReply(number) if any(d.number == number for d in self.drafts):
                 self.drafts.clear()
+            case ev.CancelReply(number) if (held := self.held) is not None:
+                assert held.number == number, "another reply is held"
+                held.held, held.cancelled = False, True
+                self._cut.clear()
+            case ev.HoldReply(number):
+                reply = self._current()
+                assert reply.number == number, "a reply that does not run was held"
+                assert not self.playout, "a held reply would still be heard"
+                reply.held = True
+                self._cut = [cut for cut in self._cut if cut.reply == number] + [*self._prepared]
+                self._prepared.clear()
+            case ev.GoOnWithReply(number):
+                assert self.held is not None, "nothing is held"
+                assert self.held.number == number, "another reply is held"
+                self.held.held = False
+                for speech in self._cut:
+                    if speech.text not in self.fillers:
+                        self._utterance(speech.reply, speech.text)
+                self._cut.clear()
             case ev.CancelReply(number):
                 reply = self._current()
                 assert reply.number == number, "a reply that does not run was cancelled"
@@ -414,7 +456,14 @@ class SimulatedCall:
             case ev.SendTranscript(role, text):
                 self.transcript.append((role, text))
                 if role == "user":  # late words join the answer that is being heard
-                    answering = self.speaking and self._current().text is None
+                    last = self.replies[-1] if self.replies else None
+                    apology = (
+                        last is not None
+                        and last.text is None
+                        and last.over
+                        and (last.failed or not last.started)
+                    )
+                    answering = apology or (self.speaking and self._current().text is None)
                     departing = self.dialogue.state is State.DEPARTING
                     asks_nothing = not self._words_that_count(text) and (self.speaking or departing)
                     self.owed = self.owed or not (answering or asks_nothing)
@@ -430,6 +479,7 @@ class SimulatedCall:
 
     def _begin(self, reply: Reply) -> None:
         assert self.reply is None, "a second reply beside the first"
+        assert self.held is None, "a second reply beside one that is held"
         assert not self.playout, "an older reply is still being heard"
         self._assert_new(reply.number)
         self.replies.append(reply)
@@ -464,6 +514,7 @@ class SimulatedCall:
 
     def _flush(self) -> ev.Answer:
         dropped, self.paused = [*self.playout, *self._prepared], False
+        self._cut = list(dropped)
         self.playout.clear()
         self._prepared.clear()
         return tuple(map(self._dropped, dropped))
@@ -529,8 +580,7 @@ class SimulatedCall:
         if self.a_tool_has_no_result:
             return
         conversation = [
-            (role, " ".join(content.replace(CUT_MARK, "").split()))
-            for role, content in self.conversation
+            (role, " ".join(_unmarked(content).split())) for role, content in self.conversation
         ]
         written, told = list(_merged(conversation)), list(_merged(self.transcript))
         if self.tools_asked:
@@ -551,6 +601,12 @@ class SimulatedCall:
 def heard(call: SimulatedCall) -> list[str]:
     """What the caller heard of the agent."""
     return [text for role, text in call.transcript if role == "agent"]
+
+
+def _unmarked(text: str) -> str:
+    for mark in MARKS:
+        text = text.replace(mark, "")
+    return text
 
 
 def _within(text: str, share: float) -> str:

@@ -16,7 +16,7 @@ from tests.dialogue.simulated_call import (
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import CUT_MARK
 from avr_sts_speechmatics.dialogue.state import State
-from avr_sts_speechmatics.dialogue.steps import TURN_OVERDUE_S
+from avr_sts_speechmatics.dialogue.steps import IN_A_ROW_MAX, TURN_OVERDUE_S
 
 # --- before the agent speaks -------------------------------------------------------------------
 
@@ -383,3 +383,189 @@ def test_a_sacred_welcome_is_heard_to_its_end_and_later_answers_can_be_interrupt
     call.agent_says(ANSWER)
     call.says("Stop.")
     assert call.asked_for(ev.Flush) == 1
+
+
+# --- few words over the end of what the agent says ---------------------------------------------
+
+ASKS = "Shall I book it for you?"
+
+
+def asking(call: SimulatedCall, left_s: float) -> SimulatedCall:
+    """The agent asks a question; so much of it is still to be heard."""
+    call.says(QUESTION)
+    call.agent_says(ASKS)
+    call.passes(len(ASKS.split()) * WORD_S - left_s)
+    return call
+
+
+# T40
+@pytest.mark.parametrize("word", ["Yeah.", "Sure", "okay", "Right.", "Mhm."])
+@pytest.mark.parametrize("left_s", [0.05, 0.3, 0.8])
+def test_a_backchannel_over_the_end_of_a_question_answers_it(
+    call: SimulatedCall, word: str, left_s: float
+) -> None:
+    asking(call, left_s).says(word)
+    assert call.asked_for(ev.Flush) == 0
+    call.passes(left_s + 0.1)
+    assert heard(call) == [ASKS]
+    assert call.questions == [QUESTION, word]
+
+
+# T40
+def test_a_backchannel_over_the_end_of_a_welcome_answers_it() -> None:
+    call = SimulatedCall(replace(PATIENT, welcome="Hello, is this about your order?"))
+    call.starts()
+    call.agent_says()
+    call.passes(5 * WORD_S)
+    call.says("Yeah.")
+    call.passes(2)
+    assert call.questions == ["Yeah."]
+
+
+# T40
+def test_a_backchannel_over_the_end_of_a_statement_is_the_next_turn(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.agent_says(ANSWER)
+    call.passes(len(ANSWER.split()) * WORD_S - 0.2)
+    call.says("Okay.")
+    call.passes(0.3)
+    assert call.questions == [QUESTION, "Okay."]
+
+
+# T40
+def test_few_words_below_the_minimum_over_the_end_of_a_question_answer_it() -> None:
+    call = asking(SimulatedCall(replace(PATIENT, min_words=3)), left_s=0.3)
+    call.says("Tomorrow please.")
+    call.passes(1)
+    assert call.questions == [QUESTION, "Tomorrow please."]
+
+
+# T10
+def test_a_backchannel_over_a_question_is_no_answer_if_the_agent_goes_on(
+    call: SimulatedCall,
+) -> None:
+    call.says(QUESTION)
+    call.agent_says("You know what?", ANSWER)
+    call.passes(2 * WORD_S)
+    call.says("Mhm.")
+    call.passes(60)
+    assert call.questions == [QUESTION]
+    assert heard(call) == ["You know what?", ANSWER]
+
+
+# T10
+def test_a_backchannel_at_the_end_of_a_call_keeps_nobody(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.agent_says("Goodbye then.", complete=False)
+    call.agent_calls("avr_hangup", leaves="hang_up")
+    call.passes(WORD_S)
+    call.says("Okay.")
+    call.passes(60)
+    assert call.questions == [QUESTION]
+    assert len(call.tools_run) == 1
+
+
+# --- the line returns the agent's voice ----------------------------------------------------------
+
+
+def returned(call: SimulatedCall, text: str) -> None:
+    """The line returns a sentence of the agent, which the recogniser takes for a turn."""
+    words = text.split()
+    call.sound()
+    for count in range(1, len(words) + 1):
+        call.tell(ev.WordsHeard(" ".join(words[:count]), call.audio_s()))
+        call.passes(WORD_S / 4)
+    call.tell(ev.SegmentHeard(text, call.audio_s()))
+    call.quiet()
+    call.turn_ends()
+
+
+# T43
+@pytest.mark.parametrize(
+    "text", [ANSWER, "We are open from mine to five on week days", "are open from nine to five"]
+)
+def test_the_agents_own_words_take_no_floor_and_ask_nothing(call: SimulatedCall, text: str) -> None:
+    call.says(QUESTION)
+    call.agent_says(ANSWER, "Is there anything else I can do for you today?")
+    call.passes(WORD_S)
+    returned(call, text)
+    call.passes(60)
+    assert call.asked_for(ev.Flush) == 0
+    assert heard(call) == [ANSWER, "Is there anything else I can do for you today?"]
+    assert call.questions == [QUESTION]
+    assert call.asked_for(ev.Note) == 1
+
+
+# T43
+def test_the_agents_last_words_ask_nothing_when_they_come_back_after_its_end(
+    call: SimulatedCall,
+) -> None:
+    call.says(QUESTION)
+    call.agent_says("How can I help you?")
+    call.passes(5 * WORD_S)
+    assert call.reply is None
+    call.sound()
+    call.guess("can I help you")
+    call.segment_of_the_agent("Can I help you?")
+    call.turn_ends()
+    call.passes(60)
+    assert call.questions == [QUESTION]
+
+
+# T43
+def test_a_caller_may_repeat_the_agents_words_after_its_end(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.agent_says(ANSWER)
+    call.passes(len(ANSWER.split()) * WORD_S + 2)
+    call.says("From nine to five on weekdays?")
+    assert call.questions == [QUESTION, "From nine to five on weekdays?"]
+
+
+# T43
+def test_real_words_behind_the_agents_own_interrupt_it(speaking: SimulatedCall) -> None:
+    speaking.sound()
+    speaking.guess("we are open no wait")
+    assert not speaking.playout
+    speaking.segment_of_the_agent("We are")
+    speaking.segment("no wait.")
+    speaking.turn_ends()
+    assert speaking.questions == [QUESTION, "no wait."]
+
+
+# T7, T43
+def test_on_a_line_that_echoes_a_sound_does_not_pause_the_agent(call: SimulatedCall) -> None:
+    for _ in range(2):
+        call.says(QUESTION)
+        call.agent_says(ANSWER)
+        call.passes(WORD_S)
+        returned(call, ANSWER)
+        call.passes(20)
+    call.says(QUESTION)
+    call.agent_says(ANSWER)
+    call.passes(WORD_S)
+    call.sound()
+    assert not call.paused
+    call.guess("stop please")
+    assert not call.playout
+
+
+# T9
+def test_an_agent_that_is_interrupted_again_and_again_is_harder_to_interrupt(
+    call: SimulatedCall,
+) -> None:
+    for n in range(IN_A_ROW_MAX):
+        call.says(f"Question number {n}, please?")
+        call.agent_says(ANSWER)
+        call.passes(WORD_S)
+    call.says("Another one, please?")
+    assert call.asked_for(ev.Note) == 1
+    call.agent_says(ANSWER)
+    call.passes(WORD_S)
+    call.guess("uh")
+    assert call.playout
+    call.passes(20)
+    call.says(QUESTION)  # an answer was heard
+    call.agent_says(ANSWER)
+    call.passes(WORD_S)
+    call.guess("stop")
+    assert not call.playout

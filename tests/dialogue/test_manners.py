@@ -13,7 +13,7 @@ from avr_sts_speechmatics.settings import checks
 
 def test_every_text_of_the_agent_is_a_phrase() -> None:
     texts = {item.name for item in fields(Manners) if item.type in (str, tuple[str, ...])}
-    assert texts == {*PHRASES, *PHRASE_LISTS, "welcome", "barge_in", "backchannels"}
+    assert texts == {*PHRASES, *PHRASE_LISTS, "welcome", "barge_in", "backchannels", "language"}
 
 
 def test_a_phrase_is_one_text_and_a_list_holds_several() -> None:

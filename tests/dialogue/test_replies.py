@@ -1,5 +1,8 @@
 """Rows about the agent's replies: voice, fillers, failures."""
 
+from collections.abc import Callable
+
+import pytest
 from tests.dialogue.simulated_call import (
     ANSWER,
     PATIENT,
@@ -7,6 +10,8 @@ from tests.dialogue.simulated_call import (
     SimulatedCall,
 )
 
+from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.history import CUT_MARK, KEY_MARK, LOST_MARK, STOPPED_MARK
 from avr_sts_speechmatics.dialogue.replies import FAILURES_MAX
 
 # --- failures ----------------------------------------------------------------------------------
@@ -70,3 +75,24 @@ def test_a_heard_answer_resets_the_count_of_failures(call: SimulatedCall) -> Non
         call.agent_says(ANSWER)
         call.passes(20)
     assert PATIENT.farewell not in call.fixed
+
+
+def test_history_says_truly_why_a_sentence_was_cut(speaking: SimulatedCall) -> None:
+    speaking.voice_breaks_off()
+    assert speaking.conversation[-1] == ("assistant", "We are" + LOST_MARK)
+
+
+@pytest.mark.parametrize(
+    ("cut", "mark"),
+    [
+        (lambda call: call.guess("Stop"), CUT_MARK),
+        (lambda call: call.types("1"), KEY_MARK),
+        (lambda call: call.tell(ev.SttFailed()), STOPPED_MARK),
+    ],
+    ids=["words", "a key", "the end of the call"],
+)
+def test_each_cut_has_its_mark(
+    speaking: SimulatedCall, cut: Callable[[SimulatedCall], None], mark: str
+) -> None:
+    cut(speaking)
+    assert speaking.conversation[-1] == ("assistant", "We are" + mark)

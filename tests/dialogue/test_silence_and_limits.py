@@ -13,6 +13,7 @@ from tests.dialogue.simulated_call import (
 )
 
 from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.silence_and_limits import SOUND_S
 from avr_sts_speechmatics.dialogue.steps import SETTLE_S, SETTLE_TRIES
 
 # --- when nobody hears the caller --------------------------------------------------------------
@@ -131,7 +132,9 @@ def test_a_guess_without_words_does_not_keep_a_call_whose_audio_has_ended(
     speaking.passes(SETTLE_S)
     speaking.guess("uh")
     speaking.turn_ends()
+    speaking.voice_comes()
     speaking.passes(60)
+    assert heard(speaking)[-1] == ANSWER
     assert speaking.ended is not None
     assert speaking.ended.error is None
 
@@ -191,15 +194,45 @@ def test_a_word_resets_the_count_of_prompts() -> None:
 
 
 # T16
-def test_a_sound_is_not_silence() -> None:
+def test_no_prompt_comes_between_a_sound_and_its_first_word() -> None:
     call = SimulatedCall(replace(PATIENT, no_input_s=8.0))
     call.starts()
-    call.passes(7)
+    call.passes(7.9)
     call.sound()
+    call.passes(SOUND_S)
+    assert call.fixed == []
+    call.guess("When")
     call.passes(7)
     assert call.fixed == []
-    call.quiet()
-    call.passes(8.1)
+
+
+# T16, T17
+def test_a_caller_in_a_steady_noise_is_prompted_and_the_call_ends() -> None:
+    call = SimulatedCall(replace(PATIENT, no_input_s=3.0))
+    call.starts()
+    call.sound()  # without a word, and without an end
+    for prompt in call.manners.prompts:
+        call.passes(3.0 + SOUND_S)
+        assert call.fixed[-1] == prompt
+        call.agent_says()
+        call.passes(PATIENT.confirm_s + len(prompt.split()) * WORD_S)
+    call.passes(3.0 + SOUND_S)
+    assert call.fixed[-1] == call.manners.goodbye
+    call.agent_says()
+    call.passes(10)
+    assert call.ended is not None
+
+
+# T16
+def test_noises_that_come_and_go_are_not_words() -> None:
+    call = SimulatedCall(replace(PATIENT, no_input_s=8.0))
+    call.starts()
+    for _ in range(5):
+        call.passes(1)
+        call.sound()
+        call.passes(1)
+        call.quiet()
+        call.turn_ends()
     assert call.fixed == [call.manners.prompts[0]]
 
 

@@ -6,10 +6,12 @@ from tests.dialogue.simulated_call import (
     ANSWER,
     PATIENT,
     QUESTION,
+    WORD_S,
     SimulatedCall,
+    heard,
 )
 
-from avr_sts_speechmatics.conversation import Message
+from avr_sts_speechmatics.conversation import Message, ToolCall
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.state import State
 from avr_sts_speechmatics.dialogue.steps import DRAFTS_MAX, SETTLE_S, SETTLE_TRIES, TURN_OVERDUE_S
@@ -87,16 +89,37 @@ def test_settled_words_are_answered_when_the_end_of_turn_is_lost(
 
 
 # T3
-def test_the_overdue_timer_does_not_answer_a_caller_who_still_speaks(
+def test_a_steady_noise_after_settled_words_does_not_keep_them_unanswered(
     call: SimulatedCall,
 ) -> None:
-    call.segment("I would like")
-    call.sound()
-    call.passes(10 * TURN_OVERDUE_S)
+    call.segment("When do you open?")
+    call.passes(1)
+    call.sound()  # and it never ends
+    call.passes(TURN_OVERDUE_S - 0.1)
     assert call.questions == []
-    call.quiet()
-    call.passes(TURN_OVERDUE_S)
-    assert call.questions == ["I would like"]
+    call.passes(0.2)
+    assert call.questions == ["When do you open?"]
+
+
+# T3
+def test_a_segment_that_is_reported_twice_is_told_once(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    again = call.segments[-1]
+    call.tell(again)
+    call.turn_ends()
+    assert call.questions == [QUESTION]
+    call.agent_says(ANSWER)
+    call.tell(again)
+    call.passes(60)
+    assert call.conversation == [("user", QUESTION), ("assistant", ANSWER)]
+
+
+# T1
+def test_the_same_words_said_twice_are_told_twice(call: SimulatedCall) -> None:
+    call.segment("No.")
+    call.segment("No.")
+    call.turn_ends()
+    assert call.questions == ["No. No."]
 
 
 # T3
@@ -114,6 +137,151 @@ def test_a_belated_end_of_turn_does_not_start_a_second_answer(call: SimulatedCal
     call.passes(TURN_OVERDUE_S)
     call.turn_ends()
     assert call.questions == [QUESTION]
+
+
+# --- a turn that ends in the middle of a sentence ----------------------------------------------
+
+
+def thoughtful() -> SimulatedCall:
+    """The caller has stopped in the middle of a sentence, and the recogniser has ended the turn."""
+    call = SimulatedCall(replace(PATIENT, unfinished_s=1.0, preemptive=True))
+    call.says("I would like to book.")
+    return call
+
+
+# T42
+def test_the_rest_of_a_sentence_after_a_pause_is_part_of_the_turn() -> None:
+    call = thoughtful()
+    call.passes(0.9)
+    call.says("A table for two.")
+    assert [reply.history[-1] for reply in call.replies] == [
+        Message("user", "I would like to book. A table for two.")
+    ]
+    assert heard(call) == []
+
+
+# T42
+def test_a_sentence_that_stays_unfinished_is_answered_with_what_was_prepared() -> None:
+    call = thoughtful()
+    assert draft_question(call) == "I would like to book."
+    call.passes(0.9)
+    assert call.asked_for(ev.ConfirmReply) == 0
+    call.passes(0.1)
+    assert (call.asked_for(ev.StartReply), call.asked_for(ev.ConfirmReply)) == (1, 1)
+
+
+# T42
+def test_a_whole_sentence_is_answered_at_once() -> None:
+    call = SimulatedCall(replace(PATIENT, unfinished_s=1.0))
+    call.says("A table for two.")
+    assert call.questions == ["A table for two."]
+
+
+# --- words over the agent that come to nothing ---------------------------------------------------
+
+
+# T41
+def test_an_answer_interrupted_by_nothing_is_said_again_from_the_cut_sentence(
+    call: SimulatedCall,
+) -> None:
+    call.says(QUESTION)
+    call.agent_says(ANSWER, "Shall I book a table?")
+    call.passes(2 * WORD_S)
+    call.sound()
+    call.guess("the")
+    assert not call.playout
+    call.quiet()
+    call.turn_ends()
+    call.voice_comes()
+    call.passes(20)
+    assert heard(call) == ["We are", ANSWER, "Shall I book a table?"]
+    assert call.questions == [QUESTION]
+
+
+# T41
+def test_an_answer_that_was_begun_and_not_heard_is_heard_after_all(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.sound()
+    call.agent_says(ANSWER)
+    call.guess("the")
+    call.turn_ends()
+    call.voice_comes()
+    call.passes(20)
+    assert heard(call) == [ANSWER]
+    assert call.questions == [QUESTION]
+
+
+# T41
+def test_words_that_come_to_nothing_and_never_end_cost_a_moment(speaking: SimulatedCall) -> None:
+    speaking.sound()
+    speaking.guess("the")
+    speaking.passes(TURN_OVERDUE_S)
+    speaking.voice_comes()
+    speaking.passes(20)
+    assert heard(speaking) == ["We are", ANSWER]
+
+
+# T8, T41
+def test_a_cough_that_flushed_the_agent_costs_a_moment() -> None:
+    call = SimulatedCall(replace(PATIENT, barge_in="speech"))
+    call.says(QUESTION)
+    call.agent_says(ANSWER)
+    call.passes(2 * WORD_S)
+    call.sound()
+    assert not call.playout
+    call.quiet()
+    call.passes(PATIENT.confirm_s)
+    call.voice_comes()
+    call.passes(20)
+    assert heard(call) == ["We are", ANSWER]
+
+
+# T9
+def test_settled_words_end_the_answer_that_they_interrupted(speaking: SimulatedCall) -> None:
+    speaking.guess("and on")
+    assert not speaking.replies[0].cancelled
+    speaking.segment("And on Sundays?")
+    assert speaking.replies[0].cancelled
+    speaking.turn_ends()
+    assert speaking.questions == [QUESTION, "And on Sundays?"]
+
+
+# T41
+def test_a_backchannel_settles_what_seemed_to_be_words(speaking: SimulatedCall) -> None:
+    speaking.guess("my")
+    speaking.segment("Mhm.")
+    speaking.turn_ends()
+    speaking.voice_comes()
+    speaking.passes(20)
+    assert speaking.questions == [QUESTION]
+    assert heard(speaking) == ["We are", ANSWER]
+
+
+# T41
+def test_a_backchannel_in_the_middle_of_a_question_that_was_cut_answers_it(
+    call: SimulatedCall,
+) -> None:
+    call.says(QUESTION)
+    call.agent_says("Shall I book it for you?")
+    call.passes(4 * WORD_S)
+    call.guess("yes")
+    call.segment("Yeah.")
+    call.turn_ends()
+    assert call.questions == [QUESTION, "Yeah."]
+
+
+# T41
+def test_tools_of_an_answer_that_is_held_run_only_when_it_goes_on(speaking: SimulatedCall) -> None:
+    speaking.guess("the")
+    held = speaking.held
+    assert held is not None
+    tool = ToolCall("1", "book", "{}")
+    speaking.tell(ev.ToolsCalled(held.number, (ev.ToolRequest(tool),)))
+    assert speaking.asked_for(ev.RunTool) == 0
+    speaking.tools_asked.append("1")
+    held.waits = True
+    speaking.turn_ends()
+    assert speaking.asked_for(ev.RunTool) == 1
 
 
 # --- keys --------------------------------------------------------------------------------------
@@ -385,13 +553,13 @@ def test_more_words_end_the_wait_for_more_of_a_number() -> None:
 
 
 # T30
-def test_the_wait_for_more_of_a_number_does_not_end_while_the_caller_speaks() -> None:
+def test_a_sound_prolongs_the_wait_for_more_of_a_number_but_not_for_ever() -> None:
     call = dictating()
+    call.passes(PATIENT.dictation_s - 0.1)
     call.sound()
-    call.passes(10 * PATIENT.dictation_s)
+    call.passes(TURN_OVERDUE_S - 0.1)
     assert call.questions == []
-    call.quiet()
-    call.passes(PATIENT.dictation_s)
+    call.passes(0.2)
     assert call.questions == ["It is four four one"]
 
 

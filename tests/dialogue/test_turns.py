@@ -101,7 +101,7 @@ def test_an_event_cannot_be_handled_while_another_one_is() -> None:
     with pytest.raises(AssertionError, match="while another event is handled"):
         next(dialogue.handle(ev.CallerSpeechStarted()))
     commands.close()
-    assert list(dialogue.handle(ev.CallerSpeechStarted())) == [ev.CancelTimer(ev.Timer.NO_INPUT)]
+    assert list(dialogue.handle(ev.SttLost())) == [ev.SetTimer(ev.Timer.PATIENCE, 2.0)]
 
 
 def test_every_event_has_a_handler_and_every_timer() -> None:

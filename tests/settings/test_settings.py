@@ -56,6 +56,7 @@ def test_default_settings_have_the_default_manners() -> None:
         ("filler_after_ms", 800.0, "filler_s", 0.8),
         ("preemptive", "off", "preemptive", False),
         ("dictation_ms", 500.0, "dictation_s", 0.5),
+        ("unfinished_ms", 500.0, "unfinished_s", 0.5),
         ("farewell_margin_ms", 900.0, "farewell_s", 0.9),
         ("tool_rounds", 2, "tool_rounds", 2),
     ],

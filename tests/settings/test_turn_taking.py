@@ -11,6 +11,7 @@ class TestTurnTaking(TopicTests):
     defaults = (
         ("PREEMPTIVE", "on"),
         ("DICTATION_MS", 1500.0),
+        ("UNFINISHED_MS", 1000.0),
         ("BARGE_IN", "words"),
         ("BARGE_IN_CONFIRM_MS", 700.0),
         ("BARGE_IN_MIN_WORDS", 1),
@@ -25,6 +26,7 @@ class TestTurnTaking(TopicTests):
     good = (
         ("PREEMPTIVE", "off", "off"),
         ("DICTATION_MS", "0", 0.0),
+        ("UNFINISHED_MS", "0", 0.0),
         ("BARGE_IN", "Speech", "speech"),
         ("BARGE_IN_CONFIRM_MS", "500", 500.0),
         ("BARGE_IN_MIN_WORDS", "2", 2),
@@ -41,6 +43,7 @@ class TestTurnTaking(TopicTests):
     wrong = (
         ("PREEMPTIVE", "true", "on, off"),
         ("DICTATION_MS", "10001", "milliseconds from 0 to 10000"),
+        ("UNFINISHED_MS", "-1", "milliseconds from 0 to 10000"),
         ("BARGE_IN", "maybe", "words, speech, off"),
         ("BARGE_IN_CONFIRM_MS", "5001", "milliseconds from 0 to 5000"),
         ("BARGE_IN_MIN_WORDS", "0", "from 1 to 20"),

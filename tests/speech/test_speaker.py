@@ -1,7 +1,7 @@
 """From text to the playout: order, one sentence ahead, and how a reply ends."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 
 import pytest
@@ -206,3 +206,70 @@ async def test_a_kept_phrase_sounds_as_the_voice_would_say_it(clock: PlayoutCloc
     await mouth.say("Press 9.")
     assert mouth.frames == [1]
     assert voice.asked == ["Press nine."]
+
+
+# --- a reply that is held ------------------------------------------------------------------------
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(2):
+        while not holds():  # noqa: ASYNC110 - the speaker has no event for it
+            await asyncio.sleep(0.005)
+
+
+async def test_a_held_reply_goes_on_with_the_sentence_that_was_cut(clock: PlayoutClock) -> None:
+    voice = Tts({"One.": 1, "Two.": 2, "Three.": 3})
+    voice.may_speak["Two."] = asyncio.Event()
+    mouth = Mouth(voice, clock)
+    saying = asyncio.create_task(mouth.say("One. Two. Three."))
+    await until(lambda: voice.asked == ["One.", "Two.", "Three."])
+    mouth.playout.flush()
+    mouth.speaker.hold(1)
+    voice.may_speak["Two."].set()
+    await asyncio.sleep(0.05)
+    assert mouth.frames == [1]
+    assert len(voice.asked) == 3
+    mouth.speaker.go_on(1)
+    await saying
+    assert mouth.frames == [1, 2, 3]
+    texts = [event.text for event in mouth.told if isinstance(event, ev.SentenceReady)]
+    assert texts == ["One.", "Two.", "Three.", "Two.", "Three."]
+    assert mouth.told[-1] == ev.ReplyEnded(1)
+
+
+async def test_a_reply_that_is_held_between_two_sentences_does_not_end(
+    clock: PlayoutClock,
+) -> None:
+    mouth = Mouth(Tts({"One.": 1}), clock)
+    more = asyncio.Event()
+
+    async def text() -> AsyncGenerator[str | None, None]:
+        yield "One."
+        yield None
+        await more.wait()
+
+    saying = asyncio.create_task(mouth.speaker.speak(1, text()))
+    await until(lambda: mouth.frames == [1])
+    mouth.speaker.hold(1)
+    more.set()
+    await asyncio.sleep(0.05)
+    assert not saying.done()
+    mouth.speaker.go_on(1)
+    await asyncio.wait_for(saying, 2)
+    assert mouth.told[-1] == ev.ReplyEnded(1)
+
+
+async def test_a_held_reply_can_be_given_up(clock: PlayoutClock) -> None:
+    voice = Tts({"One.": 1})
+    voice.may_speak["One."] = asyncio.Event()
+    mouth = Mouth(voice, clock)
+    saying = asyncio.create_task(mouth.say("One."))
+    await until(lambda: voice.asked == ["One."])
+    mouth.playout.flush()
+    mouth.speaker.hold(1)
+    saying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await saying
+    mouth.speaker.go_on(1)
+    assert mouth.frames == []
+    assert [type(event) for event in mouth.told] == [ev.SentenceReady]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from avr_sts_speechmatics.tools import CallFacts
+from avr_sts_speechmatics.tools import tool as offered
 from avr_sts_speechmatics.tools.function_tool import TOLD_MAX, FunctionTool, NoTool
 from avr_sts_speechmatics.tools.protocol import RESERVED, ToolError
 
@@ -210,3 +211,17 @@ def test_only_a_plain_async_function_can_be_a_tool() -> None:
     for function in (look, Look, Look(), partial(whole, "")):
         with pytest.raises(NoTool, match="is not an async function"):
             made_of(function)  # type: ignore[arg-type]
+
+
+def test_a_tool_is_finished_after_a_hangup_unless_it_is_declared_otherwise() -> None:
+    @offered
+    async def book() -> str:
+        """Book a table."""
+        return ""
+
+    @offered(cancel_on_hangup=True)
+    async def look_up() -> str:
+        """Look a table up."""
+        return ""
+
+    assert [made_of(function).cancel_on_hangup for function in (book, look_up)] == [False, True]

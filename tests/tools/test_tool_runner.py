@@ -28,6 +28,7 @@ class Doing:
     ) -> None:
         self.spec = ToolSpec(name, "Looks it up.", {"type": "object"})
         self.source = "test"
+        self.cancel_on_hangup = False
         self.runs = 0
         self._does = does
 
@@ -237,22 +238,73 @@ async def test_a_tool_that_cancels_itself_has_failed() -> None:
     assert (await asked(Doing(cancels))).startswith("The tool failed.")
 
 
-async def test_who_gives_up_waiting_stops_the_tool() -> None:
-    began, stopped = asyncio.Event(), asyncio.Event()
-
-    async def waits(_: dict[str, object], __: CallFacts) -> str:
-        began.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            stopped.set()
-        return ""
-
-    tool = Doing(waits)
-    waiting = asyncio.create_task(asked(tool))
+async def hang_up_during(tool: Doing, began: asyncio.Event, box: Toolbox) -> None:
+    waiting = asyncio.create_task(box.run(ToolCall("1", "look_up", "{}"), CALLER))
     await began.wait()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert stopped.is_set()
     assert tool.runs == 1
+
+
+class Booking(Doing):
+    """A tool that books when it may, and says whether it did."""
+
+    def __init__(self) -> None:
+        self.began, self.may_book = asyncio.Event(), asyncio.Event()
+        self.booked, self.stopped = asyncio.Event(), asyncio.Event()
+        super().__init__(self._book)
+
+    async def _book(self, _: dict[str, object], __: CallFacts) -> str:
+        self.began.set()
+        try:
+            await self.may_book.wait()
+        except asyncio.CancelledError:
+            self.stopped.set()
+            raise
+        self.booked.set()
+        return "Booked."
+
+
+async def test_a_tool_is_finished_though_the_caller_hangs_up() -> None:
+    tool = Booking()
+    box = Toolbox([tool], timeout_s=5)
+    await hang_up_during(tool, tool.began, box)
+    tool.may_book.set()
+    await asyncio.wait_for(tool.booked.wait(), 1)
+    await box.close()
+
+
+async def test_a_tool_that_is_declared_so_is_stopped_when_the_caller_hangs_up() -> None:
+    tool = Booking()
+    tool.cancel_on_hangup = True
+    box = Toolbox([tool], timeout_s=5)
+    await hang_up_during(tool, tool.began, box)
+    assert tool.stopped.is_set()
+    await box.close()
+
+
+async def test_a_tool_nobody_waits_for_has_its_time_limit() -> None:
+    tool = Booking()
+    box = Toolbox([tool], timeout_s=0.05)
+    await hang_up_during(tool, tool.began, box)
+    await asyncio.wait_for(tool.stopped.wait(), 1)
+    await box.close()
+
+
+async def test_the_end_of_the_service_waits_for_tools() -> None:
+    tool = Booking()
+    box = Toolbox([tool], timeout_s=5)
+    await hang_up_during(tool, tool.began, box)
+    closing = asyncio.create_task(box.close())
+    tool.may_book.set()
+    await asyncio.wait_for(closing, 2)
+    assert tool.booked.is_set()
+
+
+async def test_an_operator_who_tries_a_tool_need_not_wait_for_it() -> None:
+    tool = Booking()
+    box = Toolbox([tool], timeout_s=5)
+    await hang_up_during(tool, tool.began, box)
+    await asyncio.wait_for(box.close(finish=False), 1)
+    assert tool.stopped.is_set()

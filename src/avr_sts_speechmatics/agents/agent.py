@@ -25,7 +25,7 @@ class VoiceChoice(NamedTuple):
 
 
 class Voicing(NamedTuple):
-    """Everything that decides how a phrase sounds. Agents with equal values share kept phrases.
+    """Everything that decides how a phrase sounds. Agents with equal values share cached phrases.
 
     engine: the vendor; None where the language decides.
     voice: the vendor's name for the voice; None for the voice of the settings.

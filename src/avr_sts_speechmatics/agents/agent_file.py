@@ -59,7 +59,7 @@ class WrittenAgent:
 
     A value that the file does not set is None; a mapping holds only the keys that the file sets.
 
-    path: of the file; its stem is the agent's name.
+    path: path of the file; its stem is the agent's name.
     lines: the line of each key, for mistakes that can only be found later.
     settings: values by the name of their setting.
     phrases: values by the name of their field of Manners.
@@ -81,7 +81,7 @@ class WrittenAgent:
         return self.path.stem
 
     def where(self, key: str) -> str:
-        """File, line and key: the beginning of an error."""
+        """Return file, line and key, the beginning of an error message about the key."""
         return f"{self.path}, line {self.lines[key]}: {key}"
 
 
@@ -149,7 +149,10 @@ class _Part:
         self._mistakes = mistakes
 
     def take(self, key: str, check: Callable[[object], _T]) -> _T | None:
-        """The value of a key, or None if the key is absent or its value is a mistake."""
+        """Return the checked value of a key; None if the key is absent or its value is a mistake.
+
+        check: function that takes the raw value and returns the value to use; raises InvalidValue.
+        """
         if key not in self._raw:
             return None
         value = self._raw[key]
@@ -177,7 +180,10 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_setting(name: str) -> Callable[[object], Any]:
-    """The check of a setting. A list is taken as the text that the setting separates by commas."""
+    """Return a function that checks a value of an agent file by the check of a setting.
+
+    A YAML list is checked as the comma-separated text that the setting takes.
+    """
     parse, may_be_empty = DECLARATIONS[name].parse, DECLARATIONS[name].may_be_empty
 
     def check(value: object) -> Any:
@@ -210,13 +216,16 @@ def _bounded(text: str) -> str:
 def _phrase(value: object) -> str:
     text = _bounded(_text(value))
     if has_placeholders(text):
-        # The phrase is kept as speech, the same for all callers.
+        # The synthesised phrase is cached, the same audio for all callers.
         raise InvalidValue("facts of the call can stand in the instructions and the welcome only")
     return text
 
 
 def _each(check: Callable[[object], _T]) -> Callable[[object], tuple[_T, ...]]:
-    """A check for a list of items that each pass `check`. A single item is a list of one."""
+    """Return a function that checks every item of a list with `check`.
+
+    A value that is not a list is checked as a list of one item.
+    """
 
     def check_all(value: object) -> tuple[_T, ...]:
         if not isinstance(value, list):
@@ -266,7 +275,11 @@ def _tools(value: object) -> frozenset[str]:
 
 
 def _numbers(value: object) -> tuple[str, ...]:
-    """Numbers and patterns; `600, 610` without brackets is one text in YAML."""
+    """Check the value of `numbers`: return its called numbers and dial patterns, one text each.
+
+    YAML reads `600, 610` without brackets as one text, so each text is split at its commas.
+    Raises InvalidValue.
+    """
     return tuple(_text(part) for text in _each(_text)(value) for part in text.split(","))
 
 

@@ -12,7 +12,7 @@ SPEECHMATICS_INSTRUCTIONS, the reply of SPEECHMATICS_URL_INSTRUCTIONS for this c
 SPEECHMATICS_FILE_INSTRUCTIONS, the default text. [AVR protocol, 10]
 
 Files of instructions are read again when they change. Agent files are read once, at the start: the
-operator sees a mistake at once, and each voice has time to prepare its phrases.
+operator sees a mistake before the first call, and each voice has time to prepare its phrases.
 """
 
 import difflib
@@ -117,7 +117,10 @@ class Agents:
         return tuple(entry.agent for entry in self._entries.values())
 
     def phrases(self) -> dict[Voicing, tuple[str, ...]]:
-        """Phrases to be kept as speech. Phrases with placeholders differ from call to call."""
+        """Return, by voice, the phrases whose speech is cached in memory.
+
+        Phrases with placeholders are left out, because they differ from call to call.
+        """
         kept: dict[Voicing, dict[str, None]] = {}
         for agent in self.all:
             said = (text for text in agent.manners.phrases if text and not has_placeholders(text))
@@ -125,7 +128,7 @@ class Agents:
         return {voicing: tuple(texts) for voicing, texts in kept.items()}
 
     def unknown_tools(self, known: Collection[str]) -> Iterator[str]:
-        """A sentence for each tool that an agent names and that does not exist.
+        """Yield a sentence for each tool that an agent names and that does not exist.
 
         known: names of the tools that exist.
         """
@@ -144,11 +147,11 @@ class Agents:
         return replace(entry.agent, instructions=entry.file.text())
 
     def needs_brief(self, agent: Agent) -> bool:
-        """Whether `brief` asks the web service; otherwise it returns the agent at once."""
+        """Return True if `brief` asks the web service; otherwise `brief` returns immediately."""
         return self._entries[agent.name].asks
 
     async def brief(self, agent: Agent, caller: Caller) -> Agent:
-        """The agent with the web service's reply for this call, or unchanged if the service fails.
+        """Return the agent with the web service's reply for this call; unchanged if that fails.
 
         Takes `instructions.ASK_S` (s) at most. Cancelling is safe.
         """
@@ -207,7 +210,7 @@ class Agents:
 
 
 def _read_all(folder: Path, mistakes: list[str]) -> "list[WrittenAgent]":
-    """The agents of a folder, by name.
+    """Read and return the agents of a folder, in the order of file names.
 
     mistakes: a sentence is added for each mistake.
     """
@@ -230,7 +233,7 @@ def _read_all(folder: Path, mistakes: list[str]) -> "list[WrittenAgent]":
 
 
 def _agent(settings: Settings, written: "WrittenAgent | None" = None) -> Agent:
-    """An agent with the values of its file, and with those of the settings for the rest."""
+    """Make an agent from the values of its file, completed by the values of the settings."""
     own = settings if written is None else replace(settings, **written.settings)
     agent = Agent(
         name=DEFAULT,
@@ -254,9 +257,9 @@ def _agent(settings: Settings, written: "WrittenAgent | None" = None) -> Agent:
 
 
 def _sources(settings: Settings) -> tuple[InstructionsFile | None, InstructionsService | None]:
-    """The file and the web service of the settings; both None if the settings hold the text.
+    """Return the instructions file and the web service of the settings, each None if not set.
 
-    Raises SettingsError.
+    Both are None if SPEECHMATICS_INSTRUCTIONS holds the text. Raises SettingsError.
     """
     if settings.speechmatics_instructions is not None:
         return None, None
@@ -297,7 +300,7 @@ def _foreign(settings: Settings, entries: Collection[_Entry]) -> Iterator[str]:
 
 
 def _missing(entry: _Entry, usual: str) -> Iterator[str]:
-    """Keys of an agent's file without which a phrase is in another language than the agent's.
+    """Yield the keys that an agent must set because the inherited phrase is in another language.
 
     usual: the language of the settings.
     """

@@ -49,7 +49,7 @@ class CalledNumbers:
                     )
 
     def agent_of(self, called: str) -> str | None:
-        """The name of the agent that has a number, or None.
+        """Return the name of the agent that answers a called number; None if no agent does.
 
         called: as the dialplan sent it; untrusted text.
         """
@@ -60,7 +60,7 @@ class CalledNumbers:
 
 
 def _bare(number: str) -> str:
-    """A number or pattern without the characters that are ignored."""
+    """Return a number or pattern without the characters that are ignored."""
     if number.startswith("_"):
         # The punctuation of a pattern has a meaning.
         return "_" + number[1:].removeprefix("+")

@@ -166,7 +166,10 @@ class InstructionsService:
             self._pool = None
 
     async def _get(self, caller: Caller) -> bytes:
-        """The body of a reply with status 200. Raises NotInstructed."""
+        """Request the instructions; return the body of the reply.
+
+        Raises NotInstructed for a status other than 200 and for more than REPLY_MAX bytes.
+        """
         # A caller must not override a parameter of the address, such as a token.
         facts = {name: fact for name, fact in caller.facts.items() if name not in self._url.query}
         headers = {"X-AVR-UUID": caller.uuid, "Accept": "application/json"}

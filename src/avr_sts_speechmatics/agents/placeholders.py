@@ -18,7 +18,7 @@ def has_placeholders(template: str) -> bool:
 
 
 def spoken_with(template: str, facts: Mapping[str, str]) -> str:
-    """A text for the voice: each `{name}` is replaced by its fact, a missing fact by nothing."""
+    """Return a text for the TTS: each `{name}` is replaced by its fact, or removed if unknown."""
     return " ".join(_PLACEHOLDER.sub(lambda m: facts.get(m[1], ""), template).split())
 
 

@@ -2,8 +2,9 @@
 
 A line that is completely silent between two sentences sounds disconnected. A recording of a room,
 read once for the process, runs through each call: alone in pauses, added to the agent's speech
-otherwise. The recording is a loop without an audible seam. Each call begins at another place in
-the loop, so that two calls do not hear the same cough at the same time.
+otherwise. The recording is a loop: its last SEAM_S are mixed into its first SEAM_S, so that the
+repetition cannot be heard. Each call begins at another place in the loop, so that two calls do not
+hear the same cough at the same time.
 
 The caller's audio is not changed. This module makes the frames; the playout decides when a frame
 is sent.
@@ -24,14 +25,14 @@ LOOP_MIN_S = 1.0
 """Shortest recording that is accepted (s): a shorter loop would be heard as a rhythm."""
 
 SEAM_S = 0.1
-"""How long the end of the recording is faded into its beginning (s)."""
+"""Length of the cross-fade from the end of the recording into its beginning (s)."""
 
 _SILENCE = silence(FRAME_SAMPLES / RATE)
 _SAMPLE = np.dtype("<i2")
 
 
 def quiet(speech: bytes | None) -> bytes:
-    """The background of a call without ambience: speech unchanged, and silence in pauses."""
+    """Return a frame of a call without ambience: the speech unchanged, or silence in a pause."""
     return _SILENCE if speech is None else speech
 
 
@@ -61,7 +62,7 @@ class Ambience:
 
     @classmethod
     def load(cls, path: Path, level: float) -> "Ambience":
-        """Read a WAV file of any usual rate, or headerless s16le samples at 8 kHz, mono.
+        """Read a WAV file of 4 kHz or more, or headerless s16le samples at 8 kHz, mono.
 
         path: the file.
         level: factor for the samples of the recording.

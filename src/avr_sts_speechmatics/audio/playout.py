@@ -27,6 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from avr_sts_speechmatics.audio.loudness import voiced_bytes
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, FRAME_BYTES, FRAME_MS, SAMPLE_BYTES
 
 SLOT_MS = 2
@@ -50,7 +51,9 @@ class Played:
 
     number: the call's number of the utterance.
     samples: samples sent to the caller (8 kHz).
-    total: samples of the whole utterance, or None if TTS never finished the utterance.
+    total: samples of the whole utterance up to its last voiced sample (all of its samples if none
+        is voiced), or None if TTS never finished the utterance. May be less than `samples`: the
+        silence behind the last word need not be heard.
     first_sent: time at which the first frame left (monotonic s), or None if no frame left.
     """
 
@@ -75,6 +78,7 @@ class Utterance:
         "first_sent",
         "number",
         "played_bytes",
+        "voiced_bytes",
         "written_bytes",
     )
 
@@ -84,6 +88,7 @@ class Utterance:
         self.first_sent: float | None = None
         self._whole = False
         self.written_bytes = 0
+        self.voiced_bytes = 0
         self.played_bytes = 0
         self._audio = bytearray()
         self._position = 0
@@ -94,11 +99,14 @@ class Utterance:
         return len(self._audio) - self._position
 
     def played(self) -> Played:
-        total = self.written_bytes // SAMPLE_BYTES if self._whole else None
+        voiced = self.voiced_bytes or self.written_bytes
+        total = voiced // SAMPLE_BYTES if self._whole else None
         return Played(self.number, self.played_bytes // SAMPLE_BYTES, total, self.first_sent)
 
     def write(self, pcm: bytes) -> None:
         self._audio += pcm
+        if voiced := voiced_bytes(pcm):
+            self.voiced_bytes = self.written_bytes + voiced
         self.written_bytes += len(pcm)
 
     def end(self, *, whole: bool) -> None:

@@ -1,8 +1,8 @@
 """Sound files: reading speech for a call, writing the recording of a call.
 
-`read_speech` converts usual files (16-bit PCM WAV of any usual rate, mono or stereo, or headerless
-samples as Asterisk keeps them) to the format of a call: s16le mono at 8 kHz. It works on whole
-files, with a long filter and no state. Live audio is resampled by `resample.Resampler`.
+`read_speech` converts WAV files (16-bit PCM, 4 kHz or more, mono or stereo) and headerless files
+(s16le mono at 8 kHz, such as Asterisk's .sln) to the format of a call: s16le mono at 8 kHz. It
+works on whole files, with a long filter and no state. `resample.Resampler` resamples live audio.
 
 Compressed files, and files with 8- or 24-bit samples, are rejected; the error contains the command
 that converts the file.
@@ -33,7 +33,7 @@ Samples = npt.NDArray[np.float64]
 
 
 class AudioFileError(Exception):
-    """A sound file cannot be used. The text is one sentence for the person who named the file."""
+    """A sound file cannot be used. The text is one sentence that tells the operator what to do."""
 
 
 def read_speech(path: Path) -> bytes:

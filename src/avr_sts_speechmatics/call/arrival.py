@@ -1,8 +1,8 @@
 """Arrival: the phase of a call before its agent and the agent's instructions are known.
 
 The instructions may come from the operator's own service, which takes a moment. Meanwhile the
-caller may speak, press keys or leave. The arrival keeps audio and events, and the call takes them
-over when the agent is known.
+caller may speak, send DTMF or hang up. The arrival buffers audio and events; the call processes
+both when the agent is known.
 """
 
 from collections.abc import Callable, Iterator
@@ -59,7 +59,10 @@ class Arrival:
         self._events.append(event)
 
     def hand_over_audio(self, hear: Callable[[bytes], None]) -> None:
-        """Pass on the kept audio in one piece, if there is any, and keep nothing."""
+        """Pass on the buffered audio in one piece, if there is any, and empty the buffer.
+
+        hear: function that takes s16le mono at 8 kHz.
+        """
         if self._audio:
             audio, self._audio = bytes(self._audio), bytearray()
             hear(audio)

@@ -169,7 +169,8 @@ class Call:
         self._arrival.hand_over_audio(stt.hear)
         self._spawn(self._listen(stt))
         self._spawn(fill_quiet_line(lambda: self._audio_at, self._hear_silence))
-        manners = replace(agent.manners, welcome=spoken_with(agent.manners.welcome, facts))
+        welcome = spoken_with(agent.manners.welcome, facts)
+        manners = replace(agent.manners, welcome=welcome, language=agent.language)
         self._driver = Driver(Dialogue(manners), self._do, self._observers.event)
         self._observers.event(AgentAnswered(agent.name, manners))
         for event in self._arrival.hand_over_events():
@@ -265,6 +266,10 @@ class Call:
             case ev.CancelReply(number):
                 if (reply := self._replies.pop(number, None)) is not None:
                     reply.task.cancel()
+            case ev.HoldReply(number):
+                self._speaker.hold(number)
+            case ev.GoOnWithReply(number):
+                self._speaker.go_on(number)
             case ev.Pause():
                 self._playout.pause()
             case ev.Resume():
@@ -310,8 +315,10 @@ class Call:
 
     def _flush(self) -> ev.Answer:
         flushed = self._playout.flush()
-        self._line.send_interruption()
         dropped = tuple(ev.UtteranceDropped(one.number, self._share(one)) for one in flushed)
+        # Only the silence behind the last word was dropped: nothing was interrupted.
+        if not dropped or any(one.heard < 1 for one in dropped):
+            self._line.send_interruption()
         self._observers.event(Flushed(dropped))
         return dropped
 

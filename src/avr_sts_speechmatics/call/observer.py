@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CallBegan:
-    """The call began. Always the first report, except for keys that came with the connection.
+    """The call began. Always the first report, except for DTMF digits that came before.
 
     caller: the caller, with the facts that the transport received.
     agent: name of the agent; the web service may still be asked for the instructions.
@@ -51,7 +51,7 @@ class AgentAnswered:
 
 @dataclass(frozen=True, slots=True)
 class KeyReceived:
-    """The transport reported a key. The dialogue's KeyPressed follows once the agent is known.
+    """The transport reported a DTMF digit. KeyPressed follows when the agent is known.
 
     digit: one of 0-9 * # A-D.
     """
@@ -95,7 +95,7 @@ class UtteranceHeard:
 
 @dataclass(frozen=True, slots=True)
 class ReplyOver:
-    """A reply ended: completed, failed or cancelled.
+    """The work for a reply ended: the reply was played to its end, failed or was cancelled.
 
     reply: number of the reply.
     cancelled: True if the reply was cancelled.

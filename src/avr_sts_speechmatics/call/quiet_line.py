@@ -27,8 +27,8 @@ async def fill_quiet_line(
 ) -> None:
     """Send silence while no audio arrives. Runs until cancelled.
 
-    audio_at: returns when audio last arrived, monotonic seconds.
-    hear: takes the silence, s16le 8 kHz mono.
+    audio_at: function that returns when audio last arrived, monotonic seconds.
+    hear: function that takes the silence, s16le mono at 8 kHz.
     quiet_s: time without audio after which silence is sent, seconds.
     fill_s: time between two pieces of silence, seconds.
     """

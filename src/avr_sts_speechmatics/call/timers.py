@@ -9,7 +9,7 @@ from avr_sts_speechmatics.dialogue.events import Timer, TimerFired
 class Timers:
     """At most one running timer of each kind.
 
-    tell: called with a TimerFired when the time of a timer is over.
+    tell: function that is called with a TimerFired when the time of a timer is over.
     """
 
     def __init__(self, tell: Callable[[TimerFired], None]) -> None:

@@ -83,7 +83,7 @@ async def list_or_run(given: argparse.Namespace, chosen: Settings) -> int:
             return _list(toolbox)
         return await _run(toolbox, given.name, given.arguments, facts)
     finally:
-        await toolbox.close()
+        await toolbox.close(finish=False)
 
 
 def _facts(pairs: list[str]) -> dict[str, str]:

@@ -27,7 +27,9 @@ class Timer(Enum):
     PATIENCE = "nobody listens for a moment: should the caller be told?"
     KEYS = "the caller types digits: is that all?"
     SETTLE = "no more audio comes: is everything answered?"
-    DICTATION = "the caller says a number or the like: is that all of it?"
+    DICTATION = "the caller is in the middle of a number or a sentence: is more to come?"
+    EDGE = "few words over the agent: did they come at the end of what it says?"
+    ECHO = "the agent has just spoken: does the line still return its voice?"
     FAREWELL = "the last word is on its way to the ear"
 
 
@@ -293,6 +295,20 @@ class CancelReply:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldReply:
+    """Stop a reply, and keep it: nothing of the reply is spoken before GoOnWithReply."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class GoOnWithReply:
+    """Go on with a reply that was held, from the beginning of the sentence that was cut off."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Stop sending the agent's audio before the next frame; the audio is kept."""
 
@@ -333,6 +349,16 @@ class CancelTimer:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Log something about the line that the operator should know, as a warning.
+
+    text: one sentence, without words of caller or agent.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class EndCall:
     """End the call.
 
@@ -352,12 +378,15 @@ Command: TypeAlias = (
     | Say
     | Fill
     | CancelReply
+    | HoldReply
+    | GoOnWithReply
     | Pause
     | Resume
     | Flush
     | SendTranscript
     | SetTimer
     | CancelTimer
+    | Note
     | EndCall
 )
 

@@ -19,6 +19,21 @@ from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResu
 from avr_sts_speechmatics.dialogue.events import Role
 
 CUT_MARK = "… [the caller interrupted here]"
+"""Ends a sentence of the agent that the caller cut off, by words or by a sound."""
+
+KEY_MARK = "… [the caller pressed a key here]"
+"""Ends a sentence of the agent that a key of the phone cut off."""
+
+LOST_MARK = "… [the rest was not heard: the voice broke off]"
+"""Ends a sentence of the agent that TTS never finished."""
+
+STOPPED_MARK = "… [the phone system stopped this sentence]"
+"""Ends a sentence of the agent that the service itself cut off, to end the call."""
+
+MARKS = (CUT_MARK, KEY_MARK, LOST_MARK, STOPPED_MARK)
+
+_RECENT = 4
+"""How many entries, and pieces of each, are what the agent has just said."""
 
 _WORD = re.compile(r"\S+")
 
@@ -41,9 +56,9 @@ class _Said:
     role: Role
     pieces: list[str] = field(default_factory=list)
 
-    def mark_cut(self) -> None:
-        if self.pieces and not self.pieces[-1].endswith(CUT_MARK):
-            self.pieces[-1] += CUT_MARK
+    def mark_cut(self, mark: str) -> None:
+        if self.pieces and not self.pieces[-1].endswith(MARKS):
+            self.pieces[-1] += mark
 
 
 @dataclass(slots=True)
@@ -88,6 +103,22 @@ class History:
         last = next((e for e in said if e.role == "agent"), None)
         return last.pieces[-1] if last else ""
 
+    def recently_said(self) -> list[str]:
+        """What the agent says now and has just said, oldest first."""
+        said = [
+            entry.pieces
+            for entry in self._entries[-_RECENT:]
+            if isinstance(entry, _Said) and entry.role == "agent"
+        ]
+        heard = [piece for pieces in said for piece in pieces[-_RECENT:]]
+        return heard + [utterance.text for utterance in self._waiting.values()]
+
+    @property
+    def last_said(self) -> str:
+        """The agent's last utterance, heard or still to be heard; empty before the first."""
+        waiting = [utterance.text for utterance in self._waiting.values()]
+        return waiting[-1] if waiting else self.last_heard
+
     def caller_said(self, text: str) -> None:
         """Write down a turn of the caller. Turns without an answer between are one message."""
         self._last("user").pieces.append(text)
@@ -95,10 +126,11 @@ class History:
     def agent_will_say(self, utterance: int, text: str) -> None:
         self._waiting[utterance] = _Waiting(text)
 
-    def heard(self, utterance: int, share: float = 1.0) -> str:
+    def heard(self, utterance: int, share: float = 1.0, mark: str = CUT_MARK) -> str:
         """Write down what was heard of an utterance that was played or dropped.
 
         share: of the utterance's audio that was played, 0 to 1.
+        mark: what the model is told about the missing rest of the utterance.
 
         Returns the words that were heard; empty for an utterance that is unknown or written down
         already.
@@ -112,7 +144,7 @@ class History:
         if words != waiting.text:
             cut = waiting.entry or (self._entries[-1] if self._entries else None)
             if isinstance(cut, _Said) and cut.role == "agent":
-                cut.mark_cut()
+                cut.mark_cut(mark)
         return words
 
     def forget_unheard(self) -> None:

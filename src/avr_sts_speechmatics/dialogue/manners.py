@@ -54,6 +54,8 @@ class Manners:
     filler_s: how long an answer may take before a filler; 0 for no fillers.
     preemptive: whether the model is asked before the turn is certain to have ended.
     dictation_s: how much longer a turn stays open for a number, a date, an address.
+    unfinished_s: how much longer a turn stays open that ends in the middle of a sentence; 0: not.
+    language: of the caller, such as "en"; each agent has its own.
     farewell_s: how long after the last word the call is ended.
     tool_rounds: how often in a row the model may ask for tools in one answer.
     """
@@ -80,6 +82,8 @@ class Manners:
     filler_s: float = 2.0
     preemptive: bool = True
     dictation_s: float = 1.5
+    unfinished_s: float = 1.0
+    language: str = "en"
     farewell_s: float = 0.5
     tool_rounds: int = 5
 

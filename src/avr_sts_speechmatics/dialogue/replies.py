@@ -1,8 +1,9 @@
 """Rows of the state table about the agent's replies: voice, fillers, failures."""
 
 from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.history import LOST_MARK
 from avr_sts_speechmatics.dialogue.state import Requested, State
-from avr_sts_speechmatics.dialogue.steps import Commands
+from avr_sts_speechmatics.dialogue.steps import ONSET_S, Commands
 from avr_sts_speechmatics.dialogue.tools_and_leaving import ToolsAndLeaving
 
 FAILURES_MAX = 3
@@ -31,21 +32,29 @@ class Replies(ToolsAndLeaving):
         if self.state is State.THINKING:
             yield ev.CancelTimer(ev.Timer.FILLER)
             self.state = State.SPEAKING
+            own = self.own_voice
+            if not own.agent_near:
+                own.agent_near = own.agent_began = True
+                yield ev.SetTimer(ev.Timer.ECHO, ONSET_S)
             yield from self._voice_over_a_sound()
 
     def _voice_over_a_sound(self) -> Commands:
         """T6: the caller makes a sound as the voice begins."""
-        if self.caller.speaking and self.may_be_interrupted:
+        if self.caller.speaking and self.may_be_interrupted and not self.hears_itself:
             yield from self.pause()
 
     def utterance_played(self, event: ev.UtterancePlayed) -> Commands:
+        if self.reply is not None and self.reply.is_answer:
+            self.reply.heard += 1
+            if self.reply.heard > 1:
+                self.own_voice.in_a_row = 0
         yield from self._was_heard(event.utterance, 1.0)
 
     def utterance_dropped(self, event: ev.UtteranceDropped) -> Commands:
         yield from self._was_heard(event.utterance, event.heard)
 
     def _was_heard(self, utterance: int, share: float) -> Commands:
-        yield from self.write_heard(utterance, share)
+        yield from self.write_heard(utterance, share, LOST_MARK)
         if self.state is State.PAUSED and not self.history.waiting:
             yield from self.resume()  # where another machine plays, a pause may come too late
         if self.state is State.SPEAKING and not self.history.waiting:
@@ -67,6 +76,7 @@ class Replies(ToolsAndLeaving):
         if self.reply is None or event.reply != self.reply.number:
             return
         if self.reply.is_answer:  # an apology that was heard is no answer
+            self.own_voice.in_a_row = 0
             self.patience.failures = 0
             self.tools.owed = False
         yield from self.listen()

@@ -1,8 +1,12 @@
 """Rows of the state table about time: silence, long calls, lost STT, the end of the audio."""
 
 from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.history import STOPPED_MARK
 from avr_sts_speechmatics.dialogue.state import Goodbye, Kind, State, Stt, Warning
 from avr_sts_speechmatics.dialogue.steps import SETTLE_S, Commands, Steps
+
+SOUND_S = 2.0
+"""How long a sound may last before its first word is recognised (s)."""
 
 WARNING_S = 30.0
 """How long before its end a call that lasts too long is warned (s)."""
@@ -29,7 +33,7 @@ class SilenceAndLimits(Steps):
 
     def stt_is_missed(self) -> Commands:
         """T24: ask the caller for a moment, once nothing else is said."""
-        if self.state is State.LISTENING and not self.caller.unanswered:
+        if self.state is State.LISTENING and not self.caller.unanswered and self.held is None:
             yield from self.say(self.manners.wait)
         else:
             yield ev.SetTimer(ev.Timer.PATIENCE, self.manners.patience_s)
@@ -46,7 +50,7 @@ class SilenceAndLimits(Steps):
         """T25: nothing the caller says will be heard any more."""
         self.stt = Stt.GONE
         if not (self.must_end or self.pbx_is_at_work):
-            yield from self.take_the_floor()
+            yield from self.take_the_floor(STOPPED_MARK)
             yield from self.leave_in_failure()
 
     def audio_ended(self, _: ev.AudioEnded) -> Commands:
@@ -64,6 +68,13 @@ class SilenceAndLimits(Steps):
     def caller_is_silent(self) -> Commands:
         """T16, T17: prompt a silent caller, then say goodbye."""
         manners, patience = self.manners, self.patience
+        patience.runs = False
+        if self.stt is not Stt.HEARING:
+            return  # the caller may be speaking; T24 speaks to them
+        if self.caller.speaking and not patience.extended:
+            patience.runs = patience.extended = True
+            yield ev.SetTimer(ev.Timer.NO_INPUT, SOUND_S)
+            return
         if patience.prompts >= manners.no_input_max:
             self.departure = Goodbye()
             yield from self.say(manners.goodbye)
@@ -79,8 +90,8 @@ class SilenceAndLimits(Steps):
         if self.patience.warning is Warning.NOT_DUE:
             self.patience.warning = Warning.DUE
             yield ev.SetTimer(ev.Timer.MAX_CALL, WARNING_S)
-            if self.state is State.LISTENING and not self.caller.is_open:
+            if self.state is State.LISTENING and not self.caller.is_open and self.held is None:
                 yield from self.listen()
         else:
-            yield from self.take_the_floor()
+            yield from self.take_the_floor(STOPPED_MARK)
             yield from self.leave(self.manners.goodbye)

@@ -40,8 +40,16 @@ class CallerTurn:
     guess: the recogniser's latest guess at what follows them; empty once it is settled.
     late: words that came too late for their turn; they are answered after the present reply.
     ended_at: end of the last turn on the call's audio clock (s); segments up to there are late.
-    held_open: the recogniser ended the turn, but the caller is in the middle of a number.
+    settled: the last segment, text and end on the call's audio clock (s). The recogniser may
+        report a segment twice.
+    held_open: how long the turn stays open (s) though the recogniser ended it, because the caller
+        is in the middle of a number or a sentence; 0 if the turn is not held open.
     speaking: the recogniser hears sound.
+    at_onset: the sound began right after the agent had begun to speak.
+    over_agent: the sound began while the agent was audible: it may be the agent's voice, returned
+        by the line.
+    at_edge: few words over the agent, such as "yeah". They are an answer if the agent has finished
+        a moment later, and nothing but a sign of attention if the agent goes on.
     unanswered: no voice has begun to answer the caller's last words.
     keys: digits typed on the phone so far.
     """
@@ -50,8 +58,12 @@ class CallerTurn:
     guess: str = ""
     late: list[str] = field(default_factory=list)
     ended_at: float = 0.0
-    held_open: bool = False
+    settled: tuple[str, float] = ("", 0.0)
+    held_open: float = 0.0
     speaking: bool = False
+    at_onset: bool = False
+    over_agent: bool = False
+    at_edge: str = ""
     unanswered: bool = False
     keys: str = ""
 
@@ -68,12 +80,16 @@ class CallerTurn:
     def take_text(self) -> str:
         """Return the settled words and begin a new turn."""
         text, self.segments = self.text, []
-        self.held_open = False
+        self.held_open = 0.0
         return text
 
     def take_late(self) -> Sequence[str]:
         late, self.late = self.late, []
         return late
+
+    def take_edge(self) -> str:
+        text, self.at_edge = self.at_edge, ""
+        return text
 
     def answer_later(self, text: str) -> None:
         """Keep words that are to be answered after the present reply."""
@@ -102,6 +118,7 @@ class Reply:
     said_since_tools: its voice has begun since the model's last tool calls.
     waits_for_tools: the model is asked again when the tools have ended. Answers only.
     rounds: how often the model asked for tools in this answer.
+    heard: how many of its utterances were heard to their end.
     """
 
     number: int
@@ -110,10 +127,25 @@ class Reply:
     said_since_tools: bool = False
     waits_for_tools: bool = False
     rounds: int = 0
+    heard: int = 0
 
     @property
     def is_answer(self) -> bool:
         return self.kind is Kind.ANSWER
+
+
+@dataclass(slots=True)
+class Held:
+    """A reply that was interrupted by words, or a sound, that may still come to nothing.
+
+    reply: the reply; the agent goes on with it if the words come to nothing.
+    asked: the agent was asking a question.
+    news: what was reported of the reply since, in order.
+    """
+
+    reply: Reply
+    asked: bool
+    news: list[ev.Event] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,18 +234,41 @@ class Patience:
 
     fillers: phrases for slow answers, in turn.
     prompts: how often a silent caller has been prompted in a row.
+    runs: the timer NO_INPUT runs. A sound does not start it anew: patience counts time without
+        words.
+    extended: a sound without words so far has extended the timer. Once is enough for words to
+        be recognised; a steady noise must not keep a call for ever.
     failures: how many replies in a row have failed.
     warning: see Warning.
     """
 
     fillers: Iterator[str]
     prompts: int = 0
+    runs: bool = False
+    extended: bool = False
     failures: int = 0
     warning: Warning = Warning.NOT_DUE
 
     @classmethod
     def of(cls, manners: Manners) -> "Patience":
         return cls(cycle(manners.fillers))
+
+
+@dataclass(slots=True)
+class SelfInterruption:
+    """Signs that the agent interrupts itself, by its own voice on the line.
+
+    agent_near: the agent is audible, or was a moment ago.
+    agent_began: the agent has begun to speak a moment ago.
+    evidence: how much the words that were heard say that the line returns the agent's voice.
+    in_a_row: how often the agent was interrupted since the caller heard more than one sentence of
+        an answer.
+    """
+
+    agent_near: bool = False
+    agent_began: bool = False
+    evidence: int = 0
+    in_a_row: int = 0
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from itertools import count
 from typing import TypeAlias
 
 from avr_sts_speechmatics.dialogue import events as ev
-from avr_sts_speechmatics.dialogue.history import History
+from avr_sts_speechmatics.dialogue.history import CUT_MARK, History
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.dialogue.state import (
     CallerAudio,
@@ -17,11 +17,13 @@ from avr_sts_speechmatics.dialogue.state import (
     Departure,
     Draft,
     Drafts,
+    Held,
     Kind,
     LastWord,
     Patience,
     Reply,
     Requested,
+    SelfInterruption,
     State,
     Stt,
     ToolRuns,
@@ -36,11 +38,40 @@ TURN_OVERDUE_S = 3.0
 """How long settled words wait for the end of their turn (s). Longer than the pause that recognisers
 wait for (below 1 s) and the time that their text needs to settle (below 1 s) together."""
 
+ECHO_S = 0.6
+"""How long after the agent's last sound the line may still return it, and STT report it (s)."""
+
+ONSET_S = 1.0
+"""How long after the agent's first sound the line may begin to return it, and STT report it (s)."""
+
+ECHO_KNOWN = 2
+"""Evidence from which the line is known to return the agent's voice. A sure echo counts 2, words
+that may be one count 1. On such a line a sound does not pause the agent, only words stop it."""
+
+IN_A_ROW_MAX = 4
+"""After this many interruptions without an answer in between, more words are needed for one."""
+
+IN_A_ROW_NOTE = (
+    f"the agent was interrupted {IN_A_ROW_MAX} times without an answer in between, perhaps by its "
+    "own voice on the line; from now on an interruption takes more words"
+)
+
+ECHO_NOTE = (
+    "the line returns the agent's own voice (a loudspeaker near the microphone, or no echo "
+    "cancellation): the agent's words are ignored when they come back"
+)
+
 SETTLE_S = 2.5
 """How long after the last audio a recogniser may still report speech in that audio (s)."""
 
 SETTLE_TRIES = 6
 """How often SETTLE_S is granted to a turn that has begun and does not end."""
+
+EDGE_S = 1.0
+"""Few words are an answer if the agent has no more than this to say after them (s)."""
+
+EDGE_OF_QUESTION_S = 2.0
+"""The same while the agent asks a question: "yeah" is often said over its last words (s)."""
 
 DRAFTS_MAX = 3
 """How many answers may be begun ahead in one turn: each one that is dropped costs its tokens."""
@@ -60,6 +91,8 @@ class Steps:
         self.state = State.LISTENING
         self.caller = CallerTurn()
         self.reply: Reply | None = None
+        self.held: Held | None = None
+        self.own_voice = SelfInterruption()
         self.drafts = Drafts()
         self.departure: Departure | None = None
         self.stt = Stt.HEARING
@@ -87,6 +120,18 @@ class Steps:
         return not (self.must_end or sacred or self.manners.barge_in == "off")
 
     @property
+    def words_to_interrupt(self) -> int:
+        """How many words of the caller interrupt the agent."""
+        more = self.own_voice.in_a_row - IN_A_ROW_MAX
+        return self.manners.min_words + (0 if more < 0 else min(2 + more, 6))
+
+    @property
+    def hears_itself(self) -> bool:
+        """Whether a sound is more likely the agent's own voice than the caller's."""
+        own = self.own_voice
+        return own.evidence >= ECHO_KNOWN or own.in_a_row >= IN_A_ROW_MAX
+
+    @property
     def must_end(self) -> bool:
         """Whether the call ends whatever the caller does."""
         return isinstance(self.departure, LastWord)
@@ -95,6 +140,10 @@ class Steps:
     def pbx_is_at_work(self) -> bool:
         """Whether the PBX is hanging up or transferring: too late for a word of the caller."""
         return isinstance(self.departure, Requested) and self.departure.under_way
+
+    @staticmethod
+    def is_question(text: str) -> bool:
+        return text.rstrip().endswith(("?", "？", "؟"))
 
     def counted(self, *texts: str) -> int:
         """Words of `texts` that are no backchannels."""
@@ -115,7 +164,7 @@ class Steps:
             draft = None
         self.drafts.current = None
         caller.unanswered = self.tools.owed = False
-        yield ev.CancelTimer(ev.Timer.NO_INPUT)
+        yield from self.stop_patience()
         if not caller.segments:
             yield ev.CancelTimer(ev.Timer.OVERDUE)
         yield from self.take_the_floor()
@@ -136,7 +185,9 @@ class Steps:
 
     def say(self, text: str, kind: Kind = Kind.PHRASE) -> Commands:
         """Start a reply that is a fixed text."""
-        yield ev.CancelTimer(ev.Timer.NO_INPUT)
+        yield from self.stop_patience()
+        yield from self.write_edge()
+        yield from self.give_up_held()
         yield from self.drop_draft()
         yield ev.Say(self.begin(kind).number, text)
 
@@ -191,35 +242,64 @@ class Steps:
 
     # --- the floor -----------------------------------------------------------------------------
 
-    def take_the_floor(self) -> Commands:
-        """Give the caller the floor: whatever the agent was about to say is not said."""
+    def take_the_floor(self, mark: str = CUT_MARK, *, certain: bool = True) -> Commands:
+        """Give the caller the floor: whatever the agent was about to say is not said.
+
+        mark: ends the sentence that is cut off, in the history.
+        certain: the caller said something. Otherwise the reply is only held, see `go_on`.
+        """
         if self.must_end:
             return
+        if certain:
+            yield from self.give_up_held()
+        asked = self.is_question(self.history.last_said)
         audible = self.state in (State.SPEAKING, State.PAUSED)
         if self.state is State.DEPARTING:
             yield ev.CancelTimer(ev.Timer.FAREWELL)
         self.state = State.LISTENING
         if audible:
             yield ev.CancelTimer(ev.Timer.CONFIRM)
+            yield ev.SetTimer(ev.Timer.ECHO, ECHO_S)
             for dropped in (yield ev.Flush()) or ():
-                yield from self.write_heard(dropped.utterance, dropped.heard)
+                yield from self.write_heard(dropped.utterance, dropped.heard, mark)
+        yield from self.write_edge()
         if self.reply is not None:
-            yield ev.CancelReply(self.reply.number)
+            if certain or not self._can_be_held(self.reply):
+                yield ev.CancelReply(self.reply.number)
+            else:
+                self.held = Held(self.reply, asked)
+                yield ev.HoldReply(self.reply.number)
             yield ev.CancelTimer(ev.Timer.FILLER)
             self.reply = None
         self.keep_the_call()
         self.history.forget_unheard()
         if self.tools.owed:
             self.caller.unanswered, self.tools.owed = True, False
-        if self.caller.unanswered:  # should the words come to nothing, the answer is still owed
+        # Should the words come to nothing, the agent goes on, or the answer is still owed.
+        if self.caller.unanswered or self.held is not None:
             yield ev.SetTimer(ev.Timer.OVERDUE, TURN_OVERDUE_S)
         if self.audio.settled:
             yield ev.SetTimer(ev.Timer.SETTLE, SETTLE_S)
+
+    def _can_be_held(self, reply: Reply) -> bool:
+        """Whether the agent can go on with a reply that is interrupted now."""
+        return reply.has_spoken and self.departure is None and not self.tools.owed
+
+    def give_up_held(self) -> Commands:
+        """The caller did say something: the reply that was interrupted is over."""
+        held, self.held = self.held, None
+        if held is None:
+            return
+        yield ev.CancelReply(held.reply.number)
+        if not (self.caller.segments or self.caller.unanswered):
+            yield ev.CancelTimer(ev.Timer.OVERDUE)
 
     def pause(self) -> Commands:
         """Hold the agent's speech until it is clear whether a sound has words."""
         self.state = State.PAUSED
         yield ev.Pause()
+        if self.caller.at_edge:
+            yield ev.CancelTimer(ev.Timer.EDGE)
         yield ev.SetTimer(ev.Timer.CONFIRM, self.manners.confirm_s)
 
     def resume(self) -> Commands:
@@ -227,12 +307,30 @@ class Steps:
         self.state = State.SPEAKING
         yield ev.CancelTimer(ev.Timer.CONFIRM)
         yield ev.Resume()
+        if self.caller.at_edge:
+            yield from self.time_the_edge()
+
+    def time_the_edge(self) -> Commands:
+        """Find out whether the caller's few words came at the end of what the agent says."""
+        asks = self.is_question(self.history.last_said)
+        yield ev.SetTimer(ev.Timer.EDGE, EDGE_OF_QUESTION_S if asks else EDGE_S)
+
+    def write_edge(self) -> Commands:
+        """Write down few words of the caller that were no answer."""
+        if text := self.caller.take_edge():
+            yield ev.CancelTimer(ev.Timer.EDGE)
+            yield from self.write_down(text)
 
     def listen(self) -> Commands:
         """The reply is over: do whatever waited for its end, or wait for the caller."""
         self.reply = None
         self.state = State.LISTENING
         yield ev.CancelTimer(ev.Timer.FILLER)
+        if self.own_voice.agent_near:
+            yield ev.SetTimer(ev.Timer.ECHO, ECHO_S)
+        if self.departure is None and (text := self.caller.take_edge()):
+            yield ev.CancelTimer(ev.Timer.EDGE)
+            self.caller.answer_later(text)
         if self.departure is not None:
             yield from self.depart()
         elif self.caller.unanswered and not self.caller.keys:
@@ -250,7 +348,12 @@ class Steps:
         caller = self.caller
         if self.state is not State.LISTENING or caller.keys:
             return  # the end of the reply looks again
-        open_ = caller.is_open or caller.unanswered or self.stt is not Stt.HEARING
+        open_ = (
+            caller.is_open
+            or caller.unanswered
+            or self.held is not None
+            or self.stt is not Stt.HEARING
+        )
         if open_ and self.audio.tries < SETTLE_TRIES:
             self.audio.tries += 1
             yield ev.SetTimer(ev.Timer.SETTLE, SETTLE_S)
@@ -260,17 +363,23 @@ class Steps:
     def await_input(self) -> Commands:
         """It is the caller's turn: wait for the caller, but not for ever."""
         caller = self.caller
-        # A guess may come to nothing without a word; this patience is longer than settling takes.
-        speaks = caller.speaking or caller.segments
+        # A sound may be a steady noise, and a guess may come to nothing: neither stops the timer.
         idle = self.state is State.LISTENING and not (
-            speaks
+            caller.segments
             or caller.unanswered
+            or self.held is not None
             or caller.keys
             or self.audio.ended
             or self.stt is not Stt.HEARING
         )
-        if idle and self.manners.no_input_s:
+        if idle and self.manners.no_input_s and not self.patience.runs:
+            self.patience.runs = True
             yield ev.SetTimer(ev.Timer.NO_INPUT, self.manners.no_input_s)
+
+    def stop_patience(self) -> Commands:
+        """The caller said something, or the agent does: nobody waits for words."""
+        self.patience.runs = self.patience.extended = False
+        yield ev.CancelTimer(ev.Timer.NO_INPUT)
 
     # --- what was said -------------------------------------------------------------------------
 
@@ -279,9 +388,13 @@ class Steps:
         self.history.caller_said(text)
         yield ev.SendTranscript("user", text)
 
-    def write_heard(self, utterance: int, share: float) -> Commands:
-        """Write what was heard of an utterance into the history. share: of its audio, 0 to 1."""
-        words = self.history.heard(utterance, share)
+    def write_heard(self, utterance: int, share: float, mark: str = CUT_MARK) -> Commands:
+        """Write what was heard of an utterance into the history.
+
+        share: of the utterance's audio, 0 to 1.
+        mark: ends a sentence of which not all was heard.
+        """
+        words = self.history.heard(utterance, share, mark)
         if words:
             yield ev.SendTranscript("agent", words)
 
@@ -289,6 +402,7 @@ class Steps:
 
     def depart(self) -> Commands:
         """The last word has been sent: wait until it is heard, and whether the caller speaks."""
+        yield from self.write_edge()
         self.state = State.DEPARTING
         speaking = self.caller.speaking and not self.must_end
         margin = self.manners.confirm_s if speaking else 0.0
@@ -312,6 +426,8 @@ class Steps:
     def end(self, error: str | None = None, *, hang_up: bool = True) -> Commands:
         """End the call now. hang_up: the phone call is still there to be ended."""
         yield from self.drop_draft()
+        yield from self.give_up_held()
+        yield from self.write_edge()
         self.state = State.ENDED
         for timer in ev.Timer:
             yield ev.CancelTimer(timer)

@@ -3,8 +3,10 @@
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.barge_in import BargeIn
 from avr_sts_speechmatics.dialogue.dictation import asks_for_dictation, is_dictation
+from avr_sts_speechmatics.dialogue.history import KEY_MARK
 from avr_sts_speechmatics.dialogue.state import State
 from avr_sts_speechmatics.dialogue.steps import Commands
+from avr_sts_speechmatics.dialogue.unfinished import is_unfinished
 
 
 class TurnEnds(BargeIn):
@@ -17,31 +19,38 @@ class TurnEnds(BargeIn):
         caller.ended_at = max(caller.ended_at, event.end)
         caller.speaking = False
         caller.guess = ""
-        if caller.segments and self.state is State.LISTENING and self._is_dictated(caller.text):
-            yield from self._hold_open()
+        open_s = 0.0
+        if caller.segments and self.state is State.LISTENING:
+            open_s = self._dictation_s(caller.text) or self._unfinished_s(caller.text)
+        if open_s:
+            caller.held_open = open_s
+            yield ev.CancelTimer(ev.Timer.OVERDUE)
+            yield ev.SetTimer(ev.Timer.DICTATION, open_s)
         else:
             yield from self.turn_over()
 
-    def _is_dictated(self, text: str) -> bool:
-        if not self.manners.dictation_s:
-            return False
-        return is_dictation(text, asked=asks_for_dictation(self.history.last_heard))
+    def _dictation_s(self, text: str) -> float:
+        """T30: how long a turn stays open in the middle of a number, an address (s); or 0."""
+        asked = asks_for_dictation(self.history.last_heard)
+        return self.manners.dictation_s if is_dictation(text, asked=asked) else 0.0
 
-    def _hold_open(self) -> Commands:
-        """T30: the caller is in the middle of a number, an address."""
-        self.caller.held_open = True
-        yield ev.CancelTimer(ev.Timer.OVERDUE)
-        yield ev.SetTimer(ev.Timer.DICTATION, self.manners.dictation_s)
+    def _unfinished_s(self, text: str) -> float:
+        """T42: how long a turn stays open in the middle of a sentence (s); or 0."""
+        manners = self.manners
+        return manners.unfinished_s if is_unfinished(text, manners.language) else 0.0
 
     def turn_over(self) -> Commands:
         """T3: also when the end of the turn was never reported."""
-        caller = self.caller
-        if text := caller.take_text():
+        caller, held = self.caller, self.held
+        if held is not None and not held.asked and self.counted(caller.text) < self.enough:
+            yield from self.go_on()
+        elif text := caller.take_text():
             over_the_agent = self.holds_the_floor
             yield from self._turn_over_the_agent(text) if over_the_agent else self._turn(text)
         else:
             yield from self._turn_without_words()
         self.drafts.begun = 0
+        caller.over_agent = caller.at_onset = False
         if self.state is State.PAUSED:
             yield from self.resume()
         yield from self.await_input()
@@ -53,7 +62,9 @@ class TurnEnds(BargeIn):
     def _turn_without_words(self) -> Commands:
         """T2, T5: nothing was asked; what was asked before and is unanswered, is asked again."""
         caller = self.caller
-        if self.state is State.LISTENING and caller.unanswered and not caller.keys:
+        if self.held is not None:
+            yield from self.go_on()
+        elif self.state is State.LISTENING and caller.unanswered and not caller.keys:
             yield from self.answer()
         else:
             yield from self.drop_draft()
@@ -66,9 +77,9 @@ class TurnEnds(BargeIn):
             return
         caller = self.caller
         self.patience.prompts = 0
-        yield ev.CancelTimer(ev.Timer.NO_INPUT)
+        yield from self.stop_patience()
         yield from self.drop_draft()
-        yield from self.take_the_floor()
+        yield from self.take_the_floor(KEY_MARK)
         if event.digit == "*":
             caller.keys = ""
             yield ev.CancelTimer(ev.Timer.KEYS)

@@ -19,12 +19,12 @@ T5  | LISTENING | that came to nothing     | ask for the reply again         | t
 T6  | THINKING  | sound as the voice       | begin paused; wait confirm_s    | do not talk into a
     |           | begins                   |                                 | word
 T7  | SPEAKING  | sound                    | pause; wait confirm_s           | it may be a cough
-T8  | SPEAKING  | sound, barge_in is       | flush, cancel, listen           | the operator wants it
-    |           | speech                   |                                 |
-T9  | SPEAKING, | min_words of a new turn  | flush, cancel, listen           | they want the floor
-    | PAUSED    |                          |                                 |
-T10 | SPEAKING, | a turn of backchannels   | write it down, go on            | "mhm" means: go on
-    | PAUSED    |                          |                                 |
+T8  | SPEAKING  | sound, barge_in is       | flush, listen; cancel once      | the operator wants it
+    |           | speech                   | words are settled               |
+T9  | SPEAKING, | min_words of a new turn  | flush, listen; cancel once the  | they want the floor
+    | PAUSED    |                          | words are settled               |
+T10 | SPEAKING, | a turn of backchannels,  | write it down, go on            | "mhm" means: go on
+    | PAUSED    | and the agent says more  |                                 |
 T11 | SPEAKING  | anything, barge_in is    | say it all, then answer         | the operator wants it
     |           | off or the welcome is    |                                 | heard
     |           | sacred                   |                                 |
@@ -78,6 +78,14 @@ T37 | any       | words before it is done  | keep the call, tell the model   | "
 T38 | DEPARTING | it could not be done     | tell the model, which answers   | they are still here
 T39 | DEPARTING | it was done              | end the call when GONE_S is     | the PBX ends it
     |           |                          | over                            |
+T40 | SPEAKING, | a turn of backchannels,  | answer it                       | "yeah" answers what
+    | PAUSED    | then the reply ends      |                                 | the agent has asked
+T41 | LISTENING | the words that took the  | say the cut sentence again, go  | a sound like "the"
+    |           | floor come to nothing    | on from there                   | costs no answer
+T42 | LISTENING | a turn ends in the       | keep it open for unfinished_s   | people pause to think
+    |           | middle of a sentence     |                                 |
+T43 | any       | words that the agent has | ignore them, go on if paused    | the line returns the
+    |           | just said                |                                 | agent's own voice
 
 Late news of a reply that was cancelled is ignored by its number. Each row is a function whose
 docstring begins with its tag: `barge_in`, `turn_ends`, `replies`, `tools_and_leaving` and
@@ -113,12 +121,19 @@ class Dialogue(TurnEnds, Replies, SilenceAndLimits):
             return
         self.handling = True
         try:
-            if isinstance(event, ev.TimerFired):
-                yield from _TIMERS[event.timer](self)
+            held = self.held
+            if held is not None and getattr(event, "reply", None) == held.reply.number:
+                held.news.append(event)
             else:
-                yield from _HANDLERS[type(event)](self, event)
+                yield from self.handle_now(event)
         finally:
             self.handling = False
+
+    def handle_now(self, event: ev.Event) -> Commands:
+        if isinstance(event, ev.TimerFired):
+            yield from _TIMERS[event.timer](self)
+        else:
+            yield from _HANDLERS[type(event)](self, event)
 
 
 _HANDLERS: Mapping[type[ev.Event], Callable[..., Commands]] = {
@@ -147,6 +162,8 @@ _TIMERS: Mapping[ev.Timer, Callable[[Dialogue], Commands]] = {
     ev.Timer.CONFIRM: Dialogue.sound_confirmed,
     ev.Timer.OVERDUE: Dialogue.turn_over,
     ev.Timer.DICTATION: Dialogue.turn_over,
+    ev.Timer.ECHO: Dialogue.echo_is_over,
+    ev.Timer.EDGE: Dialogue.edge_is_over,
     ev.Timer.FAREWELL: Dialogue.margin_is_over,
     ev.Timer.FILLER: Dialogue.voice_is_slow,
     ev.Timer.NO_INPUT: Dialogue.caller_is_silent,

@@ -77,7 +77,7 @@ _FOREIGN = (
 
 
 def advice_for(what: str, failure: str) -> str:
-    """What the operator can do about a failure.
+    """Return a sentence on how the operator can repair a failure.
 
     what: the service, such as "stt".
     failure: text of the error.
@@ -122,9 +122,9 @@ class Speaker:
 
 
 def speakers(chosen: Settings, agents: Agents, alone: Voices) -> Iterator[Speaker]:
-    """The voices that calls may have, except the sandbox's.
+    """Yield the voices that calls may have, except the sandbox's.
 
-    alone: from `voices_alone`.
+    alone: the result of `voices_alone`.
     """
     # `Voices` decides which vendor speaks for an agent.
     deciding = Voices(chosen, chosen.tts_url or "", chosen.speechmatics_api_key, {})
@@ -147,7 +147,10 @@ def speakers(chosen: Settings, agents: Agents, alone: Voices) -> Iterator[Speake
 
 
 def voices_alone(chosen: Settings) -> Voices:
-    """Voices without a second voice, so that a failure is seen. The caller closes them."""
+    """Return Voices without a fallback voice, which would hide a failure of the first voice.
+
+    The code that calls this function must close the result.
+    """
     without = replace(chosen, voice_fallback=None)
     return Voices(without, chosen.tts_url or "", chosen.speechmatics_api_key, {})
 
@@ -173,7 +176,7 @@ async def voice(speaker: Speaker) -> Check:
 
 
 def models(chosen: Settings, agents: Agents) -> tuple[str, ...]:
-    """Models that calls may have; only the model of the settings where the receptionist answers."""
+    """Return the models that calls may use; only that of the settings with the receptionist."""
     if not chosen.has_llm:
         return (chosen.openai_model,)
     return tuple(dict.fromkeys(agent.model or chosen.openai_model for agent in agents.all))

@@ -1,11 +1,12 @@
-"""Everything a call needs, checked at once and within TOTAL_S.
+"""Checks everything that a call needs, in parallel and within TOTAL_S.
 
-Files, tools and ports of this machine are loaded and bound as the service would (`machine`). Each
-cloud does the smallest piece of real work (`clouds`). The operator's other programs are asked for
-something without effect (`operator_services`). Where the sandbox takes a cloud's place, that cloud
-is not contacted; programs that are not set up are not contacted either.
+Files and tools of this machine are loaded, and ports are bound, in the same way as the service does
+(`machine`). Each cloud service (STT, TTS, LLM) gets one minimal real request, such as to speak one
+word (`clouds`). The PBX, the webhook's server and the instructions service are contacted without
+effect on a call (`operator_services`). A cloud service that the sandbox replaces is not contacted,
+nor is a server that is not configured.
 
-No key and no password is in the result.
+API keys and passwords are masked in the result.
 """
 
 import asyncio
@@ -32,15 +33,15 @@ TOTAL_S = 14.0
 """Longest time for all checks (s); a slow goodbye may add one."""
 
 HEAD_START_S = 1.0
-"""How long tools are loaded before anything else is begun (s)."""
+"""How long tools are loaded before the other checks start (s)."""
 
 
 async def examine(
     environ: Mapping[str, str] | None = None, env_file: Path | None = None
 ) -> list[Check]:
-    """Check everything; returns what was found, in a fixed order. Arguments as in `settings.load`.
+    """Run all checks; return their results in a fixed order. Arguments as in `settings.load`.
 
-    A setting that cannot be used is the only check: nothing else is looked at then.
+    If a setting is invalid, the result holds only this failure: no other check runs.
     """
     try:
         chosen = settings.load(environ, env_file)
@@ -82,9 +83,9 @@ async def examine(
 class _Step:
     """A check to carry out.
 
-    what: names the check if it fails without a result of its own.
-    where: put before the detail of the result.
-    work: gives the result.
+    what: name of the check, for a failure that `work` does not report itself.
+    where: text that is put before the detail of the result, such as a host name.
+    work: awaitable that returns the result.
     """
 
     what: str
@@ -122,7 +123,7 @@ def _host(url: str) -> str:
 
 
 async def _carry_out(step: _Step, deadline: float) -> list[Check]:
-    """The result of a step; a failed check if the step has none by `deadline`."""
+    """Carry out a step and return its checks; a failed check if `deadline` (loop time) passes."""
     try:
         async with asyncio.timeout_at(deadline):
             found = await step.work
@@ -146,7 +147,7 @@ _KEY_ENDS = re.compile(r"\bsk-[\w*.-]+")
 
 
 def _secrets(chosen: Settings) -> Iterator[str]:
-    """Texts that must not be shown: keys, passwords, and tokens in the queries of addresses."""
+    """Yield the texts to mask: keys, passwords, and tokens in the queries of addresses."""
     yield from chosen.secrets()
     values = (getattr(chosen, item.name) for item in fields(chosen))
     urls = [value for value in values if isinstance(value, str) and "://" in value]

@@ -2,7 +2,7 @@
 
 One coroutine sends one frame every 20 ms against absolute deadlines, speech or silence: a
 phone line is never without frames, so each wait below sends silence. Audio that arrives
-during a wait goes to the tape at once.
+during a wait is recorded immediately.
 
 `hold` plays a patient caller, who never talks over the agent and presses keys only at the end.
 `script_run` combines the steps of `hold` in any other order.
@@ -69,7 +69,7 @@ class ToolRun:
 class Turn:
     """One turn of the caller, and when the agent answered it. Times are seconds on the tape.
 
-    said: words, name of the recording, or keys.
+    said: words, name of the recording, or DTMF digits.
     spoken_at: end of the last sound of the turn, or the last key press.
     answered_at: start of the agent's voice after `spoken_at`; None if the agent did not speak.
     answers: the service's reports on its answers to this turn, discarded answers included.
@@ -111,7 +111,7 @@ class HungUpError(Exception):
 class Conversation:
     """One call as the caller's phone records it. It is the `Listener` of the call's connection.
 
-    tell: called with each event of the call, as a line of text for a person.
+    tell: function that shows a line of text to the operator; called for each event of the call.
 
     The attributes hold the record of the call:
 
@@ -280,6 +280,10 @@ class Conversation:
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
     def now(self) -> float:
-        """The current position on the tape (s). A frame carries the 20 ms before it is sent, hence
-        the added FRAME_SECONDS."""
+        """Return the current position on the tape (s).
+
+        A frame holds the 20 ms of sound that end when the frame is sent. The first frame is sent at
+        clock time 0 and covers the tape from 0 to FRAME_SECONDS, so the position on the tape is the
+        clock time plus FRAME_SECONDS.
+        """
         return time.perf_counter() - self._began + FRAME_SECONDS

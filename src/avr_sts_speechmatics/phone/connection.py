@@ -1,13 +1,13 @@
-"""The two connections of a speech-to-speech service, seen from the caller's side.
+"""The client side of the two connections that a speech-to-speech service accepts.
 
 `ws://` is the WebSocket that avr-core uses today: JSON messages with audio, transcripts,
-interruptions and keys. `http://` is avr-core's older streaming POST: raw samples in both
-directions, nothing else. Both pass everything that arrives to a `Listener` at once, without
-waiting for the listener.
+interruptions and DTMF digits. `http://` is avr-core's older streaming POST: raw samples in both
+directions, nothing else. Both connections pass every message to a `Listener` immediately, in the
+event loop.
 
 The WebSocket URL carries `watch=1` in its query. A service that knows `watch` also reports the
 timing of each answer and the tools that ran, for which avr-core has no use. A service that does not
-know `watch` treats it as one more fact about the call.
+know `watch` ignores it, or passes it on with the other query parameters as a fact of the call.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class CallError(Exception):
 
 
 class Listener(Protocol):
-    """Receives the events of a call. The methods run in the event loop and must return at once."""
+    """Receives the events of a call. The methods run in the event loop and must not block."""
 
     def audio(self, pcm: bytes) -> None:
         """Agent audio arrived: whole s16le samples at 8 kHz, any number."""
@@ -92,7 +92,12 @@ class Connection(Protocol):
         """Send caller audio: s16le at 8 kHz."""
 
     def press(self, digit: str) -> None:
-        """Send a key press. digit: 0-9, *, # or A-D."""
+        """Send a DTMF digit.
+
+        digit: 0-9, *, # or A-D.
+
+        Raises CallError on an http:// connection, which has no DTMF.
+        """
 
     async def hang_up(self) -> None:
         """End the call; returns when the connection is gone, within about a second."""
@@ -122,7 +127,10 @@ async def open_connection(url: str, uuid: str, listener: Listener) -> Connection
 
 
 def is_websocket(url: str) -> bool:
-    """Whether `url` is a WebSocket address. Raises CallError when it is no HTTP address either."""
+    """Return True for a ws:// or wss:// address, False for http:// or https://.
+
+    Raises CallError for any other address.
+    """
     scheme = urlsplit(url).scheme
     if scheme not in ("ws", "wss", "http", "https"):
         raise CallError(
@@ -219,7 +227,7 @@ class WebSocketConnection(WSListener):
 
 
 def _watching(url: str) -> str:
-    """The address with `watch=1` appended to its query.
+    """Return the address with `watch=1` appended to its query.
 
     A `watch` that is there already comes first and therefore takes effect.
     """

@@ -39,9 +39,9 @@ class Speak:
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """The caller presses keys.
+    """The caller sends DTMF digits.
 
-    keys: 0-9, *, # and A-D.
+    keys: the digits, of 0-9, *, # and A-D.
     interrupt: as in `Speak`, ms.
     """
 

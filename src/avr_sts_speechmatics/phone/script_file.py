@@ -45,7 +45,7 @@ from avr_sts_speechmatics.phone.script import ANY, ENDED, Expect, Pause, Press, 
 from avr_sts_speechmatics.yaml_text import YamlError, parse_yaml, shown
 
 KEYS = "0123456789*#ABCD"
-"""The keys a phone can send."""
+"""The DTMF digits that a phone can send."""
 
 _LONGEST_S = 600
 _WORDS = ("say", "play", "keys", "pause", "expect")
@@ -55,7 +55,7 @@ _TOOL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class ScriptError(Exception):
-    """A script cannot be used; the text is one sentence for the person who wrote it."""
+    """A script cannot be used. The text is one sentence that tells its author what to correct."""
 
 
 def read_script(path: Path) -> Script:

@@ -47,7 +47,7 @@ class Cue:
 async def prepare(script: Script, speech: Callable[[str | Path], Awaitable[Line]]) -> list[Cue]:
     """Prepare the sounds of all steps before the call.
 
-    speech: returns the sound of a text or of a recording.
+    speech: function that returns the sound for a text, or for the file of a recording.
 
     Raises ScriptError for a recording that cannot be used.
     """
@@ -154,7 +154,7 @@ class Performance:
             )
 
     def _spoken_for(self) -> float:
-        """Time that the agent has spoken since the caller's last turn (s)."""
+        """Return how long the agent has spoken since the caller's last turn (s)."""
         now, since = self._call.now(), self._call.turns[-1].spoken_at if self._call.turns else 0.0
         spans = ((max(u.start, since), min(u.end, now)) for u in self._call.tape.utterances)
         return sum(max(0.0, end - start) for start, end in spans)

@@ -1,4 +1,4 @@
-"""The tape of a call: both sides on one time line, as the caller's phone would play them.
+"""The tape: the recording of a call, both sides on one time line as heard at the caller's phone.
 
 Position 0 is the start of the caller's first frame. The caller's side grows with each frame that
 is sent. The agent's side is modelled on a phone's loudspeaker: a frame that arrives while others
@@ -94,12 +94,12 @@ class Tape:
 
 
 def seconds(pcm: bytes | bytearray) -> float:
-    """The length of s16le audio at 8 kHz (s)."""
+    """Return the duration of s16le audio at 8 kHz (s)."""
     return len(pcm) / (2 * RATE)
 
 
 def audible_span(pcm: bytes, threshold: float = _AUDIBLE) -> tuple[float, float] | None:
-    """Start and end of the audible part, in seconds; None for silence.
+    """Return start and end of the audible part (s); None for silence.
 
     threshold: the smallest sample value that counts as audible, 0 to 32768.
     """
@@ -108,7 +108,7 @@ def audible_span(pcm: bytes, threshold: float = _AUDIBLE) -> tuple[float, float]
 
 
 def end_of_speech(pcm: bytes) -> float:
-    """End of the speech in a recording, in seconds; the whole length if nothing is audible.
+    """Return the end of the speech in a recording (s); the whole length if nothing is audible.
 
     The speech ends with the last sample that is louder than the recording's own noise.
     """

@@ -59,7 +59,9 @@ class TtsEngine(Protocol):
     """Synthesises speech."""
 
     def speak(self, text: str, voice: str) -> AsyncIterator[bytes]:
-        """Audio of the text: s16le mono at 16 kHz, in pieces of any length, even odd.
+        """Yield the audio of the text: s16le mono at 16 kHz.
+
+        A piece may have any number of bytes, also an odd number.
 
         text: not blank.
         voice: name of a voice that the server knows.
@@ -84,7 +86,7 @@ class LlmEngine(Protocol):
     def think(
         self, messages: Sequence[Mapping[str, Any]], tools: frozenset[str]
     ) -> AsyncIterator[str | ToolCall]:
-        """The answer, piece by piece: text as a model streams it, then any tool calls.
+        """Yield the answer piece by piece: text as a model streams it, then any tool calls.
 
         messages: as in a Chat Completions request.
         tools: names of the offered tools.

@@ -1,4 +1,4 @@
-"""The real engines: Whisper as STT, Piper as TTS, the receptionist as LLM.
+"""Loads the local engines: Whisper as STT, Piper as TTS, the receptionist as LLM.
 
 Whisper and Piper need the packages of the `sandbox` extra, so they are imported only when they are
 loaded. Without the extra, the product and a sandbox with scripted engines still work.
@@ -47,12 +47,12 @@ class LocalLlm:
 async def local_engines(
     faq: Faq, *, on_loaded: Callable[[str], None] | None = None
 ) -> AsyncIterator[Engines]:
-    """The engines, loaded in parallel, until the context ends.
+    """Load the engines in parallel and keep them until the context ends.
 
     faq: the receptionist's FAQ.
-    on_loaded: called with the name of each of PARTS as soon as the part is loaded.
+    on_loaded: function that is called with a name of PARTS as soon as that part is loaded.
 
-    Raises MissingExtra.
+    Raises MissingExtra if the packages of the `sandbox` extra are not installed.
     """
     report = on_loaded or _ignore
     # One thread for each engine, so that neither waits for the other or blocks the event loop.
@@ -97,4 +97,4 @@ def _voice(thread: Executor) -> TtsEngine:
 
 
 def _ignore(part: str) -> None:
-    """The default for `on_loaded`."""
+    """Do nothing. The default for `on_loaded`."""

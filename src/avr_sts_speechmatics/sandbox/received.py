@@ -16,11 +16,11 @@ from avr_sts_speechmatics.sandbox.engines import Send
 class Request:
     """An HTTP request to a TTS server or to the LLM server.
 
-    path: of the URL.
-    query: of the URL.
-    headers: of the request.
+    path: path of the URL.
+    query: query parameters of the URL.
+    headers: headers of the request.
     body: decoded JSON, or the text if it was not JSON.
-    status: of the answer; None until it is sent.
+    status: HTTP status of the answer; None until the status is sent.
     done: the answer was sent completely; stays False if the client disconnected.
     """
 
@@ -36,10 +36,10 @@ class Request:
 class SttSession:
     """One connection to /v2/agent.
 
-    path: of the URL.
-    query: of the URL.
-    headers: of the request.
-    say: sends a message to the client of this session at once.
+    path: path of the URL.
+    query: query parameters of the URL.
+    headers: headers of the request.
+    say: function that sends a message to the client of this session immediately.
     start: StartRecognition as received; None before it arrived.
     messages: all text messages, in order.
     audio: the bytes of all AddAudio frames.

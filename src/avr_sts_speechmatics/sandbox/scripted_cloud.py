@@ -48,11 +48,11 @@ Script = Sequence[At]
 def turn(
     text: str, *, start: float, end: float, partials: Iterable[str] = (), silence: float = 0.65
 ) -> list[At]:
-    """A caller's whole turn, as the cloud would report it.
+    """Return a script of a caller's whole turn, with the messages that Speechmatics would send.
 
     text: the final text.
-    start: of the speech, seconds of audio.
-    end: of the speech, seconds of audio.
+    start: start of the speech, seconds of audio.
+    end: end of the speech, seconds of audio.
     partials: partial texts, spread evenly over the speech.
     silence: time from the end of the speech to the end of the turn, s.
     """
@@ -73,10 +73,10 @@ def turn(
 
 
 def cough(*, start: float, end: float, silence: float = 0.5) -> list[At]:
-    """A sound without words: speech starts and ends without a turn.
+    """Return a script of a sound without words: speech starts and ends without a turn.
 
-    start: of the sound, seconds of audio.
-    end: of the sound, seconds of audio.
+    start: start of the sound, seconds of audio.
+    end: end of the sound, seconds of audio.
     silence: time from the end of the sound to SpeechEnded, s.
     """
     return [
@@ -86,7 +86,7 @@ def cough(*, start: float, end: float, silence: float = 0.5) -> list[At]:
 
 
 class ScriptedStt:
-    """Follows one script in each session, in the order in which they open.
+    """Plays one script in each STT session: the first session plays the first script, and so on.
 
     Sessions after the last script send no results. A test that must send a message at a certain
     moment uses `received.sessions[n].say(...)`.
@@ -204,10 +204,10 @@ def scripted(
     answers: Sequence[Thought] = ("I see.",),
     voice: ToneTts | ScriptedTts | None = None,
 ) -> Engines:
-    """The engines of one conversation.
+    """Make the engines of one conversation.
 
-    scripts: for the STT sessions, in the order in which they open.
-    answers: of the LLM, in order; the last is repeated.
+    scripts: one script for each STT session, in the order in which the sessions open.
+    answers: answers of the LLM, in order; the last answer is repeated.
     voice: the TTS engine; None for tones.
     """
     return Engines(ScriptedStt(*scripts), voice or ToneTts(), ScriptedLlm(*answers))
@@ -250,7 +250,7 @@ async def running_sandbox(
     start_timeout: float = START_TIMEOUT_S,
     port: int = 0,
 ) -> AsyncIterator[RunningSandbox]:
-    """A sandbox on its own port, in this event loop, until the context ends.
+    """Run a sandbox on its own port, in this event loop, until the context ends.
 
     engines: None for an STT without results, tones, and the answer "I see.".
     max_calls: number of simultaneous STT sessions.

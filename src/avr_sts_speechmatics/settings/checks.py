@@ -32,9 +32,13 @@ def secret(value: str) -> Secret:
 
 
 def number(low: float, high: float, unit: str = "") -> Callable[[str], float]:
-    """A number from low to high.
+    """Return a function that checks that a text is a number from low to high, and returns it.
 
-    unit: in the plural, for the error.
+    low: the smallest value.
+    high: the largest value.
+    unit: the unit in the plural, for the text of the error.
+
+    The function raises InvalidValue.
     """
 
     def parse(value: str) -> float:
@@ -50,9 +54,13 @@ def number(low: float, high: float, unit: str = "") -> Callable[[str], float]:
 
 
 def whole(low: int, high: int, unit: str = "") -> Callable[[str], int]:
-    """A whole number from low to high.
+    """Return a function that checks that a text is a whole number, and returns the number.
 
-    unit: in the plural, for the error.
+    low: the smallest value.
+    high: the largest value.
+    unit: the unit in the plural, for the text of the error.
+
+    The function raises InvalidValue.
     """
 
     def parse(value: str) -> int:
@@ -68,7 +76,7 @@ def whole(low: int, high: int, unit: str = "") -> Callable[[str], int]:
 
 
 def port(value: str) -> int:
-    """A port, 1 to 65535."""
+    """Check a port, 1 to 65535, and return it. Raises InvalidValue."""
     try:
         return whole(1, 65535)(value)
     except InvalidValue:
@@ -76,7 +84,7 @@ def port(value: str) -> int:
 
 
 def ports(value: str) -> tuple[int, ...]:
-    """Ports separated by commas, each only once; an empty text is no port."""
+    """Check ports separated by commas and return each port once; an empty text is no port."""
     try:
         return tuple(dict.fromkeys(port(part.strip()) for part in value.split(",") if part.strip()))
     except InvalidValue:
@@ -86,7 +94,7 @@ def ports(value: str) -> tuple[int, ...]:
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:
-    """One of the words, in any case; the value is in lower case."""
+    """Return a function that checks that a text is one of `allowed`; its result is lower case."""
 
     def parse(value: str) -> str:
         if value.lower() not in allowed:
@@ -132,7 +140,9 @@ def host(value: str) -> str:
 
 
 def url(*schemes: str) -> Callable[[str], str]:
-    """An address without user name and password.
+    """Return a function that checks an address, which must not have a user name or password.
+
+    schemes: allowed schemes, such as "https".
 
     The value is the text itself: a slash at the end may have a meaning for the server.
     """
@@ -158,7 +168,10 @@ def url(*schemes: str) -> Callable[[str], str]:
 
 
 def base_url(*schemes: str) -> Callable[[str], str]:
-    """An address to which paths are appended; the value has no slash at the end."""
+    """Return a function that checks an address to which paths are appended.
+
+    A slash at the end is removed, except after a query.
+    """
     whole = url(*schemes)
 
     def parse(value: str) -> str:

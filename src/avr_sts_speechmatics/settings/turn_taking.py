@@ -25,6 +25,13 @@ class TurnTaking:
         "or spells (ms).",
         MILLISECONDS,
     )
+    unfinished_ms: float = manner(
+        "unfinished_s",
+        check.number(0, 10_000, "milliseconds"),
+        'How much longer a turn stays open that ends in the middle of a sentence, such as "I would '
+        'like to book" (ms); 0: no longer. The answer is prepared meanwhile.',
+        MILLISECONDS,
+    )
     barge_in: str = manner(
         "barge_in",
         check.one_of("words", "speech", "off"),

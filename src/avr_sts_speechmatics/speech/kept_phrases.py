@@ -1,8 +1,8 @@
-"""Kept phrases: texts that are spoken again and again, synthesised once.
+"""Kept phrases: speech of texts that are spoken again and again, synthesised once and cached.
 
 The welcome opens every call, so it must not wait for TTS; an apology is needed when TTS may be what
-failed. The phrases are synthesised when the service starts. Until a phrase is kept, it is spoken
-like any other sentence.
+failed. The phrases are synthesised when the service starts and cached in memory. A phrase that is
+not cached yet is synthesised when it is spoken, like any other sentence.
 """
 
 import logging
@@ -20,26 +20,26 @@ _log = logging.getLogger(__name__)
 
 
 class KeptPhrases:
-    """Kept speech of one voice, by sentence: s16le mono at 8 kHz.
+    """Cache of one voice's speech, by sentence: s16le mono at 8 kHz.
 
-    texts: phrases to keep; empty texts are skipped.
+    texts: phrases to synthesise and cache; empty texts are skipped.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        # Phrases are spoken sentence by sentence, so they are kept sentence by sentence.
+        # The speaker asks for single sentences, so the cache holds single sentences.
         self._texts = tuple(piece for text in texts for piece in sentences_of(text))
         self._kept: dict[str, bytes] = {}
 
     @property
     def missing(self) -> int:
-        """How many sentences are not kept yet."""
+        """Number of sentences that are not cached in memory yet."""
         return len(set(self._texts) - self._kept.keys())
 
     def get(self, sentence: str) -> bytes | None:
         return self._kept.get(sentence)
 
     async def prepare(self, voice: Tts) -> bool:
-        """Synthesise the sentences that are not kept yet. Returns False if one of them failed."""
+        """Synthesise the sentences that are not cached yet. Returns False if a sentence failed."""
         complete = True
         for text in self._texts:
             if text in self._kept:

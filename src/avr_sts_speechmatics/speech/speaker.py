@@ -13,6 +13,7 @@ to the dialogue.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -28,13 +29,13 @@ from avr_sts_speechmatics.speech.read_aloud import spoken
 from avr_sts_speechmatics.speech.sentences import Sentences
 
 AHEAD = 2
-"""Sentences of a reply that may be under way at once: the one that is heard, and the next."""
+"""Sentences of a reply that may be under way in parallel: the current one and the next."""
 
 PIECE_BYTES = 6400
 COMFORT_BYTES = BYTES_PER_SECOND // 5
 """Resampling 10 ms of audio costs nearly as much as resampling 200 ms. While more than
 COMFORT_BYTES wait to be heard, audio is resampled in pieces of PIECE_BYTES; until then all of it is
-passed on at once."""
+passed on immediately."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,10 +64,12 @@ class Speaker:
     """Speaks the replies of one call.
 
     voice: the agent's TTS.
-    phrases: kept phrases of that voice.
+    phrases: cached phrases of that voice.
     playout: takes the audio.
-    tell: takes the events of replies (SentenceReady, VoiceStarted, ReplyEnded, ReplyFailed).
-    report: takes observations that the dialogue does not need (TextStarted, ClauseReady).
+    tell: function that is called with each event of a reply (SentenceReady, VoiceStarted,
+        ReplyEnded, ReplyFailed).
+    report: function that is called with each observation that the dialogue does not need
+        (TextStarted, ClauseReady).
     """
 
     def __init__(
@@ -89,11 +92,11 @@ class Speaker:
     async def speak(self, number: int, text: AsyncGenerator[str | None, None]) -> None:
         """Speak a reply to its end, then send ReplyEnded or ReplyFailed.
 
-        number: of the reply.
+        number: number of the reply.
         text: pieces of text, cut anywhere. None means that the text so far is complete and that
             more may come much later.
 
-        Cancelling stops the model and the TTS requests at once, and sends no event. The playout
+        Cancelling stops the model and the TTS requests immediately, and sends no event. The playout
         keeps the audio that waits there: the code that cancels also flushes.
         """
         reply = self._replies[number] = _Reply(number)
@@ -105,7 +108,8 @@ class Speaker:
                 except ServiceError as error:
                     _log.warning("%s", error)
                     reply.failed = True
-            await reply.wait_until_heard()
+                while await reply.heard_or_cut():
+                    await self._start_sentences(reply, fetching)
         finally:
             del self._replies[number]
             for utterance in reply.utterances:
@@ -117,10 +121,10 @@ class Speaker:
             self._tell(ev.ReplyEnded(number))
 
     def fill(self, number: int, phrase: str) -> None:
-        """Say a kept phrase before the rest of a reply. Does nothing while the reply is heard.
+        """Play a cached phrase before the rest of a reply. No effect once the reply is heard.
 
-        number: of the reply.
-        phrase: a filler; nothing is said if the phrase is not kept yet.
+        number: number of the reply.
+        phrase: text of a filler; nothing is played if its speech is not cached yet.
         """
         reply = self._replies.get(number)
         speech = self._phrases.get(phrase)
@@ -132,8 +136,36 @@ class Speaker:
         self._playout.write(utterance, speech)
         self._playout.end(utterance)
 
+    def hold(self, number: int) -> None:
+        """Stop a reply whose audio was flushed, and keep what was not heard of the reply.
+
+        number: of the reply. The sentence that was cut off is said again after `go_on`, from its
+            beginning, and the rest of the reply follows.
+        """
+        reply = self._replies.get(number)
+        if reply is None:
+            return
+        reply.may_speak.clear()
+        for utterance, sentence in reversed(reply.utterances.items()):
+            self._under_way.pop(utterance, None)
+            if utterance not in reply.fillers:
+                reply.sentences.appendleft(sentence)
+                reply.room.release()
+        reply.utterances.clear()
+        for fetch in reply.fetches:
+            fetch.cancel()
+        reply.changed.set()
+
+    def go_on(self, number: int) -> None:
+        """Go on with a reply that was held. number: of the reply."""
+        if (reply := self._replies.get(number)) is not None:
+            reply.may_speak.set()
+
     def played(self, utterance: int) -> None:
-        """An utterance was played to its end."""
+        """Take the report that an utterance was played to its end.
+
+        utterance: number of the utterance.
+        """
         reply = self._under_way.pop(utterance, None)
         if reply is not None:
             reply.utterance_heard(utterance)
@@ -150,19 +182,23 @@ class Speaker:
                 pieces, sentences = sentences.end(), Sentences()
             else:
                 pieces = sentences.feed(delta)
-            for sentence in pieces:
-                await self._start_sentence(reply, sentence, fetching)
+            reply.sentences += pieces
+            await self._start_sentences(reply, fetching)
             if reply.failed:
                 return
-        for sentence in sentences.end():
-            await self._start_sentence(reply, sentence, fetching)
+        reply.sentences += sentences.end()
+        await self._start_sentences(reply, fetching)
 
-    async def _start_sentence(
-        self, reply: "_Reply", sentence: str, fetching: asyncio.TaskGroup
-    ) -> None:
-        await reply.room.acquire()
-        if reply.failed:
-            return
+    async def _start_sentences(self, reply: "_Reply", fetching: asyncio.TaskGroup) -> None:
+        """Start the sentences that wait, one after another, as room for them comes."""
+        while reply.sentences and not reply.failed:
+            await reply.room.acquire()
+            await reply.may_speak.wait()
+            if reply.failed:
+                return
+            self._start_sentence(reply, reply.sentences.popleft(), fetching)
+
+    def _start_sentence(self, reply: "_Reply", sentence: str, fetching: asyncio.TaskGroup) -> None:
         utterance = self._open(reply, sentence)
         self._report(ClauseReady(reply.number))
         kept = self._phrases.get(sentence)
@@ -170,7 +206,9 @@ class Speaker:
             self._write(reply, utterance, kept)
             self._playout.end(utterance)
         else:
-            fetching.create_task(self._fetch(reply, utterance, sentence))
+            fetch = fetching.create_task(self._fetch(reply, utterance, sentence))
+            reply.fetches.add(fetch)
+            fetch.add_done_callback(reply.fetches.discard)
 
     def _open(self, reply: "_Reply", text: str, *, ahead: bool = False) -> Utterance:
         """Open an utterance in the playout for a piece of a reply.
@@ -180,7 +218,7 @@ class Speaker:
         self._utterances += 1
         number = self._utterances
         utterance = self._playout.open(number, ahead=ahead)
-        reply.utterances.add(number)
+        reply.utterances[number] = text
         self._under_way[number] = reply
         self._tell(ev.SentenceReady(reply.number, number, text))
         return utterance
@@ -218,10 +256,20 @@ class Speaker:
 
 
 class _Reply:
-    """The state of a reply under way."""
+    """The state of a reply under way.
+
+    sentences: sentences that were not started yet.
+    utterances: sentences that were started and not heard yet, by their utterance.
+    fillers: utterances that no TTS request belongs to.
+    fetches: TTS requests under way.
+    room: one for each sentence that may be started.
+    may_speak: set unless the reply is held.
+    changed: set when an utterance was heard or the reply was held.
+    """
 
     __slots__ = (
-        *("_heard", "failed", "fillers", "has_text", "number", "room", "started", "utterances"),
+        *("changed", "failed", "fetches", "fillers", "has_text", "may_speak", "number"),
+        *("room", "sentences", "started", "utterances"),
     )
 
     def __init__(self, number: int) -> None:
@@ -229,18 +277,26 @@ class _Reply:
         self.has_text = False
         self.started = False
         self.failed = False
-        self.utterances: set[int] = set()
-        self.fillers: set[int] = set()  # utterances that no TTS request belongs to
+        self.sentences: deque[str] = deque()
+        self.utterances: dict[int, str] = {}
+        self.fillers: set[int] = set()
+        self.fetches: set[asyncio.Task[None]] = set()
         self.room = asyncio.Semaphore(AHEAD)
-        self._heard = asyncio.Event()
+        self.may_speak = asyncio.Event()
+        self.may_speak.set()
+        self.changed = asyncio.Event()
 
     def utterance_heard(self, utterance: int) -> None:
-        self.utterances.discard(utterance)
+        self.utterances.pop(utterance, None)
         if utterance not in self.fillers:
             self.room.release()
-        self._heard.set()
+        self.changed.set()
 
-    async def wait_until_heard(self) -> None:
-        while self.utterances:
-            self._heard.clear()
-            await self._heard.wait()
+    async def heard_or_cut(self) -> bool:
+        """Wait until all that was started was heard. Returns True if sentences wait again."""
+        while self.utterances or not self.may_speak.is_set():
+            self.changed.clear()
+            if self.sentences and not self.failed:
+                return True
+            await (self.changed if self.utterances else self.may_speak).wait()
+        return bool(self.sentences) and not self.failed

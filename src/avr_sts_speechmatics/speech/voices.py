@@ -1,4 +1,4 @@
-"""Voices: which TTS speaks for an agent, which one takes over, and which phrases are kept.
+"""Voices: chooses the TTS of an agent and its fallback, and caches the speech of fixed phrases.
 
 Speechmatics' voices speak English. An agent in another language, or an agent that asks for it, has
 OpenAI's voice. With VOICE_FALLBACK that voice also takes over when Speechmatics' fails. Voices and
@@ -22,17 +22,17 @@ AGAIN_S = 30.0
 
 
 def primary(language: str) -> str:
-    """The language without its region: `en` for `en_ta` and `en-GB`."""
+    """Return the language without its region: `en` for `en_ta` and `en-GB`."""
     return language.replace("_", "-").split("-")[0]
 
 
 class Voices:
     """All voices of the process.
 
-    settings: choose vendors and voices.
+    settings: the settings that choose vendors and voices.
     url: base address of Speechmatics' TTS, or of the sandbox in its place.
-    key: for `url`.
-    phrases: texts to keep, by voice.
+    key: API key of the server at `url`; None for a server without keys.
+    phrases: texts whose speech is cached in memory, by voice.
     """
 
     def __init__(
@@ -51,18 +51,18 @@ class Voices:
 
     @property
     def missing(self) -> int:
-        """How many sentences are not kept yet."""
+        """Number of sentences, of all voices, that are not cached in memory yet."""
         return sum(phrases.missing for phrases in self._phrases.values())
 
     def of(self, agent: Agent) -> tuple[Tts, KeptPhrases]:
-        """The TTS for one call of an agent, and the kept phrases of its voice."""
+        """Return the TTS for one call of an agent, and the cached phrases of the agent's voice."""
         voice = self._voice(agent.voicing)
-        # A voice that the web service chose for one call has no kept phrases.
+        # A voice that the web service chose for one call has no cached phrases.
         kept = self._phrases.get(agent.voicing) or KeptPhrases(())
         return (voice.for_call() if isinstance(voice, FallbackTts) else voice), kept
 
     async def prepare(self) -> None:
-        """Synthesise the phrases; try again every AGAIN_S until all are kept."""
+        """Synthesise the phrases; try again every AGAIN_S until all are cached."""
         while True:
             complete = [
                 await phrases.prepare(self._voice(voicing))

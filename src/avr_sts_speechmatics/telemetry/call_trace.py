@@ -75,7 +75,7 @@ _log = logging.getLogger(__name__)
 class TraceBegan:
     """The first line of a trace.
 
-    words: True if the trace contains what was said.
+    words: True if the trace contains what caller and agent said; False if letters are masked.
     began: when the trace began, ISO 8601, UTC.
     """
 
@@ -99,7 +99,7 @@ class CallTraces:
     """Writes the traces of all calls of the process.
 
     directory: an existing directory.
-    words: True if traces contain what is said.
+    words: True if traces contain what callers and agents say; False if letters are masked.
     """
 
     def __init__(self, directory: Path, *, words: bool) -> None:
@@ -118,7 +118,7 @@ class CallTraces:
         return CallTrace(self, path, began)
 
     def write(self, path: Path, lines: bytes, *, first: bool) -> None:
-        """Append lines to a file, in the background. Returns at once and never raises.
+        """Append lines to a file, in the background. Never blocks and never raises.
 
         path: file of the trace.
         lines: encoded lines, each with its line break.
@@ -201,7 +201,7 @@ def encode(at: float, what: Traced, *, words: bool) -> bytes:
 
     at: seconds since the trace began.
     what: the event, command or observation.
-    words: True if the line may contain what is said.
+    words: True if the line contains what callers and agents say; False if letters are masked.
     """
     line = {"at": round(at, 4), **_plain(what, "", hide=not words)}
     # Callers' text may hold half a surrogate pair: escaped it is still JSON.

@@ -19,7 +19,7 @@ class _Lines(logging.Formatter, ABC):
     """Base of both forms: adds the call's name and masks secrets.
 
     secrets: texts that are masked.
-    call: returns the name of the call that the running code belongs to, or "".
+    call: function that returns the name of the call that the running code serves; "" outside calls.
     """
 
     def __init__(self, secrets: Iterable[str], call: Callable[[], str]) -> None:
@@ -85,7 +85,7 @@ def set_up(level: str, form: str, secrets: Iterable[str], call: Callable[[], str
     level: value of LOG_LEVEL.
     form: value of LOG_FORMAT.
     secrets: texts that are masked.
-    call: returns the name of the call that the running code belongs to, or "".
+    call: function that returns the name of the call that the running code serves; "" outside calls.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

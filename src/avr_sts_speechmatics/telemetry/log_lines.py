@@ -29,8 +29,11 @@ class CallLog:
                 _log.info("call ends after %.1f s", at - self._began)
 
     def command(self, at: float, command: ev.Command) -> None:
-        if self._transcripts and isinstance(command, ev.SendTranscript):
-            _log.info("%s: %s", command.role, command.text)
+        match command:
+            case ev.SendTranscript(role, text) if self._transcripts:
+                _log.info("%s: %s", role, text)
+            case ev.Note(text):
+                _log.warning("%s", text)
 
     def turn(self, times: TurnTimes) -> None:
         """Log the times of a finished turn."""

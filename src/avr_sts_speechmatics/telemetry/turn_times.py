@@ -69,7 +69,7 @@ class TurnTimes:
 class TurnTimesObserver:
     """Measures every answer of one call. Fixed texts, such as the welcome, are not measured.
 
-    finished: called in order with the times of each answer when the answer is over.
+    finished: functions that are called in order, with the times of an answer, when it has ended.
     """
 
     def __init__(self, *finished: Callable[[TurnTimes], None]) -> None:

@@ -20,11 +20,11 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_json
 
 from avr_sts_speechmatics.conversation import ToolSpec
-from avr_sts_speechmatics.tools import CallFacts
+from avr_sts_speechmatics.tools import MARK, CallFacts, Mark
 from avr_sts_speechmatics.tools.protocol import RESERVED, ToolError
 
 TOLD_MAX = 5
-"""How many mistakes in the arguments are reported to the model at once."""
+"""Most mistakes in the arguments that one result reports to the model."""
 
 # Function names that OpenAI accepts.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -47,6 +47,7 @@ class FunctionTool:
 
     def __init__(self, function: Callable[..., Coroutine[Any, Any, object]], source: str) -> None:
         self.source = source
+        self.cancel_on_hangup = getattr(function, MARK, Mark()).cancel_on_hangup
         self._function = function
         name = getattr(function, "__name__", "")
         if not inspect.isfunction(function) or not inspect.iscoroutinefunction(function):

@@ -30,6 +30,8 @@ class McpServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command: program and arguments of a server on stdin and stdout, or None.
     env: environment variables of the program.
     allow: the server's tools that agents may use; None if the operator wrote no list.
+    cancel_on_hangup: the server's tools that are stopped when the caller hangs up; all others are
+        finished.
     """
 
     url: str | None = None
@@ -37,6 +39,7 @@ class McpServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command: Annotated[list[str], msgspec.Meta(min_length=1)] | None = None
     env: dict[str, str] = msgspec.field(default_factory=dict)
     allow: list[str] | None = None
+    cancel_on_hangup: list[str] = msgspec.field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

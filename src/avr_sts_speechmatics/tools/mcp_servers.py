@@ -59,7 +59,7 @@ PAGES_MAX = 20
 """How many pages of a server's list of tools are read: a server could send pages for ever."""
 
 TOLD_MAX = 5
-"""How many mistakes in the arguments are reported to the model at once."""
+"""Most mistakes in the arguments that one result reports to the model."""
 
 
 class _Caller(Protocol):
@@ -72,12 +72,21 @@ class McpTool:
     server: name of the server in MCP_SERVERS.
     tool: the tool as the server lists it.
     connection: runs the tool.
+    cancel_on_hangup: see `tools.protocol.Tool`.
 
     Raises jsonschema.SchemaError if the tool's schema is invalid.
     """
 
-    def __init__(self, server: str, tool: types.Tool, connection: _Caller) -> None:
+    def __init__(
+        self,
+        server: str,
+        tool: types.Tool,
+        connection: _Caller,
+        *,
+        cancel_on_hangup: bool = False,
+    ) -> None:
         self.source = f"MCP server {server}"
+        self.cancel_on_hangup = cancel_on_hangup
         self.spec = ToolSpec(
             offered_name(server, tool.name), tool.description or tool.name, tool.input_schema
         )
@@ -238,7 +247,8 @@ class McpConnection:
             if tool.name not in self._allowed:
                 continue
             try:
-                self._tools[tool.name] = McpTool(self._name, tool, self)
+                stops = tool.name in self._server.cancel_on_hangup
+                self._tools[tool.name] = McpTool(self._name, tool, self, cancel_on_hangup=stops)
             except jsonschema.SchemaError as error:
                 _log.warning(
                     "MCP server %s: %s is not offered, because its schema is invalid: %s",
@@ -272,7 +282,7 @@ def connect(
     """Begin to connect to every server.
 
     servers: the servers of MCP_SERVERS.
-    taken: names of all other tools, each with the source of the tool.
+    taken: names of all other tools, each with the origin of the tool, such as `file:line`.
     own_output: see `McpConnection`.
     proxies: the proxies of this process.
 

@@ -1,7 +1,8 @@
 """The interfaces of tools and tool servers, which the toolbox uses.
 
-A source of tools is a module of this package, such as `python_files`. The toolbox opens the
-sources; no source imports the toolbox. Importing this module loads none of the sources' libraries.
+Each kind of tool has a module in this package: `python_files` for the operator's functions,
+`mcp_servers` for MCP servers. The toolbox opens these modules, and no module imports the toolbox.
+Importing this module loads none of their libraries.
 """
 
 from collections.abc import Collection, Iterable
@@ -22,13 +23,16 @@ class Tool(Protocol):
     """One tool.
 
     spec: the tool as it is offered to the model.
-    source: where the tool comes from, for the operator.
+    source: file and line, or MCP server, that the tool comes from; for logs and errors.
+    cancel_on_hangup: True if the tool is stopped when its call ends; False if it is finished.
     """
 
     @property
     def spec(self) -> ToolSpec: ...
     @property
     def source(self) -> str: ...
+    @property
+    def cancel_on_hangup(self) -> bool: ...
 
     async def run(self, arguments: dict[str, object], call: CallFacts) -> str:
         """Run the tool once if the arguments fit; returns the text for the model.
@@ -45,7 +49,7 @@ class ToolServer(Protocol):
         """All names that the server's tools may ever have."""
 
     def tools(self) -> Iterable[Tool]:
-        """The tools that the server offers now; none while the server is down."""
+        """Return the tools that the server offers now; none while the server is down."""
 
     async def tried(self) -> None:
         """Return when the server has been reached, or the first try has failed."""

@@ -5,6 +5,9 @@ no difference. In every case a tool is run at most once, for a limited time, and
 text of limited length. After a failure the text contains no internals, but says whether the tool
 may have done its work.
 
+A tool that has begun is finished even if its call ends meanwhile: half a booking is worse than one
+that nobody waits for. A tool that is declared `cancel_on_hangup` is stopped.
+
 The call decides when tools are run and how their results are used. Hang-up and transfer belong to
 the call too, so no tool may have their names.
 """
@@ -37,6 +40,9 @@ RESULT_MAX = 4000
 
 GRACE_S = 0.3
 """Longest wait for a tool to end after it was cancelled (s); the caller waits meanwhile."""
+
+CLOSE_S = 5.0
+"""Longest wait at the end of the process for tools that still run (s)."""
 
 FIRST_TRY_S = 3.0
 """How long the first try to reach tool servers may delay the start of the service (s)."""
@@ -96,7 +102,8 @@ class Toolbox:
             answered like a tool that does not exist.
 
         Returns at the latest GRACE_S after the time limit, even if the tool cannot be stopped.
-        Raises only CancelledError, which stops the tool.
+        Raises only CancelledError. Cancelling stops a tool that is declared `cancel_on_hangup`; any
+        other tool is finished, within its time limit, and its result is only logged.
         """
         tool = next((t for t in self.tools() if t.spec.name == call.name), None)
         if tool is None or (allowed is not None and call.name not in allowed):
@@ -111,9 +118,29 @@ class Toolbox:
         if self._log_arguments:
             _log.info("tool %s is called with %s", call.name, call.arguments)
         facts = CallFacts(caller.uuid, caller.transport, caller.facts)
-        begun = time.monotonic()
-        result = await self._within_time(call.name, tool.run(arguments, facts))
-        _log.info("tool %s took %.0f ms", call.name, 1000 * (time.monotonic() - begun))
+        # A task that outlives the call, see the theory above.
+        run = asyncio.create_task(self._run(tool, arguments, facts), name=f"run of {call.name}")
+        self._running.add(run)
+        run.add_done_callback(self._ended)
+        try:
+            return await asyncio.shield(run)
+        except asyncio.CancelledError:
+            if not run.done():
+                await self._call_ended(tool, run)
+            raise
+
+    async def _call_ended(self, tool: Tool, run: asyncio.Task[str]) -> None:
+        """The call is over, and the tool still runs."""
+        if tool.cancel_on_hangup:
+            run.cancel()
+            await asyncio.wait((run,), timeout=2 * GRACE_S)
+        else:
+            _log.info("the call is over; tool %s is finished all the same", tool.spec.name)
+
+    async def _run(self, tool: Tool, arguments: dict[str, object], facts: CallFacts) -> str:
+        name, begun = tool.spec.name, time.monotonic()
+        result = await self._within_time(name, tool.run(arguments, facts))
+        _log.info("tool %s took %.0f ms", name, 1000 * (time.monotonic() - begun))
         return _bounded(result)
 
     async def _within_time(self, name: str, work: Coroutine[Any, Any, str]) -> str:
@@ -163,8 +190,14 @@ class Toolbox:
             for server in self._servers:
                 tries.create_task(server.tried())
 
-    async def close(self) -> None:
-        """Stop the tools that still run and close the connections to servers."""
+    async def close(self, *, finish: bool = True) -> None:
+        """Stop the tools that still run and close the connections to servers.
+
+        finish: True to let tools end by themselves first, for CLOSE_S at most.
+        """
+        if self._running and finish:
+            _log.info("waiting for tools that still run")
+            await asyncio.wait(self._running, timeout=min(CLOSE_S, self._timeout_s + GRACE_S))
         for task in self._running:
             task.cancel()
         if self._running:

@@ -1,7 +1,7 @@
 """Playout where Asterisk owns the clock: speech is sent ahead, and marks say what was heard.
 
-chan_websocket plays its queue at one frame every 20 ms and drops the queue at once on command. So
-this module does no pacing: audio is sent as it arrives, at most AHEAD_S beyond the audio that is
+chan_websocket plays its queue at one frame every 20 ms and drops the queue immediately on command.
+So this module does no pacing: audio is sent as it arrives, at most AHEAD_S beyond the audio that is
 known to be played. That is far below the 18 s at which Asterisk asks to wait (this module obeys)
 and the 20 s from which Asterisk drops audio silently. There is no work for single frames.
 
@@ -49,10 +49,10 @@ class AsteriskPlayout:
     Implements `playout.AgentAudio`; see there for the methods without a docstring.
 
     codec: the channel's codec; only this playout may encode with it.
-    send_audio: called with whole frames in the channel's codec.
-    send_command: called with a command, one text message.
-    finished: called once for each utterance that was heard to its end, in order; never from
-        within `open`, `write` or `end`.
+    send_audio: function that sends whole frames in the channel's codec.
+    send_command: function that sends a command, one text message.
+    finished: function that is called once for each utterance that was heard to its end, in order;
+        never from within `open`, `write` or `end`.
     """
 
     def __init__(
@@ -277,7 +277,10 @@ class _Speech:
         return frames
 
     def heard(self, played: float) -> Played:
-        """Return how far the utterance got when `played` frames had been played."""
+        """Return the state of the utterance, with the number of its samples that were played.
+
+        played: frames of all utterances that were played since the last flush.
+        """
         sent = self.utterance.played()  # an Utterance counts what was taken from it as played
         if self.begin is None:
             return sent

@@ -75,7 +75,8 @@ class AudioSocketConnection(asyncio.Protocol, Line):
 
     open_call: opens the call; raises CallerError with the reason when no call can be taken.
     law: the law of G.711, for an Asterisk that sends G.711; "auto" detects the law by the sound.
-    facts_for: returns the announced facts of a call by its uuid; None if the call must be rejected.
+    facts_for: function that returns the facts with which `POST /call` announced a uuid; None if
+        the call must be rejected.
     """
 
     can_hang_up = True

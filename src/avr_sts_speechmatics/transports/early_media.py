@@ -1,8 +1,8 @@
-"""Early media: audio and keys that arrive before the call is open.
+"""Early media: audio and DTMF digits that arrive before the call is open.
 
 A transport opens a call when it knows the call's uuid, and the caller may speak before that. Audio
-and keys are kept here until then, bounded and in the order of their arrival, and delivered to the
-call as soon as the call is open.
+and digits are buffered here until then, bounded and in the order of their arrival, and delivered to
+the call as soon as the call is open.
 """
 
 from typing import Literal
@@ -11,14 +11,14 @@ from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND
 from avr_sts_speechmatics.line import CallerSide
 
 KEYS_MAX = 32
-"""Keys kept; later ones are dropped."""
+"""Most DTMF digits that are buffered; later digits are dropped."""
 
 
 class EarlyMedia:
     """The early media of one caller.
 
-    limit_s: longest audio kept (s).
-    keep: which part of longer audio is kept, its beginning ("first") or its end ("last").
+    limit_s: longest audio that is buffered (s).
+    keep: "first" buffers the beginning of longer audio, "last" the end.
     """
 
     def __init__(self, limit_s: float, keep: Literal["first", "last"]) -> None:
@@ -29,7 +29,7 @@ class EarlyMedia:
         self._keys = 0
 
     def hear(self, pcm: bytes) -> None:
-        """Keep caller audio.
+        """Buffer caller audio.
 
         pcm: s16le mono at 8 kHz, any whole number of samples.
         """
@@ -43,13 +43,13 @@ class EarlyMedia:
         self._drop_oldest(self._audio_bytes - self._limit)
 
     def press(self, key: str) -> None:
-        """Keep a key of the caller's phone."""
+        """Buffer a DTMF digit, 0-9, *, # or A-D."""
         if self._keys < KEYS_MAX:
             self._keys += 1
             self._pieces.append(key)
 
     def deliver(self, call: CallerSide) -> None:
-        """Pass everything to the call, in order, and keep nothing."""
+        """Pass everything to the call, in order, and empty the buffer."""
         pieces, self._pieces = self._pieces, []
         self._audio_bytes = self._keys = 0
         for piece in pieces:

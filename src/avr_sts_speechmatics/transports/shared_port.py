@@ -19,8 +19,8 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close
 class SharedPort(asyncio.Protocol):
     """Waits for the head of one connection's first request.
 
-    websocket: makes the protocol that takes over a WebSocket connection.
-    http: makes the protocol that takes over any other connection.
+    websocket: function that makes the protocol for a WebSocket connection.
+    http: function that makes the protocol for any other connection.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class SharedPort(asyncio.Protocol):
 
 
 def asks_for_websocket(head: bytes) -> bool:
-    """Whether a request's head asks for a WebSocket. [RFC 6455, 4.2.1]"""
+    """Return True if the head of a request asks for a WebSocket. [RFC 6455, 4.2.1]"""
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"upgrade":
@@ -84,9 +84,11 @@ def asks_for_websocket(head: bytes) -> bool:
 def hand_over(
     transport: asyncio.Transport, protocol: asyncio.BufferedProtocol, data: bytes
 ) -> None:
-    """Hand an open connection over to a buffered protocol.
+    """Make a buffered protocol the receiver of a connection that is already open.
 
-    data: bytes received so far.
+    transport: the open connection.
+    protocol: receives all further data.
+    data: bytes received so far; the protocol receives these bytes first.
     """
     transport.set_protocol(protocol)
     protocol.connection_made(transport)

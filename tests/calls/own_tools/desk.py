@@ -19,7 +19,7 @@ async def find_booking(code: str, call: CallFacts) -> str:
     return f"{code} is on Friday."
 
 
-@tool
+@tool(cancel_on_hangup=True)
 async def slow_booking(code: str) -> str:
     """Look up a booking where it takes long."""
     ran.append(f"slow_booking {code}")
@@ -29,6 +29,15 @@ async def slow_booking(code: str) -> str:
         stopped.append(code)
         raise
     return f"{code} is on Friday."
+
+
+@tool
+async def make_booking(code: str) -> str:
+    """Make a booking, which takes long."""
+    ran.append(f"make_booking {code}")
+    await may_end.wait()
+    ran.append(f"made {code}")
+    return f"{code} is booked."
 
 
 @tool

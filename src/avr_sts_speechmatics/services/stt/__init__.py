@@ -21,8 +21,8 @@ from avr_sts_speechmatics.values import Secret, VocabEntry
 class Engine:
     """A vendor's STT.
 
-    address: gives the vendor's address under these settings, or None where it is not set up.
-    recogniser: makes a recogniser of settings, address, language and vocabulary.
+    address: function that returns the vendor's address for settings; None if it is not set up.
+    recogniser: function that makes a recogniser from settings, address, language and vocabulary.
     """
 
     address: Callable[[Settings], str | None]
@@ -77,7 +77,7 @@ class Stt:
         return self._engine is None
 
     def recogniser(self, language: str, vocab: tuple[VocabEntry, ...]) -> Recogniser:
-        """The recogniser for a language and vocabulary; calls that agree in both share it."""
+        """Return the recogniser for a language and vocabulary. Calls with equal values share it."""
         kind = language, vocab
         if kind not in self._recognisers:
             self._recognisers[kind] = self._make(*kind)
@@ -86,7 +86,7 @@ class Stt:
     def open(
         self, language: str, vocab: tuple[VocabEntry, ...], listener: SttListener
     ) -> SttStream:
-        """The STT stream of one call; nothing is connected before its `run`."""
+        """Return the STT stream of one call. The stream connects in its `run`, not before."""
         return ReconnectingStt(self.recogniser(language, vocab), listener)
 
     def _make(self, language: str, vocab: tuple[VocabEntry, ...]) -> Recogniser:

@@ -11,7 +11,7 @@ from avr_sts_speechmatics.errors import ServiceError
 
 
 class SttListener(Protocol):
-    """Takes the reports of a recogniser: the call.
+    """Receives the reports of a recogniser. Implemented by the call.
 
     Times are seconds on the call's audio clock: 0 is the first sample that was given to
     `SttStream.hear`, whatever happened to sessions in between.
@@ -26,16 +26,22 @@ class SttListener(Protocol):
         """The caller's sound has stopped. Not the end of the turn."""
 
     def words_heard(self, text: str, end: float) -> None:
-        """A guess at the words since the last segment; the guess may still change.
+        """A partial text of the words since the last segment arrived; the text may still change.
 
-        end: of the audio that the guess covers (s).
+        end: end of the audio that the text covers (s).
         """
 
     def segment_heard(self, text: str, end: float) -> None:
-        """A piece of the turn has been settled. end: of the segment's audio (s)."""
+        """The text of a piece of the turn is final.
+
+        end: end of the segment's audio (s).
+        """
 
     def turn_ended(self, end: float) -> None:
-        """The caller has finished. end: of the turn's audio (s)."""
+        """The caller has finished the turn.
+
+        end: end of the turn's audio (s).
+        """
 
     def stt_lost(self) -> None:
         """There is no session at the moment; a new one is being opened."""
@@ -50,8 +56,8 @@ class SttStream(Protocol):
     def hear(self, pcm: bytes) -> None:
         """Take caller audio: s16le mono at 8 kHz, any whole number of samples.
 
-        Never blocks, and never loses the turn in progress: audio that cannot be sent now is kept,
-        within bounds, and sent later.
+        Never blocks. Audio that cannot be sent now is buffered and sent later, so that the turn in
+        progress is not lost (at most `reconnecting.KEEP_S` are buffered).
         """
 
     async def run(self) -> None:
@@ -74,7 +80,11 @@ class SessionListener(Protocol):
     def speech_ended(self, at: float) -> None: ...
     def words_heard(self, text: str, end: float) -> None: ...
     def segment_heard(self, text: str, end: float) -> None:
-        """A piece of the turn has been settled. text: empty when the piece had no words."""
+        """The text of a piece of the turn is final.
+
+        text: empty if the piece has no words.
+        end: end of the segment's audio (s).
+        """
 
     def turn_ended(self, end: float) -> None: ...
 
@@ -105,7 +115,10 @@ class Recogniser(Protocol):
     """A vendor's recogniser with one language and vocabulary, for all calls of the process."""
 
     def session(self, listener: SessionListener) -> SttSession:
-        """A session that is not connected yet."""
+        """Return a new session that is not connected yet.
+
+        listener: receives the reports of the session.
+        """
 
     async def try_out(self) -> "TriedOut":
         """Open a session and have it take half a second of silence. Raises ServiceError."""
@@ -113,11 +126,11 @@ class Recogniser(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TriedOut:
-    """A recogniser works.
+    """Result of a successful trial of a recogniser.
 
-    took_s: how long the session took to start (s).
-    what: the recogniser's name, such as its model.
-    advice: what the operator could improve; empty for nothing.
+    took_s: time from the connection attempt until the session took audio (s).
+    what: name of the recogniser for the operator, such as the name of its model.
+    advice: what the operator could improve; empty if there is nothing to improve.
     """
 
     took_s: float
@@ -126,7 +139,7 @@ class TriedOut:
 
 
 class OpenAnotherSession(ServiceError):
-    """A session was refused for a cause that its recogniser has removed: open another at once."""
+    """A session was refused for a cause that the recogniser has removed: open another now."""
 
     def __init__(self, message: str) -> None:
         super().__init__("stt", message, retryable=True)

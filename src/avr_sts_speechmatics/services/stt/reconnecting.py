@@ -32,7 +32,8 @@ REPLAY_S = 10.0
 """Most audio of the turn in progress that a new session is given again (s)."""
 
 SILENT_REPLAY_S = 2.0
-"""The same while nobody speaks (s): a recogniser reports speech up to a second late."""
+"""Most audio that a new session is given again while nobody speaks (s). A recogniser reports
+speech up to a second late."""
 
 DOWN_MAX_S = 12.0
 """How long a call may be without a session before its STT is given up (s)."""
@@ -171,12 +172,12 @@ class ReconnectingStt:
         return self._start + len(self._audio)
 
     def _settle(self, at: float) -> None:
-        """Every word up to `at` (s) is known: a new session need not hear that audio."""
+        """Note that all text up to `at` (s) is final: a new session does not need that audio."""
         position = int(at * RATE) * SAMPLE_BYTES
         self._settled = max(self._settled, min(position, self._end))
 
     def _wanted(self) -> int:
-        """Where a new session would have to begin (position in bytes)."""
+        """Return where a new session would have to begin (byte position in the call's audio)."""
         replay_s = REPLAY_S if self._turn_open else SILENT_REPLAY_S
         return max(self._settled, self._sent - int(replay_s * BYTES_PER_SECOND))
 

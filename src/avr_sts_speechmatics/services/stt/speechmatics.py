@@ -31,14 +31,14 @@ _log = logging.getLogger(__name__)
 
 
 def region_url(region: str) -> str:
-    """Base address of real-time recognition in a region: "eu", "us" or "global"."""
+    """Return the base address of real-time recognition in a region: "eu", "us" or "global"."""
     return f"wss://{region}.rt.speechmatics.com/v2"
 
 
 def with_agent_path(base: str) -> str:
-    """`wss://host/v2` becomes `wss://host/v2/agent`; an `/agent` already there is kept.
+    """Append `/agent` to the path of a base address, unless the path has it already.
 
-    A query, such as the token of a proxy, stays behind the path.
+    `wss://host/v2` becomes `wss://host/v2/agent`. A query, such as the token of a proxy, stays.
     """
     parts = urlsplit(base)
     path = parts.path.rstrip("/")
@@ -51,9 +51,9 @@ class SpeechmaticsStt:
     """Implements `protocol.Recogniser`.
 
     url: WebSocket address of `/v2/agent`.
-    key: None for a server that needs no key.
-    language: of the caller, as Speechmatics names it.
-    model: as Speechmatics names it.
+    key: API key; None for a server without keys.
+    language: the caller's language, a code of Speechmatics.
+    model: name of a Speechmatics model.
     vocab: words that the recogniser should expect.
     proxy: the HTTP proxy to connect through, or None.
     """
@@ -105,7 +105,7 @@ class SpeechmaticsStt:
                 advice = RATE_ADVICE
 
     async def _try_once(self) -> float:
-        """Returns how long the session took to start (s)."""
+        """Open a session and send silence; return how long the session took to start (s)."""
         begun = running_time.now()
         trial = _Trial()
         session = trial.session = self.session(trial)

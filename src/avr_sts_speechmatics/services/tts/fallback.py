@@ -49,7 +49,7 @@ class FallbackTts:
     second: the voice that stands in; its audio is resampled to the rate of the first voice.
     patience: see FIRST_AUDIO_S.
     longest: see LONGEST_S.
-    clock: returns monotonic seconds.
+    clock: function that returns monotonic seconds.
     """
 
     def __init__(

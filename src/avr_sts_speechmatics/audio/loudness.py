@@ -1,0 +1,19 @@
+"""Where speech ends within its audio: voices add silence behind the last word."""
+
+import numpy as np
+
+from avr_sts_speechmatics.audio.pcm import SAMPLE_BYTES
+
+VOICED = 160
+"""Smallest level of a sample that is heard as speech (of 32,768; -46 dBFS). Below the quietest
+consonants of TTS, above the noise and the rounding of a pause."""
+
+
+def voiced_bytes(pcm: bytes) -> int:
+    """Return the size of `pcm` up to its last voiced sample (bytes); 0 if all of it is silent.
+
+    pcm: s16le mono, whole samples.
+    """
+    samples = np.frombuffer(pcm, "<i2")
+    loud = np.flatnonzero((samples >= VOICED) | (samples <= -VOICED))
+    return int(loud[-1] + 1) * SAMPLE_BYTES if loud.size else 0
