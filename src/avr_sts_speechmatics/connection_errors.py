@@ -36,7 +36,7 @@ def why(error: BaseException, url: str, *, within: float | None = None) -> str:
     Returns "cannot connect to <host>:<port>: <what happened>; <what to check>". Failures of a proxy
     are not known here; see `proxies.failure_of`.
     """
-    return f"cannot connect to {shown(url)}: {_reason(error, url, within)}"
+    return f"cannot connect to {shown(url)}: {reason(error, url, within=within)}"
 
 
 def cut(error: BaseException, url: str) -> str:
@@ -63,7 +63,8 @@ def shown(url: str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _reason(error: BaseException, url: str, within: float | None) -> str:
+def reason(error: BaseException, url: str, *, within: float | None = None) -> str:
+    """The same as `why` without its beginning."""
     causes = list(_causes(error))
     # From the inside out: a library's error is named by what the operating system said.
     for cause in reversed(causes):

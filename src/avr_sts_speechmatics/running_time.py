@@ -118,7 +118,7 @@ _timeout = timeout  # for `wait`, whose parameter has the same name
 class Timer:
     """Calls back once, after some running time."""
 
-    __slots__ = ("_args", "_callback", "_clock", "_due", "_handle")
+    __slots__ = ("_args", "_callback", "_cancelled", "_clock", "_due", "_handle")
 
     def __init__(
         self, clock: "_Clock", delay: float, callback: Callable[..., object], args: tuple[Any, ...]
@@ -126,6 +126,7 @@ class Timer:
         self._clock = clock
         self._callback = callback
         self._args = args
+        self._cancelled = False
         clock.hold()
         self._due = clock.now() + delay
         self._handle: asyncio.TimerHandle | None = clock.loop.call_later(
@@ -134,10 +135,15 @@ class Timer:
 
     def cancel(self) -> None:
         """Do not call back. May be called more than once."""
+        self._cancelled = True
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
             self._clock.release()
+
+    def cancelled(self) -> bool:
+        """Whether the timer was cancelled, in time or too late."""
+        return self._cancelled
 
     def _ring(self) -> None:
         left = self._due - self._clock.now()

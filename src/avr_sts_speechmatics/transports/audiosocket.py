@@ -25,6 +25,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.audio.g711 import UnlabelledStream
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import RATE, SampleAligner
@@ -101,7 +102,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._writable = False
         self._ending = False
         self._said: set[str] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: running_time.Timer | None = None
 
     # --- the line, called by the call ----------------------------------------------------------
 
@@ -244,7 +245,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
 
     def _set_timer(self, after: float, then: Callable[[], None]) -> None:
         self._stop_timer()
-        self._timer = asyncio.get_running_loop().call_later(after, then)
+        self._timer = running_time.call_later(after, then)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

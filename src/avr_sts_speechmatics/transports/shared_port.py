@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from avr_sts_speechmatics import running_time
+
 HEAD_MAX_BYTES = 16 * 1024
 HEAD_S = 10.0
 """Longest wait for the head of a request (s); then the connection is closed."""
@@ -32,12 +34,12 @@ class SharedPort(asyncio.Protocol):
         self._http = http
         self._head = bytearray()
         self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: running_time.Timer | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports behave like asyncio.Transport without inheriting from it.
         self._transport = cast(asyncio.Transport, transport)
-        self._timer = asyncio.get_running_loop().call_later(HEAD_S, self._transport.abort)
+        self._timer = running_time.call_later(HEAD_S, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
         transport = self._transport

@@ -9,12 +9,12 @@ for the peer's hangup, or for the end of a close. The stall timer bounds, in eve
 the peer may take no data.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.line import CallerSide, Line
 from avr_sts_speechmatics.websocket import Messages
 
@@ -45,8 +45,8 @@ class WebSocketConnection(WSListener, Line):
         self._call: CallerSide | None = None  # None until the transport opens the call
         self._messages = Messages()
         self._bad = 0
-        self._deadline: asyncio.TimerHandle | None = None
-        self._stall: asyncio.TimerHandle | None = None
+        self._deadline: running_time.Timer | None = None
+        self._stall: running_time.Timer | None = None
 
     def close(self, *, failed: bool) -> None:
         self._close(WSCloseCode.INTERNAL_ERROR if failed else WSCloseCode.OK)
@@ -66,7 +66,7 @@ class WebSocketConnection(WSListener, Line):
             self._call.leave()
 
     def pause_writing(self) -> None:
-        self._stall = asyncio.get_running_loop().call_later(self._stalled_s, self._stalled)
+        self._stall = running_time.call_later(self._stalled_s, self._stalled)
 
     def resume_writing(self) -> None:
         if self._stall is not None:
@@ -118,7 +118,7 @@ class WebSocketConnection(WSListener, Line):
         then: called at the deadline.
         """
         self._stop_deadline()
-        self._deadline = asyncio.get_running_loop().call_later(after, then)
+        self._deadline = running_time.call_later(after, then)
 
     def _stop_deadline(self) -> None:
         if self._deadline is not None:
