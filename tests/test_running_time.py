@@ -161,17 +161,18 @@ async def test_wait_tells_what_is_done_and_what_is_not() -> None:
     assert not slow.cancelled()
 
 
-async def test_a_standstill_is_logged_once_with_its_length(
+async def test_a_standstill_is_logged_with_its_length_and_shorter_ones_after_it_are_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
         timer = running_time.call_later(60, print)
-        for _ in range(3):
-            time.sleep(0.8)  # noqa: ASYNC251
+        for length in (1.4, 1.1, 2.0):
+            time.sleep(length)  # noqa: ASYNC251
             await running_time.sleep(0.01)
         timer.cancel()
-    (line,) = [record.getMessage() for record in caplog.records]
-    assert "this process stood still for 0." in line
+    first, longer = [record.getMessage() for record in caplog.records]
+    assert "this process stood still for 1." in first
+    assert "(shorter ones before: 1, " in longer
 
 
 async def test_a_short_delay_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -34,11 +34,11 @@ LAG_S = 0.15
 GRACE_S = 0.3
 """How long running time stands still after a standstill (s), so that sockets are read first."""
 
-TELL_S = 0.5
+TELL_S = 1.0
 """Shortest standstill that is logged (s)."""
 
 QUIET_S = 10.0
-"""After a log line, further standstills are counted for this long instead of logged (s)."""
+"""After a log line, shorter standstills are counted for this long instead of logged (s)."""
 
 _F = TypeVar("_F", bound=asyncio.Future[Any])
 
@@ -167,6 +167,7 @@ class _Clock:
         self._lost = 0.0  # standstills so far, each with its GRACE_S
         self._last = 0.0  # running time never goes back
         self._quiet_until = 0.0
+        self._told_s = 0.0  # the last one that was logged
         self._untold = 0
         self._untold_s = 0.0
 
@@ -204,15 +205,15 @@ class _Clock:
     def _tell(self, at: float, late: float) -> None:
         if late < TELL_S:
             return
-        if at < self._quiet_until:
+        if at < self._quiet_until and late <= self._told_s:
             self._untold += 1
             self._untold_s += late
             return
         before = ""
         if self._untold:
-            before = f" (and {self._untold} times before, {self._untold_s:.1f} s in all)"
+            before = f" (shorter ones before: {self._untold}, {self._untold_s:.1f} s in all)"
             self._untold, self._untold_s = 0, 0.0
-        self._quiet_until = at + QUIET_S
+        self._quiet_until, self._told_s = at + QUIET_S, late
         _log.warning(
             "this process stood still for %.1f s%s: it was stopped, the machine is overloaded, or "
             "a tool blocks; no service or peer is blamed for that time",
