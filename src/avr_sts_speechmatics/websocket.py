@@ -1,9 +1,10 @@
 """WebSockets by picows: accepting a socket that is already open, connecting, whole messages.
 
 picows parses and writes frames in C, passes frames on without a copy, and writes to the socket in
-the same call. picows leaves three things to its users, which this module does: joining fragmented
+the same call. picows leaves four things to its users, which this module does: joining fragmented
 messages (RFC 6455, 5.4), reading close codes that picows does not list (4000 to 4999 belong to
-applications), and cancelling a connect without leaving a socket open.
+applications), cancelling a connect without leaving a socket open, and waiting for pongs in running
+time.
 
 Sockets are given to `picows.picows.WSProtocol` directly, because the service shares its port
 between WebSocket and HTTP and can tell them apart only after the first bytes. The constructor of
@@ -181,6 +182,29 @@ def _protocol(
         headers,
         4096,  # initial size of the read buffer (bytes): a few frames of audio; grows if needed
     )
+
+
+class Listener(WSListener):
+    """A listener whose peer is not given up for a standstill of this process.
+
+    picows counts the wait for a pong in real time, and looks at its clock before it reads sockets.
+    """
+
+    def send_user_specific_ping(self, transport: WSTransport) -> None:
+        transport.send_ping()
+        loop = asyncio.get_running_loop()
+        # Just before picows judges; a pong that waits in the socket is read afterwards.
+        wait = PING_IDLE_S - min(PING_IDLE_S / 4, running_time.GRACE_S)
+        loop.call_later(wait, _forgive, transport, running_time.now() + wait)
+
+
+def _forgive(transport: WSTransport, due: float) -> None:
+    """Count a pong as received if this process stood still meanwhile; the next ping decides.
+
+    due: running time at which this is called if the process did not stand still.
+    """
+    if running_time.now() < due - running_time.LAG_S:
+        transport.notify_user_specific_pong_received()
 
 
 class Messages:

@@ -12,11 +12,11 @@ the peer may take no data.
 import logging
 from collections.abc import Callable
 
-from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+from picows import WSCloseCode, WSFrame, WSMsgType, WSTransport
 
 from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.line import CallerSide, Line
-from avr_sts_speechmatics.websocket import Messages
+from avr_sts_speechmatics.websocket import Listener, Messages
 
 STALLED_S = 10.0
 """Longest time a peer may take no data (s); then the connection is cut."""
@@ -27,7 +27,7 @@ LINGER_S = 1.0
 _log = logging.getLogger(__name__)
 
 
-class WebSocketConnection(WSListener, Line):
+class WebSocketConnection(Listener, Line):
     """A WebSocket and its call. A subclass implements `on_ws_frame` and the rest of `Line`.
 
     peer: name of the other end in the log.

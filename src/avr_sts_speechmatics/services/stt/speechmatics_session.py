@@ -17,7 +17,6 @@ from picows import (
     WSError,
     WSFrame,
     WSHandshakeError,
-    WSListener,
     WSMsgType,
     WSTransport,
 )
@@ -28,7 +27,7 @@ from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.proxies import Proxy, ProxyFailed
 from avr_sts_speechmatics.services.stt.protocol import SessionListener
-from avr_sts_speechmatics.websocket import NO_CODE, Messages, close_reason, connect
+from avr_sts_speechmatics.websocket import NO_CODE, Listener, Messages, close_reason, connect
 
 CONNECT_S = 5.0
 """Longest wait for a connection, and again for the session to start (s). The service may need
@@ -95,7 +94,7 @@ class ServerMessage(msgspec.Struct):
 _decode = msgspec.json.Decoder(ServerMessage).decode
 
 
-class Session(WSListener):
+class Session(Listener):
     """Implements `protocol.SttSession`.
 
     url: WebSocket address of `/v2/agent`.
