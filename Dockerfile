@@ -33,11 +33,16 @@ FROM python:${PYTHON} AS runtime
 # call to the clouds would fail, so the build does.
 RUN test -s /etc/ssl/certs/ca-certificates.crt \
     && groupadd --gid 10001 avr \
-    && useradd --uid 10001 --gid 10001 --no-log-init --create-home avr
+    && useradd --uid 10001 --gid 10001 --no-log-init --create-home avr \
+    # Kept phrases; writable under any user id.
+    && install --directory --mode 1777 /var/cache/avr-sts-speechmatics
 ENV HOST=0.0.0.0 \
     PATH=/opt/avr-sts-speechmatics/bin:$PATH \
+    PHRASE_CACHE_DIR=/var/cache/avr-sts-speechmatics \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
+# Compose hands the volume on to the next container.
+VOLUME /var/cache/avr-sts-speechmatics
 WORKDIR /home/avr
 USER 10001:10001
 EXPOSE 6040 6033 5001 6001

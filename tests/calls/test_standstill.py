@@ -76,6 +76,7 @@ async def service(cloud: RunningSandbox, folder: Path) -> AsyncIterator[tuple[Pr
         "NO_INPUT_S": f"{QUIET_S:g}",
         "FILLER_AFTER_MS": "0",
         "DRAIN_S": "0",
+        "PHRASE_CACHE_DIR": "off",
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", SERVICE, cwd=folder, env=os.environ | environment, stderr=PIPE,

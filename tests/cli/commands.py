@@ -43,6 +43,7 @@ def serving(cwd: Path, **env: str) -> Iterator[tuple[subprocess.Popen[str], int]
     """`serve` in a process of its own, ready for calls; other doors are shut unless asked for."""
     port = free_port()
     ports = {"PORT": str(port), "EXTRA_PORTS": "", "AUDIOSOCKET_PORT": "0", "HTTP_PORT": "0"}
+    ports["PHRASE_CACHE_DIR"] = "off"
     process = subprocess.Popen(
         [*COMMAND, "serve"],
         cwd=cwd,

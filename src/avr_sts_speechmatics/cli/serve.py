@@ -7,11 +7,13 @@ import logging
 import shutil
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avr_sts_speechmatics import __version__, settings
 from avr_sts_speechmatics.cli.common import run_on_uvloop, set_up_log
+from avr_sts_speechmatics.speech.phrase_store import default_folder
 
 # Imported where it is used: the import takes a second, and Ctrl-C must end the program cleanly
 # during that second too.
@@ -32,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_: argparse.Namespace) -> int:
     chosen = settings.load()
+    if chosen.phrase_cache_dir is None:
+        chosen = replace(chosen, phrase_cache_dir=default_folder() or "off")
     set_up_log(chosen)
     return run_on_uvloop(_serve_calls(chosen))
 

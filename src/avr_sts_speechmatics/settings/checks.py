@@ -7,6 +7,7 @@ allowed. The checks of a key of an agent file are the checks of the setting with
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -235,6 +236,23 @@ def directory(value: str) -> Path:
         there = False
     if not there:
         raise InvalidValue("there is no such directory; give the path of a directory")
+    return path
+
+
+def directory_or_off(value: str) -> Path | Literal["off"]:
+    """`off`, or the path of a directory that may be missing; `~` stands for the home directory."""
+    if value.lower() == "off":
+        return "off"
+    try:
+        path = Path(value).expanduser().absolute()
+    except RuntimeError:  # the home of an unknown user
+        raise InvalidValue("there is no such home; give the path of a directory, or off") from None
+    try:
+        other = path.exists() and not path.is_dir()
+    except OSError:  # not permitted: a warning when it is used, no reason not to start
+        other = False
+    if other:
+        raise InvalidValue("not a directory; give the path of a directory, or off")
     return path
 
 

@@ -134,6 +134,11 @@ class CallTts:
         self._changed = False
         self._beginning = asyncio.Lock()
 
+    @property
+    def changed(self) -> bool:
+        """Whether the call has changed to the second voice."""
+        return self._changed
+
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         # A sentence is requested only after the sentence before it has a voice. Otherwise two
         # sentences fetched side by side could change the voice in the wrong order.
