@@ -56,6 +56,7 @@ _ADVICE = {
         (r"^cannot connect", _NETWORK + "OPENAI_TTS_URL."),
     ),
     "llm": (
+        (r"^cannot connect", _NETWORK + "OPENAI_BASE_URL."),
         (
             r"check OPENAI_API_KEY",
             "Copy OPENAI_API_KEY again; it must be one of OPENAI_BASE_URL's.",
