@@ -119,6 +119,8 @@ BROKEN := $(shell [ ! -d $(VENV) ] || { \
 	[ ! -e $(VENV)/installing ] && $(VENV)/bin/python -c "" && \
 	{ [ ! -e $(VENV)/made-in ] || [ "$$(cat $(VENV)/made-in)" = "$(CURDIR)" ]; }; } 2>/dev/null || echo yes)
 
+comma := ,
+
 ifdef BROKEN
 .PHONY: $(VENV)/made-in
 endif
@@ -155,16 +157,24 @@ $(VENV)/made-in:
 	fi; \
 	echo "$(CURDIR)" > $(VENV)/made-in
 
+# What pip says when the package index cannot be reached.
+UNREACHED := NewConnectionError|ConnectTimeoutError|NameResolutionError|ReadTimeoutError|Max retries
+
 # $(call install,WHAT,LOCK): pip downloads everything before it installs anything, so a failure of
 # its own (no network) leaves what was there as it was; only a signal leaves the mark behind.
 define install
 @set -e; trap 'exit 130' INT TERM; \
 echo "Installing $(1) ..."; \
 echo $$$$ > $(VENV)/installing; \
-if ! $(PIP) install --quiet --require-hashes $(2:%=-r locks/%.txt) || \
-	! $(PIP) install --quiet --no-deps --no-build-isolation -e .; then \
+if ! { $(PIP) install --quiet --retries 1 --require-hashes $(2:%=-r locks/%.txt) && \
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .; } 2> $(VENV)/pip-said; then \
 	rm $(VENV)/installing; \
-	echo "Installing failed, for the reason above; the next make tries again." >&2; \
+	if grep -qE '$(UNREACHED)' $(VENV)/pip-said; then \
+		echo "Installing failed: the package index cannot be reached. Check the network, or the proxy (HTTPS_PROXY, PIP_INDEX_URL); the next make tries again." >&2; \
+	else \
+		cat $(VENV)/pip-said >&2; \
+		echo "Installing failed, for the reason above; the next make tries again." >&2; \
+	fi; \
 	exit 1; \
 fi; \
 rm $(VENV)/installing; \
@@ -172,7 +182,7 @@ touch $@
 endef
 
 $(VENV)/installed-run: $(VENV)/made-in locks/build.txt locks/sandbox.txt pyproject.toml
-	$(call install,the service and its offline sandbox (once; 250 MB),build sandbox)
+	$(call install,the service and its offline sandbox (once; 250 MB to download$(comma) 650 MB on disk),build sandbox)
 
 $(VENV)/installed-dev: $(VENV)/installed-run locks/dev.txt
 	$(call install,what the tests need,dev)

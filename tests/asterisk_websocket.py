@@ -133,6 +133,10 @@ class Asterisk:
     async def send(self, message: Mapping[str, Any] | str | bytes) -> None:
         await self._socket.send(json.dumps(message) if isinstance(message, Mapping) else message)
 
+    async def send_text(self, text: bytes) -> None:
+        """Send bytes as a text message, valid UTF-8 or not."""
+        await self._socket.send(text, text=True)
+
     async def speak(self, pcm: bytes, size: int = 320) -> None:
         """Send audio in frames of 20 ms, without waiting in between."""
         for at in range(0, len(pcm), size):

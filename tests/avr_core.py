@@ -55,6 +55,10 @@ class AvrCore:
     async def send(self, message: dict[str, Any] | str | bytes) -> None:
         await self._socket.send(json.dumps(message) if isinstance(message, dict) else message)
 
+    async def send_text(self, text: bytes) -> None:
+        """Send bytes as a text message, valid UTF-8 or not."""
+        await self._socket.send(text, text=True)
+
     async def send_in_pieces(self, *pieces: str) -> None:
         """One message in several WebSocket frames."""
         await self._socket.send(list(pieces))

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -32,9 +32,11 @@ for setting, declaration in DECLARATIONS.items():
 async def nothing_left(tasks: set[asyncio.Task[object]], sockets: set[str]) -> str:
     """What there is beyond `tasks` and `sockets`, after giving it a second to go; "" if nothing."""
     left = ""
+    # uvloop makes a pair of Unix sockets each time it is run.
+    unix = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
     for _ in range(100):
         more = {task for task in asyncio.all_tasks() if task not in tasks and not task.done()}
-        left = " ".join((*map(repr, more), *(open_sockets() - sockets)))
+        left = " ".join((*map(repr, more), *(open_sockets(unix=unix) - sockets)))
         if not left:
             break
         # Closing takes a turn or two of the loop; there is no event for "nothing is left".
@@ -59,6 +61,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and asyncio.iscoroutinefunction(item.obj):
             item.fixturenames.insert(0, "leaves_nothing")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """A test module with a function `new_event_loop` runs its tests on that loop."""
+    module = item.module if isinstance(item, pytest.Function) else None
+    return {"loop": getattr(module, "new_event_loop", asyncio.new_event_loop)}
 
 
 @pytest.fixture

@@ -118,10 +118,15 @@ async def _both_ways(*ways: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -
 
 
 @asynccontextmanager
-async def http_proxy(target: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[HttpProxy]:
-    """A running proxy. For the arguments see HttpProxy."""
+async def http_proxy(
+    target: int, tls: ssl.SSLContext | None = None, *, front: ssl.SSLContext | None = None
+) -> AsyncIterator[HttpProxy]:
+    """A running proxy. For the other arguments see HttpProxy.
+
+    front: TLS context of the proxy itself; None for plain HTTP.
+    """
     proxy = HttpProxy(target, tls)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=front)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy

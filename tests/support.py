@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -18,17 +19,28 @@ Serve = Callable[..., AbstractAsyncContextManager[Server]]
 """Runs the service against a scripted cloud; see the fixture `serve`."""
 
 
-def open_sockets() -> set[str]:
-    """Names of the sockets this process holds (Linux; elsewhere none are seen)."""
+def open_sockets(*, unix: bool = True) -> set[str]:
+    """Names of the sockets this process holds (Linux; elsewhere none are seen).
+
+    unix: whether Unix sockets are included.
+    """
     found = set()
     for entry in os.scandir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
         try:
             target = os.readlink(entry.path)
         except FileNotFoundError:
             continue
-        if target.startswith("socket:"):
+        if target.startswith("socket:") and (unix or not _is_unix(int(entry.name))):
             found.add(target)
     return found
+
+
+def _is_unix(descriptor: int) -> bool:
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as found:
+            return found.family == socket.AF_UNIX
+    except OSError:
+        return False
 
 
 async def until(holds: Callable[[], bool], *, timeout: float = 10) -> None:

@@ -14,7 +14,9 @@ from avr_sts_speechmatics.assembly import (
     ambience_of,
     assembled,
     llm_of,
+    models_in_use,
     pbx_of,
+    remote_addresses,
     toolbox_of,
     webhooks_of,
 )
@@ -23,9 +25,11 @@ from avr_sts_speechmatics.pbx.ami import Ami
 from avr_sts_speechmatics.pbx.avr_ami import AvrAmi
 from avr_sts_speechmatics.pbx.dial_patterns import parse
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox
+from avr_sts_speechmatics.services import announced_ends
 from avr_sts_speechmatics.services.llm.openai import OpenAiLlm
 from avr_sts_speechmatics.services.llm.scripted import ScriptedLlm
 from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.tools.mcp_config import parse_mcp_servers
 from avr_sts_speechmatics.values import Secret
 
 
@@ -142,5 +146,53 @@ async def test_a_start_that_fails_half_way_leaves_nothing_open(tmp_path: Path) -
 
 async def test_the_operators_tools_are_theirs_by_name() -> None:
     toolbox = await toolbox_of(Settings(tools_dir=ROOT / "tests/calls/own_tools"))
-    assert toolbox.names() == {"find_booking", "slow_booking", "broken_booking"}
+    assert toolbox.names() == {"find_booking", "make_booking", "slow_booking", "broken_booking"}
     await toolbox.close()
+
+
+# --- what lies outside ----------------------------------------------------------------------------
+
+
+def test_every_address_that_calls_may_need_is_named_once() -> None:
+    assert remote_addresses(Settings()) == ()
+    servers = '{"a": {"url": "http://mcp/mcp", "allow": []}, "b": {"command": ["b"], "allow": []}}'
+    everything = Settings(
+        speechmatics_api_key=Secret("a-key"),
+        openai_api_key=Secret("another-key"),
+        voice_fallback="openai",
+        webhook_url="http://hook/",
+        speechmatics_url_instructions="http://text/",
+        mcp_servers=parse_mcp_servers(servers),
+        ami_url="http://avr-ami:6006",
+    )
+    assert remote_addresses(everything) == (
+        "wss://eu.rt.speechmatics.com/v2/agent",
+        "https://preview.tts.speechmatics.com",
+        "https://api.openai.com/v1",
+        "http://hook/",
+        "http://text/",
+        "http://mcp/mcp",
+    )
+
+
+def test_the_models_in_use_are_those_of_the_agents_and_of_a_second_voice(tmp_path: Path) -> None:
+    (tmp_path / "default.yaml").write_text("model: gpt-4o\n")
+    (tmp_path / "sales.yaml").write_text("model: gpt-4o\n")
+    settings = Settings(
+        openai_api_key=Secret("a-key"), agents_dir=tmp_path, voice_fallback="openai"
+    )
+    agents = Agents.load(settings)
+    used = [(model.chosen_by, model.name) for model in models_in_use(settings, agents)]
+    assert used == [("agent default", "gpt-4o"), ("OPENAI_TTS_MODEL", "gpt-4o-mini-tts")]
+    assert list(models_in_use(Settings(), Agents.load(Settings()))) == []
+
+
+async def test_the_start_warns_of_a_model_whose_end_is_near(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(announced_ends, "WARN_DAYS", 100_000)
+    async with parts(openai_api_key=Secret("a-key"), openai_model="gpt-4o") as made:
+        assert [text for text in made.warnings if "14 January 2027" in text]
+    monkeypatch.setattr(announced_ends, "WARN_DAYS", -100_000)
+    async with parts(openai_api_key=Secret("a-key"), openai_model="gpt-4o") as made:
+        assert not made.warnings

@@ -182,6 +182,30 @@ def test_an_image_runs_as_nobody_special_and_is_process_1(name: str) -> None:
     assert any("/etc/ssl/certs/ca-certificates.crt" in text for text in image.all("RUN"))
 
 
+@pytest.mark.parametrize("name", ["service", "sandbox"])
+def test_an_image_says_what_it_is(name: str) -> None:
+    (label,) = target(name).all("LABEL")
+    labels = dict(part.split("=", 1) for part in shlex.split(label))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    said = "org.opencontainers.image."
+    assert labels[f"{said}source"] == project["urls"]["Source"]
+    assert labels[f"{said}licenses"] == project["license"]
+    assert labels[f"{said}version"] == "${VERSION}"
+    assert labels[f"{said}revision"] == "${REVISION}"
+
+
+def test_an_image_runs_under_any_user_id() -> None:
+    (made,) = [text for text in target("service").all("RUN") if "useradd" in text]
+    assert "chmod 755 /home/avr" in made
+
+
+def test_a_service_that_is_ready_is_soon_healthy() -> None:
+    (check,) = target("service").all("HEALTHCHECK")
+    found = re.search(r"--interval=(\d+)s", check)
+    assert found is not None
+    assert int(found[1]) <= 5
+
+
 def test_an_image_takes_no_secret_and_nothing_unpinned() -> None:
     text = (ROOT / "Dockerfile").read_text()
     assert not re.search(r"(KEY|TOKEN|PASSWORD|SECRET)\s*=", text)
@@ -414,36 +438,69 @@ PATHS = {
 }
 
 
+COMPOSED = ("docker-compose.yml", "docker-compose.asterisk.yml")
+"""The compose files with this service in them."""
+
+
+def service_of(file: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / file).read_text())
+    service: dict[str, Any] = found["services"]["avr-sts-speechmatics"]
+    return service
+
+
 def test_compose_passes_every_setting_on(compose: Any) -> None:
-    lines = compose["services"]["avr-sts-speechmatics"]["environment"]
+    service = compose["services"]["avr-sts-speechmatics"]
+    assert service["env_file"] == [{"path": ".env", "required": False}]
+    lines = service["environment"]
     named = [line.partition("=")[0] for line in lines]
     assert len(set(named)) == len(named)
-    assert set(named) == SETTINGS - {"HOST"} - PATHS, "the image sets HOST"
-    # No value of its own but where the Asterisk of the same file is.
-    assert [line for line in lines if "=" in line] == [
+    # From the shell as well as from the file.
+    assert set(named) == SETTINGS
+    # No value of its own but for the image's ports and the Asterisk of the same file.
+    assert [line for line in lines if "=" in line and "=${" not in line] == [
+        "HOST=0.0.0.0",
         "PORT=6040",
-        "AMI_HOST=${AMI_HOST-avr-asterisk}",
-        "AMI_PASSWORD=${AMI_PASSWORD:-avr}",
     ]
+    own = {line for line in lines if "=${" in line and line.partition("=")[0] not in PATHS}
+    assert own == {"AMI_HOST=${AMI_HOST-avr-asterisk}", "AMI_PASSWORD=${AMI_PASSWORD:-avr}"}
+    (published,) = [port for port in service["ports"] if port.endswith(":6040")]
+    assert published == "127.0.0.1:${PORT:-6040}:6040"
+
+
+@pytest.mark.parametrize("file", COMPOSED)
+def test_every_setting_of_the_example_reaches_the_service(file: str) -> None:
+    service = service_of(file)
+    offered = set(re.findall(r"(?m)^# ([A-Z_]+)=", (ROOT / ".env.example").read_text()))
+    assert {"AGENTS_DIR", "TOOLS_DIR", "FAQ_FILE", "TIME_ZONE"} <= offered
+    assert service["env_file"] == [{"path": ".env", "required": False}]
+    fixed = {line.partition("=")[0] for line in service["environment"] if "=" in line}
+    # What the file sets itself: where both containers meet, and the places of the volumes.
+    assert offered & fixed - PATHS <= {
+        *("HOST", "PORT", "AUDIOSOCKET_PORT", "HTTP_PORT", "AMI_HOST"),
+        *("AMI_PORT", "AMI_USERNAME", "AMI_PASSWORD", "TRANSFER_CONTEXT"),
+    }
+
+
+@pytest.mark.parametrize("file", COMPOSED)
+def test_a_path_of_this_machine_is_mounted_where_the_service_looks(file: str) -> None:
+    service = service_of(file)
+    lines = service["environment"]
+    inside = dict(re.findall(r"(\w+)=\$\{\1:\+(/[\w.]+)\}", "\n".join(lines)))
+    assert inside.keys() == PATHS
+    mounts = {mount["target"]: mount for mount in service["volumes"]}
+    assert len(mounts) == len(inside)
+    for name, place in inside.items():
+        mount = mounts[place]
+        assert mount["type"] == "bind", "a source without ./ would be the name of a volume"
+        assert mount["bind"] == {"create_host_path": False}, "a wrong path is an error"
+        assert mount["source"] == f"${{{name}:-/dev/null}}"
+        assert mount.get("read_only", False) is (name != "CALL_TRACE_DIR")
 
 
 def test_the_service_knows_asterisks_manager_user(compose: Any) -> None:
     manager = compose["configs"]["manager"]["content"]
     assert f"[${{AMI_USERNAME:-{settings.DEFAULTS.ami_username}}}]" in manager
     assert "secret=${AMI_PASSWORD:-avr}" in manager
-
-
-def test_a_path_is_given_by_uncommenting_its_two_lines() -> None:
-    text = (ROOT / "docker-compose.yml").read_text()
-    text = re.sub(r"(?m)^( +)# (- [A-Z_]+=/|volumes:|- \./)", r"\1\2", text)
-    service = yaml.safe_load(text)["services"]["avr-sts-speechmatics"]
-    paths = dict(line.split("=") for line in service["environment"] if "=/" in line)
-    assert paths.keys() == PATHS
-    mounted = [line.split(":") for line in service["volumes"]]
-    assert {inside for _, inside, _ in mounted} == set(paths.values())
-    written = {inside for _, inside, mode in mounted if mode == "rw"}
-    assert written == {paths["CALL_TRACE_DIR"]}
-    assert all(mode in ("ro", "rw") for _, _, mode in mounted)
 
 
 def test_avr_core_finds_the_service_at_both_ports_of_avrs_page(compose: Any) -> None:
@@ -462,10 +519,41 @@ def test_compose_builds_targets_that_exist_and_opens_no_door_to_the_network(comp
     service = compose["services"]["avr-sts-speechmatics"]
     assert service["build"]["target"] == "${STS_TARGET:-service}"
     assert {"service", "sandbox"} <= set(stages())
-    # None of these asks for a password; phones have to reach Asterisk.
+    # None of these asks for a password but Asterisk, whose password everybody can read here.
     for name, container in compose["services"].items():
-        if name != "avr-asterisk":
-            assert all(line.startswith("127.0.0.1:") for line in container.get("ports", ())), name
+        assert all(line.startswith("127.0.0.1:") for line in container.get("ports", ())), name
+
+
+class _Override(yaml.SafeLoader):
+    """Reads the tag with which compose replaces a list instead of adding to it."""
+
+
+def _as_list(loader: _Override, node: yaml.SequenceNode) -> list[Any]:
+    found: list[Any] = loader.construct_sequence(node)
+    return found
+
+
+_Override.add_constructor("!override", _as_list)
+
+
+def test_phones_elsewhere_need_a_password_of_the_operators_own(compose: Any) -> None:
+    text = (ROOT / "docker-compose.phones.yml").read_text()
+    opened = yaml.load(text, _Override)["services"]
+    assert set(opened) == {"avr-asterisk"}
+    closed = compose["services"]["avr-asterisk"]["ports"]
+    assert "ports: !override" in text, "added to the list, both would claim the port"
+    assert opened["avr-asterisk"]["ports"] == [port.removeprefix("127.0.0.1:") for port in closed]
+    required = dict(line.split("=${") for line in opened["avr-asterisk"]["environment"])
+    assert required.keys() == {"SIP_PASSWORD", "EXTERNAL_ADDRESS"}
+    phone = compose["configs"]["pjsip"]["content"]
+    for name, rule in required.items():
+        assert rule.startswith(f"{name}:?"), "compose stops where it is missing"
+        assert f"${{{name}:-" in phone
+
+
+def test_the_phone_of_the_asterisk_example_is_on_this_machine() -> None:
+    phone = (ROOT / "examples/asterisk/pjsip.conf").read_text()
+    assert re.findall(r"(?m)^bind\s*=\s*(\S+)", phone) == ["127.0.0.1:5060"]
 
 
 def test_asterisk_is_given_every_file_it_includes(compose: Any) -> None:

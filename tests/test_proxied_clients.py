@@ -96,7 +96,7 @@ async def test_a_cloud_is_asked_through_the_proxy(host: str) -> None:
 
 @pytest.mark.parametrize("host", CLIENTS)
 @pytest.mark.parametrize(
-    ("status", "sign"), [(407, "write them into ALL_PROXY"), (403, "NO_PROXY"), (502, "502")]
+    ("status", "sign"), [(407, "write both into ALL_PROXY"), (403, "NO_PROXY"), (502, "502")]
 )
 async def test_a_proxy_that_refuses_is_named_with_what_to_do(
     host: str, status: int, sign: str
@@ -160,7 +160,7 @@ async def test_a_webhook_is_sent_through_the_proxy(caplog: pytest.LogCaptureFixt
                 assert await webhooks.ask("another", {}) is None
             await webhooks.close()
     assert proxy.hosts == {"hook.test"}
-    assert "wants a user name and a password (407); write them into HTTP_PROXY" in caplog.text
+    assert "wants a user name and a password (407); write both into HTTP_PROXY" in caplog.text
 
 
 async def test_instructions_are_asked_for_through_the_proxy() -> None:

@@ -164,7 +164,7 @@ def test_a_socks_proxy_is_an_error_only_where_it_would_be_asked(scheme: str) -> 
 @pytest.mark.parametrize(
     ("text", "status", "sign", "retryable"),
     [
-        ("p:1", 407, "write them into HTTPS_PROXY", False),
+        ("p:1", 407, "write both into HTTPS_PROXY", False),
         ("me:pass@p:1", 407, "does not accept the user name and password in HTTPS_PROXY", False),
         ("p:1", 403, "NO_PROXY", False),
         ("p:1", 404, "status 404", False),

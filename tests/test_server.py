@@ -8,6 +8,7 @@ import time
 import aiohttp
 import pytest
 import websockets
+from aiohttp.test_utils import make_mocked_request
 from tests.avr_core import dial
 from tests.support import Serve, until, url_of
 
@@ -80,6 +81,17 @@ async def test_ready_is_503_until_calls_can_be_taken_and_calls_are_refused_with_
             await server.stop()
 
 
+async def test_health_costs_the_calls_no_frame(serve: Serve, untraced: None) -> None:
+    async with running_sandbox() as cloud, serve(cloud) as server:
+        request = make_mocked_request("GET", "/health")
+        costs = []
+        for _ in range(50):
+            begun = time.perf_counter()
+            await server._health(request)
+            costs.append(time.perf_counter() - begun)
+    assert min(costs) < 0.0003
+
+
 async def test_a_busy_port_stops_the_start_and_names_it() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -125,7 +137,7 @@ async def test_without_a_model_the_receptionist_answers_and_says_so(serve: Serve
         running_sandbox(
             scripted(turn("What are your opening hours?", start=0.2, end=0.9))
         ) as cloud,
-        serve(cloud, openai_api_key=None, openai_base_url=None) as server,
+        serve(cloud, openai_api_key=None, openai_base_url=None, thinking="receptionist") as server,
         dial(url_of(server)) as core,
     ):
         assert "receptionist" in server.health()["services"]["llm"]
@@ -162,13 +174,17 @@ async def test_phrases_that_cannot_be_made_do_not_keep_the_service_from_its_call
             assert server.health()["phrases_missing"]
 
 
-async def test_the_end_waits_for_running_calls_and_takes_no_new_ones(serve: Serve) -> None:
+async def test_the_end_waits_for_running_calls_and_takes_no_new_ones(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     async with running_sandbox() as cloud, serve(cloud) as server:
         async with dial(url_of(server)) as core:
             await core.init()
             await cloud.received.session()
             ending = asyncio.create_task(server.stop(drain_s=10))
             await until(lambda: not server.ready)
+            assert "1 call may go on for 10 s" in caplog.text
             async with dial(url_of(server)) as late:
                 await late.init()
                 assert (await late.until_closed()).of("error")

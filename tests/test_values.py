@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avr_sts_speechmatics.values import Secret, VocabEntry
+from avr_sts_speechmatics.values import Secret, VocabEntry, counted
 
 KEYS = st.text("abcdef0123456789", min_size=8)
 
@@ -50,3 +50,7 @@ def test_equal_entries_of_a_vocabulary_are_one_key() -> None:
     assert len(entries) == 1
     assert VocabEntry("AVR").sounds_like == ()
     assert pickle.loads(pickle.dumps(entries)) == entries
+
+
+def test_a_number_agrees_with_its_noun() -> None:
+    assert [counted(n, "call") for n in (0, 1, 2)] == ["0 calls", "1 call", "2 calls"]

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from avr_sts_speechmatics.agents.agent import Agent
@@ -20,8 +19,11 @@ from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
+from avr_sts_speechmatics.services import announced_ends
+from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.llm.protocol import Llm
 from avr_sts_speechmatics.services.stt import Stt
+from avr_sts_speechmatics.services.stt.nobody import NobodyStt
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.openai import BASE_URL as OPENAI_TTS_BASE_URL
 from avr_sts_speechmatics.settings import Settings
@@ -92,22 +94,21 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
         stack.push_async_callback(toolbox.close)
         services = Services(
             agents=agents,
-            open_stt=partial(_open_stt, Stt(settings, sandbox_url)),
+            open_stt=_stt_opener(settings, sandbox_url),
             llm=llm,
             voice_of=voices.of,
             toolbox=toolbox,
-            departures=Departures(
-                pbx,
-                settings.transfer_allow,
-                context=settings.transfer_context,
-                priority=settings.transfer_priority,
-            ),
+            departures=departures_of(settings, pbx),
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             observers=observers_of(settings, webhooks, traces),
         )
         known = toolbox.names() | set(RESERVED)
-        warnings = (*agents.unknown_tools(known), *_unreachable(settings, agents, pbx))
+        warnings = (
+            *agents.unknown_tools(known),
+            *_unreachable(settings, agents, pbx),
+            *announced_ends.warnings(models_in_use(settings, agents)),
+        )
         # Calls may come from now on; these tasks only make the first ones faster.
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
@@ -135,6 +136,7 @@ def llm_of(settings: Settings) -> Llm:
             temperature=settings.openai_temperature,
             max_tokens=settings.openai_max_tokens,
             effort=settings.openai_reasoning_effort,
+            history_tokens=settings.history_tokens,
             proxy=settings.proxies.for_url(settings.llm_url),
         )
     from avr_sts_speechmatics.services.llm.scripted import (
@@ -170,6 +172,16 @@ def pbx_of(settings: Settings) -> Pbx | None:
 
         return AvrAmi(settings.ami_url)
     return None
+
+
+def departures_of(settings: Settings, pbx: Pbx | None) -> Departures:
+    """Hang-up and transfer for all calls."""
+    return Departures(
+        pbx,
+        settings.transfer_allow,
+        context=settings.transfer_context,
+        priority=settings.transfer_priority,
+    )
 
 
 def webhooks_of(settings: Settings) -> Webhooks | None:
@@ -229,8 +241,15 @@ def ambience_of(settings: Settings) -> Ambience | None:
         raise SettingsError(f"AMBIENT_NOISE_FILE: {error}") from error
 
 
-def _open_stt(stt: Stt, agent: Agent, listener: SttListener) -> SttStream:
-    return stt.open(agent.language, agent.vocabulary, listener)
+def _stt_opener(settings: Settings, sandbox_url: str) -> Callable[[Agent, SttListener], SttStream]:
+    stt = Stt(settings, sandbox_url)
+
+    def open_stt(agent: Agent, listener: SttListener) -> SttStream:
+        if settings.nobody_answers:
+            return NobodyStt()
+        return stt.open(agent.language, agent.vocabulary, listener)
+
+    return open_stt
 
 
 def remote_addresses(settings: Settings) -> tuple[str, ...]:
@@ -247,6 +266,27 @@ def remote_addresses(settings: Settings) -> tuple[str, ...]:
         *(server.url for server in mcp),
     )
     return tuple(dict.fromkeys(filter(None, found)))
+
+
+def models_in_use(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
+    """Models that calls may have, of the LLM and of the second voice, each once."""
+    if settings.has_llm:
+        chosen_by: dict[str, str] = {}
+        for agent in agents.all:
+            own = agent.model not in (None, settings.openai_model)
+            by = f"agent {agent.name}" if own else "OPENAI_MODEL"
+            chosen_by.setdefault(agent.model or settings.openai_model, by)
+        for name, by in chosen_by.items():
+            yield ModelInUse(by, name, settings.llm_url, settings.openai_api_key)
+    voices = {agent.voice_engine for agent in agents.all}
+    if settings.second_voice_is_there and (settings.voice_fallback or "openai" in voices):
+        yield ModelInUse(
+            "OPENAI_TTS_MODEL",
+            settings.openai_tts_model,
+            settings.openai_tts_url or OPENAI_TTS_BASE_URL,
+            settings.openai_tts_key,
+            "name another server in OPENAI_TTS_URL",
+        )
 
 
 def needs_sandbox(settings: Settings) -> bool:

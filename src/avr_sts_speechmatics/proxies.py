@@ -62,9 +62,9 @@ class Proxy:
         if status == 407 and self.has_user:
             why = f"does not accept the user name and password in {self.variable} (407)"
         elif status == 407:
-            why = f"wants a user name and a password (407); write them into {self.variable}"
+            why = f"wants a user name and a password (407); write both into {self.variable}"
         elif status == 403:
-            why = "does not allow this address (403); have it allowed, or name it in NO_PROXY"
+            why = "does not allow this address (403); have the proxy allow it, or use NO_PROXY"
         else:
             why = f"does not reach the service (status {status})"
         return ProxyFailed(self._says(why), retryable=status == 429 or status >= 500)

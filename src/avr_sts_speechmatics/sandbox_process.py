@@ -16,6 +16,7 @@ from collections.abc import Callable
 import msgspec
 
 from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 READY_S = 60.0
 """Limit for the start of the sandbox (s). A start takes less than 5 s."""
@@ -144,8 +145,8 @@ class SandboxProcess:
         assert process.stdout is not None
         async for line in process.stdout:
             try:
-                news = msgspec.json.decode(line, type=SandboxNews)
-            except msgspec.MsgspecError:
+                news: SandboxNews = decode(line, SandboxNews)
+            except BadJson:
                 continue
             if news.event == "loading":
                 self._news(news.part, news.done, news.of)

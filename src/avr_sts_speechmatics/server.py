@@ -9,10 +9,12 @@ import asyncio
 import logging
 import os
 import platform
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,14 +33,27 @@ from avr_sts_speechmatics.sandbox_process import SandboxProcess
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
-from avr_sts_speechmatics.speech.voices import primary
+from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
 from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls
 from avr_sts_speechmatics.transports.audiosocket import AudioSocketConnection
 from avr_sts_speechmatics.transports.avr_core_http import AvrCoreHttp
 from avr_sts_speechmatics.transports.avr_websocket import AvrWebSocket
+from avr_sts_speechmatics.transports.http_connection import HttpConnection
+from avr_sts_speechmatics.transports.limited_log import LimitedLog
+from avr_sts_speechmatics.transports.reception import PortWatch, Reception
 from avr_sts_speechmatics.transports.shared_port import SharedPort
+from avr_sts_speechmatics.transports.waiting_connections import WaitingConnections
+from avr_sts_speechmatics.values import counted
 from avr_sts_speechmatics.websocket import accept
+
+WAITING_MIN = 256
+"""Most connections without a call, or MAX_CALLS if that is larger."""
+
+RECEIVE_BUFFER_BYTES = 32 * 1024
+"""Data of a connection that the kernel holds until this process reads it (bytes): over a second
+of a call. The default, megabytes, would let one client that sends as fast as it can occupy the
+process for seconds, because a connection's data is handled in one go."""
 
 END_S = 1.0
 """How long a call that was ended may take to release everything (s)."""
@@ -86,6 +101,11 @@ class Server:
         self._open = AsyncExitStack()
         self._parts: Parts | None = None
         self._announced = AnnouncedCalls(required=settings.require_call)
+        log = LimitedLog()
+        # A PBX may open all its calls at the same moment.
+        waiting = WaitingConnections(log, max(settings.max_calls, WAITING_MIN))
+        self._reception = Reception(self.open_call, log, waiting)
+        self._announced_reception = replace(self._reception, open_call=self._open_announced_call)
         self._begun = time.monotonic()
         self._draining = False
 
@@ -96,12 +116,13 @@ class Server:
         app = web.Application()
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)
-        app.router.add_post(http_stream.PATH, http_stream.HttpStream(self.open_call).handle)
+        app.router.add_post(http_stream.PATH, http_stream.HttpStream(self._reception).handle)
         http = await self._serve(app)
         settings = self.settings
+        watch = PortWatch(self._reception)
 
         def shared_port() -> SharedPort:
-            return SharedPort(lambda: accept(self._accept_websocket), http)
+            return SharedPort(lambda: accept(self._accept_websocket, watch), http, self._reception)
 
         await self._listen("PORT", settings.port, shared_port)
         for port in settings.extra_ports:
@@ -114,7 +135,8 @@ class Server:
                 "AUDIOSOCKET_PORT", settings.audiosocket_port, self._audiosocket, needed=needed
             )
         if settings.http_port is not None:
-            core = AvrCoreHttp(self._announced, self._ask_webhook, self.addresses[0][1])
+            port = self.addresses[0][1]
+            core = AvrCoreHttp(self._announced, self._ask_webhook, port, self._reception.log)
             core_http = await self._serve(core.application())
             needed = settings.http_port != DEFAULTS.http_port
             await self._listen("HTTP_PORT", settings.http_port, core_http, needed=needed)
@@ -146,7 +168,7 @@ class Server:
         """Take no new call, give running calls `drain_s` (s) to finish, then close everything."""
         self._draining = True
         if self._calls and drain_s:
-            _log.info("%d calls may go on for %.0f s", len(self._calls), drain_s)
+            _log.info("%s may go on for %.0f s", counted(len(self._calls), "call"), drain_s)
             await asyncio.wait(self._calls, timeout=drain_s)
         for listener in self._listeners:
             listener.close()
@@ -156,6 +178,7 @@ class Server:
             await asyncio.wait(self._calls, timeout=END_S)
         for runner in self._runners:
             await runner.cleanup()
+        self._reception.log.close()
         await self._open.aclose()
         await self._agents.close()
         if self._keeping is not None:
@@ -171,13 +194,15 @@ class Server:
         sandbox_is_up = self._sandbox is None or self._sandbox.ready
         return self._parts is not None and not self._draining and sandbox_is_up
 
-    async def _serve(self, app: web.Application) -> web.Server:
+    async def _serve(self, app: web.Application) -> Callable[[], HttpConnection]:
+        """Start an application; returns what makes the protocol of a connection."""
         # A call ends when its caller's connection ends, even while nothing is being written.
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
         self._runners.append(runner)
         await runner.setup()
-        assert runner.server is not None
-        return runner.server
+        server = runner.server
+        assert server is not None
+        return lambda: HttpConnection(server, self._reception)
 
     async def _listen(
         self,
@@ -199,6 +224,8 @@ class Server:
                 f"{setting}: {reason}; calls to that port will not reach this service."
             )
             return
+        for sock in listener.sockets:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         self._listeners.append(listener)
         found = [sock.getsockname()[:2] for sock in listener.sockets]
         self.addresses += found
@@ -212,7 +239,8 @@ class Server:
         if parts is None or not self.ready:
             raise CallerError("the service is not ready; try again later")
         if len(self._calls) >= self.settings.max_calls:
-            raise CallerError(f"the service has its {self.settings.max_calls} calls (MAX_CALLS)")
+            most = counted(self.settings.max_calls, "call")
+            raise CallerError(f"the service has its {most} (MAX_CALLS)")
         call = Call(caller, line, parts.services, self._clock)
         task = asyncio.create_task(call.run(), name=f"call {caller.uuid}")
         self._calls.add(task)
@@ -223,13 +251,13 @@ class Server:
         self, request: WSUpgradeRequest
     ) -> WSListener | WSUpgradeResponseWithListener:
         path = request.path.decode("latin-1")
-        if urlsplit(path).path == asterisk_websocket.PATH:
-            return asterisk_websocket.accept_media(request, self._open_announced_call)
-        return AvrWebSocket(path, self.open_call)
+        if path.partition("?")[0] == asterisk_websocket.PATH:
+            return asterisk_websocket.accept_media(request, self._announced_reception)
+        return AvrWebSocket(path, self._reception)
 
     def _audiosocket(self) -> AudioSocketConnection:
         return AudioSocketConnection(
-            self.open_call,
+            self._reception,
             law=self.settings.audiosocket_g711,
             facts_for=self._announced.facts_for,
         )
@@ -266,12 +294,15 @@ class Server:
             "version": __version__,
             "uptime_s": round(time.monotonic() - self._begun, 1),
             "calls": len(self._calls),
+            "calls_refused": self._reception.refused.total(),
             "services": {
                 "stt": _shown(Stt(settings).address) or "sandbox",
                 "tts": _shown(settings.tts_url) or "sandbox",
                 "llm": (
                     f"{_shown(settings.openai_base_url) or 'openai'} ({settings.openai_model})"
                     if settings.has_llm
+                    else "nobody (no model is set)"
+                    if settings.nobody_answers
                     else "receptionist (scripted)"
                 ),
             },
@@ -293,17 +324,28 @@ def cannot_listen(host: str, port: int, error: OSError) -> str:
     return f"Cannot listen on {host}:{port} ({why})"
 
 
-def _warnings(settings: Settings) -> Iterator[str]:
-    """Warnings about these settings, one sentence each."""
+def how_it_tries(settings: Settings) -> Iterator[str]:
+    """What a newcomer should know who tries the service without keys; nothing is wrong."""
     if needs_sandbox(settings):
         yield (
             "Offline: the local sandbox hears and speaks, for one or two calls. "
             "Set SPEECHMATICS_API_KEY to use Speechmatics."
         )
-    if not settings.has_llm:
+    if not settings.has_llm and not settings.nobody_answers:
         yield (
             "No model: a scripted receptionist answers from a small FAQ. "
             "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
+        )
+
+
+def _warnings(settings: Settings) -> Iterator[str]:
+    """Warnings about these settings, one sentence each."""
+    yield from how_it_tries(settings)
+    if settings.nobody_answers:
+        yield (
+            "No model: callers hear one sentence, then ON_FAILURE is carried out "
+            f"({settings.on_failure}). Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your "
+            "own; or FAQ_FILE, or THINKING=receptionist, for the scripted receptionist."
         )
     language = settings.speechmatics_language
     if primary(language) not in LANGUAGES_SPOKEN and settings.voice_fallback is None:
@@ -315,7 +357,9 @@ def _warnings(settings: Settings) -> Iterator[str]:
         yield "The sandbox hears English only; SPEECHMATICS_LANGUAGE has no effect offline."
 
 
+@cache
 def _versions() -> dict[str, str]:
+    # Kept: reading a package's metadata takes half a millisecond.
     found = {}
     for name in _LIBRARIES:
         try:

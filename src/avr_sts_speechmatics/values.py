@@ -7,6 +7,14 @@ MASKED_FROM = 8
 words, and a mask in a known word would reveal the text."""
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, such as "1 call" or "2 calls".
+
+    noun: in the singular; its plural ends in s.
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 class Secret:
     """A key or password. Only `reveal` shows the text, so that no log or error can leak it."""
 

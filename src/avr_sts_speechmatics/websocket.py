@@ -6,6 +6,10 @@ messages (RFC 6455, 5.4), reading close codes that picows does not list (4000 to
 applications), cancelling a connect without leaving a socket open, and waiting for pongs in running
 time.
 
+What a client can make this service write is limited: pings are answered by the listener, which
+knows what the client has not read yet, and nothing is read after a protocol error, which picows
+would otherwise answer again and again.
+
 Sockets are given to `picows.picows.WSProtocol` directly, because the service shares its port
 between WebSocket and HTTP and can tell them apart only after the first bytes. The constructor of
 WSProtocol is not public, and neither is picows' way through a proxy; therefore pyproject.toml pins
@@ -15,7 +19,10 @@ the minor version of picows.
 import asyncio
 import logging
 import ssl
+import sys
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import cast
 from urllib.parse import urlsplit
 
 from picows import (
@@ -41,26 +48,56 @@ MAX_MESSAGE_BYTES = 1 << 20
 PING_IDLE_S = 20.0
 """Silence of a peer after which a ping is sent, and the longest wait for the pong (s)."""
 
+UNREAD_MAX_BYTES = 256 * 1024
+"""Most data that a peer may leave unread (bytes); then its connection is aborted."""
+
+CLOSE_S = 1.0
+"""Longest wait for unsent data after a protocol error (s); then the connection is aborted."""
+
 NO_CODE = 1006
 """Close code of a connection that ended without a close code. [RFC 6455, 7.4.1]"""
 
 _log = logging.getLogger("picows")
 
 
+class Watch:
+    """What the owner of a port wants to know about its accepted connections."""
+
+    def refused(self, transport: asyncio.Transport, why: str) -> None:
+        """The handshake was refused."""
+
+    def wrong(self, transport: asyncio.Transport, why: str) -> None:
+        """The client broke the protocol; the connection is being closed."""
+
+    def failed(self, transport: asyncio.Transport, error: BaseException) -> None:
+        """The listener raised an exception, which is a fault of this service."""
+        _log.error("a WebSocket's listener failed", exc_info=error)
+
+    def lost(self, transport: asyncio.Transport) -> None:
+        """The connection is closed."""
+
+
 def accept(
     listener_factory: Callable[[WSUpgradeRequest], WSListener | WSUpgradeResponseWithListener],
+    watch: Watch | None = None,
 ) -> asyncio.BufferedProtocol:
     """Make the protocol of one accepted connection.
 
-    The caller gives the protocol its transport and the first bytes of the connection.
+    The caller gives the protocol its transport and the first bytes of the connection. The listener
+    must answer pings itself.
 
-    listener_factory: function that takes the upgrade request and returns the listener, together
-        with a response if the handshake needs another response than the usual one.
+    listener_factory: called with the upgrade request; returns the listener, together with a
+        response if the handshake needs another response than the usual one.
+    watch: is told what happens to the connection.
     """
-    protocol: asyncio.BufferedProtocol = _protocol(
-        None, None, False, listener_factory, handshake_s=5.0, headers=None
-    )
+    protocol: asyncio.BufferedProtocol = _Accepted(listener_factory, watch or Watch())
     return protocol
+
+
+def unread_bytes(transport: WSTransport) -> int:
+    """Return how much sent data the peer has not taken yet (bytes), without the kernel's share."""
+    size: int = transport.underlying_transport.get_write_buffer_size()
+    return size
 
 
 async def connect(
@@ -165,23 +202,106 @@ def _protocol(
     handshake_s: float | None,
     headers: Mapping[str, str] | None,
 ) -> WSProtocol:
-    return WSProtocol(
+    arguments = _arguments(host, path, client, listener_factory, _log, handshake_s, headers)
+    return WSProtocol(*arguments)
+
+
+def _arguments(
+    host: str | None,
+    path: str | None,
+    client: bool,
+    listener_factory: Callable[..., WSListener | WSUpgradeResponseWithListener],
+    log: object,
+    handshake_s: float | None,
+    headers: Mapping[str, str] | None,
+) -> tuple[object, ...]:
+    """Return the arguments of WSProtocol's constructor, in order."""
+    return (
         host,
         path,
         client,
         listener_factory,
-        _log,
+        log,
         True,  # an exception in a listener closes only that listener's connection
         handshake_s,
         True,  # pings
         PING_IDLE_S,
         PING_IDLE_S,
         WSAutoPingStrategy.PING_WHEN_IDLE,
-        True,  # pongs
+        client,  # pongs; the listener of an accepted connection answers pings itself
         MAX_MESSAGE_BYTES,
         headers,
         4096,  # initial size of the read buffer (bytes): a few frames of audio; grows if needed
     )
+
+
+class _Accepted(WSProtocol):  # type: ignore[misc]
+    """The protocol of one accepted connection."""
+
+    def __init__(
+        self,
+        listener_factory: Callable[[WSUpgradeRequest], WSListener | WSUpgradeResponseWithListener],
+        watch: Watch,
+    ) -> None:
+        log = _ConnectionLog(watch)
+        super().__init__(*_arguments(None, None, False, listener_factory, log, 5.0, None))
+        self._connection_log = log
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._connection_log.transport = cast(asyncio.Transport, transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        log, response = self._connection_log, self.transport.response
+        log.stop()
+        assert log.transport is not None
+        if response is not None and response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+            why = (response.body or b"").decode("utf-8", "replace")
+            log.watch.refused(log.transport, f"{int(response.status)} {why}")
+        log.watch.lost(log.transport)
+
+
+class _ConnectionLog:
+    """The logger of one connection's protocol. picows reports errors only by log lines."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self.transport: asyncio.Transport | None = None
+        self._abort: asyncio.TimerHandle | None = None
+
+    def isEnabledFor(self, level: int) -> bool:
+        return False
+
+    def log(self, *args: object) -> None:
+        """Connections that come and go, and handshakes: `Watch` reports them."""
+
+    debug = info = warning = log
+
+    def error(self, text: str, *args: object) -> None:
+        if self._end_soon():
+            # A parser error's arguments are its close code and its text.
+            what = args[0] if args else text
+            why = str(what[-1]) if isinstance(what, tuple) and what else str(what)
+            self.watch.wrong(cast(asyncio.Transport, self.transport), why)
+
+    def exception(self, text: str, *args: object) -> None:
+        error = sys.exception()
+        if self._end_soon() and error is not None:
+            self.watch.failed(cast(asyncio.Transport, self.transport), error)
+
+    def _end_soon(self) -> bool:
+        """Read no more, and bound the wait for unsent data. Returns False if that is repeated."""
+        if self.transport is None or self._abort is not None:
+            return False
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+        self._abort = asyncio.get_running_loop().call_later(CLOSE_S, self.transport.abort)
+        return True
+
+    def stop(self) -> None:
+        if self._abort is not None:
+            self._abort.cancel()
 
 
 class Listener(WSListener):

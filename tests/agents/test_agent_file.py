@@ -4,6 +4,7 @@ import os
 import textwrap
 from dataclasses import fields, replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -30,6 +31,7 @@ instructions: |
 welcome: Good evening, {from}.
 voice: {engine: openai, name: nova}
 language: no
+time_zone: Europe/Oslo
 vocabulary:
   - Brandvoll
   - {content: Siobhan, sounds_like: [shiv awn, shi vawn]}
@@ -99,6 +101,7 @@ def test_an_agent_has_what_was_written(path: Path) -> None:
             VocabEntry("Siobhan", ("shiv awn", "shi vawn")),
             VocabEntry("Niamh", ("neev",)),
         ),
+        "time_zone": ZoneInfo("Europe/Oslo"),
         "openai_model": "gpt-6-luna",
         "barge_in": "off",
         "barge_in_confirm_ms": 300.0,

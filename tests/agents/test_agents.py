@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
@@ -378,7 +379,7 @@ def test_english_phrases_of_an_agent_in_another_language_are_reported(write: Wri
         whole=whole,
         short=GERMAN,
         long=whole + "  max_call_s: 60\n",
-        british="language: en-GB",
+        tamil="language: en_ta",
         mute=whole.replace("Guten Tag.", ""),
         rude=whole.replace("welcome: Guten Tag.", ""),
     )
@@ -433,3 +434,39 @@ def test_the_example_agents_load_without_a_warning() -> None:
     assert support.name == "support"
     assert "serial number" in support.instructions
     assert list(agents.unknown_tools({"avr_transfer", "avr_hangup"})) == []
+
+
+# --- the day, and names in braces ----------------------------------------------------------------
+
+
+def test_an_agent_has_its_own_time_zone_or_that_of_the_settings(write: Write) -> None:
+    folder = write(oslo="time_zone: Europe/Oslo", other="language: en")
+    zone = ZoneInfo("Asia/Tokyo")
+    agents = {agent.name: agent for agent in load(agents_dir=folder, time_zone=zone).all}
+    assert agents["oslo"].time_zone == ZoneInfo("Europe/Oslo")
+    assert agents["other"].time_zone == agents["default"].time_zone == zone
+
+
+def test_an_unknown_name_in_braces_is_reported_with_its_file(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "told.txt").write_text("Talk to {branch}. Today is {date}.")
+    folder = write(
+        one="language: en\nwelcome: Hello {customer}.",
+        two="instructions: Today is {wekday}, {date}.",
+        three="welcome: Hello {from}.",
+    )
+    warnings = load(
+        agents_dir=folder,
+        speechmatics_file_instructions=tmp_path / "told.txt",
+        speechmatics_welcome_message="Good {daytime}!",
+    ).warnings
+    silent = "nothing stands there if it does not."
+    told = [
+        f"{folder}/one.yaml, line 2: welcome: {{customer}} is empty unless the dialplan sends ",
+        f"customer; {silent}\n",
+        f"{folder}/two.yaml, line 1: instructions: {{wekday}} is empty unless the dialplan sends ",
+        "wekday; did you mean {weekday}?\n",
+        f"{tmp_path}/told.txt: {{branch}} is empty unless the dialplan sends branch; {silent}\n",
+        "SPEECHMATICS_WELCOME_MESSAGE: {daytime} is empty unless the dialplan sends daytime; ",
+        "did you mean {time}?\n",
+    ]
+    assert set(warnings) == set("".join(told).splitlines())

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.audio.test_riff import fmt, wav
 
+from avr_sts_speechmatics.audio.riff import EXTENSIBLE, PCM
 from avr_sts_speechmatics.audio.wav import (
     AudioFileError,
     read_speech,
@@ -70,7 +72,11 @@ def test_headerless_samples_are_taken_as_they_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
-        ("line.wav", b"ID3 this is music", "not a 16-bit PCM WAV file; convert it with: ffmpeg"),
+        (
+            "line.wav",
+            b"ID3 this is music",
+            "not a 16-bit PCM WAV file: .*; convert it with: ffmpeg",
+        ),
         ("line.wav", b"", "not a 16-bit PCM WAV file"),
         ("line.raw", b"odd", "odd number of bytes"),
         ("line.raw", b"", "holds no sound"),
@@ -89,6 +95,32 @@ def test_eight_bit_samples_are_refused_with_the_remedy(tmp_path: Path) -> None:
     path = write(tmp_path / "old.wav", np.zeros(80, dtype=np.uint8), 8000, width=1)
     with pytest.raises(AudioFileError, match=r"8-bit samples at 8000 Hz.*ffmpeg"):
         read_speech(path)
+
+
+def test_an_extensible_file_is_read_as_any_other(tmp_path: Path) -> None:
+    (tmp_path / "line.wav").write_bytes(wav(fmt(code=EXTENSIBLE, subformat=PCM), b"\x01\x02"))
+    assert read_speech(tmp_path / "line.wav") == b"\x01\x02"
+
+
+@pytest.mark.parametrize(
+    ("form", "complaint"),
+    [
+        (fmt(bits=24), r"1 channel\(s\) of 24-bit samples at 8000 Hz"),
+        (fmt(code=EXTENSIBLE, subformat=PCM, bits=24), r"24-bit samples at 8000 Hz"),
+        (fmt(code=3, bits=32), r"floating point, 1 channel\(s\) of 32-bit"),
+        (fmt(code=EXTENSIBLE, subformat=3, bits=32), r"floating point, 1 channel\(s\) of 32-bit"),
+        (fmt(code=6, bits=8), r"A-law, 1 channel\(s\) of 8-bit"),
+        (fmt(code=EXTENSIBLE), r"format 0xfffe"),
+        (fmt(channels=6), r"6 channel\(s\) of 16-bit"),
+        (fmt(rate=0), r"at 0 Hz"),
+    ],
+)
+def test_another_format_is_named_with_the_remedy(
+    tmp_path: Path, form: bytes, complaint: str
+) -> None:
+    (tmp_path / "line.wav").write_bytes(wav(form, bytes(48)))
+    with pytest.raises(AudioFileError, match=f"{complaint}.*ffmpeg"):
+        read_speech(tmp_path / "line.wav")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -1,15 +1,16 @@
 """An answer through all its rounds: when the model is asked, and when anything is given out."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 import pytest
+from tests.support import until
 
 from avr_sts_speechmatics.call.answer import Answer
 from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResult, ToolSpec
 from avr_sts_speechmatics.errors import ServiceError
-from avr_sts_speechmatics.services.llm.protocol import Brief
+from avr_sts_speechmatics.services.llm.protocol import Brief, LlmState, Usage
 
 LOOK = ToolSpec("look", "Looks.", {"type": "object"})
 BRIEF = Brief("Be brief.", (LOOK,))
@@ -27,7 +28,10 @@ class Model:
         self.given = 0
 
     async def reply(
-        self, brief: Brief, history: Sequence[Entry]
+        self,
+        brief: Brief,
+        history: Sequence[Entry],
+        used: Callable[[Usage], None] | None = None,
     ) -> AsyncGenerator[str | ToolCall, None]:
         self.asked.append((brief, tuple(history)))
         self.open += 1
@@ -39,6 +43,9 @@ class Model:
                 yield piece
         finally:
             self.open -= 1
+
+    def state(self) -> LlmState:
+        return LlmState()
 
     async def warm_up(self) -> None: ...
     async def close(self) -> None: ...
@@ -164,3 +171,14 @@ async def test_a_closed_answer_stops_the_model_at_once(wanted: bool) -> None:
     assert model.open == 0
     assert model.given == 1
     assert told.came == []
+
+
+async def test_a_model_that_calls_tools_without_being_offered_any_is_told_once() -> None:
+    told = Told(Model([CALL], [CALL], ["Never asked."]))
+    told.answer.confirm()
+    told.answer.go_on([QUESTION], tools=False)
+    reading = asyncio.create_task(told.read())
+    await until(lambda: told.came[-1:] == [(CALL,)])
+    told.answer.go_on([QUESTION, CALL, ToolResult("a", "Not done.")], tools=False)
+    await reading
+    assert told.came == [None, (CALL,)]

@@ -385,7 +385,7 @@ async def test_a_partial_over_the_answer_that_comes_to_nothing_costs_nothing_of_
     async def converse(line: Line) -> None:
         await line.says(QUESTION)
         await line.until_agent_speaks()
-        await line.says("the", settled_as="")
+        await line.says("well", settled_as="")
         await line.core.until(lambda heard: told(heard)[-1][1].endswith(LONG_ANSWER))
 
     calls = await both(serve, converse, answers={QUESTION: LONG_ANSWER})

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import wave
 from pathlib import Path
 
@@ -65,6 +66,10 @@ async def test_ctrl_c_hangs_up_and_still_writes_the_recording(
         (("--play", "nowhere.wav"), "nowhere.wav: No such file or directory"),
         (("--url", "localhost:6040"), "--url localhost:6040: begin it with ws://"),
         (("--record", "nowhere/both.wav"), "--record nowhere/both.wav: there is no folder"),
+        (("--record", "/"), "--record /: is a folder"),
+        (("--url", "ws://localhost:99999"), "--url ws://localhost:99999: no address"),
+        (("--url", "ws://["), "--url ws://[: no address"),
+        (("--url", "ws://"), "--url 'ws://': no address"),
         (
             ("--url", "http://localhost/", "--digits", "1"),
             "--digits: the http:// connection has no keys",
@@ -80,7 +85,21 @@ async def test_a_wrong_argument_is_one_sentence(
     assert err.startswith(complaint)
 
 
-@pytest.mark.parametrize("arguments", [("--digits", "1x"), ("--welcome-wait", "soon")])
+async def test_a_call_whose_output_nobody_reads_hangs_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", encoding="utf-8") as nobody_reads:
+        monkeypatch.setattr(sys, "stdout", nobody_reads)
+        async with answering(Agent(answers=[sound(20_000)])) as url:
+            assert await call("--url", url, "--say", "Hello?") == 141
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--digits", "1x"), ("--welcome-wait", "soon"), ("--say", ""), ("--say", "...")],
+)
 async def test_what_no_phone_can_do_is_refused_by_the_parser(
     printed: Printed, arguments: tuple[str, ...]
 ) -> None:

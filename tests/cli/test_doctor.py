@@ -8,7 +8,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 from tests.doctor.surroundings import environment, offline, somebody_elses
+from tests.http_proxy import certificate, http_proxy
+from tests.support import ROOT
 from tests.webhook_target import webhook_target
 
 from avr_sts_speechmatics.sandbox.faults import RefuseKey
@@ -67,3 +70,42 @@ async def test_offline_the_checks_are_one_json_list(tmp_path: Path) -> None:
     for check in checks:
         assert set(check) == {"what", "state", "detail", "advice", "latency_ms"}
         assert check["state"] in ("ok", "warning", "skipped")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_the_clouds_own_addresses_are_reached_through_a_proxy(
+    scheme: str, tmp_path: Path
+) -> None:
+    hosts = ["eu.rt.speechmatics.com", "preview.tts.speechmatics.com", "api.openai.com"]
+    tls, certificates = certificate(tmp_path, [*hosts, "localhost"])
+    front = tls if scheme == "https" else None
+    async with running_sandbox() as cloud, http_proxy(cloud.port, tls, front=front) as proxy:
+        proxy.user = "me:pass-word-1"
+        environ = offline(
+            SPEECHMATICS_API_KEY="a-key",
+            OPENAI_API_KEY="another-key",
+            VOICE_FALLBACK="openai",
+            HTTPS_PROXY=f"{scheme}://me:pass-word-1@localhost:{proxy.port}",
+            SSL_CERT_FILE=str(certificates),
+        )
+        status, out, err = await run("--json", cwd=tmp_path, environ=environ)
+        asked = set(proxy.asked)
+    assert (status, err) == (0, "")
+    states = {check["what"]: check["state"] for check in json.loads(out)}
+    assert states["proxy"] == states["stt"] == states["tts"] == states["second tts"] == "ok"
+    assert states["llm"] == "ok"
+    assert asked == {f"CONNECT {host}:443" for host in hosts}
+    assert "pass-word-1" not in out
+
+
+async def test_the_page_about_the_command_shows_what_it_prints(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "doctor.md").read_text()
+    shown = page.partition("```\n")[2].partition("```")[0].splitlines()
+    _, out, _ = await run(cwd=tmp_path, environ={})
+    # Another program of this machine may have a port.
+    assert without_ports(shown) == without_ports(out.splitlines())
+    assert sum("  port " in line for line in shown) == 4
+
+
+def without_ports(lines: list[str]) -> list[str]:
+    return [line for line in lines if "  port " not in line and not line.startswith("Calls")]

@@ -105,6 +105,14 @@ async def test_the_phrases_of_the_last_start_are_in_the_cache_of_the_user(tmp_pa
     assert list((tmp_path / "cache" / "avr-sts-speechmatics" / "phrases").iterdir())
 
 
+def test_a_newcomer_is_greeted_without_warnings(tmp_path: Path) -> None:
+    with serving(tmp_path, **CLOUDS) as (process, _):
+        process.terminate()
+        out, err = process.communicate(timeout=5)
+    assert "No model: a scripted receptionist answers" in out
+    assert "No model" not in err
+
+
 def test_settings_come_from_a_dotenv_file_too(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("LOG_FORMAT=json\nSPEECHMATICS_VIOCE=theo\n")
     with serving(tmp_path, **CLOUDS) as (process, _):

@@ -40,6 +40,12 @@ class EchoingLine:
     _last: float = -1.0
     _sounding: bool = False
 
+    @property
+    def silent(self) -> bool:
+        """Whether nobody speaks: the agent has finished, and nothing comes back any more."""
+        call = self.call
+        return call.reply is None and call.held is None and not self._turn and not self._due
+
     def passes(self, seconds: float) -> None:
         call = self.call
         until = call.now + seconds

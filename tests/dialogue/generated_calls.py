@@ -97,7 +97,7 @@ def half_a_sentence(call: SimulatedCall) -> None:
 def sentence(call: SimulatedCall) -> None:
     if call.reply is not None and not (call.reply.complete or call.reply.waits):
         fixed = call.reply.text
-        call.agent_says(fixed or "one two three four", complete=fixed is not None)
+        call.agent_says(fixed or "some plain words here", complete=fixed is not None)
 
 
 def asks_for_a_number(call: SimulatedCall) -> None:
@@ -108,7 +108,7 @@ def asks_for_a_number(call: SimulatedCall) -> None:
 def sentence_without_voice(call: SimulatedCall) -> None:
     reply = call.reply
     if reply is not None and reply.text is None and not (reply.complete or reply.waits):
-        call.agent_prepares("five six seven")
+        call.agent_prepares("and a few more")
 
 
 def answer_complete(call: SimulatedCall) -> None:

@@ -7,6 +7,7 @@ is compared as far as it goes.
 """
 
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -49,7 +50,10 @@ class _ReplayedCall:
         while self._lines:
             number, what = self._lines.popleft()
             if isinstance(what, AgentAnswered):
-                driver = Driver(Dialogue(what.manners), self._carry_out)
+                # Without its words, every sentence looks like an echo of the agent's.
+                echo = what.manners.ignores_echo and self._words
+                manners = replace(what.manners, ignores_echo=echo)
+                driver = Driver(Dialogue(manners), self._carry_out)
             elif isinstance(what, _EVENTS):
                 assert driver is not None, f"{self._name}, line {number}: nobody has answered"
                 driver.tell(what)

@@ -492,9 +492,10 @@ class SimulatedCall:
     def _assert_usable(self, history: Sequence[Entry]) -> None:
         """A model takes it: somebody asked, and each tool call has its result right behind it."""
         last = history[-1]
-        # A filler may have been heard after the question it was no answer to.
-        asked = not isinstance(last, Message) or last.role == "user" or bool(self.fillers)
+        asked = not isinstance(last, Message) or last.role == "user"
         assert asked or self.tools_run or self.tools_asked, "nobody asked anything"
+        filler = isinstance(last, Message) and last.content in self.manners.fillers
+        assert asked or not filler, "a request ends with a filler"
         open_calls: list[str] = []
         answered: list[str] = []
         for entry in history:

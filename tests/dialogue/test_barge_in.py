@@ -340,6 +340,27 @@ def test_words_of_several_segments_are_counted_together() -> None:
     assert call.asked_for(ev.Flush) == 1
 
 
+# T9
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("停", "停一下"),
+        ("はい", "ちょっと待って"),
+        ("ครับ", "หยุดก่อน"),
+        ("잠깐", "잠깐 기다려"),
+        ("لحظة", "لحظة من فضلك"),
+        ("हिन्दी", "हिन्दी में"),
+    ],
+)
+def test_two_words_interrupt_in_every_language(one: str, two: str) -> None:
+    call = answering(min_words=2)
+    call.sound()
+    call.guess(one)
+    assert call.asked_for(ev.Flush) == 0
+    call.guess(two)
+    assert call.asked_for(ev.Flush) == 1
+
+
 # T10
 def test_a_backchannel_is_an_answer_when_the_agent_is_silent(call: SimulatedCall) -> None:
     call.says("Yeah.")

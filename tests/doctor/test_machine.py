@@ -176,6 +176,15 @@ async def test_background_noise_is_loaded(tmp_path: Path) -> None:
     assert str(room) in found.detail
 
 
+def test_missing_packages_are_named_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    for missing, said in (
+        (("ctranslate2",), "ctranslate2 is not installed"),
+        (("ctranslate2", "onnxruntime"), "ctranslate2 and onnxruntime are not installed"),
+    ):
+        monkeypatch.setattr(machine, "SANDBOX_PACKAGES", tuple(f"no_{name}" for name in missing))
+        assert said in machine.sandbox().detail.replace("no_", "")
+
+
 async def test_offline_it_is_told_whether_the_sandbox_is_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -227,9 +236,9 @@ def test_the_ports_that_the_service_can_do_without_are_the_defaults_of_dialplans
 
 async def test_one_port_for_two_doors_is_a_failure_though_it_is_free() -> None:
     port = str(free_port())
-    found = (await examine(offline(PORT=port, HTTP_PORT=port)))[f"port {port}"]
+    found = (await examine(offline(PORT=port, HTTP_PORT=port)))["settings"]
     assert found.state == "failed"
-    assert found.detail == "HTTP_PORT is PORT's port"
+    assert found.detail.startswith(f"PORT and HTTP_PORT are both {port}")
 
 
 async def test_a_web_server_of_somebody_else_is_not_taken_for_the_service() -> None:

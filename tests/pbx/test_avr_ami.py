@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from tests.nasty_json import NASTY
 from tests.support import until
 
 from avr_sts_speechmatics.line import Caller
@@ -52,6 +53,20 @@ async def running(
         yield AvrAmi(f"http://127.0.0.1:{listener.getsockname()[1]}/")
     finally:
         await runner.cleanup()
+
+
+@pytest.mark.parametrize("body", NASTY, ids=range(len(NASTY)))
+async def test_a_nasty_answer_is_an_error_of_its_own(body: bytes) -> None:
+    async def nasty(_: web.Request) -> web.Response:
+        return web.Response(body=body, status=500)
+
+    there = FakeAvrAmi()
+    there.instead = nasty
+    async with running(there) as pbx:
+        with pytest.raises(PbxError):
+            await pbx.check()
+        with pytest.raises(PbxError):
+            await pbx.hang_up(CALLER)
 
 
 async def say(text: str, status: int) -> web.Response:
@@ -209,3 +224,20 @@ async def test_the_check_says_that_nobody_is_there() -> None:
         listener.bind(("127.0.0.1", 0))
         with pytest.raises(PbxError, match="check AMI_URL"):
             await AvrAmi(f"http://127.0.0.1:{listener.getsockname()[1]}").check()
+
+
+async def test_the_query_of_an_address_goes_behind_the_path_and_is_not_shown() -> None:
+    there = FakeAvrAmi()
+    queries: list[str] = []
+
+    async def note(request: web.Request) -> web.Response:
+        queries.append(request.query_string)
+        return await say("who are you?", 403)
+
+    there.instead = note
+    async with running(there) as ami:
+        with pytest.raises(PbxError) as caught:
+            await AvrAmi(f"{ami._url}/?token=hunter2").check()
+    assert [path for path, _ in there.asked] == ["/hangup"]
+    assert queries == ["token=hunter2"]
+    assert "hunter2" not in str(caught.value)

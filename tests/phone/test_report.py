@@ -15,10 +15,11 @@ async def test_an_answered_call_is_printed_live_and_as_a_table(printed: Printed)
         assert await call("--url", url, "--say", "What are your opening hours?") == 0
     out, err = printed()
     lines = out.splitlines()
-    assert lines[:2] == ["caller: A question?", "agent: An answer."]
-    assert lines[3].split()[:2] == ["1", "What"]
-    assert lines[3].endswith("ms")
-    assert lines[4].startswith("1 of 1 turns answered, median ")
+    assert lines[0].startswith("(saying: What are your opening hours?, ")
+    assert lines[1:3] == ["caller: A question?", "agent: An answer."]
+    assert lines[4].split()[:2] == ["1", "What"]
+    assert lines[4].endswith("ms")
+    assert lines[5].startswith("1 of 1 turns answered, median ")
     assert err == ""
 
 
@@ -36,7 +37,7 @@ async def test_the_table_shows_only_what_was_heard_if_the_service_reports_no_tim
     tells: dict[str, object] = {"type": "of_another_service", "frame_ms": 5}
     async with answering(Agent(answers=[ANSWER], tells=tells)) as url:
         assert await call("--url", url, "--say", "Hello?") == 0
-    assert printed()[0].splitlines()[2] == "turn  caller said  answered after"
+    assert printed()[0].splitlines()[3].split() == ["turn", *"caller said answered after".split()]
 
 
 def rehearsed() -> Conversation:
@@ -66,17 +67,30 @@ def test_the_table_has_a_line_for_each_turn_its_tools_and_the_totals() -> None:
     lines = table(rehearsed()).splitlines()
     assert lines[0].split() == [
         *("turn", "caller", "said", "answered", "after"),
-        *("confirm", "model", "clause", "voice", "frame", "requests", "words", "heard"),
     ]
     assert lines[1].split() == [
-        *("1", "Book", "a", "table.", "400", "ms"),
-        *("100", "200", "-", "90", "-", "2", "0", "of", "3"),
+        *("confirm", "model", "clause", "voice", "frame", "requests", "heard"),
     ]
-    assert lines[2].strip() == "tool book_table, 40 ms"
-    assert lines[3].split() == ["2", "keys", "1", "no", "answer"]
-    assert lines[4] == (
+    assert lines[2].split() == ["1", "Book", "a", "table.", "400", "ms"]
+    assert lines[3].split() == ["100", "200", "-", "90", "-", "2", "0", "of", "3"]
+    assert lines[4].strip() == "tool book_table, 40 ms"
+    assert lines[5].split() == ["2", "keys", "1", "no", "answer"]
+    assert lines[6] == (
         "1 of 2 turns answered, median 400 ms, 3.0 s, 0 interruptions, the caller hung up"
     )
+
+
+def test_the_table_fits_a_terminal() -> None:
+    call = rehearsed()
+    call.turns[0].said = (
+        "I would like to book a table for two people on Friday evening, please. " * 2
+    )
+    waits = dict.fromkeys(("confirm_ms", "model_ms", "clause_ms", "voice_ms", "frame_ms"), 10_000)
+    call.turns[0].answers.append(
+        AnswerTimes(**waits, requests=12, words_said=100, words_heard=99, interrupted=True)
+    )
+    *rows, _totals = table(call).splitlines()
+    assert max(map(len, rows)) <= 80
 
 
 def test_the_document_has_the_words_and_tools_of_each_turn() -> None:

@@ -68,7 +68,7 @@ def test_a_script_is_read_with_all_its_steps() -> None:
         ("- expect: {say: a}", ", step 1: expect.'say' is not known; allowed: says, matches"),
         ("- expect: {says: [a, []]}", ", step 1: expect.says: a list is not a text"),
         ("- expect: {matches: (a}", ", step 1: expect.matches: '(a' is no regular expression"),
-        ("- expect: {interrupted: 1}", ", step 1: expect.interrupted: '1' is none of yes, no."),
+        ("- expect: {interrupted: 2}", ", step 1: expect.interrupted: '2' is none of yes, no."),
         ("- expect: {ended: me}", ", step 1: expect.ended: 'me' is none of agent, caller, trans"),
         ("- expect: {tool: book a table}", ", step 1: expect.tool: 'book a table' is no tool's"),
         ("- expect: {no_tool: {}}", ", step 1: expect.no_tool: a mapping is not a text"),
@@ -139,3 +139,12 @@ def written(step: Step) -> dict[str, Any]:
 def test_a_written_script_is_read_back_unchanged(wanted: list[Step]) -> None:
     text = yaml.safe_dump([written(step) for step in wanted], allow_unicode=True, sort_keys=False)
     assert steps(text) == tuple(wanted)
+
+
+@pytest.mark.parametrize(
+    ("word", "holds"), [("yes", True), ("true", True), ("ON", True), ("off", False), ("0", False)]
+)
+def test_a_truth_value_may_be_written_in_every_usual_way(word: str, holds: bool) -> None:
+    (step,) = parse(f"- expect: {{says: x, interrupted: {word}}}", Path("a.yaml")).steps
+    assert isinstance(step, Expect)
+    assert step.interrupted is holds

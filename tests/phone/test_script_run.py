@@ -280,6 +280,18 @@ async def test_no_tool_allows_tools_of_other_names(rehearse: Rehearsal) -> None:
     assert (status, told[1]["tools"]) == (0, ["book_table"])
 
 
+async def test_a_transfer_that_cannot_be_offered_says_what_the_service_lacks(
+    rehearse: Rehearsal,
+) -> None:
+    agent = Agent(answers=[("I cannot put you through.",)])
+    status, told = await rehearse(
+        agent, "- say: Sales, please\n- expect: {tool: avr_transfer, within: 1.2}"
+    )
+    assert status == 1
+    assert "no tool (an agent is offered avr_transfer only where" in told[1]["problem"]
+    assert "TRANSFER_ALLOW, and AMI_HOST or AMI_URL" in told[1]["problem"]
+
+
 async def test_tool_conditions_fail_for_a_service_that_does_not_report_tools(
     rehearse: Rehearsal,
 ) -> None:

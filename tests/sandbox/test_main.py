@@ -87,6 +87,15 @@ def test_a_signal_during_loading_ends_the_sandbox() -> None:
         assert process.wait(timeout=END_WITHIN_S) == 0
 
 
+def test_a_person_is_told_that_the_sandbox_has_ended() -> None:
+    with sandbox(announce="text") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=END_WITHIN_S) == 0
+        assert process.stdout.read().endswith("The sandbox has ended.\n")
+
+
 def test_a_busy_port_is_named_in_the_error(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

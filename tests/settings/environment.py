@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.settings import Settings, load
+from avr_sts_speechmatics.settings import Settings, load, load_and_warn
 
 NO_FILE = Path("no such file.env")
 HERE = str(Path(__file__).parent)
@@ -34,3 +34,8 @@ def error_of(environ: dict[str, str], env_file: Path = NO_FILE) -> str:
     with pytest.raises(SettingsError) as caught:
         load(environ, env_file)
     return str(caught.value)
+
+
+def reported(environ: dict[str, str], env_file: Path = NO_FILE) -> list[str]:
+    """The warnings about these variables."""
+    return list(load_and_warn(environ, env_file).warnings)

@@ -1,6 +1,7 @@
 """Settings of the topic: the agent."""
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from tests.settings.environment import HERE
 from tests.settings.topic_tests import TopicTests
@@ -17,6 +18,7 @@ class TestAgentDefaults(TopicTests):
         ("AGENTS_DIR", None),
         ("SPEECHMATICS_WELCOME_MESSAGE", "Hello, how can I help you?"),
         ("FAQ_FILE", None),
+        ("TIME_ZONE", None),
     )
     good = (
         ("SPEECHMATICS_INSTRUCTIONS", "Be brief.", "Be brief."),
@@ -26,6 +28,8 @@ class TestAgentDefaults(TopicTests):
         ("SPEECHMATICS_WELCOME_MESSAGE", "Hi!", "Hi!"),
         ("SPEECHMATICS_WELCOME_MESSAGE", "  ", ""),
         ("FAQ_FILE", __file__, Path(__file__)),
+        ("TIME_ZONE", "Europe/Berlin", ZoneInfo("Europe/Berlin")),
+        ("TIME_ZONE", "UTC", ZoneInfo("UTC")),
     )
     wrong = (
         ("SPEECHMATICS_URL_INSTRUCTIONS", "crm/agent", "http:// or https://"),
@@ -37,6 +41,11 @@ class TestAgentDefaults(TopicTests):
         ("FAQ_FILE", "/", "path of a readable file"),
         ("FAQ_FILE", "~nobody-of-that-name/faq.yaml", "path of a readable file"),
         ("FAQ_FILE", "x" * 5000, "path of a readable file"),
+        ("TIME_ZONE", "Berlin", "such as Europe/Berlin"),
+        ("TIME_ZONE", "CEST+1", "such as Europe/Berlin"),
+        ("TIME_ZONE", "Europe", "such as Europe/Berlin"),
+        ("TIME_ZONE", "../etc/passwd", "such as Europe/Berlin"),
+        ("TIME_ZONE", "x" * 5000, "such as Europe/Berlin"),
     )
     free_text = (
         "SPEECHMATICS_INSTRUCTIONS",

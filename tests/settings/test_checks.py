@@ -62,10 +62,15 @@ def test_words_to_expect_may_be_written_either_way(value: str) -> None:
     assert entries == (VocabEntry("Brandvoll"), VocabEntry("Siobhan"))
 
 
-def test_words_that_are_not_valid_text_are_rejected() -> None:
-    error = error_of({"SPEECHMATICS_ADDITIONAL_VOCAB": '["caf\udce9"]'})
-    assert "JSON list" in error
+@pytest.mark.parametrize("name", ["SPEECHMATICS_ADDITIONAL_VOCAB", "SPEECHMATICS_WELCOME_MESSAGE"])
+def test_words_that_are_not_valid_text_are_rejected(name: str) -> None:
+    error = error_of({name: '["caf\udce9"]'})
+    assert "not text in UTF-8" in error
     assert error.isprintable()
+
+
+def test_words_that_no_speech_can_be_are_rejected() -> None:
+    assert "JSON list" in error_of({"SPEECHMATICS_ADDITIONAL_VOCAB": '["caf\\udce9", 1]'})
 
 
 def test_a_word_may_say_how_it_sounds() -> None:
@@ -125,3 +130,25 @@ def test_a_base_address_ends_without_a_slash_unless_it_has_a_query(path: str) ->
         return
     assert base.startswith("https://host")
     assert "?" in base or not base.endswith("/")
+
+
+# --- truth values --------------------------------------------------------------------------------
+
+TRUTHS = [n.upper() for n, one in DECLARATIONS.items() if one.parse is checks.yes_or_no]
+SWITCHES = [n.upper() for n, one in DECLARATIONS.items() if one.parse is checks.on_or_off]
+
+
+@pytest.mark.parametrize("name", [*TRUTHS, *SWITCHES])
+@pytest.mark.parametrize("holds", [True, False])
+def test_a_truth_value_may_be_written_in_every_usual_way(name: str, holds: bool) -> None:
+    words = (
+        ("on", "true", "yes", "1", "ON", "True") if holds else ("off", "false", "no", "0", "OFF")
+    )
+    meant = ("on" if holds else "off") if name in SWITCHES else holds
+    for word in words:
+        assert getattr(given_that(**{name: word}), name.lower()) == meant
+
+
+@pytest.mark.parametrize("word", ["off", "false", "no", "0"])
+def test_barge_in_can_be_switched_off_in_every_usual_way(word: str) -> None:
+    assert given_that(BARGE_IN=word).barge_in == "off"

@@ -19,7 +19,7 @@ from avr_sts_speechmatics.settings.declaration import (
     setting,
 )
 
-UNDECIDED = {"patience_s", "language", *PHRASES, *PHRASE_LISTS}
+UNDECIDED = {"patience_s", "language", "ignores_echo", *PHRASES, *PHRASE_LISTS}
 """Fields of Manners for which there is no setting."""
 
 

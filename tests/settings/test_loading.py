@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.settings.environment import NO_FILE, error_of, given_that
+from tests.settings.environment import error_of, given_that, reported
 from tests.support import ROOT
 
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.settings import DECLARATIONS, load, unknown_variables
+from avr_sts_speechmatics.settings import DECLARATIONS, load, spelling
 from avr_sts_speechmatics.values import Secret
 
 NAMES = [name.upper() for name in DECLARATIONS]
@@ -193,12 +193,12 @@ def test_the_other_name_counts_if_our_own_name_is_empty() -> None:
     ],
 )
 def test_a_misspelt_name_is_reported_with_the_name_that_was_meant(name: str, meant: str) -> None:
-    (sentence,) = unknown_variables({name: "x"}, NO_FILE)
+    (sentence,) = reported({name: "x"})
     assert sentence == f"{name} is not a setting of this version; did you mean {meant}?"
 
 
 def test_a_name_with_our_prefix_that_resembles_no_setting_is_reported() -> None:
-    (sentence,) = unknown_variables({"OPENAI_QQQ_ZZZ_42": "x"}, NO_FILE)
+    (sentence,) = reported({"OPENAI_QQQ_ZZZ_42": "x"})
     assert sentence == "OPENAI_QQQ_ZZZ_42 is not a setting of this version; it has no effect."
 
 
@@ -212,31 +212,111 @@ def test_a_name_with_our_prefix_that_resembles_no_setting_is_reported() -> None:
     ],
 )
 def test_variables_of_other_programs_are_not_reported(name: str) -> None:
-    assert list(unknown_variables({name: "x"}, NO_FILE)) == []
+    assert reported({name: "x"}) == []
 
 
 def test_every_name_in_the_file_is_checked(env_file: Path) -> None:
     env_file.write_text("PORTS=1\nMAX_CALLS=7\nOPENAI_ORG_ID=x\n")
-    (sentence,) = unknown_variables({"SHELL": "/bin/sh", "PATHS": "x"}, env_file)
+    (sentence,) = reported({"SHELL": "/bin/sh", "PATHS": "x"}, env_file)
     assert sentence.startswith("PORTS is not a setting")
     assert "PORT?" in sentence
 
 
 def test_settings_and_variables_of_the_openai_library_are_not_reported() -> None:
-    ours = dict.fromkeys(NAMES, "x") | {"OPENAI_INSTRUCTIONS": "x", "OPENAI_LOG": "debug"}
-    assert list(unknown_variables(ours, NO_FILE)) == []
+    ours = [*NAMES, "OPENAI_LOG", "OPENAI_ORG_ID"]
+    assert not [name for name in ours if spelling.report(name, NAMES, from_file=False)]
 
 
-def test_variables_of_the_compose_files_are_not_reported(env_file: Path) -> None:
+def test_variables_of_the_compose_files_are_not_reported() -> None:
     files = list(ROOT.glob("docker-compose*.yml"))
     read = {
         name for file in files for name in re.findall(r"(?<!\$)\$\{([A-Z_]+)", file.read_text())
     }
     assert {"STS_TARGET", "AMI_PASSWORD"} <= read
-    env_file.write_text("".join(f"{name}=x\n" for name in read))
-    assert list(unknown_variables({}, env_file)) == []
+    known = {*NAMES, "OPENAI_FILE_INSTRUCTIONS"}
+    assert not [name for name in read if spelling.report(name, known, from_file=True)]
 
 
 def test_the_value_of_an_unknown_variable_is_not_shown() -> None:
-    (sentence,) = unknown_variables({"OPENAI_APIKEY": "sk-very-secret"}, NO_FILE)
+    (sentence,) = reported({"OPENAI_APIKEY": "sk-very-secret"})
     assert "secret" not in sentence
+
+
+# --- ports of two settings -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environ", "first", "second"),
+    [
+        ({"PORT": "7000", "HTTP_PORT": "7000"}, "PORT", "HTTP_PORT"),
+        ({"PORT": "7000", "AUDIOSOCKET_PORT": "7000"}, "PORT", "AUDIOSOCKET_PORT"),
+        ({"AUDIOSOCKET_PORT": "7000", "HTTP_PORT": "7000"}, "AUDIOSOCKET_PORT", "HTTP_PORT"),
+        ({"EXTRA_PORTS": "1,7000", "HTTP_PORT": "7000"}, "EXTRA_PORTS", "HTTP_PORT"),
+        ({"AUDIOSOCKET_PORT": "6040"}, "PORT", "AUDIOSOCKET_PORT"),
+    ],
+)
+def test_one_port_for_two_settings_is_one_sentence_with_both(
+    environ: dict[str, str], first: str, second: str
+) -> None:
+    assert error_of(environ).startswith(f"{first} and {second} are both ")
+
+
+@pytest.mark.parametrize(("port", "name"), [(6001, "HTTP_PORT"), (5001, "AUDIOSOCKET_PORT")])
+def test_a_default_port_gives_way_to_the_port_that_was_chosen(port: int, name: str) -> None:
+    # AVR's panel chooses a random PORT, 6001 among them.
+    settings = given_that(PORT=str(port))
+    assert getattr(settings, name.lower()) is None
+    (warning,) = reported({"PORT": str(port)})
+    assert warning.startswith(f"PORT is {port}, the default of {name}, which is off")
+
+
+def test_a_port_of_its_own_is_no_further_port() -> None:
+    assert given_that(PORT="6033").extra_ports == ()
+    assert reported({"PORT": "6033"}) == []
+
+
+# --- wrong values, generated ---------------------------------------------------------------------
+
+ODD = [
+    "",
+    " ",
+    "-1",
+    "0",
+    "99999",
+    "1e999",
+    "nan",
+    "inf",
+    "true",
+    "maybe",
+    "[]",
+    "{}",
+    "~",
+    "/",
+    ".",
+]
+ODD += [
+    "http://",
+    "http://[",
+    "ws://x:99999",
+    "//",
+    "é",
+    "\x7f",
+    "a b",
+    "<x>",
+    "x" * 5000,
+    "%",
+    "#",
+]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "OPENAI_FILE_INSTRUCTIONS"])
+def test_an_odd_value_of_any_setting_is_taken_or_one_sentence(name: str) -> None:
+    for value in ODD:
+        sentence = f"{name}=fine."
+        try:
+            given_that(**{name: value})
+        except SettingsError as error:
+            sentence = str(error)
+        assert name in sentence
+        assert sentence.endswith(".")
+        assert sentence.isprintable()

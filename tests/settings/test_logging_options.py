@@ -20,6 +20,9 @@ class TestLoggingOptions(TopicTests):
     good = (
         ("LOG_TRANSCRIPTS", "1", True),
         ("LOG_LEVEL", "DEBUG", "debug"),
+        ("LOG_LEVEL", "WARN", "warning"),
+        ("LOG_LEVEL", "warn", "warning"),
+        ("LOG_LEVEL", "Critical", "error"),
         ("LOG_FORMAT", "json", "json"),
         ("CALL_TRACE_DIR", HERE, Path(HERE)),
     )

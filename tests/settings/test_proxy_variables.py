@@ -7,7 +7,7 @@ from tests.settings.environment import NO_FILE, given_that
 from tests.settings.topic_tests import PrivateTopicTests
 
 from avr_sts_speechmatics.proxies import parse
-from avr_sts_speechmatics.settings import load, unknown_variables
+from avr_sts_speechmatics.settings import load, load_and_warn
 from avr_sts_speechmatics.settings.proxy_variables import ProxyVariables
 
 _ADDRESS = "give the address of a proxy, such as http://proxy:3128"
@@ -50,7 +50,7 @@ def test_a_file_may_name_a_proxy(tmp_path: Path) -> None:
     proxies = load({}, file).proxies
     assert proxies.for_url("https://a.example") is None
     assert proxies.for_url("https://b.example") is not None
-    assert list(unknown_variables({}, file)) == []
+    assert not load_and_warn({}, file).warnings
 
 
 def test_the_password_of_a_proxy_is_a_secret_and_its_host_is_not() -> None:

@@ -78,7 +78,7 @@ def test_a_setting_decides_its_own_field_of_the_manners_only(
 
 
 def test_the_settings_with_a_key_are_known_to_these_tests() -> None:
-    checked = {name.upper() for name, one in DECLARATIONS.items() if one.parse is checks.secret}
+    checked = {name.upper() for name, one in DECLARATIONS.items() if one.parse in checks.PRIVATE}
     assert checked == set(KEYS)
 
 
@@ -102,9 +102,9 @@ def test_every_key_is_a_secret_for_the_log() -> None:
 
 
 def test_a_short_password_is_not_masked_in_the_log() -> None:
-    short = "x" * (MASKED_FROM - 1)
-    assert list(given_that(AMI_PASSWORD=short, OPENAI_API_KEY=short + "x").secrets()) == [
-        short + "x"
+    short = "q" * (MASKED_FROM - 1)
+    assert list(given_that(AMI_PASSWORD=short, OPENAI_API_KEY=short + "q").secrets()) == [
+        short + "q"
     ]
 
 
@@ -178,3 +178,25 @@ def test_a_tts_address_needs_no_key() -> None:
 )
 def test_a_key_or_an_address_makes_a_model_answer(environ: dict[str, str], model: bool) -> None:
     assert given_that(**environ).has_llm is model
+
+
+@pytest.mark.parametrize(
+    ("environ", "nobody"),
+    [
+        ({}, False),
+        ({"SPEECHMATICS_API_KEY": "k"}, True),
+        ({"SPEECHMATICS_RT_URL": "wss://stt.example/v2"}, True),
+        ({"SPEECHMATICS_RT_URL": "ws://127.0.0.1:6080/v2"}, False),
+        ({"SPEECHMATICS_API_KEY": "k", "OPENAI_API_KEY": "k"}, False),
+        ({"SPEECHMATICS_API_KEY": "k", "OPENAI_BASE_URL": "http://localhost:1/v1"}, False),
+        ({"SPEECHMATICS_API_KEY": "k", "THINKING": "receptionist"}, False),
+        ({"SPEECHMATICS_API_KEY": "k", "FAQ_FILE": __file__}, False),
+        ({"SPEECHMATICS_API_KEY": "k", "OPENAI_MODEL": "other"}, True),
+    ],
+)
+def test_real_callers_are_not_answered_by_a_sample(environ: dict[str, str], nobody: bool) -> None:
+    assert given_that(**environ).nobody_answers is nobody
+
+
+def test_the_receptionist_can_be_chosen_over_a_model() -> None:
+    assert not given_that(OPENAI_API_KEY="k", THINKING="receptionist").has_llm

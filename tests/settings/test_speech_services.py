@@ -46,6 +46,8 @@ class TestSpeechServices(TopicTests):
         ("SPEECHMATICS_TTS_URL", "http://[::1", "http:// or https://"),
         ("SPEECHMATICS_TTS_URL", "http://tts example", "http:// or https://"),
         ("SPEECHMATICS_LANGUAGE", "en;de", "language code"),
+        ("SPEECHMATICS_LANGUAGE", "German", "Speechmatics' code for the language, de"),
+        ("SPEECHMATICS_LANGUAGE", "de-DE", "Speechmatics' code for the language, de"),
         ("SPEECHMATICS_LANGUAGE", "e" * 16, "language code"),
         ("SPEECHMATICS_VOICE", "sarah?x=1", "sarah, theo, megan or jack"),
         ("SPEECHMATICS_MODEL", "linden 1", "plain name"),

@@ -41,7 +41,7 @@ class TestTurnTaking(TopicTests):
         ("DTMF_TIMEOUT_MS", "2000", 2000.0),
     )
     wrong = (
-        ("PREEMPTIVE", "true", "on, off"),
+        ("PREEMPTIVE", "perhaps", "on or off"),
         ("DICTATION_MS", "10001", "milliseconds from 0 to 10000"),
         ("UNFINISHED_MS", "-1", "milliseconds from 0 to 10000"),
         ("BARGE_IN", "maybe", "words, speech, off"),

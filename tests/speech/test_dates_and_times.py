@@ -28,6 +28,13 @@ on the 23rd of November at 5 | on the twenty-third of November at five
 November 23-25 | November twenty-third to twenty-fifth
 November 2026 | November twenty twenty-six
 You may 5 times. | You may five times.
+Jan. 5 at noon | January fifth at noon
+Jan 1, 1980. | January first, nineteen eighty.
+Mon-Fri, Sat. 9am | Monday to Friday, Saturday nine a.m.
+Mon, Jan 5 | Monday, January fifth
+Jan-Mar, in Nov. we | January to March, in November we
+2026/11/23 | November twenty-third, twenty twenty-six
+0900 hours, 1430 hours | zero nine hundred hours, fourteen thirty hours
 """
 
 

@@ -57,6 +57,14 @@ async def test_a_phrase_is_synthesised_once() -> None:
     assert voice.asked == [WELCOME, SORRY]
 
 
+async def test_phrases_are_kept_as_their_language_cuts_and_says_them() -> None:
+    text, voice = "Am 3. Mai kostet es 25 Euro.", SmallTts()
+    phrases = KeptPhrases([text], "de")
+    assert await phrases.prepare(voice)
+    assert voice.asked == [text]
+    assert phrases.get(text) is not None
+
+
 async def test_no_phrase_is_no_request() -> None:
     voice = SmallTts()
     assert await KeptPhrases(["", ""]).prepare(voice)

@@ -23,6 +23,9 @@ version 1.2.3 | version one dot two dot three
 In 1999 and 2026. | In nineteen ninety-nine and twenty twenty-six.
 since 2005 | since two thousand and five
 the 1990s, the 90s | the nineteen nineties, the nineties
+2½ cups, ⅔ cup | two and a half cups, two thirds cup
+p. 12, pp. 14-16, vol. II | page twelve, pages fourteen to sixteen, volume II
+v2.3 | version two point three
 2024-2026 | twenty twenty-four to twenty twenty-six
 """
 

@@ -16,12 +16,28 @@ Of course, I can do that for you. | Of course, I can do that for you.
 Ask Dr. Smith, e.g. at noon... really?! | Ask Dr. Smith, e.g. at noon... really?!
 R&D, tea + milk | R and D, tea plus milk
 tea/coffee, and/or, n/a | tea or coffee, and or, n/a
+x² ≤ 5, a < b | x squared at most five, a less than b
+<5 days, >10, √9, 90° | less than five days, more than ten, the square root of nine, ninety degrees
+my_file w/ milk w/o sugar | my file with milk without sugar
 """
 
 
 @pytest.mark.parametrize(("written", "said"), examples(EXAMPLES))
 def test_written_forms_are_converted_to_spoken_words(written: str, said: str) -> None:
     assert spoken(written) == said
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "es", "cmn", "ja", "ar", "pt-BR"])
+@pytest.mark.parametrize(
+    "text", ["Das kostet 25 Euro.", "am 3. Mai um 14:30", "1.234,56 €", "25元", "5 km & 3 kg", "#5"]
+)
+def test_figures_of_another_language_are_left_to_its_voice(text: str, language: str) -> None:
+    assert spoken(text, language) == text
+
+
+@pytest.mark.parametrize("language", ["en", "en-GB", "en_ta", "EN"])
+def test_english_of_any_region_is_converted(language: str) -> None:
+    assert spoken("5 km", language) == "five kilometres"
 
 
 # --- whatever a model writes -------------------------------------------------------------------

@@ -1,13 +1,19 @@
 """Where a stream of text is cut, and what of it reaches the voice."""
 
+import re
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from avr_sts_speechmatics.dialogue.words import speech_seconds
+from avr_sts_speechmatics.speech.read_aloud import spoken
 from avr_sts_speechmatics.speech.sentences import (
     FIRST_CLAUSE_CHARS,
     LONGEST_CHARS,
     Sentences,
+    sentences_of,
     speakable,
 )
 
@@ -173,6 +179,137 @@ def test_a_clause_too_short_to_stand_alone_waits() -> None:
 
 def test_a_comma_inside_a_number_is_no_clause() -> None:
     assert cut("There are about 12,000 people here.") == ["There are about 12,000 people here."]
+
+
+# --- pieces that leave by time ------------------------------------------------------------------
+
+TTS_S = 0.2
+
+
+@dataclass
+class Heard:
+    """What a caller hears of a text that a model writes at a steady pace.
+
+    first_s: when the first word is heard, after the first token (s).
+    pauses: silences between two pieces (s).
+    pieces: as they were sent to the TTS.
+    """
+
+    first_s: float
+    pauses: list[float]
+    pieces: list[str]
+
+
+def heard(text: str, words_per_second: float, *, language: str = "en") -> Heard:
+    sentences, sent, now = Sentences(language), list[tuple[float, str]](), 0.0
+    for number, token in enumerate(re.findall(r"\s*\S+", text)):
+        came = number / words_per_second
+        while number and (due := sentences.due_at(now)) is not None and due < came:
+            now = due
+            sent += [(now, piece) for piece in sentences.due(now)]
+        now = came
+        sent += [(now, piece) for piece in sentences.feed(token, now)]
+    sent += [(now, piece) for piece in sentences.end()]
+    first_s = until = sent[0][0] + TTS_S
+    pauses = []
+    for at, piece in sent:
+        pauses.append(max(0.0, at + TTS_S - until))
+        until = max(until, at + TTS_S) + speech_seconds(piece)
+    return Heard(first_s, pauses, [piece for _, piece in sent])
+
+
+LONG = (
+    """
+Well of course, our older gardeners would certainly love to walk you around every single greenhouse,
+    whenever you happen to visit us again.
+I would be very happy to help you with that booking and I will make sure that the restaurant
+    knows about your allergy before you arrive on Friday evening.
+Unfortunately the only appointment that Dr. Smith has left this week is on Friday at 9 a.m. in the
+    clinic on Baker Street next to the station.
+Your order number is 4821 and it was shipped on January 5, 2026 with our express carrier to the
+    address that you gave us when you called last week.
+""".strip()
+    .replace("\n    ", " ")
+    .splitlines()
+)
+
+
+@pytest.mark.parametrize("text", LONG)
+@pytest.mark.parametrize("pace", [8, 15, 30])
+def test_a_long_first_sentence_is_heard_soon_and_without_a_gap(text: str, pace: float) -> None:
+    said = heard(text, pace)
+    assert said.first_s <= 1.5
+    assert max(said.pauses) <= 0.1
+    assert " ".join(said.pieces) == text
+
+
+def test_a_short_first_clause_leaves_when_the_model_is_slow() -> None:
+    said = heard(LONG[0], 8)
+    assert said.pieces[0] == "Well of course,"
+    assert said.first_s <= 0.6
+
+
+@pytest.mark.parametrize("pace", [2, 3, 4])
+@pytest.mark.parametrize("text", LONG)
+def test_a_model_slower_than_speech_is_heard_before_its_sentence_is_complete(
+    text: str, pace: float
+) -> None:
+    said = heard(text, pace)
+    assert said.first_s < len(text.split()) / pace / 2
+    assert all(len(piece) >= 11 for piece in said.pieces)
+
+
+def test_one_word_before_a_comma_waits_for_more() -> None:
+    assert heard("Yes, we can certainly do that for you on Monday", 4).pieces[0] != "Yes,"
+
+
+def test_a_fast_model_is_spoken_in_whole_sentences() -> None:
+    text = "We are open from nine to five. You can come at any time. We look forward to it."
+    assert heard(text, 60).pieces == re.findall(r"\S[^.]*\.", text)
+
+
+def test_a_stalled_model_is_spoken_as_far_as_it_wrote() -> None:
+    sentences = Sentences()
+    assert sentences.feed("We would be happy to see you and", 10.0) == []
+    due = sentences.due_at(10.0)
+    assert due is not None
+    assert sentences.due(due - 0.01) == []
+    pieces = sentences.due(due) or sentences.due(sentences.due_at(due) or 0.0)
+    assert pieces == ["We would be happy"]
+    assert sentences.feed(" your family. ", 13.0) == ["to see you and your family."]
+
+
+def test_a_chinese_clause_leaves_like_any_other() -> None:
+    sentences = Sentences("cmn")
+    assert sentences.feed("没关系，", 0.0) == []
+    assert sentences.feed("我们", 0.5) == ["没关系，"]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            "We can and with for from to the card ending in 4242 order number is 4821 code Jan 5, "
+            "2026 May 3 Dr. Smith at 9 a.m. on Monday, last four digits of your are 1234, $5-$10 "
+            "please press 1# 3.5 kg Washington, DC 20500 room 305 call 555-0123 yes, because when "
+            "certainly happily number, codes: 12 Fri, Nov. 7th No. 8 gardeners".split()
+        ),
+        max_size=40,
+    ),
+    st.lists(st.floats(0, 0.8), min_size=40, max_size=40),
+)
+def test_no_number_or_date_is_read_otherwise_because_a_piece_left_early(
+    words: list[str], waits: list[float]
+) -> None:
+    text, sentences, pieces, now = " ".join(words), Sentences(), [], 0.0
+    for word, wait in zip(words, waits, strict=False):
+        now += wait
+        pieces += sentences.feed(f"{word} ", now)
+        pieces += sentences.due(now + wait)
+    pieces += sentences.end()
+    assert " ".join(pieces) == text
+    whole = sentences_of(text)
+    assert " ".join(map(spoken, pieces)) == " ".join(map(spoken, whole))
 
 
 # --- long sentences ----------------------------------------------------------------------------

@@ -45,14 +45,25 @@ class Tts:
 class Mouth:
     """A speaker with what it told and what was heard."""
 
-    def __init__(self, voice: Tts, clock: PlayoutClock, phrases: KeptPhrases | None = None) -> None:
+    def __init__(
+        self,
+        voice: Tts,
+        clock: PlayoutClock,
+        phrases: KeptPhrases | None = None,
+        language: str = "en",
+    ) -> None:
         self.phrases = phrases or KeptPhrases(())
         self.told: list[ev.Event] = []
         self.reported: list[TextStarted | ClauseReady] = []
         self.frames: list[int] = []
         self.playout = Playout(clock, self._hear, self._played)
         self.speaker = Speaker(
-            voice, self.phrases, self.playout, self.told.append, self.reported.append
+            voice,
+            self.phrases,
+            self.playout,
+            self.told.append,
+            self.reported.append,
+            language=language,
         )
 
     def _hear(self, frame: bytes) -> None:
@@ -273,3 +284,82 @@ async def test_a_held_reply_can_be_given_up(clock: PlayoutClock) -> None:
     mouth.speaker.go_on(1)
     assert mouth.frames == []
     assert [type(event) for event in mouth.told] == [ev.SentenceReady]
+
+
+# --- in time, and in the language of the agent ---------------------------------------------------
+
+
+class AnyTts(Tts):
+    """Speaks every text as 20 ms of one level."""
+
+    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        self.asked.append(text)
+        yield (1).to_bytes(2, "little") * (FRAME // 2)
+
+
+async def until_asked(voice: Tts, times: int) -> None:
+    async with asyncio.timeout(5):
+        while len(voice.asked) < times:  # noqa: ASYNC110 - the voice has no event for being asked
+            await asyncio.sleep(0.005)
+
+
+async def test_a_model_that_stalls_in_a_long_sentence_is_spoken_as_far_as_it_wrote(
+    clock: PlayoutClock,
+) -> None:
+    voice, goes_on, closed = AnyTts({}), asyncio.Event(), asyncio.Event()
+    mouth = Mouth(voice, clock)
+
+    async def text() -> AsyncGenerator[str, None]:
+        try:
+            yield "We would be happy to see you and"
+            await goes_on.wait()
+            yield " your family."
+        finally:
+            closed.set()
+
+    saying = asyncio.create_task(mouth.speaker.speak(1, text()))
+    await until_asked(voice, 1)
+    assert not goes_on.is_set()
+    assert voice.asked == ["We would be happy"]
+    goes_on.set()
+    await asyncio.wait_for(saying, 5)
+    assert voice.asked == ["We would be happy", "to see you and your family."]
+    assert closed.is_set()
+
+
+async def test_a_reply_cancelled_while_the_model_stalls_closes_the_model(
+    clock: PlayoutClock,
+) -> None:
+    begun, closed = asyncio.Event(), asyncio.Event()
+    mouth = Mouth(AnyTts({}), clock)
+
+    async def text() -> AsyncGenerator[str, None]:
+        try:
+            yield "We would"
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            closed.set()
+
+    saying = asyncio.create_task(mouth.speaker.speak(1, text()))
+    await asyncio.wait_for(begun.wait(), 5)
+    saying.cancel()
+    with suppress(asyncio.CancelledError):
+        await saying
+    assert closed.is_set()
+    assert mouth.told == []
+
+
+async def test_a_model_that_fails_while_a_piece_is_awaited_fails_the_reply(
+    clock: PlayoutClock,
+) -> None:
+    mouth = Mouth(AnyTts({}), clock)
+    await mouth.say("We would be", ServiceError("llm", "cut", retryable=True))
+    assert mouth.told[-1] == ev.ReplyFailed(1)
+
+
+async def test_figures_are_spoken_in_the_language_of_the_agent(clock: PlayoutClock) -> None:
+    voice = AnyTts({})
+    mouth = Mouth(voice, clock, language="de")
+    await mouth.say("Ihr Termin ist am 3. Mai. ", "Das kostet 25 Euro.")
+    assert voice.asked == ["Ihr Termin ist am 3. Mai.", "Das kostet 25 Euro."]

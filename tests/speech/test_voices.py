@@ -12,7 +12,7 @@ from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox, running_
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech import voices as of_voices
-from avr_sts_speechmatics.speech.voices import Voices, primary
+from avr_sts_speechmatics.speech.voices import Voices
 from avr_sts_speechmatics.values import Secret
 
 SPEECHMATICS, OPENAI = "/generate/", "/v1/audio/speech"
@@ -133,10 +133,3 @@ async def test_a_phrase_that_fails_costs_no_other_voice_its_own_and_is_tried_aga
         assert made.missing == 0
         names = ("theo", "megan", "theo")
         assert [path for path, _ in asked(cloud)] == [SPEECHMATICS + name for name in names]
-
-
-@pytest.mark.parametrize(
-    ("language", "first"), [("en", "en"), ("en_ta", "en"), ("en-GB", "en"), ("de", "de")]
-)
-def test_a_language_with_a_region_is_that_language(language: str, first: str) -> None:
-    assert primary(language) == first

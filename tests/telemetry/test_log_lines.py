@@ -45,7 +45,35 @@ def test_a_turn_is_one_line_for_people_with_its_times_for_machines(
     CallLog(transcripts=False).turn(times)
     (record,) = caplog.records
     assert record.getMessage() == (
-        "turn: answered after 1105 ms (confirm 650, model 250, voice None), interrupted, "
-        "5 of 7 words heard"
+        "turn: answered after 1105 ms (confirm 650, model 250), interrupted, 5 of 7 words heard"
     )
     assert record.turn == times.as_dict()  # type: ignore[attr-defined]
+
+
+def line_of(caplog: pytest.LogCaptureFixture, times: TurnTimes) -> str:
+    CallLog(transcripts=False).turn(times)
+    return caplog.messages[-1]
+
+
+def test_a_wait_that_did_not_happen_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    cut = TurnTimes(10.0, stopped=9.5, confirmed=10.0, words_said=7, interrupted=True)
+    assert line_of(caplog, cut) == (
+        "turn: ended before anything was heard (confirm 500), interrupted, 0 of 7 words heard"
+    )
+    failed = TurnTimes(10.0)
+    assert line_of(caplog, failed) == (
+        "turn: ended before anything was heard, not whole, 0 of 0 words heard"
+    )
+    keys = TurnTimes(10.0, confirmed=10.0, first_token=10.2, first_frame=10.5)
+    keys.words_said = keys.words_heard = 3
+    assert line_of(caplog, keys) == "turn: answered (model 200), whole, 3 of 3 words heard"
+
+
+def test_an_agent_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    log = CallLog(transcripts=False)
+    log.event(1.0, CallBegan(Caller("a", "avr", {"agent": "sales", "from": "2001"}), "sales"))
+    log.event(1.0, CallBegan(Caller("a", "avr", {"agent": "slaes"}), "default"))
+    assert caplog.messages == [
+        "call begins (avr, agent sales, from '2001')",
+        "call begins (avr, agent default, agent 'slaes')",
+    ]

@@ -160,6 +160,15 @@ def test_a_mistake_is_named_with_file_and_line(
         assert word in told
 
 
+@pytest.mark.parametrize("content", [b"x = 1\0", b"x = '\xff'"])
+def test_a_mistake_without_a_line_is_named_with_its_file(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "shop.py"
+    file.write_bytes(content)
+    told = refused(tmp_path)
+    assert told.startswith((f"{file}: cannot be imported: ", f"{file}:1: "))
+    assert "None" not in told
+
+
 def test_two_tools_of_one_name_are_both_named(tmp_path: Path) -> None:
     first, second = write(tmp_path, GOOD, "a.py"), write(tmp_path, GOOD, "b.py")
     told = refused(tmp_path)

@@ -38,6 +38,7 @@ from avr_sts_speechmatics.transports.audiosocket_wire import (
     message,
 )
 from avr_sts_speechmatics.transports.early_media import KEYS_MAX
+from avr_sts_speechmatics.transports.reception import Reception
 
 NAME = "c0ffee00-1234-4abc-8def-0123456789ab"
 HELLO = message(UUID, uuid.UUID(NAME).bytes)
@@ -99,13 +100,18 @@ class Service:
 
     def __init__(self) -> None:
         self.calls: list[Agent] = []
+        self.connections: list[AudioSocketConnection] = []
         self.full = False
         self.known: Mapping[str, str] | None = {}
         self.law: Literal["auto", "ulaw", "alaw"] = "auto"
         self.port = 0
 
     def connection(self) -> AudioSocketConnection:
-        return AudioSocketConnection(self._open, law=self.law, facts_for=lambda _: self.known)
+        made = AudioSocketConnection(
+            Reception(self._open), law=self.law, facts_for=lambda _: self.known
+        )
+        self.connections.append(made)
+        return made
 
     def _open(self, caller: Caller, line: Line) -> Agent:
         if self.full:
@@ -598,3 +604,14 @@ async def test_audio_of_a_standstill_is_dropped_instead_of_played_in_a_burst(
     stale = heard.count(late)
     assert heard == [late] * stale + [now] * (len(heard) - stale - 1) + [(HANGUP, b"")]
     assert stale < 3 * 50
+
+
+async def test_the_end_of_a_stall_does_not_end_the_wait_for_the_uuid(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audiosocket, "UUID_WAIT_S", 0.3)
+    async with dial(service, b"") as asterisk:
+        await until(lambda: bool(service.connections))
+        service.connections[0].pause_writing()
+        service.connections[0].resume_writing()
+        assert await asterisk.until_closed() == HANG_UP

@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.nasty_json import NASTY
 from tests.webhook_target import Answer, never, nobody_there, ok, replies, webhook_target
 
 from avr_sts_speechmatics.errors import CallerError
@@ -140,6 +141,15 @@ async def test_a_name_in_another_encoding_does_not_cost_the_caller_the_call() ->
     assert facts is not None
     assert facts["from"] == "2001"
     assert facts["name"].startswith("Jos")
+
+
+@pytest.mark.parametrize("body", NASTY, ids=range(len(NASTY)))
+async def test_a_nasty_body_is_answered(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async with service() as it:
+        status, answer = await it.post(body)
+    assert status in (200, 400, 413)
+    assert status == 200 or answer["error"]
+    assert "Traceback" not in caplog.text
 
 
 # --- what cannot be used -----------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.avr_core import SILENCE, Heard, dial
+from tests.nasty_json import NASTY
 from tests.support import Serve, until, url_of
 
 from avr_sts_speechmatics.sandbox.engines import ToolCall
@@ -140,6 +141,40 @@ async def test_bad_input_does_not_cost_the_caller_the_call(
         await core.speak(bytes(32_000))
         await core.send(message)
         await core.until(lambda heard: heard.transcript == [("user", said)])
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
+async def test_a_nasty_message_does_not_cost_the_call(
+    serve: Serve, text: bytes, begun: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_sandbox() as cloud, serve(cloud) as server:
+        async with dial(url_of(server)) as core:
+            if begun:
+                await core.init()
+            await core.send_text(text)
+            if not begun:
+                await core.init()
+            await core.speak(numbered(10))
+            session = await cloud.received.session()
+            await cloud.received.until(lambda: numbered(10) in bytes(session.audio))
+        assert core.heard.close_code == 1000
+    assert "Traceback" not in caplog.text
+    assert all(len(record.getMessage()) < 1000 for record in caplog.records)
+
+
+async def test_invalid_utf_8_in_a_fragmented_init_does_not_close_the_connection(
+    serve: Serve,
+) -> None:
+    async with (
+        running_sandbox() as cloud,
+        serve(cloud) as server,
+        dial(url_of(server)) as core,
+    ):
+        await core._socket.send([b'{"type":"init",', b'"uuid":"\xff"}'], text=True)
+        await core.init("a-call")
+        await cloud.received.session()
+        assert core.heard.close_code is None
 
 
 async def test_bad_input_is_logged_but_not_a_thousand_times(

@@ -1,15 +1,23 @@
 """The streaming POST transport: a response that begins at once, raw PCM both ways, an end."""
 
 import asyncio
+import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from tests.support import Serve, until
 
+from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.sandbox.scripted_cloud import ScriptedTts, running_sandbox, scripted, turn
 from avr_sts_speechmatics.server import Server
+from avr_sts_speechmatics.transports.http_connection import HttpConnection
+from avr_sts_speechmatics.transports.http_stream import PATH, HttpStream
+from avr_sts_speechmatics.transports.reception import Reception
+from avr_sts_speechmatics.websocket import UNREAD_MAX_BYTES
 
 QUESTION = turn("What are your opening hours?", start=0.2, end=1.0)
 ANSWER = "Until five."
@@ -172,3 +180,74 @@ async def test_two_calls_do_not_hear_each_other(serve: Serve) -> None:
         levels = [set(bytes(s.audio[:6400])) for s in cloud.received.sessions]
         one, two = (set(value.to_bytes(2, "little")) for value in (1111, 2222))
         assert sorted(levels, key=sorted) == sorted([one, two], key=sorted)
+
+
+# --- a client that never reads -------------------------------------------------------------------
+
+
+class Talker:
+    """A call whose agent talks without end, as fast as the transport takes frames."""
+
+    def __init__(self, caller: Caller, line: Line) -> None:
+        self.left = asyncio.Event()
+        pacing: Any = self
+        line.open_playout(pacing, lambda _: None)
+        self._talking = asyncio.create_task(self._talk())
+
+    def playout(self, send: Callable[[bytes], None], finished: object) -> None:
+        self._send = send
+
+    async def _talk(self) -> None:
+        while not self.left.is_set():
+            for _ in range(50):
+                self._send(bytes(320))
+            await asyncio.sleep(0)
+
+    def hear(self, pcm: bytes) -> None: ...
+    def press(self, digit: str) -> None: ...
+    def audio_ended(self) -> None: ...
+
+    def leave(self) -> None:
+        self.left.set()
+
+
+async def test_a_client_that_takes_no_audio_is_given_up_and_its_call_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    calls: list[Talker] = []
+    connections: list[HttpConnection] = []
+
+    def open_call(caller: Caller, line: Line) -> Talker:
+        calls.append(Talker(caller, line))
+        return calls[-1]
+
+    reception = Reception(open_call)
+    app = web.Application()
+    app.router.add_post(PATH, HttpStream(reception).handle)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    server = runner.server
+    assert server is not None
+
+    def connection() -> HttpConnection:
+        connections.append(HttpConnection(server, reception, stalled_s=0.3))
+        return connections[-1]
+
+    loop = asyncio.get_running_loop()
+    listener = await loop.create_server(connection, "127.0.0.1", 0)
+    with socket.socket() as end:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        end.setblocking(False)
+        await loop.sock_connect(end, listener.sockets[0].getsockname())
+        head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nX-UUID: the-call\r\nContent-Length: 999\r\n\r\n"
+        await loop.sock_sendall(end, head.encode())
+        await until(lambda: bool(calls) and connections[0].writing_paused)
+        transport = connections[0].socket
+        assert transport is not None
+        assert transport.get_write_buffer_size() <= UNREAD_MAX_BYTES
+        async with asyncio.timeout(5):
+            await calls[0].left.wait()
+    listener.close()
+    await runner.cleanup()
+    await listener.wait_closed()
+    assert "call the-call: the client took no audio for" in caplog.text

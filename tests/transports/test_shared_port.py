@@ -11,7 +11,10 @@ from aiohttp import ClientSession, web
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 from websockets.asyncio.client import connect
 
+from avr_sts_speechmatics.errors import CallerError
+from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.transports import shared_port
+from avr_sts_speechmatics.transports.reception import Reception
 from avr_sts_speechmatics.transports.shared_port import (
     HEAD_MAX_BYTES,
     SharedPort,
@@ -25,6 +28,10 @@ UPGRADE = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 HELLO = bytes.fromhex("8185" + "00000000") + b"hello"  # a masked text frame, mask 0
+
+
+def no_call(caller: Caller, line: Line) -> CallerSide:
+    raise CallerError("this test has no calls")
 
 
 class Echo(WSListener):
@@ -51,8 +58,10 @@ async def open_connection() -> AsyncIterator[int]:
     http = runner.server
     assert http is not None
 
+    reception = Reception(no_call)
+
     def shared_port() -> SharedPort:
-        return SharedPort(lambda: accept(lambda _: Echo()), http)
+        return SharedPort(lambda: accept(lambda _: Echo()), http, reception)
 
     listener = await asyncio.get_running_loop().create_server(shared_port, "127.0.0.1", 0)
     try:

@@ -10,6 +10,7 @@ from avr_sts_speechmatics.transports.untrusted_text import (
     FACTS_MAX,
     clean,
     facts_of,
+    text_of,
 )
 
 
@@ -26,6 +27,15 @@ def test_facts_of_any_path_are_bounded(query: str) -> None:
 def test_facts_are_decoded_and_the_first_of_a_name_counts() -> None:
     facts = facts_of("/?from=2001&channel=PJSIP%2F2000-00000013&from=666&empty=")
     assert facts == {"from": "2001", "channel": "PJSIP/2000-00000013", "empty": ""}
+
+
+def test_a_value_without_a_text_is_empty() -> None:
+    deep: list[object] = []
+    for _ in range(10_000):
+        deep = [deep]
+    assert text_of(deep) == ""
+    assert text_of(10**5000) == ""
+    assert text_of(5) == "5"
 
 
 @pytest.mark.parametrize(
@@ -48,3 +58,9 @@ def test_clean_text_is_printable_and_keeps_its_order(text: str, longest: int) ->
 
 def test_control_characters_and_overlong_text_are_cut() -> None:
     assert clean("Ann\r\nforged log line", 8) == "Annfor"
+
+
+def test_an_address_that_cannot_be_read_has_no_facts() -> None:
+    complaints: list[str] = []
+    assert facts_of("//[?from=2001", complaints.append) == {}
+    assert complaints == ["the address cannot be read: its query parameters are not used"]

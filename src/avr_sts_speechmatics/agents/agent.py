@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
+from zoneinfo import ZoneInfo
 
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.errors import InvalidValue
@@ -50,6 +51,7 @@ class Agent:
     vocabulary: words that the recogniser should expect.
     model: name of the LLM; None for the model of the settings.
     tools: names of the tools that the agent may use; None for all.
+    time_zone: time zone of the agent; None for the machine's.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Agent:
     vocabulary: tuple[VocabEntry, ...] = field(default=())
     model: str | None = None
     tools: frozenset[str] | None = None
+    time_zone: ZoneInfo | None = None
 
     @property
     def voicing(self) -> Voicing:

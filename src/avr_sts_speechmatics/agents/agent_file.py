@@ -5,6 +5,7 @@
     welcome: Good evening, Riverside Restaurant.
     voice: theo                       # a Speechmatics voice, or {engine: openai, name: alloy}
     language: en
+    time_zone: Europe/London          # IANA name; absent: the one of the settings
     vocabulary: [Brandvoll, {content: Siobhan, sounds_like: [shiv awn]}]
     model: gpt-6-luna
     tools: [avr_transfer]             # absent: all; []: none
@@ -34,7 +35,7 @@ from avr_sts_speechmatics.yaml_text import YamlError, YamlMapping, parse_yaml, s
 
 KEYS = (
     *("instructions", "instructions_file", "welcome", "voice", "language", "vocabulary"),
-    *("model", "tools", "numbers", "manners"),
+    *("time_zone", "model", "tools", "numbers", "manners"),
 )
 
 _WELCOME = "speechmatics_welcome_message"
@@ -114,6 +115,7 @@ def read_agent(path: Path, mistakes: list[str]) -> WrittenAgent | None:
         _WELCOME: agent.take("welcome", _welcome),
         "speechmatics_language": agent.take("language", _by_setting("speechmatics_language")),
         "speechmatics_additional_vocab": agent.take("vocabulary", _vocabulary),
+        "time_zone": agent.take("time_zone", _by_setting("time_zone")),
         "openai_model": agent.take("model", _by_setting("openai_model")),
     }
     phrases: dict[str, Any] = {}

@@ -30,7 +30,7 @@ from avr_sts_speechmatics.agents.instructions import (
     InstructionsService,
     NotInstructed,
 )
-from avr_sts_speechmatics.agents.placeholders import has_placeholders
+from avr_sts_speechmatics.agents.placeholders import has_placeholders, unusual_placeholders
 from avr_sts_speechmatics.errors import InvalidValue, SettingsError
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.settings import Settings
@@ -45,6 +45,9 @@ NUMBER_FACTS = ("to", "dnid", "did", "exten", "called")
 """The facts of a call that may hold the called number, as dialplans name them."""
 
 DEFAULT = "default"
+
+NOBODY = "I'm sorry, nobody can take your call at the moment."
+"""All that a caller hears while no model answers, unless the agent's file has a `farewell`."""
 
 _LANGUAGE_OF_MANNERS = "en"
 """Language of the default phrases in `Manners`."""
@@ -99,17 +102,22 @@ class Agents:
         if mistakes:
             raise SettingsError(f"AGENTS_DIR={settings.agents_dir}: " + "\n".join(mistakes))
         shared, service = _sources(settings)
-        default = _Entry(_agent(settings), service is not None, shared, None)
+        asks = service is not None and not settings.nobody_answers
+        default = _Entry(_agent(settings), asks, shared, None)
         entries = {DEFAULT: default}
         for one in written:
             own = one.instructions is not None or one.instructions_file is not None
             entries[one.name] = _Entry(
                 agent=_agent(settings, one),
-                asks=service is not None and not own,
+                asks=asks and not own,
                 file=one.instructions_file if own else shared,
                 written=one,
             )
-        warnings = [*_unused(settings), *_foreign(settings, entries.values())]
+        warnings = [
+            *_unused(settings),
+            *_foreign(settings, entries.values()),
+            *_unfilled(settings, entries.values()),
+        ]
         return cls(entries, numbers, service, warnings)
 
     @property
@@ -241,7 +249,11 @@ def _agent(settings: Settings, written: "WrittenAgent | None" = None) -> Agent:
         manners=own.manners,
         language=own.speechmatics_language,
         vocabulary=own.speechmatics_additional_vocab,
+        time_zone=own.time_zone,
     )
+    if settings.nobody_answers:
+        # What is said first is also the last: see `services.stt.nobody`.
+        agent = replace(agent, manners=replace(agent.manners, welcome="", farewell=NOBODY))
     if written is None:
         return agent
     return replace(
@@ -297,6 +309,27 @@ def _foreign(settings: Settings, entries: Collection[_Entry]) -> Iterator[str]:
                 f"{written.path}: language is {language}, but some phrases of the agent are in "
                 f"another language; write {missing}."
             )
+
+
+def _unfilled(settings: Settings, entries: Collection[_Entry]) -> Iterator[str]:
+    """Warnings about names in braces that most calls have no fact for."""
+    texts: dict[str, str] = {}
+    for entry in entries:
+        agent, written = entry.agent, entry.written
+        welcome, instructions = "SPEECHMATICS_WELCOME_MESSAGE", "SPEECHMATICS_INSTRUCTIONS"
+        if written is not None and "speechmatics_welcome_message" in written.settings:
+            welcome = written.where("welcome")
+        if written is not None and written.instructions is not None:
+            instructions = written.where("instructions")
+        texts[welcome] = agent.manners.welcome
+        if entry.file is not None:
+            texts[str(entry.file.path)] = entry.file.text()
+        else:
+            texts[instructions] = agent.instructions
+    for where, text in texts.items():
+        for name, near in unusual_placeholders(text):
+            meant = f"did you mean {{{near}}}?" if near else "nothing stands there if it does not."
+            yield f"{where}: {{{name}}} is empty unless the dialplan sends {name}; {meant}"
 
 
 def _missing(entry: _Entry, usual: str) -> Iterator[str]:

@@ -21,6 +21,7 @@ from avr_sts_speechmatics.errors import InvalidValue
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.proxies import Proxy, failure_of
 from avr_sts_speechmatics.settings import checks as check
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 DEFAULT_INSTRUCTIONS = (
     "You are a friendly telephone agent. Your words are spoken aloud to a caller: answer in one "
@@ -65,7 +66,7 @@ class InstructionsFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._mark = self._look()
         self._text = self._read()
         self._failing = False
@@ -80,10 +81,10 @@ class InstructionsFile:
             if mark != self._mark:
                 self._text = self._read()
                 self._mark = mark
-                _log.info("%s has changed and is used from this call on", self._path)
+                _log.info("%s has changed and is used from this call on", self.path)
         except InvalidValue as wrong:
             if not self._failing:
-                _log.warning("%s: %s; calls go on with its former text", self._path, wrong)
+                _log.warning("%s: %s; calls go on with its former text", self.path, wrong)
             self._failing = True
         else:
             self._failing = False
@@ -96,7 +97,7 @@ class InstructionsFile:
         sees a change that happens meanwhile. Raises InvalidValue.
         """
         try:
-            entry = os.stat(self._path)
+            entry = os.stat(self.path)
         except OSError as error:
             raise InvalidValue(f"cannot be read ({error.strerror})") from error
         return entry.st_mtime_ns, entry.st_size, entry.st_ino
@@ -104,7 +105,7 @@ class InstructionsFile:
     def _read(self) -> str:
         most = 4 * INSTRUCTIONS_MAX  # bytes; a UTF-8 character has at most four
         try:
-            with self._path.open("rb") as file:
+            with self.path.open("rb") as file:
                 raw = file.read(most + 1)
             return instructions_text(raw.decode("utf-8-sig") if len(raw) <= most else "")
         except OSError as error:
@@ -215,9 +216,10 @@ class _Reply(msgspec.Struct):
 def _checked(body: bytes) -> Instructed:
     """Check a reply. Raises NotInstructed."""
     try:
-        reply = msgspec.json.decode(body, type=_Reply)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        what = str(error) if isinstance(error, msgspec.ValidationError) else "not JSON"
+        reply = decode(body, _Reply)
+    except BadJson as error:
+        wrong_type = isinstance(error.__cause__, msgspec.ValidationError)
+        what = str(error) if wrong_type else "not JSON"
         raise NotInstructed(f'not a reply such as {{"system": "..."}}: {what}') from error
     key = "system"
     try:

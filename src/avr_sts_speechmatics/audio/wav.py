@@ -4,8 +4,8 @@
 (s16le mono at 8 kHz, such as Asterisk's .sln) to the format of a call: s16le mono at 8 kHz. It
 works on whole files, with a long filter and no state. `resample.Resampler` resamples live audio.
 
-Compressed files, and files with 8- or 24-bit samples, are rejected; the error contains the command
-that converts the file.
+Compressed files, and files with 8- or 24-bit or floating point samples, are rejected; the error
+contains the command that converts the file. `riff` reads the container.
 """
 
 import math
@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from avr_sts_speechmatics.audio import riff
 
 RATE = 8000
 """Sample rate of a call (Hz)."""
@@ -120,22 +122,18 @@ def _read_raw(path: Path) -> bytes:
 def _read_wav(path: Path) -> bytes:
     convert = f"convert it with: ffmpeg -i {path} -ar 8000 -ac 1 -c:a pcm_s16le line.wav"
     try:
-        with path.open("rb") as file, wave.open(file, "rb") as source:
-            width, channels, rate = (
-                source.getsampwidth(),
-                source.getnchannels(),
-                source.getframerate(),
-            )
-            pcm = source.readframes(source.getnframes())
-    except (wave.Error, EOFError) as error:
-        raise AudioFileError(f"{path}: not a 16-bit PCM WAV file; {convert}") from error
-    if width != 2 or channels not in (1, 2) or rate < 4000:
+        found = riff.parse(path.read_bytes())
+    except riff.NotWav as error:
+        raise AudioFileError(f"{path}: not a 16-bit PCM WAV file: {error}; {convert}") from error
+    channels, rate = found.channels, found.rate
+    if found.code != riff.PCM or found.bits != 16 or channels not in (1, 2) or rate < 4000:
+        form = "" if found.code == riff.PCM else f"{found.format}, "
         raise AudioFileError(
-            f"{path}: {channels} channel(s) of {8 * width}-bit samples at {rate} Hz; only files "
-            f"with 1 or 2 channels of 16-bit samples can be read; {convert}"
+            f"{path}: {form}{channels} channel(s) of {found.bits}-bit samples at {rate} Hz; only "
+            f"files with 1 or 2 channels of 16-bit PCM samples can be read; {convert}"
         )
     # A truncated file may end in the middle of a sample.
-    pcm = pcm[: len(pcm) - len(pcm) % (2 * channels)]
+    pcm = found.samples[: len(found.samples) - len(found.samples) % (2 * channels)]
     samples = np.frombuffer(pcm, dtype="<i2").reshape(-1, channels).mean(axis=1)
     spoken = np.rint(resample(samples, rate, RATE))
     return spoken.clip(-32768, 32767).astype("<i2").tobytes()

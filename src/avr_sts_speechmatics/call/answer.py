@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from avr_sts_speechmatics.conversation import Entry, ToolCall
-from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
+from avr_sts_speechmatics.services.llm.protocol import Brief, Llm, Usage
 
 
 class Answer:
@@ -20,12 +20,20 @@ class Answer:
     llm: the model.
     brief: instructions, tools and model of the agent.
     ask: is called with the model's tool calls, after all the text before them was taken.
+    used: is called with the tokens of each round, if the server reports them.
     """
 
-    def __init__(self, llm: Llm, brief: Brief, ask: Callable[[tuple[ToolCall, ...]], None]) -> None:
+    def __init__(
+        self,
+        llm: Llm,
+        brief: Brief,
+        ask: Callable[[tuple[ToolCall, ...]], None],
+        used: Callable[[Usage], None] | None = None,
+    ) -> None:
         self._llm = llm
         self._brief = brief
         self._ask = ask
+        self._used = used
         self._confirmed = asyncio.Event()
         self._asked: tuple[Brief, Sequence[Entry]] | None = None  # for the next round
         self._may_go_on = asyncio.Event()
@@ -49,13 +57,14 @@ class Answer:
         Raises ServiceError. Closing the generator stops the model at once.
         """
         calls: list[ToolCall] = [ToolCall("", "", "")]
+        told = False  # the model was told that it may call no tools, and called one
         while calls:
             await self._may_go_on.wait()
             self._may_go_on.clear()
             assert self._asked is not None
             brief, history = self._asked
             calls = []
-            async with aclosing(self._llm.reply(brief, history)) as pieces:
+            async with aclosing(self._llm.reply(brief, history, self._used)) as pieces:
                 async for piece in pieces:
                     await self._confirmed.wait()
                     if isinstance(piece, ToolCall):
@@ -63,6 +72,9 @@ class Answer:
                     else:
                         yield piece
             await self._confirmed.wait()
+            if not brief.tools:
+                # The model is told once. A model that does not listen would be asked for ever.
+                calls, told = ([] if told else calls), bool(calls)
             if calls:
                 yield None
                 self._ask(tuple(calls))

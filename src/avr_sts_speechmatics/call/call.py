@@ -21,13 +21,15 @@ from functools import partial
 
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.agents.placeholders import briefed_with, spoken_with
+from avr_sts_speechmatics.agents.call_time import now_in
+from avr_sts_speechmatics.agents.placeholders import spoken_with
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import RATE, seconds
 from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
 from avr_sts_speechmatics.call.answer import Answer
 from avr_sts_speechmatics.call.arrival import Arrival
+from avr_sts_speechmatics.call.brief import brief_for
 from avr_sts_speechmatics.call.observer import (
     AgentAnswered,
     CallBegan,
@@ -38,6 +40,7 @@ from avr_sts_speechmatics.call.observer import (
     Observer,
     Observers,
     ReplyOver,
+    TokensUsed,
     ToolRan,
     UtteranceHeard,
 )
@@ -47,18 +50,17 @@ from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.driver import Driver
 from avr_sts_speechmatics.dialogue.turns import Dialogue
+from avr_sts_speechmatics.dialogue.words import speech_seconds
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import PbxError
-from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
+from avr_sts_speechmatics.services.llm.protocol import Llm, Usage
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.speaker import Speaker
 from avr_sts_speechmatics.tools.tool_runner import Toolbox
-
-_GUESSED_CHARS_PER_SECOND = 14.0
 
 _log = logging.getLogger(__name__)
 
@@ -156,20 +158,24 @@ class Call:
         """Begin the dialogue: the agent is known."""
         services, facts = self._services, self.caller.facts
         self._agent = agent
+        began = now_in(agent.time_zone)
         tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
-        self._brief = Brief(
-            briefed_with(agent.instructions, facts),
-            tuple(tool for tool in tools if agent.tools is None or tool.name in agent.tools),
-            agent.model,
-        )
+        self._brief = brief_for(agent, tools, facts, began)
         voice, phrases = services.voice_of(agent)
-        self._speaker = Speaker(voice, phrases, self._playout, self._tell, self._observers.event)
+        self._speaker = Speaker(
+            voice,
+            phrases,
+            self._playout,
+            self._tell,
+            self._observers.event,
+            language=agent.language,
+        )
         stt = services.open_stt(agent, self)
         self._hear = stt.hear
         self._arrival.hand_over_audio(stt.hear)
         self._spawn(self._listen(stt))
         self._spawn(fill_quiet_line(lambda: self._audio_at, self._hear_silence))
-        welcome = spoken_with(agent.manners.welcome, facts)
+        welcome = spoken_with(agent.manners.welcome, facts, began, agent.language)
         manners = replace(agent.manners, welcome=welcome, language=agent.language)
         self._driver = Driver(Dialogue(manners), self._do, self._observers.event)
         self._observers.event(AgentAnswered(agent.name, manners))
@@ -291,12 +297,21 @@ class Call:
     def _start_answer(
         self, number: int, history: Sequence[Entry] | None, *, tentative: bool
     ) -> None:
-        answer = Answer(self._services.llm, self._brief, partial(self._ask_tools, number))
+        answer = Answer(
+            self._services.llm,
+            self._brief,
+            partial(self._ask_tools, number),
+            partial(self._tokens_used, number),
+        )
         if not tentative:
             answer.confirm()
         if history is not None:
             answer.go_on(history)
         self._start(number, answer, answer.text())
+
+    def _tokens_used(self, number: int, usage: Usage) -> None:
+        used = TokensUsed(number, usage.prompt, usage.cached, usage.completion)
+        self._observers.event(used)
 
     def _answer(self, number: int) -> Answer | None:
         reply = self._replies.get(number)
@@ -335,7 +350,7 @@ class Call:
         text, total = self._texts.pop(played.number, ""), played.total
         if total is None:
             # The TTS had not finished the utterance: estimate the length from the text.
-            total = int(len(text) / _GUESSED_CHARS_PER_SECOND * RATE)
+            total = int(speech_seconds(text) * RATE)
         share = min(1.0, played.samples / total) if total else 0.0
         self._observers.event(UtteranceHeard(played.number, played.first_sent, share))
         return share

@@ -106,6 +106,22 @@ class ReplyOver:
 
 
 @dataclass(frozen=True, slots=True)
+class TokensUsed:
+    """A request to the model is over, and its server reported the tokens.
+
+    reply: number of the reply.
+    prompt: tokens of the request.
+    cached: tokens of the request that came from the server's cache, included in `prompt`.
+    completion: tokens of the answer, reasoning included.
+    """
+
+    reply: int
+    prompt: int
+    cached: int
+    completion: int
+
+
+@dataclass(frozen=True, slots=True)
 class ToolRan:
     """A tool ended.
 
@@ -144,6 +160,7 @@ Observation: TypeAlias = (
     | Flushed
     | UtteranceHeard
     | ReplyOver
+    | TokensUsed
     | ToolRan
     | ErrorSent
     | CallEnded

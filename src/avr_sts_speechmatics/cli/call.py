@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 import uuid
@@ -12,7 +13,8 @@ from pathlib import Path
 
 from avr_sts_speechmatics import settings
 from avr_sts_speechmatics.audio.wav import AudioFileError, read_speech, write_stereo
-from avr_sts_speechmatics.cli.common import run_on_uvloop, set_up_log
+from avr_sts_speechmatics.cli.arguments import file_path, plain_text, words
+from avr_sts_speechmatics.cli.common import NO_READER, abandon_stdout, run_on_uvloop, set_up_log
 from avr_sts_speechmatics.cli.progress import Progress
 from avr_sts_speechmatics.errors import ServiceError, SettingsError
 from avr_sts_speechmatics.phone.caller import Conversation, Line, Patience
@@ -31,6 +33,7 @@ ANSWERED, NOT_ANSWERED, NOT_POSSIBLE, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses of the command."""
 
 _CTRL_C = "interrupted by Ctrl-C"
+_NO_READER = "nobody reads the output any more"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--play",
         dest="lines",
         action="append",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help="play a recording: a 16-bit WAV of any rate, or headerless 8 kHz samples (.raw). "
         "May be repeated and mixed with --say for several turns, which are sent in order",
@@ -53,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--say",
         dest="lines",
         action="append",
+        type=words,
         metavar="TEXT",
         help="say these words with a synthetic voice; may be repeated like --play",
     )
@@ -65,14 +69,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--script",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help="play a script instead: a YAML list of things to say, press and expect; "
         "examples are in examples/scripts",
     )
     parser.add_argument(
         "--record",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help="write the call as a stereo WAV: the caller left, the agent right",
     )
@@ -83,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--url",
+        type=plain_text,
         default="ws://localhost:6040",
         help="address of the service: ws://host:port as avr-core uses it, with query parameters, "
         "or http://host:port/speech-to-speech-stream for the older streaming POST "
@@ -90,6 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--uuid",
+        type=plain_text,
         help="the call's identifier as Asterisk would give it (default: a new one)",
     )
     parser.add_argument(
@@ -116,10 +122,19 @@ async def run_call(args: argparse.Namespace, say: Callable[[str], Awaitable[byte
     say: turns text into speech, s16le mono at 8 kHz. Exceptions of `say` are passed on.
 
     The exit status is 0 if a turn was answered, 1 if none was, 2 if the call was not possible (one
-    sentence on stderr says why), and 130 after Ctrl-C. With a script it is 0 if all steps passed
-    and 1 if a step failed. If the call had begun, the recording and the report are made.
+    sentence on stderr says why), 130 after Ctrl-C, 141 if the reader of stdout has gone. With a
+    script it is 0 if all steps passed and 1 if a step failed. If the call had begun, the recording
+    and the report are made.
     """
-    call = Conversation(tell=_nothing if args.json else _tell)
+
+    def tell(line: str) -> None:
+        try:
+            print(line, flush=True)
+        except BrokenPipeError:  # `call | head`: nobody reads on, so nobody wants the rest
+            abandon_stdout()
+            call.end(_NO_READER)
+
+    call = Conversation(tell=_nothing if args.json else tell)
     call_uuid = args.uuid or str(uuid.uuid4())
     try:
         if args.digits and not is_websocket(args.url):
@@ -127,8 +142,7 @@ async def run_call(args: argparse.Namespace, say: Callable[[str], Awaitable[byte
                 "--digits: the http:// connection has no keys; give a ws:// address in --url."
             )
         script = _script(args) if args.script else None
-        if args.record and not args.record.parent.is_dir():
-            raise CallError(f"--record {args.record}: there is no folder {args.record.parent}.")
+        _check_recording(args.record)
         patience = Patience(args.welcome_wait, args.answer_timeout)
         cues = await prepare(script, lambda words: _line(words, say)) if script else []
         lines = [await _line(spoken, say) for spoken in args.lines or ()]
@@ -158,6 +172,8 @@ async def run_call(args: argparse.Namespace, say: Callable[[str], Awaitable[byte
         print(table(call))
     if call.ended == _CTRL_C:
         return INTERRUPTED
+    if call.ended == _NO_READER:
+        return NO_READER
     if script is None:
         return ANSWERED if answered(call) else NOT_ANSWERED
     if not args.json:
@@ -174,6 +190,18 @@ def _script(args: argparse.Namespace) -> Script:
             "give a ws:// address in --url."
         )
     return read_script(args.script)
+
+
+def _check_recording(path: Path | None) -> None:
+    """Find out before the call whether the recording can be written. Raises CallError."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise CallError(f"--record {path}: is a folder; give the name of a file, such as call.wav.")
+    if not path.parent.is_dir():
+        raise CallError(f"--record {path}: there is no folder {path.parent}.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise CallError(f"--record {path}: permission denied; give a file that can be written.")
 
 
 async def _line(spoken: str | Path, say: Callable[[str], Awaitable[bytes]]) -> Line:
@@ -195,10 +223,6 @@ def _ctrl_c(hang_up: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         loop.remove_signal_handler(signal.SIGINT)
-
-
-def _tell(line: str) -> None:
-    print(line, flush=True)
 
 
 def _nothing(line: str) -> None:

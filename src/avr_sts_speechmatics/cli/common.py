@@ -1,6 +1,9 @@
 """Functions that the commands share: running on uvloop and setting up the log."""
 
 import asyncio
+import contextlib
+import os
+import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -15,6 +18,18 @@ def run_on_uvloop(work: Coroutine[Any, Any, _Result]) -> _Result:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
+
+
+NO_READER = 141
+"""Exit status of a command whose output nobody reads any more, as a shell reports SIGPIPE."""
+
+
+def abandon_stdout() -> None:
+    """Send the rest of stdout nowhere: its reader, such as `head`, has gone."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def set_up_log(chosen: Settings) -> None:

@@ -14,10 +14,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Check what a call needs: settings, agents, tools, free ports, whether STT, TTS and LLM "
         "answer with the keys that are set, and how fast; then the PBX (avr-ami or AMI), MCP "
-        "servers, the webhook and the web service for instructions, if they are set. Each cloud "
-        "service does a word or half a second of work, which your accounts may count; no call is "
-        "touched and no event is posted. Without keys no cloud is contacted. Takes up to 15 "
-        "seconds; a running service need not be stopped."
+        "servers, the webhook and the web service for instructions, if they are set. Each service "
+        "is asked as in a call: STT starts a session for each language and hears half a second, "
+        "each voice says a word, each model gets instructions, welcome and tools and calls one "
+        "tool, which does nothing. Your accounts may count that; no call is touched, no tool of "
+        "yours is run and no event is posted. Proxies and announced ends of models are shown. "
+        "Without keys no cloud is contacted. Takes up to 15 seconds; a running service need not "
+        "be stopped."
     )
     parser.epilog = "Exit status: 0 if no check failed (a warning is no failure), otherwise 1."
     parser.add_argument("--json", action="store_true", help="print the checks as a JSON list")
@@ -27,7 +30,8 @@ def run(given: argparse.Namespace) -> int:
     """Run the checks and print the results; returns 0 if no check failed, otherwise 1."""
     from avr_sts_speechmatics.doctor import examine, summary
 
-    logging.disable(logging.WARNING)  # the checks report the same, with advice
+    # The checks report the same, with advice. The log is not disabled: checks read it.
+    logging.getLogger().addHandler(logging.NullHandler())
     checks = run_on_uvloop(examine())
     if given.json:
         print(msgspec.json.encode([asdict(check) for check in checks]).decode())

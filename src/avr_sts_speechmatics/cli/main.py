@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from avr_sts_speechmatics import __version__
 from avr_sts_speechmatics.errors import SettingsError
@@ -35,8 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         words = sys.argv[1:] if arguments is None else arguments
-        given = make_parser(words).parse_args(words)
-        status: int = given.run(given)
+        try:
+            given = make_parser(words).parse_args(words)
+            status: int = given.run(given)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where its failure can be handled
+    except BrokenPipeError:
+        from avr_sts_speechmatics.cli.common import NO_READER, abandon_stdout
+
+        abandon_stdout()
+        return NO_READER
     except SettingsError as error:
         print(f"avr-sts-speechmatics: {error}", file=sys.stderr)
         return 2
@@ -65,7 +75,7 @@ def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
         "docs/settings.md has the table.",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Command)
     for name, about in COMMANDS.items():
         command = commands.add_parser(name, help=about)
         if name in words:
@@ -73,3 +83,10 @@ def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     return parser
+
+
+class _Command(argparse.ArgumentParser):
+    """The parser of a subcommand: a wrong option is one sentence, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (--help shows all options)\n")

@@ -1,9 +1,10 @@
 """The `sandbox` command: run only the local stand-ins for the clouds."""
 
 import argparse
-from pathlib import Path
 
+from avr_sts_speechmatics.cli.arguments import checked, file_path
 from avr_sts_speechmatics.sandbox import main as sandbox
+from avr_sts_speechmatics.settings import checks as check
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,15 +15,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "network is needed."
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+        "--host",
+        type=checked(check.host),
+        default="127.0.0.1",
+        help="address to listen on (default: %(default)s)",
     )
     parser.add_argument(
-        "--port", type=int, default=6080, help="port to listen on (default: %(default)s)"
+        "--port",
+        type=checked(check.whole(0, 65535)),
+        default=6080,
+        help="port to listen on, 0 for any free port (default: %(default)s)",
     )
     parser.add_argument(
-        "--max-calls", type=int, default=2, help="STT sessions at once (default: %(default)s)"
+        "--max-calls",
+        type=checked(check.whole(1, 100_000)),
+        default=2,
+        help="STT sessions at once (default: %(default)s)",
     )
-    parser.add_argument("--faq-file", type=Path, help="FAQ of the scripted receptionist (YAML)")
+    parser.add_argument(
+        "--faq-file", type=file_path, help="FAQ of the scripted receptionist (YAML)"
+    )
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
 
 

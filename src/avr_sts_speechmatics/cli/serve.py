@@ -7,6 +7,7 @@ import logging
 import shutil
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,17 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(_: argparse.Namespace) -> int:
-    chosen = settings.load()
-    if chosen.phrase_cache_dir is None:
-        chosen = replace(chosen, phrase_cache_dir=default_folder() or "off")
-    set_up_log(chosen)
-    return run_on_uvloop(_serve_calls(chosen))
+    loaded = settings.load_and_warn()
+    if loaded.settings.phrase_cache_dir is None:
+        chosen = replace(loaded.settings, phrase_cache_dir=default_folder() or "off")
+        loaded = replace(loaded, settings=chosen)
+    set_up_log(loaded.settings)
+    return run_on_uvloop(_serve_calls(loaded))
 
 
-async def _serve_calls(chosen: settings.Settings) -> int:
+async def _serve_calls(loaded: settings.Loaded) -> int:
     from avr_sts_speechmatics.cli.progress import Progress
     from avr_sts_speechmatics.server import Server
 
+    chosen = loaded.settings
     loop = asyncio.get_running_loop()
     end_requested = asyncio.Event()
     end_at_once = asyncio.Event()
@@ -70,7 +73,7 @@ async def _serve_calls(chosen: settings.Settings) -> int:
         progress.close()
         if starting.done():
             starting.result()
-            _introduce(server)
+            _introduce(server, loaded.warnings)
             _spare_the_collector()
             # The LLM's library is still loading, possibly during the first calls.
             server.when_warm(_spare_the_collector)
@@ -103,14 +106,23 @@ def _spare_the_collector() -> None:
     gc.set_threshold(5_000, 20, 50)
 
 
-def _introduce(server: "Server") -> None:
-    """Log and print the addresses of the service, its warnings, and what to do next."""
+def _introduce(server: "Server", about_settings: Sequence[str]) -> None:
+    """Log and print the addresses of the service, its warnings, and what to do next.
+
+    What a newcomer should know stands in the banner, where there is one; it is no warning.
+    """
+    from avr_sts_speechmatics.server import how_it_tries
+
     host, port = server.ports["PORT"]
     everywhere = ", ".join(f"{h}:{p}" for h, p in server.addresses)
     _log.info("ready; listening on %s", everywhere)
-    for sentence in (*server.warnings, *settings.unknown_variables()):
-        _log.warning("%s", sentence)
+    trying = list(how_it_tries(server.settings))
+    for sentence in (*server.warnings, *about_settings):
+        if sentence not in trying:
+            _log.warning("%s", sentence)
     if not sys.stdout.isatty() and server.settings.log_format == "json":
+        for sentence in trying:
+            _log.info("%s", sentence)
         return
     reach = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host  # noqa: S104
     url = f"ws://{reach}:{port}"
@@ -131,5 +143,7 @@ avr-sts-speechmatics {__version__} takes calls on {host}:{port}
   its state      curl http://{reach}:{port}/health
   stop           Ctrl-C
 """,
+        *(f"{sentence}\n" for sentence in trying),
+        sep="\n",
         flush=True,
     )

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from avr_sts_speechmatics import settings
+from avr_sts_speechmatics.cli.arguments import plain_text
 from avr_sts_speechmatics.cli.common import run_on_uvloop, set_up_log
 from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
 from avr_sts_speechmatics.errors import SettingsError
@@ -46,13 +47,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         description="Run one tool once, as in a call. The tool does its real work.",
         epilog="""Example: avr-sts-speechmatics tools run find_booking '{"code": "KX41"}'""",
     )
-    run.add_argument("name", help="name of the tool")
+    run.add_argument("name", type=plain_text, help="name of the tool")
     run.add_argument(
-        "arguments", nargs="?", default="{}", help="JSON object (default: %(default)s)"
+        "arguments",
+        type=plain_text,
+        nargs="?",
+        default="{}",
+        help="JSON object (default: %(default)s)",
     )
     run.add_argument(
         "--fact",
         action="append",
+        type=plain_text,
         default=[],
         metavar="NAME=VALUE",
         help="a fact of the call, such as from=+4922812345; may be repeated",

@@ -88,15 +88,16 @@ class BargeIn(Steps):
 
     def _without_echo(self, text: str, *, settled: bool) -> Compared:
         """Tell the caller's words from the agent's own, returned by the line."""
-        own = self.own_voice
-        if not (self.caller.over_agent or own.agent_near):
+        own, caller = self.own_voice, self.caller
+        caller.over_agent = caller.over_agent or own.agent_near
+        if not (caller.over_agent and self.manners.ignores_echo):
             return Compared(text)
         return without_echo(
             text,
             self.history.recently_said(),
             settled=settled,
             known=own.evidence >= ECHO_KNOWN,
-            onset=self.caller.at_onset,
+            suspected=own.evidence > 0 or caller.at_onset,
         )
 
     def _note_echo(self, evidence: int) -> Commands:
@@ -123,13 +124,14 @@ class BargeIn(Steps):
         """T41: the words that interrupted the agent came to nothing."""
         held, self.held = self.held, None
         assert held is not None
-        if text := self.caller.take_text():
-            yield from self.write_down(text)
+        text = self.caller.take_text()
         yield from self.drop_draft()
         yield ev.CancelTimer(ev.Timer.OVERDUE)
         self.caller.guess = ""
         self.reply, self.state = held.reply, State.THINKING
         yield ev.GoOnWithReply(held.reply.number)
+        if text:
+            yield from self.write_down(text)
         yield from self.await_voice()
         for event in held.news:
             yield from self.handle_now(event)

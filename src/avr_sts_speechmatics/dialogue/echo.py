@@ -21,8 +21,8 @@ SURE = 5
 """Weight of the equal words that make an alignment an echo. A word of four letters or more weighs
 2, a shorter one 1: "we are open" is not enough, "we are open from" is."""
 
-MOST = 0.7
-"""The share of the weight of some words that makes them the agent's, perhaps."""
+MOST = 0.66
+"""The share of words that are the agent's which makes all of them the agent's, perhaps."""
 
 HALF = 0.5
 """The same on a line that is known to return the agent's voice."""
@@ -75,25 +75,31 @@ class Compared:
 
 
 def without_echo(
-    heard: str, said: Sequence[str], *, settled: bool, known: bool, onset: bool = False
+    heard: str,
+    said: Sequence[str],
+    *,
+    settled: bool,
+    known: bool,
+    suspected: bool = False,
 ) -> Compared:
     """Tell the caller's words from those of the agent that the line returns.
 
     heard: words as transcribed.
     said: what the agent says now and has just said, oldest first.
     settled: the words will not change any more. Otherwise words that may be the beginning of an
-        echo count as one, and a single other word beside an echo counts as misheard.
+        echo count as one, and a single other word beside an echo counts as misheard (two words if
+        the line is known to echo).
     known: the line returns the agent's voice.
-    onset: the sound began right after the agent had begun to speak. A caller would not repeat the
-        agent's first words; an echo does.
+    suspected: words before these may have been an echo, or the sound began right after the agent
+        had begun to speak: a caller would not repeat the agent's first words, an echo does.
     """
     found = list(_TOKEN.finditer(heard))
     words = [match[0].lower() for match in found[:HEARD_MAX]]
     theirs = [word.lower() for text in said for word in _TOKEN.findall(text)][-SAID_MAX:]
     mine = _left(words, theirs)
     if len(mine) == len(words):
-        return _few(heard, words, theirs, settled=settled, known=known or onset)
-    if not settled and len(mine) == 1 and len(words) == len(found):
+        return _few(heard, words, theirs, settled=settled, known=known, suspected=suspected)
+    if not settled and len(words) == len(found) and len(mine) <= (2 if known else 1):
         return Compared("", evidence=2)
     # One word before an echo is a misheard one; behind it, the caller may say "stop".
     last = -1 if known else len(words) - 1
@@ -103,16 +109,26 @@ def without_echo(
 
 
 def _few(
-    heard: str, words: list[str], theirs: list[str], *, settled: bool, known: bool
+    heard: str,
+    words: list[str],
+    theirs: list[str],
+    *,
+    settled: bool,
+    known: bool,
+    suspected: bool,
 ) -> Compared:
     """Compare words too few, or too different, to be an echo for sure."""
     echo = _longest(words, theirs)
     if echo is None or len(words) == HEARD_MAX:
         return Compared(heard)
-    share = echo.weight / sum(map(_weight, words))
+    begin = max(0, echo.said_from - echo.begin - 2)
+    near = theirs[begin : echo.said_to + len(words) - echo.end + 2]
+    share = _common(words, near) / len(words)
     whole = share == 1
-    if known and share >= HALF:
-        return Compared("", evidence=2)
+    likely = share >= HALF and (whole or len(words) > 2 or not settled)
+    if (known and likely) or (suspected and (whole or (likely and len(words) > 2))):
+        evidence = 2 if echo.weight > 2 else 1
+        return Compared("", evidence=evidence if settled else 0)
     if not settled:
         return Compared("" if whole or (len(words) > 2 and share >= MOST) else heard)
     doubtful = len(words) > 1 and (whole or (len(words) > 2 and share >= MOST))
@@ -153,16 +169,16 @@ def _left(
     if after_echo and before_echo:
         misheard = 0 < len(theirs) >= len(words) - 1
     elif after_echo:
-        misheard = _half_of(words, theirs[: len(words) + 2])
+        misheard = 2 * _common(words, theirs[: len(words) + 2]) >= len(words)
     else:
-        misheard = before_echo and _half_of(words, theirs[-len(words) - 2 :])
+        misheard = before_echo and 2 * _common(words, theirs[-len(words) - 2 :]) >= len(words)
     return set() if misheard else set(range(first, first + len(words)))
 
 
-def _half_of(words: list[str], theirs: list[str]) -> bool:
-    """Whether at least half of the words are among those of the agent, in order."""
+def _common(words: list[str], theirs: list[str]) -> int:
+    """Return how many of the words are among those of the agent, in order."""
     blocks = SequenceMatcher(None, words, theirs, autojunk=False).get_matching_blocks()
-    return 2 * sum(block.size for block in blocks) >= len(words)
+    return sum(block.size for block in blocks)
 
 
 def _longest(words: list[str], theirs: list[str]) -> _Echo | None:
@@ -178,7 +194,8 @@ def _longest(words: list[str], theirs: list[str]) -> _Echo | None:
                 0, above[j - 1] + _likeness(word, other), above[j] + _GAP, row[j - 1] + _GAP
             )
             row[j] = score
-            if score > best:
+            latest = score == best and i == end[0] and word == other  # of equal alignments
+            if score > best or latest:
                 best, end = score, (i, j)
     i, j = last, behind = end
     weight = 0

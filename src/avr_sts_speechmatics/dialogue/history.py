@@ -9,14 +9,15 @@ the playout is.
 How much of an utterance was heard is computed from the share of its audio that was played. Voices
 report no word times, so a word counts as heard when the share of the text up to the word's last
 letter is within the share of the audio: letters are a fair measure of time within one sentence.
+Text without spaces between words, such as Chinese, is cut after a sign.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResult
 from avr_sts_speechmatics.dialogue.events import Role
+from avr_sts_speechmatics.dialogue.words import word_ends
 
 CUT_MARK = "… [the caller interrupted here]"
 """Ends a sentence of the agent that the caller cut off, by words or by a sound."""
@@ -35,8 +36,6 @@ MARKS = (CUT_MARK, KEY_MARK, LOST_MARK, STOPPED_MARK)
 _RECENT = 4
 """How many entries, and pieces of each, are what the agent has just said."""
 
-_WORD = re.compile(r"\S+")
-
 
 def heard_words(text: str, share: float) -> str:
     """The words of `text` that were heard when `share` (0..1) of its audio was played."""
@@ -44,17 +43,39 @@ def heard_words(text: str, share: float) -> str:
         return text
     limit = share * len(text)
     end = 0
-    for word in _WORD.finditer(text):
-        if word.end() > limit:
+    for word_end in word_ends(text):
+        if word_end > limit:
             break
-        end = word.end()
+        end = word_end
     return text[:end]
+
+
+def _unmarked(text: str) -> str:
+    """Return a piece without the mark of its cut."""
+    for mark in MARKS:
+        text = text.removesuffix(mark)
+    return text
 
 
 @dataclass(slots=True, eq=False)
 class _Said:
+    """What one side said without the other between.
+
+    phrases: indexes of the pieces that the service said on its own, such as a filler.
+    """
+
     role: Role
     pieces: list[str] = field(default_factory=list)
+    phrases: set[int] = field(default_factory=set)
+
+    def add(self, piece: str, *, phrase: bool) -> None:
+        if phrase:
+            self.phrases.add(len(self.pieces))
+        self.pieces.append(piece)
+
+    @property
+    def has_phrases_only(self) -> bool:
+        return len(self.phrases) == len(self.pieces)
 
     def mark_cut(self, mark: str) -> None:
         if self.pieces and not self.pieces[-1].endswith(MARKS):
@@ -78,10 +99,12 @@ class _Waiting:
     """An utterance that was not heard yet.
 
     entry: the entry that the utterance belongs to, once a tool call has fixed it; None otherwise.
+    phrase: the service says the utterance on its own; the model did not write it.
     """
 
     text: str
     entry: _Said | None = None
+    phrase: bool = False
 
 
 class History:
@@ -110,7 +133,7 @@ class History:
             for entry in self._entries[-_RECENT:]
             if isinstance(entry, _Said) and entry.role == "agent"
         ]
-        heard = [piece for pieces in said for piece in pieces[-_RECENT:]]
+        heard = [_unmarked(piece) for pieces in said for piece in pieces[-_RECENT:]]
         return heard + [utterance.text for utterance in self._waiting.values()]
 
     @property
@@ -123,8 +146,12 @@ class History:
         """Write down a turn of the caller. Turns without an answer between are one message."""
         self._last("user").pieces.append(text)
 
-    def agent_will_say(self, utterance: int, text: str) -> None:
-        self._waiting[utterance] = _Waiting(text)
+    def agent_will_say(self, utterance: int, text: str, *, phrase: bool = False) -> None:
+        """An utterance goes to the voice.
+
+        phrase: the model did not write the text; it is a filler, a prompt or an apology.
+        """
+        self._waiting[utterance] = _Waiting(text, phrase=phrase)
 
     def heard(self, utterance: int, share: float = 1.0, mark: str = CUT_MARK) -> str:
         """Write down what was heard of an utterance that was played or dropped.
@@ -140,7 +167,7 @@ class History:
             return ""
         words = heard_words(waiting.text, share)
         if words:
-            (waiting.entry or self._last("agent")).pieces.append(words)
+            (waiting.entry or self._last("agent")).add(words, phrase=waiting.phrase)
         if words != waiting.text:
             cut = waiting.entry or (self._entries[-1] if self._entries else None)
             if isinstance(cut, _Said) and cut.role == "agent":
@@ -165,8 +192,25 @@ class History:
             if isinstance(entry, _Tools) and number in entry.calls:
                 entry.results.setdefault(number, result)
 
+    def request(self, asked: str = "", *, expected: bool = False) -> list[Entry]:
+        """The conversation as the model is asked to continue it. No tool may be running.
+
+        asked: words of the caller that are not written down yet.
+        expected: utterances that wait to be heard count as heard.
+
+        Many servers accept only a conversation that ends with the caller's words or the results of
+        tools. So phrases that the service said since then (a filler, an apology) are left out. The
+        model's own words stay; see `services.llm.request_form`.
+        """
+        entries = self.messages(asked, expected=expected)
+        said = [e for e in self._entries if isinstance(e, _Tools) or e.pieces]
+        last = said[-1] if said else None
+        if asked or len(said) < 2 or not isinstance(last, _Said) or last.role == "user":
+            return entries
+        return entries[:-1] if last.has_phrases_only else entries
+
     def messages(self, asked: str = "", *, expected: bool = False) -> list[Entry]:
-        """The conversation as the model is given it. No tool may be running.
+        """The conversation as it was heard. No tool may be running.
 
         asked: words of the caller that are not written down yet.
         expected: utterances that wait to be heard count as heard.

@@ -57,6 +57,7 @@ class Manners:
     unfinished_s: how much longer a turn stays open that ends in the middle of a sentence; 0: not.
     language: of the caller, such as "en"; each agent has its own.
     farewell_s: how long after the last word the call is ended.
+    ignores_echo: whether the agent's own words are ignored when the line returns them.
     tool_rounds: how often in a row the model may ask for tools in one answer.
     """
 
@@ -85,6 +86,7 @@ class Manners:
     unfinished_s: float = 1.0
     language: str = "en"
     farewell_s: float = 0.5
+    ignores_echo: bool = True
     tool_rounds: int = 5
 
     def said(self) -> Iterator[str]:

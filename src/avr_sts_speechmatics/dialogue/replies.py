@@ -16,8 +16,10 @@ class Replies(ToolsAndLeaving):
     # --- the agent's speech --------------------------------------------------------------------
 
     def sentence_ready(self, event: ev.SentenceReady) -> Commands:
-        if self.reply is not None and event.reply == self.reply.number:
-            self.history.agent_will_say(event.utterance, event.text)
+        reply = self.reply
+        if reply is not None and event.reply == reply.number:
+            phrase = not reply.is_answer or event.text in self.manners.fillers
+            self.history.agent_will_say(event.utterance, event.text, phrase=phrase)
         yield from ()
 
     def voice_started(self, event: ev.VoiceStarted) -> Commands:

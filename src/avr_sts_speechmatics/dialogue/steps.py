@@ -180,7 +180,7 @@ class Steps:
             reply.waits_for_tools = True
             yield ev.StartReply(reply.number, None)
         else:
-            yield ev.StartReply(reply.number, self.history.messages())
+            yield ev.StartReply(reply.number, self.history.request())
         yield from self.await_voice()
 
     def say(self, text: str, kind: Kind = Kind.PHRASE) -> Commands:
@@ -219,7 +219,7 @@ class Steps:
         if may and idle and not self.must_end:
             drafts.begun += 1
             drafts.current = Draft(next(self._reply_numbers), plain(asked))
-            history = self.history.messages(asked)
+            history = self.history.request(asked)
             yield ev.StartReply(drafts.current.number, history, tentative=True)
 
     def drop_draft(self) -> Commands:
@@ -237,7 +237,7 @@ class Steps:
             return
         reply.waits_for_tools = reply.said_since_tools = False
         may_use_tools = reply.rounds < self.manners.tool_rounds
-        history = self.history.messages(expected=True)
+        history = self.history.request(expected=True)
         yield ev.ContinueReply(reply.number, history, may_use_tools)
 
     # --- the floor -----------------------------------------------------------------------------

@@ -1,9 +1,10 @@
-"""STT, TTS and LLM: each service does the smallest piece of real work for the product's client.
+"""STT and TTS: each service does the smallest piece of real work for the client that calls use.
 
-The recogniser takes half a second of silence; a voice speaks and a model writes one word. A failure
-is a ServiceError; `advice_for` says what to do about it.
+The recogniser starts a session for an agent and takes half a second of silence; a voice speaks one
+word. A failure is a ServiceError; `advice` says what to do about it.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import Iterator
@@ -12,91 +13,73 @@ from dataclasses import dataclass, replace
 
 from avr_sts_speechmatics.agents.agent import Engine
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.doctor.check import Check, answered
-from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
+from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.stt.protocol import Recogniser
 from avr_sts_speechmatics.services.tts.openai import BASE_URL, OpenAiTts
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import Settings
-from avr_sts_speechmatics.speech.voices import Voices, primary
+from avr_sts_speechmatics.speech.languages import primary
+from avr_sts_speechmatics.speech.voices import Voices
+from avr_sts_speechmatics.values import VocabEntry
 
-# What to do when a service fails: the first pattern found in its error decides.
-_NETWORK = "Check the network, its firewall and, where it is set, "
-LATER = "Try again in a minute; if it stays, look at the service's status page."
-_KEY = "Copy SPEECHMATICS_API_KEY again from portal.speechmatics.com, whole; it may have expired."
-_WORDS = "Correct SPEECHMATICS_LANGUAGE or SPEECHMATICS_ADDITIONAL_VOCAB, or the default agent's."
-_BUSY = "All sessions of the contract are in use: end other programs with this key, or buy more."
-_SECOND_KEY = (
-    "Copy OPENAI_TTS_API_KEY again, or OPENAI_API_KEY where that is not set; it must be one of "
-    "OPENAI_TTS_URL's."
+_BUSY = (
+    "Normal while that many calls go on: the next caller waits for a session. Otherwise end other "
+    "programs with this key, or buy more sessions."
 )
 _NO_KEY = "Set OPENAI_TTS_API_KEY, or OPENAI_TTS_URL for a server that wants no key."
-_CREDIT = "The account has no credit left, or is asked too often: see its billing page."
-_ADVICE = {
-    "stt": (
-        (r"key is not accepted|not_a|\(400[13]\)", _KEY),
-        (r"quota|\(4005\)", _BUSY),
-        (r"^invalid_audio", "Neither 8000 nor 16000 Hz: is SPEECHMATICS_RT_URL right?"),
-        (r"invalid_model|\(4004\)", "Unset SPEECHMATICS_MODEL: the default exists."),
-        (r"^invalid_", _WORDS),
-        (r"cannot connect|\(40[045]\)", _NETWORK + "SPEECHMATICS_RT_URL."),
-    ),
-    "tts": (
-        (r"\(40[13]\)", _KEY),
-        (r"\(404\)", "Set SPEECHMATICS_VOICE (or the agent's) to sarah, theo, megan or jack."),
-        (r"^cannot connect", _NETWORK + "SPEECHMATICS_TTS_URL."),
-    ),
-    "second tts": (
-        (r"\(40[13]\)", _SECOND_KEY),
-        (r"\(4(00|22)\)", "Correct OPENAI_TTS_VOICE (or the agent's voice) or OPENAI_TTS_MODEL."),
-        (r"\(404\)", "Correct OPENAI_TTS_MODEL, or OPENAI_TTS_URL (often …/v1)."),
-        (r"\(429\)", _CREDIT),
-        (r"^cannot connect", _NETWORK + "OPENAI_TTS_URL."),
-    ),
-    "llm": (
-        (r"^cannot connect", _NETWORK + "OPENAI_BASE_URL."),
-        (
-            r"check OPENAI_API_KEY",
-            "Copy OPENAI_API_KEY again; it must be one of OPENAI_BASE_URL's.",
-        ),
-        (r"quota|billing", "The account has no credit left: see its billing page."),
-        (r"\b(429|5\d\d)\b", LATER),
-        (
-            r"\b404\b|model",
-            "Correct OPENAI_MODEL (or the agent's model), or OPENAI_BASE_URL (often …/v1).",
-        ),
-        (r"^no answer", _NETWORK + "OPENAI_BASE_URL (a model may still be loading)."),
-    ),
-}
-_SCRIPT = "For a model set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
 _FOREIGN = (
     "Set VOICE_FALLBACK=openai, or give the agent a voice that speaks its language: "
     "{engine: openai}."
 )
 
 
-def advice_for(what: str, failure: str) -> str:
-    """Return a sentence on how the operator can repair a failure.
-
-    what: the service, such as "stt".
-    failure: text of the error.
-    """
-    for sign, advice in _ADVICE.get(what, ()):
-        if re.search(sign, failure):
-            return advice
-    return "Correct the host name in this address." if "idna" in failure else LATER
-
-
 # --- STT ------------------------------------------------------------------------------------------
 
 
-async def stt(recogniser: Recogniser) -> Check:
-    """Check that a recogniser takes audio. Raises ServiceError."""
-    tried = await recogniser.try_out()
-    check = answered("stt", f"{tried.what} listens", tried.took_s)
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """A recogniser that some agents have.
+
+    agents: names of the agents.
+    language: of their callers.
+    recogniser: the client to ask.
+    """
+
+    agents: str
+    language: str
+    recogniser: Recogniser
+
+
+def recognisers(stt: Stt, agents: Agents) -> list[Ears]:
+    """The recognisers that calls may have: one for each language with its vocabulary."""
+    names: dict[tuple[str, tuple[VocabEntry, ...]], list[str]] = {}
+    for agent in agents.all:
+        names.setdefault((agent.language, agent.vocabulary), []).append(agent.name)
+    return [Ears(", ".join(those), kind[0], stt.recogniser(*kind)) for kind, those in names.items()]
+
+
+async def stt(ears: Ears, one_at_a_time: asyncio.Lock) -> Check:
+    """Check that a recogniser takes audio. Raises ServiceError.
+
+    one_at_a_time: a plan may allow two sessions only, and a call may be under way.
+    """
+    try:
+        async with one_at_a_time:
+            tried = await ears.recogniser.try_out()
+    except ServiceError as error:
+        if not re.search(r"quota|\(4005\)", str(error)):
+            raise
+        detail = f"answers, but all sessions of the plan are in use ({_plain(error)})"
+        return Check("stt", "warning", detail, _BUSY)
+    check = answered("stt", f"{tried.what} listens ({ears.language})", tried.took_s)
     return replace(check, advice=check.advice or tried.advice)
+
+
+def _plain(error: ServiceError) -> str:
+    return str(error).removeprefix(f"{error.service}: ")
 
 
 # --- voices ---------------------------------------------------------------------------------------
@@ -171,28 +154,3 @@ async def voice(speaker: Speaker) -> Check:
         detail = f"speaks English only, and is to speak {', '.join(speaker.foreign)}"
         return replace(found, state="warning", detail=detail, advice=_FOREIGN)
     return found
-
-
-# --- models ---------------------------------------------------------------------------------------
-
-
-def models(chosen: Settings, agents: Agents) -> tuple[str, ...]:
-    """Return the models that calls may use; only that of the settings with the receptionist."""
-    if not chosen.has_llm:
-        return (chosen.openai_model,)
-    return tuple(dict.fromkeys(agent.model or chosen.openai_model for agent in agents.all))
-
-
-async def llm(chosen: Settings, client: Llm, model: str) -> Check:
-    """Check that a model answers with a word. Raises ServiceError."""
-    begun = time.monotonic()
-    question = (Message("user", "Are you there?"),)
-    brief = Brief("Answer with one word.", model=model)
-    async with aclosing(client.reply(brief, question)) as words:
-        said = await anext(words, "")
-        took = time.monotonic() - begun
-    if not chosen.has_llm:
-        return Check("llm", "ok", "no model: a scripted receptionist answers", _SCRIPT)
-    if not said:
-        return Check("llm", "failed", "gave no words", "Raise OPENAI_MAX_TOKENS.")
-    return answered("llm", "answers", took)

@@ -19,10 +19,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from avr_sts_speechmatics import assembly, settings
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.doctor import clouds, machine, operator_services
-from avr_sts_speechmatics.doctor.check import Check
+from avr_sts_speechmatics.conversation import ToolSpec
+from avr_sts_speechmatics.doctor import advice, clouds, machine, model, operator_services, outside
+from avr_sts_speechmatics.doctor.check import Check, check_from
 from avr_sts_speechmatics.errors import ServiceError, SettingsError
-from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.services.llm.protocol import Llm
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.settings import Settings
@@ -44,17 +44,22 @@ async def examine(
     If a setting is invalid, the result holds only this failure: no other check runs.
     """
     try:
-        chosen = settings.load(environ, env_file)
+        loaded = settings.load_and_warn(environ, env_file)
+        chosen = loaded.settings
         llm = assembly.llm_of(chosen)
     except SettingsError as error:
         advice = "Correct it; all else was not looked at."
         return [Check("settings", "failed", str(error), advice)]
     found = [Check("settings", "ok", "every value can be used")]
-    for sentence in settings.unknown_variables(environ, env_file):
-        found.append(Check("settings", "warning", sentence, "Correct the name, or take it out."))
+    for sentence in loaded.warnings:
+        found.append(Check("settings", "warning", sentence, "Correct it, or take it out."))
     # First the work that keeps this process busy (files, SDKs): latencies are measured after it.
     agents, about_agents = machine.agents(chosen)
     found += about_agents
+    about_proxies = outside.proxies(chosen)
+    found += about_proxies
+    if any(check.state == "failed" for check in about_proxies):
+        return found
     if chosen.ambient_noise_file is not None:
         found.append(machine.noise(chosen, chosen.ambient_noise_file))
     if assembly.needs_sandbox(chosen):
@@ -67,11 +72,14 @@ async def examine(
         deadline = asyncio.get_running_loop().time() + TOTAL_S
         async with asyncio.TaskGroup() as checks:
             tasks = []
-            if machine.has_tools(chosen, agents):
-                tools = _Step("tools", "", machine.tools(chosen, agents))
+            offered = asyncio.get_running_loop().create_future()
+            if not machine.has_tools(chosen, agents):
+                offered.set_result(())
+            else:
+                tools = _Step("tools", "", machine.tools(chosen, agents, offered))
                 tasks.append(checks.create_task(_carry_out(tools, deadline)))
                 await asyncio.wait(tasks, timeout=HEAD_START_S)
-            for step in _steps(chosen, agents, llm, voices):
+            for step in _steps(chosen, agents, llm, voices, offered):
                 tasks.append(checks.create_task(_carry_out(step, deadline)))
     for task in tasks:
         found += task.result()
@@ -93,29 +101,38 @@ class _Step:
     work: Awaitable[Check | list[Check]]
 
 
-def _steps(chosen: Settings, agents: Agents, llm: Llm, voices: Voices) -> Iterator[_Step]:
+def _steps(
+    chosen: Settings,
+    agents: Agents,
+    llm: Llm,
+    voices: Voices,
+    offered: Awaitable[Sequence[ToolSpec]],
+) -> Iterator[_Step]:
     for listener in machine.listeners(chosen):
         yield _Step(f"port {listener.port}", "", machine.port(chosen, listener))
     stt = Stt(chosen)
     if stt.address is not None:
-        agent = agents.for_call(Caller("doctor", "doctor"))
-        recogniser = stt.recogniser(agent.language, agent.vocabulary)
-        yield _Step("stt", _host(stt.address), clouds.stt(recogniser))
+        found, one_at_a_time = clouds.recognisers(stt, agents), asyncio.Lock()
+        for ears in found:
+            who = f"{ears.agents}: " if len(found) > 1 else ""
+            yield _Step("stt", _host(stt.address) + who, clouds.stt(ears, one_at_a_time))
     for speaker in clouds.speakers(chosen, agents, voices):
         where = f"{_host(speaker.url)}{speaker.name}: "
         yield _Step(speaker.what, where, clouds.voice(speaker))
-    url = chosen.openai_base_url or "https://api.openai.com"
-    for model in clouds.models(chosen, agents):
-        where = f"{_host(url)}{model}: " if chosen.has_llm else ""
-        yield _Step("llm", where, clouds.llm(chosen, llm, model))
+    for name, agent in model.models(chosen, agents).items():
+        where = f"{_host(chosen.llm_url)}{name}: " if chosen.has_llm else ""
+        yield _Step("llm", where, model.llm(chosen, llm, name, agent, offered))
+    for used in assembly.models_in_use(chosen, agents):
+        yield _Step("model's end", "", outside.ends(chosen, used))
     url_of_instructions = chosen.speechmatics_url_instructions
     if url_of_instructions is not None and any(map(agents.needs_brief, agents.all)):
         work = operator_services.instructions(chosen, url_of_instructions)
         yield _Step("instructions", _host(url_of_instructions), work)
     yield _Step("pbx", "", operator_services.pbx(chosen, assembly.pbx_of(chosen)))
     if chosen.webhook_url is not None:
-        where = _host(chosen.webhook_url)
-        yield _Step("webhook", where, operator_services.webhook(chosen.webhook_url))
+        where, through = _host(chosen.webhook_url), chosen.proxies.for_url(chosen.webhook_url)
+        work = operator_services.webhook(chosen.webhook_url, through)
+        yield _Step("webhook", where, work)
 
 
 def _host(url: str) -> str:
@@ -129,13 +146,18 @@ async def _carry_out(step: _Step, deadline: float) -> list[Check]:
             found = await step.work
     except TimeoutError:
         detail = f"no result within {TOTAL_S:.0f} s"
-        found = Check(step.what, "failed", detail, clouds.LATER)
+        found = Check(step.what, "failed", detail, advice.LATER)
     except ServiceError as error:
         failure = str(error).removeprefix(f"{error.service}: ")
-        found = Check(step.what, "failed", failure, clouds.advice_for(step.what, failure))
+        if "the proxy " in failure:
+            what_to_do = "Check HTTPS_PROXY and NO_PROXY."
+            found = check_from(step.what, "failed", failure, "; ", what_to_do)
+        else:
+            what_to_do = advice.advice_for(step.what, failure)
+            found = Check(step.what, "failed", failure, what_to_do)
     except UnicodeError as error:  # a host name that DNS cannot have
-        advice = "Correct the host name in this address."
-        found = Check(step.what, "failed", str(error), advice)
+        what_to_do = "Correct the host name in this address."
+        found = Check(step.what, "failed", str(error), what_to_do)
     several = [found] if isinstance(found, Check) else found
     return [replace(check, detail=step.where + check.detail) for check in several]
 

@@ -6,7 +6,7 @@ Files are read, tools loaded and ports bound as by the service at its start.
 import asyncio
 import errno
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -17,12 +17,15 @@ import msgspec
 
 from avr_sts_speechmatics import assembly, server
 from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.conversation import ToolSpec
 from avr_sts_speechmatics.doctor.check import Check, check_from
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.tools.mcp_config import McpServer, offered_name
 from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.tool_runner import Toolbox
+from avr_sts_speechmatics.untrusted_json import decode
+from avr_sts_speechmatics.values import counted
 
 TOOLS_S = 5.5
 """Longest wait for MCP servers (s). Closing the connection to a hanging server takes 8 s more."""
@@ -71,9 +74,24 @@ def has_tools(chosen: Settings, loaded: Agents) -> bool:
     return named or chosen.tools_dir is not None or chosen.mcp_servers is not None
 
 
-async def tools(chosen: Settings, loaded: Agents) -> list[Check]:
+async def tools(
+    chosen: Settings, loaded: Agents, offered: "asyncio.Future[Sequence[ToolSpec]]"
+) -> list[Check]:
     """Check that the operator's tools load, MCP servers have the allowed tools, and agents name
-    only tools that exist."""
+    only tools that exist.
+
+    offered: is given the tools that a model would be offered now.
+    """
+    try:
+        return await _tools(chosen, loaded, offered)
+    finally:
+        if not offered.done():
+            offered.set_result(())
+
+
+async def _tools(
+    chosen: Settings, loaded: Agents, offered: "asyncio.Future[Sequence[ToolSpec]]"
+) -> list[Check]:
     begun = time.monotonic()
     try:
         toolbox = await assembly.toolbox_of(chosen)
@@ -84,6 +102,7 @@ async def tools(chosen: Settings, loaded: Agents) -> list[Check]:
         with suppress(TimeoutError):
             async with asyncio.timeout(TOOLS_S - (time.monotonic() - begun)):
                 await toolbox.tried()
+        offered.set_result(toolbox.specs(None))
         return list(_tools_of(chosen, toolbox, loaded))
     finally:
         await toolbox.close()
@@ -143,10 +162,15 @@ def noise(chosen: Settings, path: Path) -> Check:
 
 def sandbox() -> Check:
     if missing := [name for name in SANDBOX_PACKAGES if find_spec(name) is None]:
-        detail = f"needed without a key, but {' and '.join(missing)} is not installed"
+        detail = f"needed without a key, but {' and '.join(missing)} {_is(missing)} not installed"
         advice = "Set SPEECHMATICS_API_KEY, or: pip install 'avr-sts-speechmatics[sandbox]'"
         return Check("sandbox", "failed", detail, advice)
-    return Check("sandbox", "ok", "installed: works offline for one or two calls, without clouds")
+    detail = "installed: works offline for one or two calls, without clouds and without telemetry"
+    return Check("sandbox", "ok", detail)
+
+
+def _is(things: Sequence[str]) -> str:
+    return "is" if len(things) == 1 else "are"
 
 
 # --- ports ----------------------------------------------------------------------------------------
@@ -214,7 +238,8 @@ async def port(chosen: Settings, wanted: Listener) -> Check:
         listener = await loop.create_server(asyncio.Protocol, host, wanted.port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE and (ours := await _owner(chosen, wanted)):
-            detail = f"the service runs here: {ours.version}, {ours.status}, {ours.calls} calls"
+            running = f"{ours.version}, {ours.status}, {counted(ours.calls, 'call')}"
+            detail = f"the service runs here: {running}"
             return Check(what, "ok", detail)
         detail = f"{wanted.setting}: {server.cannot_listen(host, wanted.port, error)}"
         return replace(bad, detail=detail)
@@ -241,6 +266,7 @@ async def _running(host: str, port: int) -> _Health | None:
     wait = aiohttp.ClientTimeout(total=2)
     try:
         async with aiohttp.ClientSession(timeout=wait) as http, http.get(url) as response:
-            return msgspec.json.decode(await response.read(), type=_Health)
-    except (aiohttp.ClientError, OSError, ValueError, msgspec.MsgspecError):
+            health: _Health = decode(await response.read(), _Health)
+            return health
+    except (aiohttp.ClientError, OSError, ValueError):
         return None

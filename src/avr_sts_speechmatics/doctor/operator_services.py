@@ -4,6 +4,7 @@ Each check is a request without effect: no call is touched and no event is poste
 """
 
 import asyncio
+import ssl
 import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -12,7 +13,9 @@ from avr_sts_speechmatics.agents.instructions import InstructionsService, NotIns
 from avr_sts_speechmatics.doctor.check import Check, answered, check_from
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.pbx.protocol import Pbx, PbxError
+from avr_sts_speechmatics.proxies import Proxy
 from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.websocket import tunnel
 
 WEBHOOK_S = 5.0
 """Longest wait for the webhook's server to accept a connection (s)."""
@@ -55,15 +58,22 @@ def _without_effect(chosen: Settings, *, has_pbx: bool) -> Iterator[Check]:
         yield Check("pbx", "warning", detail, _SETTING)
 
 
-async def webhook(url: str) -> Check:
-    """Check that the webhook's server accepts a connection. No event is posted."""
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    port = parts.port or (443 if secure else 80)
+async def webhook(url: str, proxy: Proxy | None) -> Check:
+    """Check that the webhook's server accepts a connection. No event is posted.
+
+    proxy: the HTTP proxy to connect through, or None. Where events would be sent without a tunnel,
+        only the proxy is reached.
+    """
+    secure = urlsplit(url).scheme == "https"
     begun = time.monotonic()
     try:
         async with asyncio.timeout(WEBHOOK_S):
-            _, writer = await asyncio.open_connection(parts.hostname, port, ssl=secure or None)
+            if proxy is not None and secure:
+                transport = await tunnel(proxy, url, tls=ssl.create_default_context())
+            elif proxy is not None:
+                transport = await _connected(proxy.address, None)
+            else:
+                transport = await _connected(url, secure or None)
     except (TimeoutError, OSError) as error:
         why = str(error) or f"no connection within {WEBHOOK_S:.0f} s"
         advice = (
@@ -72,13 +82,23 @@ async def webhook(url: str) -> Check:
         return Check("webhook", "warning", why, advice)
     took = time.monotonic() - begun
     # Aborted, not closed: closing TLS would wait for a slow server.
-    writer.transport.abort()
+    transport.abort()
     return answered("webhook", "takes a connection; no event was sent", took)
+
+
+async def _connected(url: str, tls: bool | None) -> asyncio.Transport:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_connection(
+        asyncio.Protocol, parts.hostname or "", port, ssl=tls
+    )
+    return transport
 
 
 async def instructions(chosen: Settings, url: str) -> Check:
     """Check that the web service returns instructions for a call."""
-    service = InstructionsService(url)
+    service = InstructionsService(url, proxy=chosen.proxies.for_url(url))
     begun = time.monotonic()
     try:
         await service.ask(Caller("doctor", "doctor"))

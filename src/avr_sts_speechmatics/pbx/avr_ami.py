@@ -8,6 +8,7 @@ avr-ami knows only calls whose dialplan ran `AudioSocket()` while avr-ami was ru
 
 import asyncio
 import logging
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from avr_sts_speechmatics import connection_errors, running_time
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.pbx.protocol import PbxError, check_destination
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 DEED_S = 2.5
 """Longest time for one hang-up or transfer, including a second try (s)."""
@@ -41,11 +43,13 @@ class AvrAmi:
     """Asterisk, controlled through avr-ami. Implements `pbx.protocol.Pbx`.
 
     url: avr-ami's base address. A path in the address is kept; `/hangup` or `/transfer` is
-        appended.
+        appended. A query stays behind the path, and no message shows it.
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+        parts = urlsplit(url)
+        self._parts = parts._replace(path=parts.path.rstrip("/"))
+        self._url = self._parts._replace(query="").geturl()
 
     async def hang_up(self, caller: Caller) -> None:
         await self._do("hung up", "/hangup", {"uuid": caller.uuid.lower()})
@@ -70,8 +74,8 @@ class AvrAmi:
                 f"({self._reason(error)})"
             ) from error
         try:
-            msgspec.json.decode(body, type=_Reply)
-        except msgspec.DecodeError as error:
+            decode(body, _Reply)
+        except BadJson as error:
             raise PbxError(
                 f"what answers at {self._url} (status {status}) is not avr-ami: check AMI_URL"
             ) from error
@@ -145,5 +149,6 @@ class AvrAmi:
     async def _post_once(
         self, http: aiohttp.ClientSession, path: str, body: dict[str, str | int]
     ) -> tuple[int, bytes]:
-        async with http.post(self._url + path, json=body, allow_redirects=False) as response:
+        url = self._parts._replace(path=self._parts.path + path).geturl()
+        async with http.post(url, json=body, allow_redirects=False) as response:
             return response.status, await response.content.read(1000)

@@ -9,14 +9,13 @@ import logging
 from collections.abc import Collection
 from typing import Any
 
-import msgspec
-
 from avr_sts_speechmatics.conversation import HANG_UP, TRANSFER, ToolCall, ToolSpec
 from avr_sts_speechmatics.dialogue.events import ToolRequest
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx import dial_patterns
 from avr_sts_speechmatics.pbx.dial_patterns import Pattern
 from avr_sts_speechmatics.pbx.protocol import Pbx, PbxError
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 _log = logging.getLogger(__name__)
 
@@ -130,8 +129,8 @@ class Departures:
 
 def _extension(arguments: str) -> str | None:
     try:
-        given: Any = msgspec.json.decode(arguments)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        given: Any = decode(arguments)
+    except BadJson:
         return None
     extension = given.get("transfer_extension") if isinstance(given, dict) else None
     if isinstance(extension, int) and not isinstance(extension, bool):

@@ -209,6 +209,7 @@ class Conversation:
     async def say(self, line: Line, connection: Connection) -> None:
         """Say a line as the next turn, even while the agent speaks."""
         began = seconds(self.tape.caller)
+        self._tell(f"(saying: {line.said}, {seconds(line.pcm):.1f} s)")
         self.turns.append(Turn(line.said, began, began + end_of_speech(line.pcm)))
         for start in range(0, len(line.pcm), len(FRAME)):
             await self._send(

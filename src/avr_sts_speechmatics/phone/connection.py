@@ -127,17 +127,20 @@ async def open_connection(url: str, uuid: str, listener: Listener) -> Connection
 
 
 def is_websocket(url: str) -> bool:
-    """Return True for a ws:// or wss:// address, False for http:// or https://.
-
-    Raises CallError for any other address.
-    """
-    scheme = urlsplit(url).scheme
-    if scheme not in ("ws", "wss", "http", "https"):
+    """Whether `url` is a WebSocket address. Raises CallError when it is no HTTP address either."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # urlsplit checks the port only when it is read
+    except ValueError as error:
+        raise CallError(f"--url {url}: no address ({error}); give ws://host:port.") from None
+    if parts.scheme not in ("ws", "wss", "http", "https"):
         raise CallError(
             f"--url {url}: begin it with ws:// (the usual connection) "
             "or http:// (the older one, with the path /speech-to-speech-stream)."
         )
-    return scheme in ("ws", "wss")
+    if not parts.hostname or not url.isprintable() or " " in url:
+        raise CallError(f"--url {url!r}: no address; give ws://host:port.")
+    return parts.scheme in ("ws", "wss")
 
 
 class _Message(msgspec.Struct):

@@ -5,6 +5,7 @@ the waits that add up to the time before an answer, each counted from the end of
 """
 
 import statistics
+import textwrap
 from typing import Any
 
 import msgspec
@@ -13,6 +14,11 @@ from avr_sts_speechmatics.phone.caller import Conversation, Turn
 from avr_sts_speechmatics.phone.connection import AnswerTimes
 from avr_sts_speechmatics.phone.tape import seconds
 
+WIDTH = 80
+"""Width of the table (columns)."""
+
+_INDENT = " " * 6
+_SAID = WIDTH - len(_INDENT) - 2 - len("answered after")
 _WAITS = ("confirm", "model", "clause", "voice", "frame")
 
 
@@ -26,31 +32,29 @@ def answered(call: Conversation) -> bool:
 def table(call: Conversation) -> str:
     """The turns with their latencies, and the totals, as plain text.
 
-    If the service reports its timing, each turn has one line for each answer (ms), then one line
-    for each tool.
+    If the service reports its timing, each turn has one line below it for each answer (ms), then
+    one line for each tool. The table fits a terminal of WIDTH columns.
     """
     latencies = _latencies(call)
-    width = max([len("caller said"), *(len(turn.said) for turn in call.turns)])
-    timed = any(turn.answers for turn in call.turns)
     lines = []
     if call.turns:
-        head = "".join(f"{wait:>9}" for wait in _WAITS) + "  requests  words heard" if timed else ""
-        lines = [f"turn  {'caller said':{width}}  answered after{head}"]
+        lines.append(f"turn  {'caller said':{_SAID}}  answered after")
+        if any(turn.answers for turn in call.turns):
+            lines.append(_INDENT + "".join(f"{wait:>8}" for wait in _WAITS) + "  requests    heard")
     for number, turn in enumerate(call.turns, start=1):
         after = "no answer" if turn.latency_ms is None else f"{turn.latency_ms} ms"
-        row = f"{number:4}  {turn.said:{width}}  {after:>14}"
-        first, *others = [_answer_row(times) for times in turn.answers] or [""]
-        lines += [row + first, *(" " * len(row) + other for other in others)]
+        lines.append(f"{number:4}  {_cut(turn.said):{_SAID}}  {after:>14}")
+        lines += [_answer_row(times) for times in turn.answers]
         ran = (run for run in call.tools if run.turn == number)
-        lines += [f"      tool {run.name}, {run.took_ms} ms" for run in ran]
+        lines += [f"{_INDENT}tool {run.name}, {run.took_ms} ms" for run in ran]
     totals = [
         f"{len(latencies)} of {len(call.turns)} turns answered",
         *([f"median {statistics.median(latencies):.0f} ms"] if latencies else []),
         f"{seconds(call.tape.caller):.1f} s",
-        f"{call.interruptions} interruptions",
+        "1 interruption" if call.interruptions == 1 else f"{call.interruptions} interruptions",
         call.ended,
     ]
-    return "\n".join([*lines, ", ".join(totals)])
+    return "\n".join([*lines, *textwrap.wrap(", ".join(totals), WIDTH)])
 
 
 def document(call: Conversation, url: str, uuid: str) -> dict[str, Any]:
@@ -115,10 +119,14 @@ def _words(call: Conversation, role: str, turn: Turn, following: list[Turn]) -> 
 def _answer_row(times: AnswerTimes) -> str:
     """The timing of one answer, in the columns of the table."""
     waits = (getattr(times, f"{wait}_ms") for wait in _WAITS)
-    columns = "".join(f"{'-' if wait is None else wait:>9}" for wait in waits)
+    columns = "".join(f"{'-' if wait is None else wait:>8}" for wait in waits)
     words = f"{times.words_heard} of {times.words_said}"
     cut = ", interrupted" if times.interrupted else ""
-    return f"{columns}{times.requests:10}  {words:>11}{cut}"
+    return f"{_INDENT}{columns}{times.requests:10}{words:>9}{cut}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SAID else f"{text[: _SAID - 1]}…"
 
 
 def _latencies(call: Conversation) -> list[int]:

@@ -191,7 +191,8 @@ def verdict(script: Script, outcomes: Sequence[Outcome]) -> str:
         if outcome.passed is False:
             kind = str(outcome.step).partition(":")[0]
             return f"{script.path}: step {outcome.number} ({kind}) failed: {outcome.problem}"
-    return f"{script.path}: all {len(outcomes)} steps passed"
+    passed = "the one step" if len(outcomes) == 1 else f"all {len(outcomes)} steps"
+    return f"{script.path}: {passed} passed"
 
 
 def _plain(text: str) -> str:

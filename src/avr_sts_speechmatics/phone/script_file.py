@@ -138,7 +138,7 @@ def _expect(value: object) -> Expect:
         "matches": _patterns,
         "tool": _tools,
         "no_tool": _tools,
-        "interrupted": lambda raw, key: _one_of(raw, key, ("yes", "no")) == "yes",
+        "interrupted": _yes_or_no,
         "ended": lambda raw, key: _one_of(raw, key, tuple(ENDED)),
         "within": lambda raw, key: _number(raw, key, _LONGEST_S, "seconds"),
     }
@@ -191,6 +191,15 @@ def _number(value: object, key: str, most: float, unit: str) -> float:
     if not 0 <= number <= most:
         raise _Wrong(f"{key}: {shown(value)} is not a number of {unit} from 0 to {most:g}")
     return number
+
+
+def _yes_or_no(value: object, key: str) -> bool:
+    """A truth value, in every form in which the settings take one too."""
+    words = dict.fromkeys(("yes", "true", "on", "1"), True)
+    words |= dict.fromkeys(("no", "false", "off", "0"), False)
+    if not isinstance(value, str) or value.lower() not in words:
+        raise _Wrong(f"{key}: {shown(value)} is none of yes, no")
+    return words[value.lower()]
 
 
 def _one_of(value: object, key: str, allowed: tuple[str, ...]) -> str:

@@ -31,6 +31,10 @@ _SPEAKING_SECONDS = 0.35
 _GOOD_END = re.compile(r"the service hung up( \(1000.*\))?", re.DOTALL)
 # The name of the transfer tool in all AVR connectors.
 _TRANSFER = "avr_transfer"
+_NOT_OFFERED = (
+    "an agent is offered avr_transfer only where the service has TRANSFER_ALLOW, and AMI_HOST or "
+    "AMI_URL"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +231,8 @@ class Performance:
         heard = f'"{self._heard()}"' if self._heard() else "nothing"
         if step.tool or step.no_tool:
             heard += f", {', '.join(self._tools()) or 'no tool'}"
+            if _TRANSFER in step.tool and not self._tools():
+                heard += f" ({_NOT_OFFERED})"
         if step.no_tool and not self._answer_ended():
             heard += ", and the service did not report the end of its answer"
         if step.interrupted is not None:

@@ -13,6 +13,9 @@ from typing import Any
 
 from avr_sts_speechmatics.receptionist import entities, wording
 
+_NOTE = re.compile(r"\[(?:The|Note)\b.*\]", re.DOTALL)
+"""A note of the service in the place of the caller's words."""
+
 _FAILED = re.compile(
     r"\b(error|fail(ed|ure)?|could ?n.t|could not|can ?not|unable|unavailable|refused|denied"
     r"|not found|timed? ?out|timeout|exception|invalid)\b",
@@ -55,6 +58,7 @@ class Conversation:
 
     @classmethod
     def of(cls, messages: Sequence[Mapping[str, Any]], tools: frozenset[str]) -> "Conversation":
+        messages = _to_be_answered(messages)
         texts = [(message["role"], _text(message)) for message in messages]
         answers = [text for role, text in texts if role == "assistant" and text]
         users = [text for role, text in texts if role == "user" and text]
@@ -119,6 +123,17 @@ class Conversation:
         yield from texts[next(first, -3) :]
 
 
+def _to_be_answered(messages: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The messages without notes of the service. After a note, the last question is answered."""
+    words = [m for m in messages if not (m["role"] == "user" and _NOTE.fullmatch(_text(m)))]
+    if words and words[-1] is not messages[-1]:
+        end = len(words)
+        while end and words[end - 1]["role"] == "assistant":
+            end -= 1
+        words = words[:end] or words
+    return words
+
+
 def _text(message: Mapping[str, Any]) -> str:
     """The message's text; `content` may be a string, a list of parts, or absent."""
     content = message.get("content")
@@ -142,7 +157,7 @@ def _failed(result: str) -> bool:
     words."""
     try:
         fields = json.loads(result)
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None
     if isinstance(fields, dict):
         if fields.get("error") or fields.get("ok") is False or fields.get("success") is False:

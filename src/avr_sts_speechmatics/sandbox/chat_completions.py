@@ -138,13 +138,13 @@ class Answer:
 
     def opening(self) -> dict[str, Any]:
         """The first chunk of a stream: the role, with no text yet."""
-        return self._chunk({"role": "assistant", "content": ""})
+        return self.chunk({"role": "assistant", "content": ""})
 
     def add(self, piece: str | ToolCall) -> list[dict[str, Any]]:
         """Chunks for the next piece; the arguments of a tool call are sent in fragments."""
         if isinstance(piece, str):
             self._text += piece
-            return [self._chunk({"content": piece})]
+            return [self.chunk({"content": piece})]
         call = {"id": f"call_{uuid.uuid4().hex[:24]}", "type": "function"}
         index = len(self._calls)
         self._calls.append({**call, "function": {"name": piece.name, "arguments": piece.arguments}})
@@ -152,11 +152,11 @@ class Answer:
         head = {"index": index, **call, "function": {"name": piece.name, "arguments": ""}}
         halves = (piece.arguments[:middle], piece.arguments[middle:])
         rest = [{"index": index, "function": {"arguments": half}} for half in halves if half]
-        return [self._chunk({"tool_calls": [fragment]}) for fragment in (head, *rest)]
+        return [self.chunk({"tool_calls": [fragment]}) for fragment in (head, *rest)]
 
     def closing(self) -> list[dict[str, Any]]:
         """The chunks after the last piece: the finish reason, then the usage if requested."""
-        chunks = [self._chunk({}, self._finish_reason)]
+        chunks = [self.chunk({}, self._finish_reason)]
         if self._request.include_usage:
             chunks.append({**self._head("chat.completion.chunk"), "usage": self._usage()})
         return chunks
@@ -187,7 +187,8 @@ class Answer:
             "choices": [],
         }
 
-    def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+    def chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+        """A chunk of the stream. delta: the change that the chunk carries."""
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
         chunk = {**self._head("chat.completion.chunk"), "choices": [choice]}
         return {**chunk, "usage": None} if self._request.include_usage else chunk

@@ -33,17 +33,35 @@ between. The faults of `tts` in the table apply to `openai_tts` too.
     error              llm    after (3), type ("server_error"), reason: inside the stream
     malformed          llm    after (3), text (half an object) as a data line; the stream goes on
     garbage_tool_call  llm    name ("no_such_tool"), arguments ('{"to": ')
+    chunks             llm    deltas: sent as they are instead of the answer; finish ("stop")
+    strict             llm    rule, and status, message, code, tokens, field: see below
 
 `after` counts seconds of session audio for `stt`, bytes of the body for `tts` and text chunks for
 `llm`. A stall with `after` null comes before any output: `stt` never sends RecognitionStarted, the
 other parts never send a status line. A stall with `after` 0 comes right after that first output.
+
+A `strict` server refuses some requests and answers the others; `count` is usually null. Its rule:
+
+    ends_with_user   the last message must be the user's or the result of a tool
+    alternating      Mistral's template: user and assistant alternate, the user first
+    gemma            the same, and no system message, no messages of tools
+    no_system        no system message
+    no_tools         no tools
+    signatures       Gemini: tool calls have a signature that must come back
+    reasoning        DeepSeek: messages with tool calls have reasoning that must come back
+    context          at most `tokens` (2000) in the messages
+    field            no field of the name `field`
+
+`status`, `message` and `code` replace the status and the words of the refusal.
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
+
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 Part = Literal["stt", "tts", "openai_tts", "llm"]
 
@@ -108,6 +126,32 @@ class GarbageToolCall(_Fault, tag="garbage_tool_call"):
     arguments: str = '{"to": '
 
 
+class Chunks(_Fault, tag="chunks", kw_only=True):
+    part: Literal["llm"] = "llm"
+    deltas: list[Any]
+    finish: str | None = "stop"
+
+
+class Strict(_Fault, tag="strict", kw_only=True):
+    part: Literal["llm"] = "llm"
+    rule: Literal[
+        "ends_with_user",
+        "alternating",
+        "gemma",
+        "no_system",
+        "no_tools",
+        "signatures",
+        "reasoning",
+        "context",
+        "field",
+    ]
+    status: Annotated[int, Meta(ge=400, le=599)] | None = None
+    message: str | None = None
+    code: str | None = None
+    tokens: Annotated[int, Meta(ge=1)] = 2000
+    field: str = "tools"
+
+
 Fault = (
     Pass
     | RefuseKey
@@ -119,9 +163,9 @@ Fault = (
     | Malformed
     | Truncate
     | GarbageToolCall
+    | Chunks
+    | Strict
 )
-
-_decoder = msgspec.json.Decoder(Fault | list[Fault])
 
 
 class FaultError(ValueError):
@@ -131,8 +175,8 @@ class FaultError(ValueError):
 def parse(body: bytes) -> list[Fault]:
     """Decode the faults of a request body (JSON). Raises FaultError."""
     try:
-        faults = _decoder.decode(body)
-    except msgspec.DecodeError as error:
+        faults: Fault | list[Fault] = decode(body, Fault | list[Fault])
+    except BadJson as error:
         raise FaultError(str(error)) from None
     return faults if isinstance(faults, list) else [faults]
 

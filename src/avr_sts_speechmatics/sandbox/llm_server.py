@@ -6,12 +6,13 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from avr_sts_speechmatics.sandbox import chat_completions, faults
+from avr_sts_speechmatics.sandbox import chat_completions, faults, strict_servers
 from avr_sts_speechmatics.sandbox.chat_completions import Answer, BadRequest
 from avr_sts_speechmatics.sandbox.engines import LlmEngine, ToolCall
 from avr_sts_speechmatics.sandbox.faults import Fault, Faults
 from avr_sts_speechmatics.sandbox.misbehaviour import break_off, has_key, refuse, stall
 from avr_sts_speechmatics.sandbox.received import Received, Request
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 MODEL = "receptionist"
 CUT_AFTER_CHUNKS = 3
@@ -37,10 +38,10 @@ class LlmServer:
         return web.json_response(_model(request.match_info["model"]))
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        text = await request.text()
+        text = (await request.read()).decode("utf-8", "replace")
         try:
-            body = msgspec.json.decode(text)
-        except msgspec.DecodeError:
+            body = decode(text)
+        except BadJson:
             body = text
         record = Request(request.path, dict(request.query), dict(request.headers), body)
         if self._received is not None:
@@ -64,6 +65,10 @@ class LlmServer:
             asked = chat_completions.parse(record.body)
         except BadRequest as error:
             return _bad_request(error)
+        if isinstance(fault, faults.Strict):
+            refused = strict_servers.refusal(fault, record.body)
+            if refused is not None:
+                return _refused(refused)
         pieces = self._engine.think(asked.messages, asked.tools)
         if isinstance(fault, faults.GarbageToolCall):
             pieces = _pieces(ToolCall(fault.name, fault.arguments))
@@ -86,6 +91,13 @@ class LlmServer:
         record.status = response.status
         await response.prepare(request)
         await _write(response, answer.opening())
+        if isinstance(fault, faults.Chunks):
+            await _send_chunks(response, answer, fault)
+            return response
+        strict = fault if isinstance(fault, faults.Strict) else None
+        if strict is not None and strict.rule == "reasoning":
+            for text in strict_servers.REASONING:
+                await _write(response, answer.chunk({"reasoning_content": text}))
         cut, chunks = _after(fault), 0
         async for piece in pieces:
             if cut is not None and chunks >= cut:
@@ -93,7 +105,7 @@ class LlmServer:
                     return response
                 cut = None
             for chunk in answer.add(piece):
-                await _write(response, chunk)
+                await _write(response, chunk if strict is None else _added(strict, chunk))
             chunks += 1
         if cut is not None and await self._misbehave(request, response, fault):
             return response
@@ -138,6 +150,26 @@ def _after(fault: Fault | None) -> int | None:
 
 async def _write(response: web.StreamResponse, value: Mapping[str, Any]) -> None:
     await response.write(b"data: " + msgspec.json.encode(value) + b"\n\n")
+
+
+async def _send_chunks(response: web.StreamResponse, answer: Answer, fault: faults.Chunks) -> None:
+    for delta in fault.deltas:
+        await _write(response, answer.chunk(delta))
+    if fault.finish is not None:
+        await _write(response, answer.chunk({}, fault.finish))
+    await response.write(b"data: [DONE]\n\n")
+    await response.write_eof()
+
+
+def _added(strict: faults.Strict, chunk: dict[str, Any]) -> dict[str, Any]:
+    for choice in chunk["choices"]:
+        choice["delta"] = strict_servers.added(strict, choice["delta"])
+    return chunk
+
+
+def _refused(refused: strict_servers.Refusal) -> web.Response:
+    problem = {"message": refused.message, "type": "invalid_request_error", "param": None}
+    return web.json_response({"error": {**problem, "code": refused.code}}, status=refused.status)
 
 
 async def _pieces(*pieces: str | ToolCall) -> AsyncIterator[str | ToolCall]:

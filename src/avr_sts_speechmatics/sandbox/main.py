@@ -65,12 +65,18 @@ class Announcer:
         if self._form == "json":
             self._line(event="ready", url=f"http://{where}")
             return
-        self._say(f"The sandbox is ready, for {max_calls} calls at a time. Start the service with")
+        calls = "one call" if max_calls == 1 else f"{max_calls} calls"
+        self._say(f"The sandbox is ready, for {calls} at a time. Start the service with")
         self._say(f"  SPEECHMATICS_RT_URL=ws://{where}/v2")
         self._say(f"  SPEECHMATICS_TTS_URL=http://{where}")
         self._say(f"  OPENAI_BASE_URL=http://{where}/v1")
         self._say(f"  OPENAI_TTS_URL=http://{where}/v1")
         self._say("and any text as SPEECHMATICS_API_KEY and OPENAI_API_KEY.")
+
+    def stopped(self) -> None:
+        """Print that the sandbox ends because it was told to."""
+        if self._form == "text":
+            self._say("The sandbox has ended.")
 
     def failed(self, reason: str) -> None:
         if self._form == "json":
@@ -162,6 +168,7 @@ async def _run(
     def end() -> None:
         if not ready:
             # A thread that loads a model cannot be stopped, and nothing needs closing yet.
+            announcer.stopped()
             os._exit(0)
         stop.set()
 
@@ -183,6 +190,7 @@ async def _run(
         on_loaded=announcer.loaded,
         on_ready=on_ready,
     )
+    announcer.stopped()
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
+
 CLOSE_CODES: Mapping[str, int] = {
     "not_authorised": 4001,
     "not_allowed": 4003,
@@ -144,16 +146,14 @@ ClientMessage = (
     StartRecognition | EndOfStream | ForceEndOfUtterance | SetRecognitionConfig | GetSpeakers
 )
 
-_decoder = msgspec.json.Decoder(ClientMessage)
-
 
 def parse(text: str) -> ClientMessage:
     """Decode and validate a client's message. Raises Refused with the reference's Error type."""
     try:
-        message: ClientMessage = _decoder.decode(text)
-    except msgspec.ValidationError as error:
-        raise Refused(_type_of(str(error)), str(error)) from None
-    except msgspec.DecodeError as error:
+        message: ClientMessage = decode(text, ClientMessage)
+    except BadJson as error:
+        if isinstance(wrong := error.__cause__, msgspec.ValidationError):
+            raise Refused(_type_of(str(wrong)), str(wrong)) from None
         raise Refused("invalid_message", f"not JSON: {error}") from None
     if isinstance(message, StartRecognition):
         _check(message)

@@ -22,6 +22,7 @@ from avr_sts_speechmatics.sandbox.faults import Fault, Faults
 from avr_sts_speechmatics.sandbox.misbehaviour import break_off
 from avr_sts_speechmatics.sandbox.received import Received, SttSession
 from avr_sts_speechmatics.sandbox.stt_messages import Refused, StartRecognition
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +125,8 @@ class Session:
         start = stt_messages.parse(message)
         if not isinstance(start, StartRecognition):
             raise Refused("protocol_error", "the first message must be StartRecognition")
-        self._record.start = msgspec.json.decode(message)
+        with contextlib.suppress(BadJson):  # a field that is not used may be anything
+            self._record.start = decode(message)
         self._notify()
         return start
 
@@ -235,8 +237,8 @@ class Session:
             raise ClientLeft
         text = str(frame.data)
         if self._received is not None:
-            with contextlib.suppress(msgspec.DecodeError):
-                self._record.messages.append(msgspec.json.decode(text))
+            with contextlib.suppress(BadJson):
+                self._record.messages.append(decode(text))
             self._notify()
         return text
 

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from avr_sts_speechmatics.sandbox import faults, openai_speech
@@ -17,6 +16,7 @@ from avr_sts_speechmatics.sandbox.engines import TtsEngine
 from avr_sts_speechmatics.sandbox.faults import Fault, Faults, Part
 from avr_sts_speechmatics.sandbox.misbehaviour import break_off, has_key, refuse, stall
 from avr_sts_speechmatics.sandbox.received import Received, Request
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 VOICES = frozenset({"sarah", "theo", "megan", "jack"})
 RATE = 16_000
@@ -150,10 +150,10 @@ def _after(fault: Fault | None) -> int | None:
 
 
 async def _body(request: web.Request) -> Any:
-    text = await request.text()
+    text = (await request.read()).decode("utf-8", "replace")
     try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+        return decode(text)
+    except BadJson:
         return text
 
 

@@ -6,7 +6,7 @@
 A new setting is one declaration in the file of its topic; `declaration` says how.
 """
 
-from avr_sts_speechmatics.settings.loading import load, unknown_variables
+from avr_sts_speechmatics.settings.loading import Loaded, load, load_and_warn
 from avr_sts_speechmatics.settings.settings import (
     DECLARATIONS,
     DEFAULTS,
@@ -19,8 +19,9 @@ __all__ = [
     "DECLARATIONS",
     "DEFAULTS",
     "TOPICS",
+    "Loaded",
     "Settings",
     "load",
+    "load_and_warn",
     "table",
-    "unknown_variables",
 ]

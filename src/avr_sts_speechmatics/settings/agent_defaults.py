@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from avr_sts_speechmatics.settings import checks as check
 from avr_sts_speechmatics.settings.declaration import manner, setting
@@ -13,9 +14,9 @@ class AgentDefaults:
 
     speechmatics_instructions: str | None = setting(
         check.text,
-        "Instructions for the agent: who the agent is and how it behaves. `{from}` and other "
-        "placeholders stand for facts of the call. Overrides `SPEECHMATICS_URL_INSTRUCTIONS` and "
-        "`SPEECHMATICS_FILE_INSTRUCTIONS`.",
+        "Instructions for the agent: who the agent is and how it behaves. `{from}`, `{date}` "
+        "and other placeholders stand for facts of the call. Overrides "
+        "`SPEECHMATICS_URL_INSTRUCTIONS` and `SPEECHMATICS_FILE_INSTRUCTIONS`.",
         default_text="a short text made for the phone",
         also=("OPENAI_INSTRUCTIONS",),
         common=True,
@@ -51,4 +52,10 @@ class AgentDefaults:
         check.file,
         "FAQ (YAML) of the scripted receptionist, which answers while no model is configured.",
         default_text="built in",
+    )
+    time_zone: ZoneInfo | None = setting(
+        check.time_zone,
+        "Time zone of the agent by its IANA name, such as `Europe/Berlin`. The model is told "
+        "weekday, date and time as a call begins.",
+        default_text="the machine's; a container has UTC",
     )

@@ -4,11 +4,14 @@ Each check takes the text of a setting and returns the value, or raises InvalidV
 allowed. The checks of a key of an agent file are the checks of the setting with the same meaning.
 """
 
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
@@ -16,6 +19,7 @@ from avr_sts_speechmatics import proxies
 from avr_sts_speechmatics.errors import InvalidValue
 from avr_sts_speechmatics.pbx import dial_patterns
 from avr_sts_speechmatics.proxies import Proxy
+from avr_sts_speechmatics.settings.language_codes import code_meant
 from avr_sts_speechmatics.tools.mcp_config import McpServers, parse_mcp_servers
 from avr_sts_speechmatics.values import Secret, VocabEntry
 
@@ -25,11 +29,42 @@ def text(value: str) -> str:
     return value
 
 
+_NOT_REPLACED = re.compile(r"\$\{?\w+\}?|\$\(\w+\)|%\w+%|\{\{.*\}\}")
+_PLACEHOLDER = re.compile(
+    r"<.*>|\[.*\]|.*\byour\b.*\b(key|token|secret|password)\b.*", re.IGNORECASE
+)
+_NO_KEY = re.compile(
+    r".*\.\.\..*|.*…|.*\*\*\*.*|(\w{1,4}[-_])?[x*]{3,}|.*\b(change|replace)\b.{0,3}\bme\b.*|changeme.*"
+    r"|(replace|insert|enter|paste|put|add)\b.*|.*\bkey\b.*\bhere\b|(my|the)\b.*\b(key|token)"
+    r"|(api\W?)?key|todo|tbd|fixme|placeholder|example|secret|token",
+    re.IGNORECASE,
+)
+_WORDS = str.maketrans("_-.", "   ")
+
+
 def secret(value: str) -> Secret:
-    """A key or password: printable ASCII without spaces."""
+    """A password: printable ASCII without spaces."""
     if not value.isascii() or any(c.isspace() or not c.isprintable() for c in value):
         raise InvalidValue("a key is plain letters, without spaces or line breaks; copy it again")
+    if _NOT_REPLACED.fullmatch(value):
+        raise InvalidValue("a variable stands there that was not replaced; give the key itself")
+    if _PLACEHOLDER.fullmatch(value.translate(_WORDS)):
+        raise InvalidValue("a placeholder, no key; put your own there, or take the line out")
     return Secret(value)
+
+
+def api_key(value: str) -> Secret:
+    """The key of a cloud service. No key has quotes in it, and no placeholder is a key."""
+    if value[:1] in "\"'`" or value[-1:] in "\"'`":
+        raise InvalidValue("a quote stands at its beginning or end; give the key without quotes")
+    key = secret(value)
+    if _NO_KEY.fullmatch(value) or _NO_KEY.fullmatch(value.translate(_WORDS).strip()):
+        raise InvalidValue("a placeholder, no key; put your own there, or take the line out")
+    return key
+
+
+PRIVATE = (secret, api_key)
+"""The checks of values that are never shown."""
 
 
 def number(low: float, high: float, unit: str = "") -> Callable[[str], float]:
@@ -94,25 +129,39 @@ def ports(value: str) -> tuple[int, ...]:
         ) from None
 
 
-def one_of(*allowed: str) -> Callable[[str], str]:
-    """Return a function that checks that a text is one of `allowed`; its result is lower case."""
+def one_of(*allowed: str, also: Mapping[str, str] | None = None) -> Callable[[str], str]:
+    """One of the words, in any case; the value is in lower case.
+
+    also: further words that are understood, with the allowed word that each means.
+    """
+    meant = {word: word for word in allowed} | dict(also or {})
 
     def parse(value: str) -> str:
-        if value.lower() not in allowed:
+        if value.lower() not in meant:
             raise InvalidValue(f"give one of {', '.join(allowed)}")
-        return value.lower()
+        return meant[value.lower()]
 
     return parse
 
 
+YES = ("true", "yes", "on", "1", "y", "t", "enabled")
+NO = ("false", "no", "off", "0", "n", "f", "disabled")
+"""The words for a truth value, wherever one is set."""
+
+
 def yes_or_no(value: str) -> bool:
-    """A truth value: true, yes, 1, or false, no, 0."""
+    """A truth value, one of YES or NO in any case."""
+    if value.lower() in (*YES, *NO):
+        return value.lower() in YES
+    raise InvalidValue("give true or false")
+
+
+def on_or_off(value: str) -> str:
+    """A truth value as `on` or `off`; every word of YES and NO is understood."""
     try:
-        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
-            value.lower()
-        ]
-    except KeyError:
-        raise InvalidValue("give true or false") from None
+        return "on" if yes_or_no(value) else "off"
+    except InvalidValue:
+        raise InvalidValue("give on or off") from None
 
 
 def phrases(value: str) -> tuple[str, ...]:
@@ -130,7 +179,7 @@ def host(value: str) -> str:
         value.encode("idna")  # as resolvers do: rejects an empty and a too long label
     except UnicodeError:
         raise InvalidValue("give a host name or an address") from None
-    if not value or any(c.isspace() or not c.isprintable() or c == "/" for c in value):
+    if not value or not all(c.isalnum() or c in "-_.:%[]" for c in value):
         raise InvalidValue("give a host name or an address")
     if ":" in value:
         try:
@@ -163,29 +212,50 @@ def url(*schemes: str) -> Callable[[str], str]:
             )
         if parts.username or parts.password:
             raise InvalidValue("give the address without a user name or password")
+        if "#" in value:
+            raise InvalidValue("give the address without # and what follows")
         return value
 
     return parse
 
 
-def base_url(*schemes: str) -> Callable[[str], str]:
-    """Return a function that checks an address to which paths are appended.
+def base_url(*schemes: str, without: str = "") -> Callable[[str], str]:
+    """An address to which paths are appended; the value has no slash at the end of its path.
 
-    A slash at the end is removed, except after a query.
+    without: the path that is appended. Many people give the whole address.
     """
     whole = url(*schemes)
 
     def parse(value: str) -> str:
-        return value if urlsplit(whole(value)).query else value.rstrip("/")
+        parts = urlsplit(whole(value))
+        path = parts.path.rstrip("/")
+        if without and path.endswith(without):
+            base = f"{parts.scheme}://{parts.netloc}{path.removesuffix(without)}"
+            raise InvalidValue(f"{without} is appended to it; give {base}")
+        if parts.hostname == "api.openai.com" and not path:
+            raise InvalidValue(f"give {parts.scheme}://{parts.netloc}/v1")
+        return parts._replace(path=path).geturl()
 
     return parse
 
 
 def language(value: str) -> str:
     """A language code: letters, `_` and `-`, at most 15 characters."""
+    if (code := code_meant(value)) is not None:
+        raise InvalidValue(f"give Speechmatics' code for the language, {code}")
     if not value.replace("_", "").replace("-", "").isalpha() or len(value) > 15:
         raise InvalidValue("give a language code such as en, de or es")
     return value
+
+
+def time_zone(value: str) -> ZoneInfo:
+    """A time zone by its IANA name."""
+    try:
+        return ZoneInfo(value)
+    except (ValueError, OSError, KeyError):  # not a name, a folder of names, an unknown name
+        if not available_timezones():
+            raise InvalidValue("this machine has no time zones; install tzdata") from None
+        raise InvalidValue("give the IANA name of a time zone, such as Europe/Berlin") from None
 
 
 def name(value: str) -> str:
@@ -224,6 +294,8 @@ def file(value: str) -> Path:
         there = False
     if not there:
         raise InvalidValue("there is no such file; give the path of a readable file")
+    if not os.access(path, os.R_OK):
+        raise InvalidValue("permission denied; let the user that runs the service read the file")
     return path
 
 
@@ -236,6 +308,8 @@ def directory(value: str) -> Path:
         there = False
     if not there:
         raise InvalidValue("there is no such directory; give the path of a directory")
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise InvalidValue("permission denied; let the user that runs the service read it")
     return path
 
 

@@ -85,7 +85,7 @@ def setting(
 ) -> Any:
     """Declare a setting as a field of a dataclass; for the arguments see Declaration.
 
-    The value of a setting with the check `secret` is always private.
+    The value of a setting with a check of `PRIVATE` is always private.
     """
     declaration = Declaration(
         parse=parse,
@@ -93,7 +93,7 @@ def setting(
         default=default,
         default_text=default_text,
         may_be_empty=may_be_empty,
-        private=private or parse is check.secret,
+        private=private or parse in check.PRIVATE,
         also=also,
         common=common,
         manner=manner,

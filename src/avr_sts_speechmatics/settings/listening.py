@@ -32,7 +32,8 @@ class Listening:
     )
     max_calls: int = setting(
         check.whole(1, 100_000),
-        "Largest number of calls at once; a further call is rejected with a reason.",
+        "Largest number of calls at once; a further call is rejected with a reason. As many "
+        "connections (at least 256) may wait without a call.",
         1000,
     )
     drain_s: float = setting(

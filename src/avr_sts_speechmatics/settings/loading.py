@@ -6,43 +6,49 @@ the working directory. An empty value means "not set", so that a compose file ma
 welcome) an empty text is a value.
 
 A wrong value stops the start with one sentence that names the variable, the value and the allowed
-values. Values that contradict each other stop the start as well. A variable that resembles a
-setting but is not a setting is reported with the nearest name.
+values. Values that contradict each other stop the start as well. What was repaired in a value
+(`raw_values`), what is odd in the file (`env_file`) and names that resemble a setting (`spelling`)
+are reported.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dotenv import dotenv_values
-
 from avr_sts_speechmatics.errors import InvalidValue, SettingsError
-from avr_sts_speechmatics.settings.settings import DECLARATIONS, Settings
-
-FOREIGN = frozenset(
-    {
-        # Read by the openai SDK.
-        *("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS", "OPENAI_LOG"),
-        # Read by the compose files; compose reads the same `.env`.
-        *("STS_TARGET", "EXTERNAL_ADDRESS", "SIP_PASSWORD"),
-    }
-)
-"""Variables of other programs that have one of our prefixes or share our `.env`."""
-
-# No other program's variables begin with these. AMI_, MCP_, TOOL_, WEBHOOK_ and the like may belong
-# to other programs.
-_OUR_PREFIXES = ("SPEECHMATICS_", "OPENAI_", "AMBIENT_NOISE", "AUDIOSOCKET_", "BARGE")
-
-# Names that other programs use for a setting of ours, not similar enough to be found by likeness.
-_MEANT = {"OPENAI_URL": "OPENAI_BASE_URL", "OPENAI_API_BASE": "OPENAI_BASE_URL"}
-
-_NEAR = 0.85
-"""How similar a name without one of our prefixes must be to be reported (ratio of difflib)."""
+from avr_sts_speechmatics.settings import checks as check
+from avr_sts_speechmatics.settings import spelling
+from avr_sts_speechmatics.settings.declaration import Declaration
+from avr_sts_speechmatics.settings.env_file import EnvFile, read_env_file
+from avr_sts_speechmatics.settings.raw_values import cleaned
+from avr_sts_speechmatics.settings.settings import DECLARATIONS, DEFAULTS, Settings
 
 _PASSWORD = re.compile(r"//[^@]*@")
+
+
+_VARIABLES = {
+    variable: declaration
+    for name, declaration in DECLARATIONS.items()
+    for variable in (name.upper(), *declaration.also)
+}
+"""Every variable that is read, with the declaration of its setting."""
+
+_TAKES_ANY_TEXT = (check.text, check.phrases, check.vocab, check.mcp_servers, *check.PRIVATE)
+"""Checks of values to which `#` may belong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings, and what the operator should know about how they were given.
+
+    warnings: one sentence each. No sentence contains a value that may be a key.
+    """
+
+    settings: Settings
+    warnings: tuple[str, ...]
 
 
 def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
@@ -54,51 +60,98 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
     Raises SettingsError for the first wrong value, or for values that contradict each other. The
     text never contains the value of a key.
     """
-    merged = _merged(environ, env_file)
+    return load_and_warn(environ, env_file).settings
+
+
+def load_and_warn(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Loaded:
+    """Do what `load` does, and return the warnings too. Raises SettingsError."""
+    environ = os.environ if environ is None else environ
+    file = _read(environ, env_file)
+    warnings = list(file.warnings)
+    texts, repairs = _texts(environ, file)
     values: dict[str, Any] = {}
     for name, declaration in DECLARATIONS.items():
         for variable in (name.upper(), *declaration.also):
-            raw = merged.get(variable)
-            if raw is None or (not raw.strip() and not declaration.may_be_empty):
+            if variable in repairs:
+                warnings.append(f"{variable}: {repairs[variable]}.")
+            if (text := texts.get(variable)) is None:
                 continue
             try:
-                values[name] = declaration.parse(raw.strip())
+                if declaration.parse not in (check.file, check.directory):
+                    _must_be_text(text)
+                values[name] = declaration.parse(text)
             except InvalidValue as wrong:
-                shown = "(not shown)" if declaration.private else _shown(raw)
+                shown = "(not shown)" if declaration.private else _shown(text)
                 raise SettingsError(f"{variable}={shown}: {_line(str(wrong))}.") from None
             break
+    warnings += _separate_ports(values)
     settings = Settings(**values)
     _check_together(settings)
-    return settings
+    warnings += _misspelt(environ, file)
+    return Loaded(settings, tuple(warnings))
 
 
-def unknown_variables(
-    environ: Mapping[str, str] | None = None, env_file: Path | None = None
-) -> Iterator[str]:
-    """Yield one sentence for each variable that resembles a setting but is not a setting.
+def _misspelt(environ: Mapping[str, str], file: EnvFile) -> Iterator[str]:
+    """Yield one sentence for each variable that resembles a setting but is not a setting."""
+    for name in sorted(environ.keys() | file.values.keys()):
+        if sentence := spelling.report(name, _VARIABLES, from_file=name in file.values):
+            yield sentence
 
-    All names in `env_file` are checked, and the names of the environment that begin with one of our
-    own prefixes or nearly equal the name of a setting. The arguments are those of `load`.
+
+def _read(environ: Mapping[str, str], env_file: Path | None) -> EnvFile:
+    return read_env_file(env_file or Path(".env"), _VARIABLES, environ)
+
+
+def _texts(environ: Mapping[str, str], file: EnvFile) -> tuple[dict[str, str], dict[str, str]]:
+    """The text of each variable that has one, and what was repaired in it.
+
+    A text of the environment wins, unless it means "not set".
     """
-    known = {
-        variable
-        for name, declaration in DECLARATIONS.items()
-        for variable in (name.upper(), *declaration.also)
-    }
-    from_file = _file_values(env_file)
-    for name in sorted(_merged(environ, env_file).keys() - known - FOREIGN):
-        ours = name.startswith(_OUR_PREFIXES) or name in from_file
-        alike = known if ours else {one for one in known if _first_word(one) == _first_word(name)}
-        near = difflib.get_close_matches(name, alike, n=1, cutoff=0.6 if ours else _NEAR)
-        meant = _MEANT.get(name) or (near[0] if near else None)
-        if ours or meant:
-            yield f"{name} is not a setting of this version" + (
-                f"; did you mean {meant}?" if meant else "; it has no effect."
+    texts: dict[str, str] = {}
+    repairs: dict[str, str] = {}
+    for source, from_file in ((file.values, True), (environ, False)):
+        for variable, declaration in _VARIABLES.items():
+            if (raw := source.get(variable)) is None:
+                continue
+            one = cleaned(
+                raw,
+                declaration.parse,
+                quotes=_may_lose_quotes(declaration, from_file=from_file),
+                takes_any_text=declaration.parse in _TAKES_ANY_TEXT,
             )
+            if one.text or (declaration.may_be_empty and one.text is not None):
+                texts[variable] = one.text
+                repairs.pop(variable, None)
+            if one.remark:
+                repairs[variable] = one.remark
+    return texts, repairs
+
+
+def _may_lose_quotes(declaration: Declaration, *, from_file: bool) -> bool:
+    """Whether quotes around a value are certainly none of its own.
+
+    In the file, the quotes of a value have been read already: further ones are meant. No API key
+    begins with a quote.
+    """
+    return not from_file or declaration.parse is check.api_key
 
 
 def _check_together(settings: Settings) -> None:
-    """Raises SettingsError when a setting needs another one that is missing."""
+    """Raises SettingsError when settings contradict each other, or one needs another."""
+    owners: dict[int, str] = {}
+    for name in ("port", "audiosocket_port", "http_port"):
+        port: int | None = getattr(settings, name)
+        if port is None:
+            continue
+        if (other := owners.setdefault(port, name)) != name:
+            raise SettingsError(
+                f"{other.upper()} and {name.upper()} are both {port}; give one of them another port"
+                f", or {name.upper()}=0 for none."
+            )
+        if name != "port" and port in settings.extra_ports:
+            raise SettingsError(
+                f"EXTRA_PORTS and {name.upper()} are both {port}; give one of them another port."
+            )
     if settings.voice_fallback and not settings.second_voice_is_there:
         raise SettingsError(
             f"VOICE_FALLBACK={settings.voice_fallback}: it has no key; give OPENAI_TTS_API_KEY, or "
@@ -112,8 +165,35 @@ def _check_together(settings: Settings) -> None:
         )
 
 
-def _first_word(name: str) -> str:
-    return name.partition("_")[0]
+def _separate_ports(values: dict[str, Any]) -> Iterator[str]:
+    """Give up a default port that the operator gave to another setting; yields a warning for each.
+
+    values: the values that are set, by the names of their settings; changed.
+    """
+    port = values.get("port", DEFAULTS.port)
+    taken = {port: "PORT"}
+    taken |= {extra: "EXTRA_PORTS" for extra in values.get("extra_ports", ()) if extra != port}
+    for name in ("audiosocket_port", "http_port"):
+        if name in values and values[name] is not None:
+            taken.setdefault(values[name], name.upper())
+    for name in ("audiosocket_port", "http_port"):
+        default: int = getattr(DEFAULTS, name)
+        if name not in values and default in taken:
+            values[name] = None
+            yield (
+                f"{taken[default]} is {default}, the default of {name.upper()}, which is off "
+                f"therefore; give {name.upper()} another port if calls should come that way."
+            )
+    if "extra_ports" not in values:
+        values["extra_ports"] = tuple(p for p in DEFAULTS.extra_ports if p not in taken)
+
+
+def _must_be_text(value: str) -> None:
+    """Raise InvalidValue for bytes that are no UTF-8, which Python hands on as lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidValue("not text in UTF-8; write the value anew") from None
 
 
 def _line(text: str) -> str:
@@ -124,25 +204,3 @@ def _shown(value: str) -> str:
     """A wrong value for an error: on one line, at most 60 characters, no password in an address."""
     value = _PASSWORD.sub("//***@", _line(value))
     return value if len(value) <= 60 else value[:57] + "..."
-
-
-def _file_values(env_file: Path | None) -> dict[str, str]:
-    path = env_file if env_file is not None else Path(".env")
-    if not path.is_file():
-        return {}
-    try:
-        found = dotenv_values(path)
-    except UnicodeDecodeError:
-        raise SettingsError(f"{path}: not text in UTF-8; save the file as UTF-8.") from None
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _merged(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
-    merged = _file_values(env_file)
-    empty_is_a_value = {
-        name.upper() for name, declaration in DECLARATIONS.items() if declaration.may_be_empty
-    }
-    for name, value in (os.environ if environ is None else environ).items():
-        if value.strip() or name in empty_is_a_value or name not in merged:
-            merged[name] = value
-    return merged

@@ -7,6 +7,16 @@ from avr_sts_speechmatics.settings import checks as check
 from avr_sts_speechmatics.settings.declaration import setting
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+_OTHER_LEVELS = {
+    "warn": "warning",
+    "err": "error",
+    "critical": "error",
+    "fatal": "error",
+    "trace": "debug",
+    "verbose": "debug",
+    "notice": "info",
+}
+"""Levels as other programs call them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +29,7 @@ class LoggingOptions:
         False,
     )
     log_level: str = setting(
-        check.one_of(*LOG_LEVELS),
+        check.one_of(*LOG_LEVELS, also=_OTHER_LEVELS),
         "Least severe messages that are logged: "
         f"{', '.join(f'`{level}`' for level in LOG_LEVELS)}.",
         "info",

@@ -17,14 +17,14 @@ class SecondVoice:
         "of a call, and speaks the languages that Speechmatics' voices do not speak.",
     )
     openai_tts_url: str | None = setting(
-        check.base_url("http", "https"),
+        check.base_url("http", "https", without="/audio/speech"),
         "Base address of any server with `/audio/speech` that returns PCM at 24 kHz, such as "
         "`http://localhost:8880/v1`. OpenAI has announced the end of its speech models for "
         "6 January 2027.",
         default_text="OpenAI",
     )
     openai_tts_api_key: Secret | None = setting(
-        check.secret,
+        check.api_key,
         "Key of the second voice's server.",
         default_text="`OPENAI_API_KEY`, where `OPENAI_BASE_URL` is the same server",
     )

@@ -83,8 +83,19 @@ class Settings(
 
     @property
     def has_llm(self) -> bool:
-        """Whether a model answers; otherwise the scripted receptionist does."""
-        return self.openai_api_key is not None or self.openai_base_url is not None
+        """Whether a model answers; otherwise the scripted receptionist does, or nobody."""
+        configured = self.openai_api_key is not None or self.openai_base_url is not None
+        return configured and self.thinking != "receptionist"
+
+    @property
+    def nobody_answers(self) -> bool:
+        """Whether real callers would meet the sample receptionist of a shop that does not exist.
+
+        Callers are real where Speechmatics recognises them. They hear one sentence instead.
+        """
+        chosen = self.has_llm or self.thinking == "receptionist" or self.faq_file is not None
+        real = self.speechmatics_api_key is not None or _is_elsewhere(self.speechmatics_rt_url)
+        return real and not chosen
 
     @property
     def openai_tts_key(self) -> Secret | None:
@@ -127,6 +138,12 @@ class Settings(
             # A library may show the key of `Bearer <key>` alone.
             hidden += (text, *text.split())
         yield from (text for text in hidden if len(text) >= MASKED_FROM)
+
+
+def _is_elsewhere(url: str | None) -> bool:
+    """Whether an address is on another machine."""
+    host = "" if url is None else urlsplit(url).hostname or ""
+    return host not in ("", "localhost", "::1") and not host.startswith("127.")
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

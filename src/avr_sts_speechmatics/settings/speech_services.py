@@ -16,7 +16,7 @@ class SpeechServices:
     """Key, addresses, language, voice and vocabulary."""
 
     speechmatics_api_key: Secret | None = setting(
-        check.secret,
+        check.api_key,
         "Speechmatics' key, for speech-to-text (STT) and text-to-speech (TTS). Without a key the "
         "offline sandbox does both.",
         common=True,

@@ -12,7 +12,7 @@ class TurnTaking:
 
     preemptive: str = manner(
         "preemptive",
-        check.one_of("on", "off"),
+        check.on_or_off,
         "`on`: the model is asked as soon as the caller's words seem settled, and its answer is "
         "spoken only if the turn ends with these words. Answers come sooner and cost more tokens. "
         "`off`: the model is asked when the turn ends.",
@@ -34,7 +34,7 @@ class TurnTaking:
     )
     barge_in: str = manner(
         "barge_in",
-        check.one_of("words", "speech", "off"),
+        check.one_of("words", "speech", "off", also=dict.fromkeys(check.NO, "off")),
         "What interrupts the agent: `words` (a sound without words only pauses the agent), "
         "`speech` (any sound), `off` (only keys).",
     )

@@ -13,6 +13,10 @@ _MON = (
     r"(Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
     r"|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\b"
 )
+_WEEKDAYS = {
+    name[:3]: name for name in "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+}
+_DAY = r"(Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)"
 _TH = r"(?:st|nd|rd|th)?"
 _DAYS = rf"(\d{{1,2}}){_TH}(?:\s?[-–]\s?(\d{{1,2}}){_TH})?"
 _OF_YEAR = r"(?:,? (\d{4})(?![\d:]))?"
@@ -68,6 +72,28 @@ def _month_day(found: re.Match[str]) -> str | None:
     return f"{words}, {year_words(year)}" if year else words
 
 
+def _weekday(found: re.Match[str]) -> str:
+    return _WEEKDAYS[found[1][:3]]
+
+
+def _weekdays(found: re.Match[str]) -> str:
+    return f"{_WEEKDAYS[found[1][:3]]} to {_WEEKDAYS[found[2][:3]]}"
+
+
+def _month(found: re.Match[str]) -> str:
+    return _MONTH_NAMES[(found[1] or found[2])[:3]]
+
+
+def _months(found: re.Match[str]) -> str:
+    return f"{_MONTH_NAMES[found[1][:3]]} to {_MONTH_NAMES[found[2][:3]]}"
+
+
+def _military(found: re.Match[str]) -> str:
+    hour, minute = found.groups()
+    first = f"zero {cardinal(hour)}" if hour[0] == "0" else cardinal(hour)
+    return f"{first} {'hundred' if minute == '00' else cardinal(minute)} hours"
+
+
 def _clock(found: re.Match[str]) -> str | None:
     hour, minute, second, half = found.groups()
     if int(hour) > 24 or int(minute) > 59 or int(second or 0) > 59:
@@ -93,12 +119,18 @@ def _hour(found: re.Match[str]) -> str:
 
 DATES = rules(
     (r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?:(T)(?=\d\d:)|(?![\d-]))", _iso_date),
+    (r"(?<![\d/])(\d{4})/(\d{2})/(\d{2})()(?![\d/])", _iso_date),
+    (rf"\b{_DAY}\.?\s?[-–—]\s?{_DAY}\b\.?(?=[\s,;:)]|$)", _weekdays),
+    (rf"\b{_DAY}\b(?:\.(?=,|\s)|(?=,? (?:{_MON}|\d)))", _weekday),
+    (rf"\b{_MON}\.?\s?[-–—]\s?{_MON}\.?(?! ?\d{{1,2}}\b)(?=[\s,;:)]|$)", _months),
+    (rf"\b{_MON}\.?(?= \d{{4}}\b)|\b{_MON}\.(?=,|\s\w)", _month),
     (r"(?<![\d/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?![\d/-]|\.\d)", _figures_date),
     (_DAY_MONTH, _day_month),
     (_MONTH_DAY, _month_day),
 )
 
 TIMES = rules(
+    (r"(?<![\w.,:])([01]\d|2[0-3])([0-5]\d) (?:hours|hrs)\b", _military),
     (rf"({_TIME}|{ALONE}\d{{1,2}})\s?[-–—]\s?(?={_TIME})", lambda found: f"{found[1]} to "),
     (rf"(?<![\d:.])(\d{{1,2}}):(\d{{2}})(?::(\d{{2}}))?(?![\d:])(?:{_HALF})?", _clock),
     (rf"(?<![\d:.])(\d{{1,2}})\.(\d{{2}})(){_HALF}", _clock),

@@ -27,14 +27,18 @@ class KeptPhrases:
     """Cache of one voice's speech, by sentence: s16le mono at 8 kHz.
 
     texts: phrases to synthesise and cache; empty texts are skipped.
+    language: of the phrases, such as "en".
     shelf: where the phrases are kept between starts; None for nowhere.
     """
 
-    def __init__(self, texts: Iterable[str], *, shelf: Shelf | None = None) -> None:
+    def __init__(
+        self, texts: Iterable[str], language: str = "en", *, shelf: Shelf | None = None
+    ) -> None:
         self._shelf = shelf
         self._old: list[str] = []  # sentences from disk that should be synthesised anew
+        self._language = language
         # The speaker asks for single sentences, so the cache holds single sentences.
-        self._texts = tuple(piece for text in texts for piece in sentences_of(text))
+        self._texts = tuple(piece for text in texts for piece in sentences_of(text, language))
         self._kept: dict[str, bytes] = {}
 
     @property
@@ -50,7 +54,7 @@ class KeptPhrases:
         if self._shelf is None:
             return
         for text in dict.fromkeys(self._texts):
-            stored = self._shelf.load(spoken(text))
+            stored = self._shelf.load(spoken(text, self._language))
             if stored is not None:
                 self._kept.setdefault(text, stored.pcm)
                 if not stored.fresh:
@@ -80,16 +84,19 @@ class KeptPhrases:
 
     async def _synthesise(self, text: str, voice: Tts) -> None:
         speaker = voice.for_call() if isinstance(voice, FallbackTts) else voice
-        self._kept[text] = speech = await speech_of(text, speaker)
+        self._kept[text] = speech = await speech_of(text, speaker, self._language)
         # What the second voice said in place of the first is not kept as the first voice's.
         stood_in = isinstance(speaker, CallTts) and speaker.changed
         if self._shelf is not None and not stood_in:
-            await asyncio.to_thread(self._shelf.save, spoken(text), speech)
+            await asyncio.to_thread(self._shelf.save, spoken(text, self._language), speech)
 
 
-async def speech_of(text: str, voice: Tts) -> bytes:
-    """Synthesise a whole text: s16le mono at 8 kHz. Raises ServiceError."""
+async def speech_of(text: str, voice: Tts, language: str = "en") -> bytes:
+    """Synthesise a whole text: s16le mono at 8 kHz. Raises ServiceError.
+
+    language: of the text, such as "en".
+    """
     resampler = Resampler(voice.rate, RATE)
-    async with aclosing(voice.speak(spoken(text))) as audio:
+    async with aclosing(voice.speak(spoken(text, language))) as audio:
         pieces = [resampler.feed(pcm) async for pcm in audio]
     return b"".join(pieces) + resampler.flush()

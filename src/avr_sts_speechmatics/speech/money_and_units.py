@@ -25,6 +25,30 @@ _MONEY: dict[str, list[str]] = {
             CHF: Swiss franc, Swiss francs, centime, centimes
             CAD: Canadian dollar, Canadian dollars, cent, cents
             AUD: Australian dollar, Australian dollars, cent, cents
+            A$: Australian dollar, Australian dollars, cent, cents
+            AU$: Australian dollar, Australian dollars, cent, cents
+            C$: Canadian dollar, Canadian dollars, cent, cents
+            CA$: Canadian dollar, Canadian dollars, cent, cents
+            NZ$: New Zealand dollar, New Zealand dollars, cent, cents
+            NZD: New Zealand dollar, New Zealand dollars, cent, cents
+            HK$: Hong Kong dollar, Hong Kong dollars, cent, cents
+            HKD: Hong Kong dollar, Hong Kong dollars, cent, cents
+            S$: Singapore dollar, Singapore dollars, cent, cents
+            SGD: Singapore dollar, Singapore dollars, cent, cents
+            R$: Brazilian real, Brazilian reais, centavo, centavos
+            BRL: Brazilian real, Brazilian reais, centavo, centavos
+            MXN: Mexican peso, Mexican pesos, centavo, centavos
+            SEK: Swedish krona, Swedish kronor, öre, öre
+            NOK: Norwegian krone, Norwegian kroner, øre, øre
+            DKK: Danish krone, Danish kroner, øre, øre
+            PLN: Polish zloty, Polish zlotys, grosz, groszy
+            CZK: Czech koruna, Czech korunas, haler, halers
+            ZAR: rand, rand, cent, cents
+            CNY: yuan, yuan, fen, fen
+            AED: dirham, dirhams, fils, fils
+            ₩: won, won, jeon, jeon
+            ₺: Turkish lira, Turkish lira, kurush, kurush
+            TRY: Turkish lira, Turkish lira, kurush, kurush
         """.strip().splitlines()
     )
 }
@@ -37,6 +61,9 @@ _UNITS: dict[str, tuple[str, str]] = {
         for line in """
             km/h kph kmh, kilometre per hour, kilometres per hour
             mph, mile per hour, miles per hour
+            mpg, mile per gallon, miles per gallon
+            rpm, revolution per minute, revolutions per minute
+            m/s, metre per second, metres per second
             km, kilometre
             m, metre
             cm, centimetre
@@ -45,6 +72,10 @@ _UNITS: dict[str, tuple[str, str]] = {
             km² km2, square kilometre
             m³ m3, cubic metre
             ft, foot, feet
+            sqft, square foot, square feet
+            yd yds, yard
+            mi, mile
+            ha, hectare
             kg, kilogram
             g, gram
             mg, milligram
@@ -52,12 +83,21 @@ _UNITS: dict[str, tuple[str, str]] = {
             oz, ounce
             l L, litre
             ml mL, millilitre
+            cl, centilitre
+            gal, gallon
+            qt, quart
+            tsp, teaspoon
+            tbsp, tablespoon
+            kcal, kilocalorie
             °C ℃, degree Celsius, degrees Celsius
             °F ℉, degree Fahrenheit, degrees Fahrenheit
             °, degree
             h hr hrs, hour
             min mins, minute
-            sec secs, second
+            sec secs s, second
+            yr yrs, year
+            mo mos, month
+            wk wks, week
             ms, millisecond
             KB kB, kilobyte
             MB, megabyte
@@ -69,6 +109,14 @@ _UNITS: dict[str, tuple[str, str]] = {
             kW, kilowatt
             kWh, kilowatt hour
             V, volt
+            mAh, milliamp hour
+            Hz, hertz, hertz
+            kHz, kilohertz, kilohertz
+            MHz, megahertz, megahertz
+            GHz, gigahertz, gigahertz
+            dB, decibel
+            psi, pound per square inch, pounds per square inch
+            px, pixel
             x ×, time
             %, percent, percent
             ¢, cent
@@ -76,7 +124,7 @@ _UNITS: dict[str, tuple[str, str]] = {
     )
     for sign in signs.split()
 }
-_SIGN = r"(?:US\$|[$€£¥₹])"
+_SIGN = r"(?:(?<![A-Z])(?:US|AU?|CA?|NZ|HK|S|R)\$|[$€£¥₹₩₺])"
 _CODE = "(" + "|".join(name for name in _MONEY if name.isalpha()) + ")"
 _SCALE = r"(?:\s?(thousand|million|billion|trillion|bn|[kKmMB])\b)?"
 _UNIT = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
@@ -118,16 +166,75 @@ def _unit(found: re.Match[str]) -> str:
     return f"{number(found[1])} {one if _is_one(found[1]) else many}"
 
 
+def _english_figures(text: str) -> str:
+    """1.234,56 and 1'234.56 as 1,234.56 is written in English."""
+    whole, comma, part = text.rpartition(",")
+    if not comma or len(part) == 3:
+        whole, part = text, ""
+    if not part and re.search(r"['’]\d{3}\.\d", whole):
+        whole, _, part = whole.rpartition(".")
+    whole = re.sub(r"\D", "", whole)
+    return f"{int(whole):,}" + (f".{part}" if part else "")
+
+
+def _figures_after(found: re.Match[str]) -> str:
+    return found[1] + _english_figures(found[2])
+
+
+def _figures_before(found: re.Match[str]) -> str:
+    return _english_figures(found[1])
+
+
+def _feet(found: re.Match[str]) -> str:
+    inches = f" {cardinal(found[2])}" if found[2] else ""
+    return f"{cardinal(found[1])} foot{inches}"
+
+
+_SHORT_SCALE = {"k": "thousand", "m": "million", "bn": "billion"}
+
+
+def _scaled(found: re.Match[str]) -> str:
+    """250K people; but a 4K screen and a 10K run."""
+    if found[3]:
+        return f"{number(found[1])} K{found[3]}"
+    return f"{number(found[1])} {_SHORT_SCALE[found[2].lower()]}"
+
+
+def _part_of_unit(found: re.Match[str]) -> str:
+    """3/4 lb, 1 1/2 tsp: the fraction itself is said by a later rule."""
+    one, many = _UNITS[found[2]]
+    if " " in found[1]:
+        return f"{found[1]} {many}"
+    return f"{found[1]} of {'an' if one[0] in 'aeiou' else 'a'} {one}"
+
+
 def _is_one(text: str) -> bool:
     return text in ("1", "1.0", "1.00")
 
 
+_THOUSANDS = r"\d{1,3}(?:[.'’\u00a0\u202f ]\d{3})+"
+_FOREIGN = rf"(?:{_THOUSANDS}(?:,\d{{1,2}}|(?<=['’]\d{{3}})\.\d{{2}})|\d+,\d{{1,2}})(?![\d]|,\d)"
+_FOREIGN_EURO = rf"(?:{_FOREIGN}|\d{{1,3}}(?:[.'’]\d{{3}})+(?!\d|,\d))"
+_EURO = r"(?:€|(?:EUR|CHF|SEK|NOK|DKK|PLN|CZK|BRL)\b)"
+_NAMED_MONEY = r"(?:euros?|francs?|kron[aeo]r?|zloty)\b"
+_K = r"(?: (?:run|race|walk|video|display|monitor|TV|screen|camera|resolution|UHD)s?\b)"
+
 MONEY = rules(
+    (rf"({_EURO}\s?)({_FOREIGN_EURO})", _figures_after),
+    (rf"((?:{_SIGN}|\b(?:{_CODE[1:-1]}))\s?)({_FOREIGN})", _figures_after),
+    (rf"(?<![\w.,])({_FOREIGN_EURO})(?=\s?(?:{_EURO}|{_NAMED_MONEY}))", _figures_before),
+    (rf"(?<![\w.,])({_FOREIGN})(?=\s?(?:[$£¥]|(?:{_CODE[1:-1]})\b))", _figures_before),
     (rf"([-−])?({_SIGN})\s?(?:({NUM})\s?[-–]\s?{_SIGN}?)?({NUM}){_SCALE}", _sign_money),
     (rf"{ALONE}({NUM}){_SCALE}\s?(?:{_CODE}|([€£¥₹]))(?!\w)", _code_money),
     (rf"(?<!\w){_CODE}\s?({NUM}){_SCALE}", _money_code),
 )
 
 UNITS = rules(
-    (rf"{ALONE}({NUM})\s?({_UNIT})(?![\w²³])", _unit),
+    (rf"(?<![\w/.,])((?:\d{{1,3}} )?\d{{1,3}}/\d{{1,3}})\s?({_UNIT})(?![\w²³])", _part_of_unit),
+    (r"(?<=[a-z]) x (?=\d)", lambda _: " times "),
+    (r"(?<![\w.,])(\d)\s?['’′]\s?(?:(\d{1,2})\s?[\"”″])", _feet),
+    (rf"(?<=\ba )({NUM})(K)()(?!\w)", lambda found: f"{number(found[1])} K"),  # a 10K
+    (rf"{ALONE}({NUM})([kKM]|bn)\b({_K})?(?![\w²³])", _scaled),
+    (rf"(?<![\w.,])(\d+,\d{{1,2}})(?=\s?(?:{_UNIT})(?![\w²³]))", _figures_before),
+    (rf"{ALONE}({NUM})\s?({_UNIT})(?![\w²³])(?:\.(?=\s[a-z\d]))?", _unit),
 )

@@ -64,12 +64,33 @@ def _bare(found: re.Match[str]) -> str:
     return cardinal(text)
 
 
+BETWEEN = rules(
+    (rf"\b([Bb]etween [$€£]?{NUM}%?)\s?[-–—]\s?(?=[$€£]?\d)", saying(r"\1 and ")),
+)
+
+_PARTS_OF_BOOKS = {
+    "p": "page",
+    "pp": "pages",
+    "fig": "figure",
+    "figs": "figures",
+    "ch": "chapter",
+    "sec": "section",
+    "vol": "volume",
+    "para": "paragraph",
+}
+PARTS_OF_BOOKS = rules(
+    (
+        rf"\b({'|'.join(_PARTS_OF_BOOKS)})\. ?(?=\d|[IVX]+\b)",
+        lambda found: f"{_PARTS_OF_BOOKS[found[1]]} ",
+    ),
+)
+
 RANGES = rules(
     (r"(?:(?<=\d)|(?<=\d[%m])|(?<=\d(?:st|nd|rd|th)))\s?[-–—]\s?(?=\d)", saying(" to ")),
     (r"(?<=\d):(?=\d)", saying(" to ")),
     (r"(?<=\d)\s?[x×*]\s?(?=\d)", saying(" by ")),
     (r"(?<![\w)\]])[-−](?=\.?\d)", saying("minus ")),
-    (r"~\s?(?=\d)", saying("about ")),
+    (r"~\s?(?=\w)", saying("about ")),
 )
 
 ORDINALS = rules(
@@ -77,7 +98,13 @@ ORDINALS = rules(
     (rf"{ALONE}({N})(?:st|nd|rd|th)\b", lambda found: ordinal(found[1])),
 )
 
+_VULGAR = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅛": "1/8"}
+_VULGAR |= {"⅜": "3/8", "⅝": "5/8", "⅞": "7/8"}
+
 FRACTIONS = rules(
+    (r"(?<=\d) ?([½⅓⅔¼¾⅕⅛⅜⅝⅞])", lambda found: f" {_VULGAR[found[1]]}"),
+    (r"([⅓⅔⅕⅛⅜⅝⅞])", lambda found: _VULGAR[found[1]]),
+    (r"\bv(?:er)?\.? ?(?=\d+(?:\.\d+)*\b)", saying("version ")),
     (r"(?<![\w/.,])(?:(\d{1,3}) )?(\d{1,3})/(\d{1,3})(?![\w/]|\.\d)", _fraction),
     (r"\d+(?:\.\d+){2,}", _version),
 )

@@ -15,31 +15,53 @@ import re
 from functools import partial
 
 from avr_sts_speechmatics.speech.dates_and_times import DATES, TIMES
+from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.speech.money_and_units import MONEY, UNITS
-from avr_sts_speechmatics.speech.plain_numbers import BARE_NUMBERS, FRACTIONS, ORDINALS, RANGES
+from avr_sts_speechmatics.speech.plain_numbers import (
+    BARE_NUMBERS,
+    BETWEEN,
+    FRACTIONS,
+    ORDINALS,
+    PARTS_OF_BOOKS,
+    RANGES,
+)
 from avr_sts_speechmatics.speech.reading_rule import Rule, Say, rules, saying
-from avr_sts_speechmatics.speech.telephone_numbers import TELEPHONE_NUMBERS
+from avr_sts_speechmatics.speech.telephone_keys import TELEPHONE_KEYS
+from avr_sts_speechmatics.speech.telephone_numbers import CODES, TELEPHONE_NUMBERS
 from avr_sts_speechmatics.speech.web_addresses import WEB_ADDRESSES
 
 _log = logging.getLogger(__name__)
 
+_HIDDEN_FIGURES = re.compile(r"(?:[*•xX]{3,}[ -]?)+(?=\d)")
 # Most sentences need no conversion and return after this one search.
-_MARKS = re.compile(r"[\d@&+/#%=~°±×÷½¼¾€£$¥₹¢№]|\.\w")
+_CALENDAR = (
+    r"\b(?:Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b"
+)
+_MARKS = re.compile(
+    r"[\d@&+/#%=~°±×÷€£$¥₹₩₺¢№*_<>^²³√≤≥≠≈∞§½⅓⅔¼¾⅕⅛⅜⅝⅞]|\.\w"
+    rf"|{_CALENDAR}"
+)
 
 
-def spoken(text: str) -> str:
+def spoken(text: str, language: str = "en") -> str:
     """Convert a text to the words that the TTS should say.
+
+    language: of the text. Only English is converted; the voice of another language reads figures
+        and signs by the rules of that language.
 
     For the TTS only: history, transcripts and the keys of kept phrases stay as written. Never
     raises; a text that cannot be converted is returned unchanged.
     """
-    # All current voices speak English. For a voice in another language, return `text` unchanged.
+    if primary(language) != "en":
+        return " ".join(_HIDDEN_FIGURES.sub("", text).split())
     if not _MARKS.search(text):
         return text
     words = " ".join(text.split())
     try:
-        for pattern, say in _RULES:
-            words = pattern.sub(partial(_put, say), words)
+        for sign, topic in _TOPICS:
+            if sign.search(words):
+                for pattern, say in topic:
+                    words = pattern.sub(partial(_put, say), words)
     except Exception as error:
         # A clumsy reading is better than a reply without this sentence. No traceback is logged: the
         # text of the error may contain a caller's number.
@@ -68,30 +90,69 @@ def _is_wordlike(c: str) -> bool:
 
 _SIGNS = {"&": "and", "+": "plus", "=": "equals", "@": "at", "%": "percent", "°": "degrees"}
 _SIGNS |= {"×": "times", "÷": "divided by", "±": "plus or minus"}
+_SIGNS |= {"≠": "is not equal to", "≈": "about", "≤": "at most", "≥": "at least", "∞": "infinity"}
+_SIGNS |= {"√": "the square root of", "§": "section", "₩": "won", "₺": "lira"}
 _SIGNS |= {"€": "euros", "£": "pounds", "$": "dollars", "¥": "yen", "₹": "rupees", "¢": "cents"}
+
+_THINGS = "month|year|week|day|night|hour|minute|person|unit|user|seat|item|guest|head"
+_PER = {
+    short: f"per {name.replace('-', ' ')}" if name != "each" else name
+    for short, name in (
+        pair.split(":")
+        for pair in (
+            "yr:year mo:month mth:month wk:week hr:hour h:hour min:minute sec:second s:second "
+            "pp:person ea:each kg:kilogram g:gram lb:pound oz:ounce km:kilometre mi:mile mile:mile "
+            "m²:square-metre sqft:square-foot ft:foot l:litre L:litre gal:gallon "
+            "kWh:kilowatt-hour GB:gigabyte MB:megabyte mL:millilitre ml:millilitre d:day"
+        ).split()
+    )
+}
 
 _SIGNS_BETWEEN_WORDS = rules(
     (r"\band/or\b", saying("and or")),
+    (r"\bw/o\b", saying("without")),
+    (r"\bw/(?=\s|[^\W\d_])", saying("with ")),
+    (r"\bc/o\b", saying("care of")),
+    (r"(?<=\w)²", saying(" squared")),
+    (r"(?<=\w)³", saying(" cubed")),
+    (r"(?<=\w)\^(?=\w)", saying(" to the power of ")),
+    (r"(?<=[^\W_])_+(?=[^\W_])", saying(" ")),
     (r"(?<=[^\W\d_]),(?=[^\W\d_])", saying(", ")),
-    (r"\s?([&+=@%°×÷±€£$¥₹¢])\s?", lambda found: f" {_SIGNS[found[1]]} "),
+    (r"\s?([&+=@%°×÷±€£$¥₹₩₺¢≠≈≤≥∞√§])\s?", lambda found: f" {_SIGNS[found[1]]} "),
+    (r"(?<!\w)<\s?(?=\w)", saying("less than ")),
+    (r"(?<!\w)>\s?(?=\w)", saying("more than ")),
+    (rf"(?<=[^\W\d_]{{2}})\s?/\s?({_THINGS})\b", saying(r" per \1")),
     (
-        r"(?<=[^\W\d_]{2})\s?/\s?(?=(?:month|year|week|day|night|hour|minute|person|unit)\b)",
-        saying(" per "),
+        rf"(?<=[^\W\d_]{{2}})\s?/\s?({'|'.join(_PER)}|sq ft)(?!\w)(?:\.(?=\s[a-z]))?",
+        lambda found: " " + _PER[found[1].replace(" ", "")],
+    ),
+    (
+        r"\b(dollars?|cents?|euros?|pounds?|pence|francs?|yen|rupees?)\s?/\s?(?=[^\W\d_])",
+        saying(r"\1 per "),
     ),
     (r"(?<=[^\W\d_]{2})\s?/\s?(?=[^\W\d_]{2})", saying(" or ")),
 )
 
-_RULES: tuple[Rule, ...] = (
-    *WEB_ADDRESSES,  # before other rules match their dots and digits
-    *DATES,
-    *TIMES,
-    *TELEPHONE_NUMBERS,
-    *MONEY,
-    *RANGES,
-    *ORDINALS,
-    *UNITS,
-    *FRACTIONS,
-    *BARE_NUMBERS,
-    *_SIGNS_BETWEEN_WORDS,
-    *WEB_ADDRESSES,  # text that the other rules turned into an address
+_TOPICS: tuple[tuple[re.Pattern[str], tuple[Rule, ...]], ...] = tuple(
+    (re.compile(sign), topic)
+    for sign, topic in (
+        # A topic is tried where the text has one of its signs: most texts have few.
+        (r"etween .*\d", BETWEEN),
+        (r"\. ?[\dIVX]", PARTS_OF_BOOKS),
+        (r"@|\w\.\w", WEB_ADDRESSES),  # before other rules match their dots and digits
+        (rf"\d|{_CALENDAR}", DATES),
+        (r"\d", TIMES),
+        (r"[*#]", TELEPHONE_KEYS),
+        (r"[A-Z]-?\d|\d-?[A-Z]|\d{5}|[*•·xX]{2}", CODES),
+        (r"\d", TELEPHONE_NUMBERS),
+        (r"\d", MONEY),
+        (r"\d|~", RANGES),
+        (r"\d'?s\b|\d(?:st|nd|rd|th)\b", ORDINALS),
+        (r"\d", UNITS),
+        (r"/|[½⅓⅔¼¾⅕⅛⅜⅝⅞]|\d\.\d|\bv", FRACTIONS),
+        (r"[\d½¼¾]", BARE_NUMBERS),
+        (rf"[{''.join(map(re.escape, _SIGNS))}/<>^²³_,]", _SIGNS_BETWEEN_WORDS),
+        (r"[*#]", TELEPHONE_KEYS),  # keys beside a number that is in words by now
+        (r"@|\w\.\w", WEB_ADDRESSES),  # text that the other rules turned into an address
+    )
 )

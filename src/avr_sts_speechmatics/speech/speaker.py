@@ -2,6 +2,9 @@
 
     text of the model -> sentences -> TTS (one sentence ahead) -> 8 kHz -> playout
 
+A piece of text that must leave although its sentence is not complete is cut by `sentences`; the
+speaker tells it the time, also when the model stalls.
+
 While the caller hears one sentence, the next one is fetched, and no more: speech that is fetched
 too early costs characters and is thrown away when the caller interrupts. A sentence has its place
 in the playout from the moment it is requested, so two sentences fetched side by side cannot change
@@ -37,6 +40,9 @@ COMFORT_BYTES = BYTES_PER_SECOND // 5
 COMFORT_BYTES wait to be heard, audio is resampled in pieces of PIECE_BYTES; until then all of it is
 passed on immediately."""
 
+WATCH_S = 0.5
+"""How long before a piece should leave the speaker begins to watch whether text comes (s)."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -70,6 +76,7 @@ class Speaker:
         ReplyEnded, ReplyFailed).
     report: function that is called with each observation that the dialogue does not need
         (TextStarted, ClauseReady).
+    language: of the replies, such as "en".
     """
 
     def __init__(
@@ -79,8 +86,11 @@ class Speaker:
         playout: AgentAudio,
         tell: Callable[[ev.Event], None],
         report: Callable[[TextStarted | ClauseReady], None],
+        *,
+        language: str = "en",
     ) -> None:
         self._voice = voice
+        self._language = language
         self._phrases = phrases
         self._playout = playout
         self._tell = tell
@@ -173,15 +183,22 @@ class Speaker:
     async def _speak_text(
         self, reply: "_Reply", text: AsyncGenerator[str | None, None], fetching: asyncio.TaskGroup
     ) -> None:
-        sentences = Sentences()
-        async for delta in text:
+        now = asyncio.get_running_loop().time
+        sentences = Sentences(self._language)
+
+        def due_at() -> float | None:
+            return sentences.due_at(now())
+
+        async for delta in _with_waits(text, due_at):
             if not reply.has_text:
                 reply.has_text = True
                 self._report(TextStarted(reply.number))
             if delta is None:
-                pieces, sentences = sentences.end(), Sentences()
+                pieces, sentences = sentences.end(), Sentences(self._language)
+            elif isinstance(delta, _Waited):
+                pieces = sentences.due(now())
             else:
-                pieces = sentences.feed(delta)
+                pieces = sentences.feed(delta, now())
             reply.sentences += pieces
             await self._start_sentences(reply, fetching)
             if reply.failed:
@@ -227,7 +244,7 @@ class Speaker:
         resampler = Resampler(self._voice.rate, RATE)
         whole = False
         try:
-            async with aclosing(self._voice.speak(spoken(sentence))) as audio:
+            async with aclosing(self._voice.speak(spoken(sentence, self._language))) as audio:
                 held = b""
                 async for pcm in audio:
                     held += pcm
@@ -253,6 +270,46 @@ class Speaker:
             reply.started = True
             self._tell(ev.VoiceStarted(reply.number))
         self._playout.write(utterance, pcm)
+
+
+class _Waited:
+    """No text came until a piece should leave."""
+
+
+async def _with_waits(
+    text: AsyncGenerator[str | None, None], due_at: Callable[[], float | None]
+) -> AsyncGenerator[str | _Waited | None, None]:
+    """Pass on pieces of text, and _Waited whenever the text is late.
+
+    due_at: when to stop waiting for more text, in the loop's time; None for never.
+    """
+    now = asyncio.get_running_loop().time
+    coming: asyncio.Task[str | _Waited | None] | None = None
+    ended = _Waited()
+    try:
+        while True:
+            due = due_at()
+            if coming is None and (due is None or due - now() > WATCH_S):
+                piece = await anext(text, ended)  # a task for each token would cost more
+            else:
+                coming = coming or asyncio.create_task(_next(text, ended))
+                wait_s = None if due is None else max(0.0, due - now())
+                if not (await asyncio.wait((coming,), timeout=wait_s))[0]:
+                    yield _Waited()
+                    continue
+                task, coming = coming, None
+                piece = task.result()
+            if piece is ended:
+                return
+            yield piece
+    finally:
+        if coming is not None:  # the generator cannot be closed while it runs
+            coming.cancel()
+            await asyncio.wait((coming,))
+
+
+async def _next(text: AsyncGenerator[str | None, None], ended: _Waited) -> str | _Waited | None:
+    return await anext(text, ended)
 
 
 class _Reply:

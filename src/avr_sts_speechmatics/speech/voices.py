@@ -17,6 +17,7 @@ from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN, SpeechmaticsTts
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
+from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.speech.phrase_store import PhraseStore, Shelf
 from avr_sts_speechmatics.values import Secret
 
@@ -27,11 +28,6 @@ RESTORE_S = 2.0
 """Longest wait for the phrases on disk when the service starts (s)."""
 
 _log = logging.getLogger(__name__)
-
-
-def primary(language: str) -> str:
-    """Return the language without its region: `en` for `en_ta` and `en-GB`."""
-    return language.replace("_", "-").split("-")[0]
 
 
 class Voices:
@@ -59,7 +55,7 @@ class Voices:
         self._second: dict[str, OpenAiTts] = {}
         self._first: dict[str, Tts] = {}
         self._phrases = {
-            voicing: KeptPhrases(texts, shelf=self._shelf(store, voicing))
+            voicing: KeptPhrases(texts, voicing.language, shelf=self._shelf(store, voicing))
             for voicing, texts in phrases.items()
         }
 
@@ -72,7 +68,7 @@ class Voices:
         """Return the TTS for one call of an agent, and the cached phrases of the agent's voice."""
         voice = self._voice(agent.voicing)
         # A voice that the web service chose for one call has no cached phrases.
-        kept = self._phrases.get(agent.voicing) or KeptPhrases(())
+        kept = self._phrases.get(agent.voicing) or KeptPhrases((), agent.language)
         return (voice.for_call() if isinstance(voice, FallbackTts) else voice), kept
 
     async def restore(self) -> None:

@@ -7,7 +7,9 @@ from avr_sts_speechmatics.speech.reading_rule import rules
 
 _ADDRESS_SIGNS = {".": "dot", "@": "at", "-": "dash", "_": "underscore", "+": "plus", "/": "slash"}
 _TOP = (
-    r"(?:com|org|net|edu|gov|info|biz|io|ai|app|dev|eu|uk|de|fr|nl|ie|ca|au|nz|ch|es|example|test)"
+    r"(?:com|org|net|edu|gov|mil|info|biz|io|ai|app|dev|eu|uk|us|de|fr|nl|ie|ca|au|nz|ch|es|pt|pl|cz"
+    r"|dk|fi|jp|cn|kr|br|mx|co|tv|shop|store|online|tech|cloud|health|care|clinic|bank|club|travel"
+    r"|hotel|restaurant|cafe|pizza|agency|xyz|site|website|example|test)"
 )
 _MAIL = r"[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}\w{2,24}"
 _SITE = rf"(?<![\w@.-])(?:[\w-]{{1,63}}\.){{1,8}}{_TOP}\b(?:/[\w./-]*\w)?(?!\.?\w)"

@@ -43,6 +43,7 @@ from avr_sts_speechmatics.call.observer import (
 from avr_sts_speechmatics.conversation import Message, ToolCall, ToolResult
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.dialogue.words import letter_like
 from avr_sts_speechmatics.line import Caller
 
 VERSION = 1
@@ -232,7 +233,10 @@ def read(path: Path) -> Iterator[tuple[float, Traced]]:
 
 
 def without_words(text: str) -> str:
-    """The shape of a text: each letter a "w" ("a" for the words "a" and "I"), each digit a "0"."""
+    """The shape of a text: each letter a "w" ("a" for the words "a" and "I"), each digit a "0".
+
+    Letters of scripts without spaces between words become one letter of their script.
+    """
     shape = [_shape(character) for character in text]
     for word in _A_OR_I.finditer(text):
         shape[word.start()] = "a"
@@ -242,7 +246,7 @@ def without_words(text: str) -> str:
 def _shape(character: str) -> str:
     if character.isdigit():
         return "0"
-    return character if unicodedata.category(character)[0] in "PSZC" else "w"
+    return character if unicodedata.category(character)[0] in "PSZC" else letter_like(character)
 
 
 def _plain(value: Any, name: str, *, hide: bool) -> Any:
@@ -252,7 +256,8 @@ def _plain(value: Any, name: str, *, hide: bool) -> Any:
     hide: True if words must be masked.
     """
     if is_dataclass(value):
-        plain = {f.name: _plain(getattr(value, f.name), f.name, hide=hide) for f in fields(value)}
+        traced = [f.name for f in fields(value) if f.metadata.get("traced", True)]
+        plain = {name: _plain(getattr(value, name), name, hide=hide) for name in traced}
         return {"is": type(value).__name__, **plain}
     if isinstance(value, Enum):
         return value.name

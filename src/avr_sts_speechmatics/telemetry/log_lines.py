@@ -23,7 +23,9 @@ class CallLog:
         match event:
             case CallBegan(caller, agent):
                 self._began = at
-                facts = "".join(f", {name} {value!r}" for name, value in caller.facts.items())
+                # The fact that chose the agent has been said already.
+                others = (fact for fact in caller.facts.items() if fact != ("agent", agent))
+                facts = "".join(f", {name} {value!r}" for name, value in others)
                 _log.info("call begins (%s, agent %s%s)", caller.transport, agent, facts)
             case CallEnded():
                 _log.info("call ends after %.1f s", at - self._began)
@@ -44,9 +46,22 @@ def _summary(times: TurnTimes) -> str:
     """One line about a turn, for people."""
     waits = times.as_dict()
     total = waits["voice_to_voice_ms"]
-    parts = ", ".join(f"{part} {waits[f'{part}_ms']}" for part in ("confirm", "model", "voice"))
-    ended = "interrupted" if times.interrupted else "whole"
+    known = [(part, waits[f"{part}_ms"]) for part in ("confirm", "model", "voice")]
+    parts = ", ".join(f"{part} {took}" for part, took in known if took is not None)
+    if times.first_frame is None:
+        begin = "ended before anything was heard"
+    else:
+        # A turn of keys has no end of speech to count from.
+        begin = "answered" if total is None else f"answered after {total} ms"
+    if times.interrupted:
+        end = "interrupted"
+    else:
+        end = "whole" if 0 < times.words_said <= times.words_heard else "not whole"
+    heard = f"{times.words_heard} of {times.words_said} words heard"
+    line = f"{begin}{parts and f' ({parts})'}, {end}, {heard}"
+    if times.prompt_tokens is None:
+        return line
     return (
-        f"answered after {total} ms ({parts}), {ended}, "
-        f"{times.words_heard} of {times.words_said} words heard"
+        f"{line}, {times.prompt_tokens} tokens asked ({times.cached_tokens} cached), "
+        f"{times.completion_tokens} answered"
     )

@@ -11,10 +11,12 @@ from avr_sts_speechmatics.call.observer import (
     CallerStopped,
     Observed,
     ReplyOver,
+    TokensUsed,
     UtteranceHeard,
 )
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import heard_words
+from avr_sts_speechmatics.dialogue.words import count_words
 from avr_sts_speechmatics.speech.speaker import ClauseReady, TextStarted
 
 
@@ -32,6 +34,9 @@ class TurnTimes:
     first_audio: the first audio of the TTS arrived.
     first_frame: the first frame left for the caller.
     requests: requests to the model for this turn, including those that were dropped.
+    prompt_tokens: tokens of the requests, as the server counts them; None if it does not.
+    cached_tokens: tokens of the requests that came from the server's cache.
+    completion_tokens: tokens of the answer, reasoning included.
     words_said: words that were sent to the TTS.
     words_heard: words that were played, estimated from the played audio.
     interrupted: True if the caller stopped the answer before its end.
@@ -45,12 +50,23 @@ class TurnTimes:
     first_audio: float | None = None
     first_frame: float | None = None
     requests: int = 1
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    completion_tokens: int | None = None
     words_said: int = 0
     words_heard: int = 0
     interrupted: bool = False
 
     def as_dict(self) -> dict[str, int | bool | None]:
-        """The waits in whole ms, for a log line; None for a wait that did not happen."""
+        """The waits in whole ms, for a log line; None for a wait that did not happen.
+
+        Tokens are included if the model's server reported them.
+        """
+        tokens = {
+            "prompt_tokens": self.prompt_tokens,
+            "cached_tokens": self.cached_tokens,
+            "completion_tokens": self.completion_tokens,
+        }
         return {
             "voice_to_voice_ms": _ms(self.stopped, self.first_frame),
             "confirm_ms": _ms(self.stopped, self.confirmed),
@@ -63,6 +79,7 @@ class TurnTimes:
             "interrupted": self.interrupted,
             "words_said": self.words_said,
             "words_heard": self.words_heard,
+            **(tokens if self.prompt_tokens is not None else {}),
         }
 
 
@@ -101,9 +118,14 @@ class TurnTimesObserver:
                 times = self._turns.get(number)
                 if times is not None and times.first_token is None:
                     times.first_token = at
+            case TokensUsed(number, prompt, cached, completion):
+                if (times := self._turns.get(number)) is not None:
+                    times.prompt_tokens = (times.prompt_tokens or 0) + prompt
+                    times.cached_tokens = (times.cached_tokens or 0) + cached
+                    times.completion_tokens = (times.completion_tokens or 0) + completion
             case ev.SentenceReady(number, utterance, text):
                 if (times := self._turns.get(number)) is not None:
-                    times.words_said += len(text.split())
+                    times.words_said += count_words((text,))
                     self._texts[utterance] = number, text
             case ClauseReady(number):
                 times = self._turns.get(number)
@@ -131,7 +153,7 @@ class TurnTimesObserver:
             return
         if times.first_frame is None:
             times.first_frame = first_sent
-        times.words_heard += len(heard_words(text, share).split())
+        times.words_heard += count_words((heard_words(text, share),))
 
     def _reply_over(self, number: int, *, cancelled: bool) -> None:
         times = self._turns.pop(number, None)

@@ -28,11 +28,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
-import msgspec
-
 from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.proxies import Proxy
 from avr_sts_speechmatics.telemetry.webhook_receiver import Undelivered, WebhookReceiver
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.values import Secret
 
 EventName = Literal[
@@ -246,7 +245,7 @@ def _back_off(tries: int) -> float:
 def _object(reply: bytes) -> Mapping[str, Any] | None:
     """Decode a JSON object; None for anything else: most receivers reply with nothing or a word."""
     try:
-        found = msgspec.json.decode(reply)
-    except (ValueError, RecursionError):
+        found = decode(reply)
+    except BadJson:
         return None
     return found if isinstance(found, dict) else None

@@ -10,6 +10,7 @@ Arguments are checked here, against the server's schema, before the server is ca
 """
 
 import asyncio
+import json
 import logging
 import os
 import sys
@@ -21,7 +22,6 @@ from typing import Protocol
 import httpx2
 import jsonschema
 import mcp_types as types
-import msgspec
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from mcp import Client
@@ -36,6 +36,7 @@ from avr_sts_speechmatics.proxies import DIRECT, Proxies, Proxy, failure_of
 from avr_sts_speechmatics.tools import CallFacts
 from avr_sts_speechmatics.tools.mcp_config import McpServer, McpServers, offered_name
 from avr_sts_speechmatics.tools.protocol import ToolError
+from avr_sts_speechmatics.values import counted
 
 _log = logging.getLogger(__name__)
 
@@ -274,7 +275,7 @@ class McpConnection:
                 "MCP server %s has no %s; %s", self._name, " and no ".join(sorted(missing)), has
             )
         else:
-            _log.info("MCP server %s: %d tools", self._name, len(self._tools))
+            _log.info("MCP server %s: %s", self._name, counted(len(self._tools), "tool"))
 
 
 def connect(
@@ -319,7 +320,8 @@ def _text(result: types.CallToolResult) -> str:
         else:
             parts.append(f"[{piece.type}: left out]")
     if not parts and result.structured_content is not None:
-        return msgspec.json.encode(result.structured_content).decode()
+        # Half of a surrogate pair, which JSON allows, is replaced by the toolbox.
+        return json.dumps(result.structured_content, ensure_ascii=False, separators=(",", ":"))
     return "\n".join(parts) or "Done."
 
 

@@ -94,9 +94,10 @@ def _imported(file: Path) -> ModuleType:
     except (Exception, SystemExit) as error:  # an operator's file may raise anything
         del sys.modules[name]
         line = _line(error, file)
+        where = file if line is None else f"{file}:{line}"
         said = error.msg if isinstance(error, SyntaxError) else str(error)
         raise SettingsError(
-            f"{file}{line and f':{line}'}: cannot be imported: {type(error).__name__}: {said}. "
+            f"{where}: cannot be imported: {type(error).__name__}: {said}. "
             "Correct the file, or take it out of TOOLS_DIR."
         ) from error
     return module

@@ -21,14 +21,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.proxies import DIRECT, Proxies
 from avr_sts_speechmatics.tools import CallFacts
 from avr_sts_speechmatics.tools.protocol import RESERVED, Tool, ToolError, ToolServer
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 if TYPE_CHECKING:
     from avr_sts_speechmatics.line import Caller
@@ -263,11 +262,12 @@ def _object(arguments: str) -> dict[str, object]:
     if not arguments.strip():
         return {}  # some models send an empty text for a tool without arguments
     try:
-        return msgspec.json.decode(arguments, type=dict[str, object])
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        found: dict[str, object] = decode(arguments, dict[str, object])
+    except BadJson as error:
         raise ToolError(
             f"The tool was not run: its arguments are not a JSON object ({error})."
         ) from None
+    return found
 
 
 def _bounded(text: str) -> str:

@@ -10,7 +10,6 @@ that dials again must announce again.
 """
 
 import json
-import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -29,8 +28,6 @@ ANNOUNCED_MAX = 5000
 """Announcements kept; with one more, the oldest is dropped."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
-
-_log = logging.getLogger(__name__)
 
 
 class AnnouncedCalls:
@@ -87,8 +84,13 @@ def canonical(uuid: object) -> str | None:
     return uuid.lower() if isinstance(uuid, str) and _UUID.fullmatch(uuid) else None
 
 
-def facts_from(payload: Mapping[str, object]) -> dict[str, str]:
+def facts_from(
+    payload: Mapping[str, object], complain: Callable[[str], None] = lambda what: None
+) -> dict[str, str]:
     """Read the facts of a call from a JSON object, with the bounds of query parameters.
+
+    payload: the object.
+    complain: called with a sentence for the log.
 
     Text stays as it is, null is skipped, every other value becomes compact JSON. Of more than
     FACTS_MAX facts, the first ones are used.
@@ -99,9 +101,7 @@ def facts_from(payload: Mapping[str, object]) -> dict[str, str]:
         if not name or value is None or name in facts:
             continue
         if len(facts) == FACTS_MAX:
-            _log.warning(
-                "more than %d facts in a call's payload: the first ones are used", FACTS_MAX
-            )
+            complain(f"more than {FACTS_MAX} facts in a call's payload: the first ones are used")
             break
         text = (
             value

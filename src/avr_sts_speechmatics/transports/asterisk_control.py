@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from avr_sts_speechmatics.untrusted_json import BadJson, decoder
+
 START_BUFFERING = b'{"command":"START_MEDIA_BUFFERING"}'
 FLUSH = b'{"command":"FLUSH_MEDIA"}'
 PAUSE = b'{"command":"PAUSE_MEDIA"}'
@@ -67,8 +69,8 @@ class _AnyEvent(msgspec.Struct):
     event: str
 
 
-_decode: Callable[[bytes | memoryview], Event] = msgspec.json.Decoder(Event).decode
-_decode_any = msgspec.json.Decoder(_AnyEvent).decode
+_decode: Callable[[bytes | memoryview], Event] = decoder(Event)  # type: ignore[arg-type]
+_decode_any = decoder(_AnyEvent)
 _KNOWN = frozenset(kind.__struct_config__.tag for kind in Event.__args__)
 
 
@@ -79,10 +81,10 @@ def read(message: bytes | memoryview) -> Event | None:
     """
     try:
         return _decode(message)
-    except msgspec.MsgspecError as error:
+    except BadJson as error:
         try:
             kind = _decode_any(message).event
-        except msgspec.MsgspecError:
+        except BadJson:
             raise ValueError(f"a message is not an event in JSON ({error})") from error
         if kind in _KNOWN:
             raise ValueError(f"the event {kind} is malformed ({error})") from error

@@ -7,14 +7,17 @@ messages are samples and text messages are control (`asterisk_control`). The dia
 of the call into the address by `v()`, or into channel variables. Asterisk paces the audio
 (`asterisk_playout`), so this transport sends no frame at any particular moment.
 
+Asterisk may send audio before MEDIA_START. That audio is kept as it came, up to EARLY_MAX_BYTES,
+and decoded when MEDIA_START names the codec.
+
 A channel that cannot carry a conversation (plain text control, an unknown codec, passthrough) is
 closed at once, which hangs the channel up, and the log says in one sentence what to configure.
 [Asterisk media, 2 and 4]
 """
 
-import logging
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from picows import (
@@ -28,18 +31,22 @@ from picows import (
 )
 
 from avr_sts_speechmatics.audio.pacing import Pacing
+from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND
 from avr_sts_speechmatics.audio.playout import Played
 from avr_sts_speechmatics.errors import CallerError
-from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.transports import asterisk_control as control
 from avr_sts_speechmatics.transports.asterisk_codec import ChannelCodec
-from avr_sts_speechmatics.transports.asterisk_playout import AsteriskPlayout
-from avr_sts_speechmatics.transports.dtmf import KEYS
+from avr_sts_speechmatics.transports.asterisk_playout import AHEAD_S, AsteriskPlayout
+from avr_sts_speechmatics.transports.dtmf import KEYS, KeyRate
+from avr_sts_speechmatics.transports.early_media import EarlyMedia
+from avr_sts_speechmatics.transports.reception import Reception
 from avr_sts_speechmatics.transports.untrusted_text import (
     FACT_NAME_MAX,
     FACT_VALUE_MAX,
     clean,
     facts_of,
+    text_of,
 )
 from avr_sts_speechmatics.transports.websocket_connection import WebSocketConnection
 
@@ -48,6 +55,10 @@ SUBPROTOCOL = "media"
 
 START_WAIT_S = 5.0
 """Longest wait for MEDIA_START (s); then the connection is closed."""
+
+EARLY_MAX_BYTES = 384_000
+"""Longest audio kept before MEDIA_START (bytes), its beginning: a second at the highest rate, 24 s
+of signed linear at 8 kHz."""
 
 HANG_UP_S = 2.0
 """Wait for Asterisk to close the socket after a hangup command (s); then we close the socket."""
@@ -58,12 +69,8 @@ Asterisks take 65 535."""
 
 _CALL_NAMES = ("call", "uuid")
 
-_log = logging.getLogger(__name__)
 
-
-def accept_media(
-    request: WSUpgradeRequest, open_call: Callable[[Caller, Line], CallerSide]
-) -> WSUpgradeResponseWithListener:
+def accept_media(request: WSUpgradeRequest, reception: Reception) -> WSUpgradeResponseWithListener:
     """Accept a connection to PATH, with the subprotocol `media` if the client offers it."""
     offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ()))
     answered = SUBPROTOCOL in (name.strip() for name in offered.split(","))
@@ -71,7 +78,7 @@ def accept_media(
         WSUpgradeResponse.create_101_response(
             {"Sec-WebSocket-Protocol": SUBPROTOCOL} if answered else None
         ),
-        AsteriskWebSocket(request.path.decode("latin-1"), open_call),
+        AsteriskWebSocket(request.path.decode("latin-1"), reception),
     )
 
 
@@ -79,38 +86,45 @@ class AsteriskWebSocket(WebSocketConnection):
     """One channel of Asterisk.
 
     path: path of the request, with its query.
-    open_call: opens the call; raises CallerError with the reason when no call can be taken.
+    reception: opens the call and takes log lines.
     """
 
     can_hang_up = True
 
-    def __init__(self, path: str, open_call: Callable[[Caller, Line], CallerSide]) -> None:
-        super().__init__("Asterisk")
-        self._facts = facts_of(path)
-        self._open_call = open_call
+    def __init__(self, path: str, reception: Reception) -> None:
+        super().__init__("Asterisk", reception)
+        self._facts = facts_of(path, self._complaints.append)
+        self._caller = Caller(self._facts.get("call", "") or "-", "asterisk-websocket", self._facts)
+        self._early = EarlyMedia(EARLY_MAX_BYTES / BYTES_PER_SECOND, "first")
         self._codec: ChannelCodec | None = None
         self._playout: AsteriskPlayout | None = None
+        self._key_rate = KeyRate()
         self._hung_up = False
 
     # --- the line, called by the call ----------------------------------------------------------
 
     def open_playout(self, pacing: Pacing, finished: Callable[[Played], None]) -> AsteriskPlayout:
         assert self._codec is not None, "a call is opened when the channel is known"
-        self._playout = AsteriskPlayout(self._codec, self._send_audio, self._send_text, finished)
+        self._playout = AsteriskPlayout(self._codec, self._send_audio, self._send_command, finished)
+        # Audio is sent ahead in one burst, which a slow network may not have taken yet.
+        self._unread_max += round(AHEAD_S * 50) * self._codec.frame_bytes
         return self._playout
+
+    def _send_command(self, command: bytes) -> None:
+        self._send(WSMsgType.TEXT, command)
 
     def hang_up(self) -> None:
         # Asterisk ends the channel; the dialplan decides what happens to the caller then. Speech
         # whose end was reported is not cut: its mark comes after its last frame.
         if self._transport is not None and not self._hung_up:
             self._hung_up = True
-            self._send_text(control.HANG_UP)
+            self._send_command(control.HANG_UP)
             self._set_deadline(HANG_UP_S, lambda: self._close(WSCloseCode.OK))
 
     def close(self, *, failed: bool) -> None:
         if not self._hung_up:
             self._hung_up = True
-            self._send_text(control.HANG_UP)
+            self._send_command(control.HANG_UP)
         super().close(failed=failed)
 
     # --- picows' callbacks ---------------------------------------------------------------------
@@ -133,7 +147,7 @@ class AsteriskWebSocket(WebSocketConnection):
 
     def _take_audio(self, payload: bytes) -> None:
         if self._call is None or self._codec is None:
-            self._complain("audio came before MEDIA_START")
+            self._early.hear(payload)
             return
         rest = len(payload) % self._codec.sample_bytes
         if rest:
@@ -175,17 +189,25 @@ class AsteriskWebSocket(WebSocketConnection):
         facts.setdefault("channel", clean(start.channel, FACT_VALUE_MAX))
         facts.setdefault("channel_id", clean(start.channel_id, FACT_VALUE_MAX))
         name = named_call(facts, start.channel_variables) or str(uuid.uuid4())
+        self._caller = Caller(name, "asterisk-websocket", facts)
+        self._name = name
         try:
             self._codec = ChannelCodec(clean(start.format, FACT_NAME_MAX))
-            self._call = self._open_call(Caller(name, "asterisk-websocket", facts), self)
         except CallerError as error:
             self._refuse(str(error))
+            return
+        if self._take_call(self._caller):
+            self._early.deliver(_Decoding(self._take_audio, self._take_key))
 
     def _take_key(self, digit: str) -> None:
         if digit not in KEYS:
             self._complain("the digit of a DTMF_END is not one of 0-9 * # A-D")
+        elif not self._key_rate.allows():
+            self._complain("keys come faster than a telephone sends them and are ignored")
         elif self._call is not None:
             self._call.press(digit)
+        else:
+            self._early.press(digit)
 
     def _take_complaint(self, what: str) -> None:
         if "passthrough" in what:
@@ -217,15 +239,29 @@ class AsteriskWebSocket(WebSocketConnection):
         frame = self._codec.frame_bytes
         size = max(frame, MESSAGE_MAX_BYTES // frame * frame)
         for at in range(0, len(frames), size):
-            self._transport.send(WSMsgType.BINARY, frames[at : at + size])
+            self._send(WSMsgType.BINARY, frames[at : at + size])
 
     def _refuse(self, why: str) -> None:
-        _log.error("call refused: %s", why)
+        """Refuse a channel that cannot carry a conversation."""
+        if self._transport is not None:
+            self._reception.refuse(self._caller, self._transport.underlying_transport, why)
+        self._refused(why)
+
+    def _refused(self, why: str) -> None:
         self._close(WSCloseCode.POLICY_VIOLATION)
 
     def _not_started(self) -> None:
-        _log.warning("no MEDIA_START within %.0f s: this connection is no call", START_WAIT_S)
+        what = f"no MEDIA_START within {START_WAIT_S:.0f} s: this connection is no call"
+        self._say("connections without a call", what)
         self._close(WSCloseCode.POLICY_VIOLATION)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoding:
+    """Takes early media as the channel sent it: audio in the channel's codec, and keys."""
+
+    hear: Callable[[bytes], None]
+    press: Callable[[str], None]
 
 
 def named_call(facts: Mapping[str, str], variables: Mapping[str, Any]) -> str:
@@ -234,7 +270,7 @@ def named_call(facts: Mapping[str, str], variables: Mapping[str, Any]) -> str:
     If the dialplan set none, return the channel's id, or "" if the channel has no id.
     """
     # An inherited variable may still have the underscores that make a channel inherit it.
-    inherited = {name.lstrip("_").lower(): str(value) for name, value in variables.items()}
+    inherited = {name.lstrip("_").lower(): text_of(value) for name, value in variables.items()}
     for given in (facts, inherited):
         for name in _CALL_NAMES:
             if found := clean(given.get(name, ""), FACT_NAME_MAX):

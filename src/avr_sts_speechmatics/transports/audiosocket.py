@@ -15,6 +15,9 @@ was lost whole in 3 of 13 calls). The first audio from Asterisk arrives 0.1 to 2
 connection, possibly while the caller is not bridged but still dialling. The wait is far below the
 two seconds, so no silence is needed until the playout sends it.
 
+A phase of the connection has a deadline: the wait for the uuid, for the caller's audio, or for the
+end. The stall timer, which is another one, bounds how long Asterisk may take no audio.
+
 At the end we send a hangup and listen until Asterisk closes: closing first would answer a frame
 under way with a reset, which Asterisk treats as a failure that ends the dialplan.
 """
@@ -44,8 +47,10 @@ from avr_sts_speechmatics.transports.audiosocket_wire import (
     Splitter,
     call_uuid,
 )
-from avr_sts_speechmatics.transports.dtmf import KEYS
+from avr_sts_speechmatics.transports.dtmf import KEYS, KeyRate
 from avr_sts_speechmatics.transports.early_media import EarlyMedia
+from avr_sts_speechmatics.transports.limited_log import NOBODY, address_of
+from avr_sts_speechmatics.transports.reception import Reception
 
 UUID_WAIT_S = 5.0
 """Longest wait for the uuid (s); then the connection is closed."""
@@ -68,13 +73,11 @@ STALLED_S = 10.0
 _SEND_BUFFER_BYTES = 32 * 1024
 _LINGER_S = 1.0
 
-_log = logging.getLogger(__name__)
-
 
 class AudioSocketConnection(asyncio.Protocol, Line):
     """One connection of Asterisk.
 
-    open_call: opens the call; raises CallerError with the reason when no call can be taken.
+    reception: opens the call and takes log lines.
     law: the law of G.711, for an Asterisk that sends G.711; "auto" detects the law by the sound.
     facts_for: function that returns the facts with which `POST /call` announced a uuid; None if
         the call must be rejected.
@@ -84,12 +87,12 @@ class AudioSocketConnection(asyncio.Protocol, Line):
 
     def __init__(
         self,
-        open_call: Callable[[Caller, Line], CallerSide],
+        reception: Reception,
         *,
         law: Literal["auto", "ulaw", "alaw"],
         facts_for: Callable[[str], Mapping[str, str] | None],
     ) -> None:
-        self._open_call = open_call
+        self._reception = reception
         self._facts_for = facts_for
         self._transport: asyncio.Transport | None = None
         self._splitter = Splitter()
@@ -98,11 +101,14 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._facts: Mapping[str, str] = {}
         self._call: CallerSide | None = None
         self._early = EarlyMedia(EARLY_S, "first")
+        self._key_rate = KeyRate()
         self._heard_anything = False
         self._writable = False
         self._ending = False
         self._said: set[str] = set()
-        self._timer: running_time.Timer | None = None
+        self._address = NOBODY
+        self._deadline: running_time.Timer | None = None
+        self._stall: running_time.Timer | None = None
 
     # --- the line, called by the call ----------------------------------------------------------
 
@@ -130,12 +136,14 @@ class AudioSocketConnection(asyncio.Protocol, Line):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports behave like asyncio.Transport without inheriting from it.
         self._transport = cast(asyncio.Transport, transport)
+        self._address = address_of(transport)
+        self._reception.waiting.add(self._transport)
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         self._transport.set_write_buffer_limits(high=0)
         self._writable = True
-        self._set_timer(UUID_WAIT_S, self._no_uuid)
+        self._set_deadline(UUID_WAIT_S, self._no_uuid)
 
     def data_received(self, data: bytes) -> None:
         for kind, payload in self._splitter.feed(data):
@@ -153,21 +161,22 @@ class AudioSocketConnection(asyncio.Protocol, Line):
                 self._say_once("kind", f"messages of unknown kinds (0x{kind:02x}) are ignored")
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._reception.waiting.remove(self._transport)
         self._transport = None
         self._ending = True
-        self._stop_timer()
+        self._stop_deadline()
+        self._stop_stall()
         if self._call is not None:
             self._call.leave()
 
     def pause_writing(self) -> None:
         self._writable = False
-        if not self._ending:
-            self._set_timer(STALLED_S, self._stalled)
+        self._stop_stall()
+        self._stall = running_time.call_later(STALLED_S, self._stalled)
 
     def resume_writing(self) -> None:
-        if not self._ending:
-            self._writable = True
-            self._stop_timer()
+        self._stop_stall()
+        self._writable = not self._ending
 
     # --- messages ------------------------------------------------------------------------------
 
@@ -182,11 +191,12 @@ class AudioSocketConnection(asyncio.Protocol, Line):
             return
         facts = self._facts_for(self._uuid)
         if facts is None:
-            self._say(logging.WARNING, "refused: it was not announced (REQUIRE_CALL)")
+            caller = Caller(self._uuid, "audiosocket")
+            self._reception.refuse(caller, self._transport, "it was not announced (REQUIRE_CALL)")
             self._end()
             return
         self._facts = facts
-        self._set_timer(MUTE_S, self._begin)
+        self._set_deadline(MUTE_S, self._begin)
 
     def _take_audio(self, kind: int, payload: bytes) -> None:
         pcm = self._sound.feed(kind, payload)
@@ -196,22 +206,25 @@ class AudioSocketConnection(asyncio.Protocol, Line):
             return
         if not self._heard_anything:
             self._heard_anything = True
-            self._set_timer(SETTLE_S, self._begin)
+            self._set_deadline(SETTLE_S, self._begin)
         self._early.hear(pcm)
 
     def _take_key(self, key: str) -> None:
         if key not in KEYS:
             self._say_once("key", "a key is not one of 0-9 * # A-D")
+        elif not self._key_rate.allows():
+            self._say_once("keys", "keys come faster than a telephone sends them and are ignored")
         elif self._call is not None:
             self._call.press(key)
         else:
             self._early.press(key)
 
     def _begin(self) -> None:
+        self._stop_deadline()
+        caller = Caller(self._uuid, "audiosocket", self._facts)
         try:
-            self._call = self._open_call(Caller(self._uuid, "audiosocket", self._facts), self)
-        except CallerError as error:
-            self._say(logging.WARNING, f"refused: {error}")
+            self._call = self._reception.take(caller, self, self._transport)
+        except CallerError:
             self._end()
             return
         self._early.deliver(self._call)
@@ -227,12 +240,13 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._writable = False
         transport.write(HANG_UP)
         transport.write_eof()
-        self._set_timer(_LINGER_S, transport.abort)
+        self._set_deadline(_LINGER_S, transport.abort)
 
     def _leave(self) -> None:
         self._ending = True
         if self._transport is not None:
             self._transport.close()
+            self._set_deadline(_LINGER_S, self._transport.abort)
 
     def _no_uuid(self) -> None:
         self._say(logging.WARNING, f"no uuid within {UUID_WAIT_S:.0f} s; it is closed")
@@ -243,25 +257,27 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         if self._transport is not None:
             self._transport.abort()
 
-    def _set_timer(self, after: float, then: Callable[[], None]) -> None:
-        self._stop_timer()
-        self._timer = running_time.call_later(after, then)
+    def _set_deadline(self, after: float, then: Callable[[], None]) -> None:
+        self._stop_deadline()
+        self._deadline = running_time.call_later(after, then)
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _stop_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
 
     # --- the log -------------------------------------------------------------------------------
 
     def _say(self, level: int, what: str) -> None:
         # Sockets and timers run outside of any call, so the record has to name the call.
-        if self._uuid:
-            who = f"call {self._uuid}"
-        else:
-            peer = self._transport.get_extra_info("peername") if self._transport else None
-            who = f"a connection from {peer[0] if peer else 'somewhere'}"
-        _log.log(level, "AudioSocket, %s: %s", who, what)
+        who = f"call {self._uuid}" if self._uuid else f"a connection from {self._address}"
+        kind = "lines about AudioSocket" if self._uuid else "AudioSocket connections without a uuid"
+        self._reception.log.say(kind, self._address, f"AudioSocket, {who}: {what}", level=level)
 
     def _say_once(self, about: str, what: str) -> None:
         if about not in self._said:

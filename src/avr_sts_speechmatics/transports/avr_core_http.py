@@ -15,24 +15,28 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-import msgspec
 from aiohttp import web
 
 from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls, canonical, facts_from
+from avr_sts_speechmatics.transports.limited_log import NOBODY, LimitedLog
 from avr_sts_speechmatics.transports.untrusted_text import (
     FACT_VALUE_MAX,
     FACTS_MAX,
     clean,
     facts_of,
 )
+from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 BODY_MAX = 16 * 1024
 """Longest body of a request (bytes)."""
 
 BODY_S = 5.0
 """Longest time for a request's body to arrive (s)."""
+
+ANNOUNCED_LINES = 100
+"""Announced calls of one client that are logged within a minute; the rest are counted."""
 
 NESTED_MAX = 8
 """Most levels of objects and arrays in a payload."""
@@ -49,9 +53,17 @@ class AvrCoreHttp:
     ask: sends `call_initiated` to the webhook and returns the reply, or None after a bounded
         time. None if no webhook is configured.
     sts_port: port where this service takes calls by WebSocket.
+    log: takes the lines about requests.
     """
 
-    def __init__(self, announced: AnnouncedCalls, ask: Ask | None, sts_port: int) -> None:
+    def __init__(
+        self,
+        announced: AnnouncedCalls,
+        ask: Ask | None,
+        sts_port: int,
+        log: LimitedLog | None = None,
+    ) -> None:
+        self._log = log or LimitedLog()
         self._announced = announced
         self._ask = ask
         self._sts_port = sts_port
@@ -78,10 +90,16 @@ class AvrCoreHttp:
             return _refused(400, "the body is broken or incomplete")
         except CallerError as error:
             return _refused(400, str(error))
-        facts = facts_from(payload)
+        peer = request.remote or NOBODY
+
+        def complain(what: str) -> None:
+            self._log.say("payloads with too many facts", peer, f"call {uuid}: {what}")
+
+        facts = facts_from(payload, complain)
         # Before the webhook is asked: a dialplan may stop waiting and dial before the reply.
         self._announced.announce(uuid, facts)
-        _log.info("call %s is announced", uuid)
+        line = f"call {uuid} is announced"
+        self._log.say("announced calls", peer, line, level=logging.INFO, lines=ANNOUNCED_LINES)
         reply = None if self._ask is None else await self._ask(uuid, payload)
         chosen = chosen_by(reply or {})
         if chosen is not None:
@@ -111,8 +129,8 @@ def announced(body: bytes) -> tuple[str, dict[str, object]]:
     """
     try:
         # A caller's name may come in any encoding; a wrong encoding must not end the call.
-        found = msgspec.json.decode(body.decode(errors="replace"))
-    except (ValueError, RecursionError):
+        found = decode(body.decode(errors="replace"))
+    except BadJson:
         raise CallerError(
             "the body is not JSON; quotes in values of the dialplan must be escaped"
         ) from None

@@ -11,7 +11,6 @@ through the PBX, and the playout computes what was played.
 """
 
 import asyncio
-import logging
 import uuid
 from binascii import b2a_base64
 from collections.abc import Callable, Mapping
@@ -23,17 +22,19 @@ from picows import WSCloseCode, WSFrame, WSMsgType, WSTransport
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.dialogue.events import Role
-from avr_sts_speechmatics.errors import CallerError
-from avr_sts_speechmatics.line import Caller, CallerSide, Line
-from avr_sts_speechmatics.transports.dtmf import KEYS
+from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.transports.dtmf import KEYS, KeyRate
 from avr_sts_speechmatics.transports.early_media import EarlyMedia
+from avr_sts_speechmatics.transports.reception import Reception
 from avr_sts_speechmatics.transports.untrusted_text import (
     FACT_NAME_MAX,
     FACTS_MAX,
     clean,
     facts_of,
+    text_of,
 )
 from avr_sts_speechmatics.transports.websocket_connection import WebSocketConnection
+from avr_sts_speechmatics.untrusted_json import ERRORS, BadJson, decode, reason
 
 EARLY_S = 5.0
 """Longest audio kept before `init` (s), its end."""
@@ -41,11 +42,12 @@ EARLY_S = 5.0
 INIT_WAIT_S = 10.0
 """Longest wait for `init` (s); then the connection is closed."""
 
+EXPLAINED_MAX = 100
+"""Unusable messages of a connection that are examined; the rest are counted."""
+
 WATCH = "watch"
 """If this query parameter is 1, the records of the call are sent to the client, for operators who
 try an agent. The parameter is not one of the facts of the call."""
-
-_log = logging.getLogger(__name__)
 
 
 class _Init(msgspec.Struct, tag_field="type", tag="init"):
@@ -69,17 +71,18 @@ class AvrWebSocket(WebSocketConnection):
     """One connection of avr-core.
 
     path: path of the request, with its query.
-    open_call: opens the call; raises CallerError with the reason when no call can be taken.
+    reception: opens the call and takes log lines.
     """
 
-    def __init__(self, path: str, open_call: Callable[[Caller, Line], CallerSide]) -> None:
-        super().__init__("the other end")
-        facts = dict(facts_of(path))
+    def __init__(self, path: str, reception: Reception) -> None:
+        super().__init__("the other end", reception)
+        facts = dict(facts_of(path, self._complaints.append))
         self.rehearsed = facts.pop(WATCH, "") == "1"
         self._facts = facts
-        self._open_call = open_call
         self._uuid = ""
         self._early = EarlyMedia(EARLY_S, "last")
+        self._key_rate = KeyRate()
+        self._explained = 0
         self._unknown: set[str] = set()
 
     # --- the line, called by the call ----------------------------------------------------------
@@ -88,21 +91,25 @@ class AvrWebSocket(WebSocketConnection):
         return pacing.playout(self._send_frame, finished)
 
     def _send_frame(self, frame: bytes) -> None:
-        self._send_text(b'{"type":"audio","audio":"' + b2a_base64(frame, newline=False) + b'"}')
+        message = b'{"type":"audio","audio":"' + b2a_base64(frame, newline=False) + b'"}'
+        self._send(WSMsgType.TEXT, message)
 
     def send_interruption(self) -> None:
-        self._send_text(_INTERRUPTION)
+        self._send(WSMsgType.TEXT, _INTERRUPTION)
 
     def send_transcript(self, role: Role, text: str) -> None:
-        self._send_text(msgspec.json.encode({"type": "transcript", "role": role, "text": text}))
+        self._send_json({"type": "transcript", "role": role, "text": text})
 
     def send_error(self, message: str) -> None:
-        self._send_text(msgspec.json.encode({"type": "error", "message": message}))
+        self._send_json({"type": "error", "message": message})
 
     def send_record(self, kind: str, fields: Mapping[str, object]) -> None:
         # Only on request: how avr-core handles an unknown type is not documented.
         if self.rehearsed:
-            self._send_text(msgspec.json.encode({"type": kind, **fields}))
+            self._send_json({"type": kind, **fields})
+
+    def _send_json(self, message: Mapping[str, object]) -> None:
+        self._send(WSMsgType.TEXT, msgspec.json.encode(message))
 
     def hang_up(self) -> None:
         # Only in a test call: the effect of a closed socket on a phone call is not documented.
@@ -127,7 +134,7 @@ class AvrWebSocket(WebSocketConnection):
             payload = whole[1]
         try:
             message = _decode(payload)
-        except msgspec.MsgspecError as error:
+        except ERRORS as error:
             self._explain(bytes(payload), error)
             return
         if type(message) is _Audio:
@@ -151,7 +158,7 @@ class AvrWebSocket(WebSocketConnection):
             self._early.hear(pcm)
 
     def _take_init(self, given: Any) -> None:
-        name = clean(str(given), FACT_NAME_MAX) if given else ""
+        name = clean(text_of(given), FACT_NAME_MAX) if given else ""
         if self._call is not None:
             if name != self._uuid:
                 self._complain("a second init with another uuid was ignored")
@@ -161,38 +168,46 @@ class AvrWebSocket(WebSocketConnection):
         self._uuid = name
         self._stop_deadline()
         caller = Caller(name or str(uuid.uuid4()), "avr-websocket", self._facts)
-        try:
-            self._call = self._open_call(caller, self)
-        except CallerError as error:
-            self.send_error(str(error))
-            self._close(WSCloseCode.TRY_AGAIN_LATER)
-            return
-        self._early.deliver(self._call)
+        if self._take_call(caller) and self._call is not None:
+            self._early.deliver(self._call)
+
+    def _refused(self, why: str) -> None:
+        self.send_error(why)
+        super()._refused(why)
 
     def _take_digit(self, digit: str) -> None:
         if digit not in KEYS:
             self._complain("a dtmf_digit is not one of 0-9 * # A-D")
+        elif not self._key_rate.allows():
+            self._complain("keys come faster than a telephone sends them and are ignored")
         elif self._call is not None:
             self._call.press(digit)
         else:
             self._early.press(digit)
 
-    def _explain(self, message: bytes, error: msgspec.MsgspecError) -> None:
+    def _explain(self, message: bytes, error: Exception) -> None:
         """Log why a message could not be used, with bounds on the number of log lines."""
+        self._explained += 1
+        if self._explained > EXPLAINED_MAX:
+            self._bad += 1  # counting costs a flood of messages nothing
+            return
         try:
-            kind = msgspec.json.decode(message, type=dict[str, Any]).get("type")
-        except msgspec.MsgspecError:
-            self._complain(f"a message is not a JSON object ({error})")
+            kind = decode(message, dict[str, Any]).get("type")
+        except BadJson as why:
+            self._complain(f"a message is not a JSON object ({why})")
             return
         if isinstance(kind, str) and kind in _KNOWN:
-            self._complain(f"a message of type {kind} is malformed ({error})")
-        elif len(self._unknown) < FACTS_MAX and (name := clean(str(kind), FACT_NAME_MAX)):
+            self._complain(f"a message of type {kind} is malformed ({reason(error)})")
+        elif len(self._unknown) < FACTS_MAX and (name := clean(text_of(kind), FACT_NAME_MAX)):
             if name in self._unknown:
                 return
             self._unknown.add(name)
-            _log.warning("messages of the unknown type %r are ignored", name)
+            self._say(
+                "messages of unknown types", f"messages of the unknown type {name!r} are ignored"
+            )
 
     def _no_init(self) -> None:
-        _log.warning("no init within %.0f s: this connection is no call", INIT_WAIT_S)
+        what = f"no init within {INIT_WAIT_S:.0f} s: this connection is no call"
+        self._say("connections without a call", what)
         self.send_error(f"no init within {INIT_WAIT_S:.0f} s")
         self._close(WSCloseCode.POLICY_VIOLATION)

@@ -5,13 +5,23 @@ and digits are buffered here until then, bounded and in the order of their arriv
 the call as soon as the call is open.
 """
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, Protocol
 
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND
-from avr_sts_speechmatics.line import CallerSide
 
 KEYS_MAX = 32
 """Most DTMF digits that are buffered; later digits are dropped."""
+
+
+class Hearer(Protocol):
+    """Takes early media: a call, or something in front of it."""
+
+    @property
+    def hear(self) -> Callable[[bytes], None]: ...
+
+    @property
+    def press(self) -> Callable[[str], None]: ...
 
 
 class EarlyMedia:
@@ -48,8 +58,8 @@ class EarlyMedia:
             self._keys += 1
             self._pieces.append(key)
 
-    def deliver(self, call: CallerSide) -> None:
-        """Pass everything to the call, in order, and empty the buffer."""
+    def deliver(self, call: Hearer) -> None:
+        """Pass everything to the call, in order, and keep nothing."""
         pieces, self._pieces = self._pieces, []
         self._audio_bytes = self._keys = 0
         for piece in pieces:

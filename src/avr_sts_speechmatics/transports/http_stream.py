@@ -11,7 +11,6 @@ ends, the caller still listens: the pending turn is answered and played before t
 """
 
 import asyncio
-import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -23,6 +22,9 @@ from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, SampleAligner, seco
 from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.transports.http_connection import HttpConnection
+from avr_sts_speechmatics.transports.limited_log import address_of
+from avr_sts_speechmatics.transports.reception import Reception
 from avr_sts_speechmatics.transports.untrusted_text import FACT_NAME_MAX, clean, facts_of
 
 PATH = "/speech-to-speech-stream"
@@ -36,28 +38,35 @@ UNREAD_S = 10.0
 _PIECE_BYTES = BYTES_PER_SECOND // 10
 _UNREAD_FRAMES = round(UNREAD_S * 50)
 
-_log = logging.getLogger(__name__)
-
 
 class HttpStream:
     """The handler of the request, for aiohttp.
 
-    open_call: opens the call; raises CallerError with the reason when no call can be taken.
+    reception: opens the call and takes log lines.
     """
 
-    def __init__(self, open_call: Callable[[Caller, Line], CallerSide]) -> None:
-        self._open_call = open_call
+    def __init__(self, reception: Reception) -> None:
+        self._reception = reception
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         name = clean(request.headers.get("X-UUID", ""), FACT_NAME_MAX) or str(uuid.uuid4())
-        line = _HttpLine()
+        connection = request.protocol
+        transport = connection.socket if isinstance(connection, HttpConnection) else None
+        address = address_of(transport)
+
+        def say(what: str) -> None:
+            self._reception.log.say("lines about HTTP streams", address, f"call {name}: {what}")
+
+        line = _HttpLine(say)
+        caller = Caller(name, "http-stream", facts_of(request.path_qs, say))
         try:
-            call = self._open_call(Caller(name, "http-stream", facts_of(request.path_qs)), line)
+            call = self._reception.take(caller, line, transport)
         except CallerError as error:
             return web.json_response({"error": str(error)}, status=503)
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
         )
+        response.force_close()  # a connection carries one call
         reading = asyncio.create_task(_read(request, call))
         try:
             await response.prepare(request)
@@ -65,7 +74,7 @@ class HttpStream:
                 await response.write(frames)
             await response.write_eof()
         except ConnectionError:
-            _log.info("the client closed the connection")
+            pass  # the caller has left
         finally:
             call.leave()
             reading.cancel()
@@ -94,9 +103,13 @@ async def _read(request: web.Request, call: CallerSide) -> None:
 
 
 class _HttpLine(Line):
-    """The line of a call: frames wait here for the response."""
+    """The line of a call: frames wait here for the response.
 
-    def __init__(self) -> None:
+    say: logs a sentence about the call.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
         self._frames: list[bytes] = []
         self._something = asyncio.Event()
         self._closed = False
@@ -120,7 +133,7 @@ class _HttpLine(Line):
         self._frames.append(frame)
         self._something.set()
         if len(self._frames) > _UNREAD_FRAMES:
-            _log.warning("the client took no audio for %.0f s and is given up", UNREAD_S)
+            self._say(f"the client took no audio for {UNREAD_S:.0f} s and is given up")
             self._frames.clear()
             self.close(failed=True)
 
@@ -129,7 +142,7 @@ class _HttpLine(Line):
         self._frames.clear()
 
     def send_error(self, message: str) -> None:
-        _log.warning("the client cannot be sent this error: %s", message)
+        self._say(f"the client cannot be sent this error: {message}")
 
     def close(self, *, failed: bool) -> None:
         self._closed = True

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import cast
 
 from avr_sts_speechmatics import running_time
+from avr_sts_speechmatics.transports.limited_log import NOBODY, address_of
+from avr_sts_speechmatics.transports.reception import Reception
 
 HEAD_MAX_BYTES = 16 * 1024
 HEAD_S = 10.0
@@ -21,15 +23,22 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close
 class SharedPort(asyncio.Protocol):
     """Waits for the head of one connection's first request.
 
-    websocket: function that makes the protocol for a WebSocket connection.
-    http: function that makes the protocol for any other connection.
+    websocket: makes the protocol that takes over a WebSocket connection.
+    http: makes the protocol that takes over any other connection.
+    reception: counts connections without a call and takes log lines.
+
+    The protocol that takes over a WebSocket connection takes the connection out of
+    `reception.waiting` when the connection is closed.
     """
 
     def __init__(
         self,
         websocket: Callable[[], asyncio.BufferedProtocol],
         http: Callable[[], asyncio.Protocol],
+        reception: Reception,
     ) -> None:
+        self._reception = reception
+        self._address = NOBODY
         self._websocket = websocket
         self._http = http
         self._head = bytearray()
@@ -39,7 +48,9 @@ class SharedPort(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports behave like asyncio.Transport without inheriting from it.
         self._transport = cast(asyncio.Transport, transport)
-        self._timer = running_time.call_later(HEAD_S, self._transport.abort)
+        self._address = address_of(transport)
+        self._reception.waiting.add(self._transport)
+        self._timer = running_time.call_later(HEAD_S, self._headless)
 
     def data_received(self, data: bytes) -> None:
         transport = self._transport
@@ -50,6 +61,7 @@ class SharedPort(asyncio.Protocol):
             del self._head[:2]
         end = self._head.find(b"\r\n\r\n")
         if (len(self._head) if end < 0 else end) > HEAD_MAX_BYTES:
+            self._say("malformed requests", "the head of a request is too large")
             transport.write(_TOO_LARGE)
             transport.close()
             return
@@ -66,7 +78,16 @@ class SharedPort(asyncio.Protocol):
             protocol.data_received(head)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._reception.waiting.remove(self._transport)
         self._stop_timer()
+
+    def _headless(self) -> None:
+        assert self._transport is not None
+        self._say("connections without a call", f"no request within {HEAD_S:.0f} s; it is closed")
+        self._transport.abort()
+
+    def _say(self, kind: str, what: str) -> None:
+        self._reception.log.say(kind, self._address, f"a connection from {self._address}: {what}")
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

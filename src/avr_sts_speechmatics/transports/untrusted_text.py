@@ -6,8 +6,10 @@ before any other code uses them. The texts stay untrusted.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, urlsplit
+
+from avr_sts_speechmatics.untrusted_json import ERRORS
 
 FACTS_MAX = 32
 """Facts kept of one call."""
@@ -21,23 +23,41 @@ FACT_VALUE_MAX = 256
 _log = logging.getLogger(__name__)
 
 
+def _warn(what: str) -> None:
+    _log.warning("%s", what)
+
+
 def clean(text: str, longest: int) -> str:
     """Return the printable characters among the first `longest` characters of a text."""
     return "".join(c for c in text[:longest] if c.isprintable())
 
 
-def facts_of(path: str) -> Mapping[str, str]:
+def text_of(value: object) -> str:
+    """Return a decoded JSON value as text; "" if it has none, such as too deep an array."""
+    try:
+        return str(value)
+    except ERRORS:
+        return ""
+
+
+def facts_of(path: str, complain: Callable[[str], None] = _warn) -> Mapping[str, str]:
     """Read the facts of a call from the query parameters of a request.
 
     path: path and query, or a whole address.
+    complain: called with a sentence for the log.
 
     Names and values are cleaned and bounded. If a name occurs twice, the first value counts.
     More than FACTS_MAX parameters are all ignored, with a warning in the log.
     """
     try:
-        pairs = parse_qsl(urlsplit(path).query, keep_blank_values=True, max_num_fields=FACTS_MAX)
+        query = urlsplit(path).query
     except ValueError:
-        _log.warning("more than %d query parameters: none is used", FACTS_MAX)
+        complain("the address cannot be read: its query parameters are not used")
+        return {}
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=FACTS_MAX)
+    except ValueError:
+        complain(f"more than {FACTS_MAX} query parameters: none is used")
         return {}
     facts: dict[str, str] = {}
     for name, value in pairs:

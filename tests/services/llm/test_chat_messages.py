@@ -1,14 +1,26 @@
 """A conversation as Chat Completions has it: what a server reads, whatever a model once wrote."""
 
+import itertools
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResult, ToolSpec
+from avr_sts_speechmatics.conversation import (
+    Entry,
+    Message,
+    Opaque,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+)
 from avr_sts_speechmatics.sandbox import chat_completions
-from avr_sts_speechmatics.services.llm.chat_messages import chat_messages, chat_tools
+from avr_sts_speechmatics.services.llm.chat_messages import (
+    MessageForm,
+    chat_messages,
+    chat_tools,
+)
 
 QUESTION = Message("user", "When is my booking?")
 
@@ -120,3 +132,62 @@ def test_tools_are_offered_with_name_description_and_schema() -> None:
             "function": {"name": "look", "description": "Looks.", "parameters": schema},
         }
     ]
+
+
+STRICT = MessageForm(system="user", alternate=True, tool_messages=False)
+SAID: st.SearchStrategy[Entry] = st.builds(
+    Message, st.sampled_from(("user", "assistant")), st.text(min_size=1, max_size=5)
+)
+
+
+@given(st.lists(SAID, min_size=1, max_size=8), st.booleans())
+def test_in_the_strictest_form_roles_alternate_and_nothing_is_lost(
+    history: list[Entry], with_tool: bool
+) -> None:
+    if with_tool:
+        history = [*history, asked(), ToolResult("a", "nine to six")]
+    messages = chat_messages("Be brief.", history, STRICT)
+    roles = [message["role"] for message in messages]
+    assert roles == [("user", "assistant")[place % 2] for place in range(len(roles))]
+    words = "\n".join(message["content"] for message in messages)
+    assert "Be brief." in words
+    for entry in history:
+        assert isinstance(entry, ToolCall) or entry.content in words
+
+
+@given(st.lists(SAID | st.just(asked()), min_size=1, max_size=8))
+def test_alternating_messages_are_ones_a_server_takes(history: list[Entry]) -> None:
+    entries: list[Entry] = []
+    for number, entry in enumerate(history):
+        if isinstance(entry, ToolCall):
+            entries += [ToolCall(f"{number}", "look", "{}"), ToolResult(f"{number}", "done")]
+        else:
+            entries.append(entry)
+    messages = chat_messages("", entries, MessageForm(alternate=True))
+    chat_completions.parse({"model": "any", "messages": messages})
+    assert messages[0]["role"] == "user"
+    counted = [
+        m["role"]
+        for m in messages
+        if m["role"] == "user" or (m["role"] == "assistant" and not m.get("tool_calls"))
+    ]
+    pairs = itertools.pairwise(counted)
+    assert all(pair != ("user", "user") for pair in pairs)
+
+
+def test_opaque_fields_go_to_their_server_and_never_replace_ours() -> None:
+    opaque = Opaque(
+        "here",
+        {"extra_content": {"a": 1}, "function": {"strict": True, "name": "x"}},
+        {"reasoning_content": "hm", "content": "no"},
+    )
+    call = ToolCall("a", "find_booking", "{}", opaque)
+    (message,) = chat_messages("", [call], server="here")
+    assert message["reasoning_content"] == "hm"
+    assert message["content"] is None
+    (sent,) = message["tool_calls"]
+    assert sent["extra_content"] == {"a": 1}
+    assert sent["function"] == {"strict": True, "name": "find_booking", "arguments": "{}"}
+    (message,) = chat_messages("", [call], server="elsewhere")
+    assert set(message) == {"role", "content", "tool_calls"}
+    assert set(message["tool_calls"][0]) == {"id", "type", "function"}

@@ -2,21 +2,28 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
 from aiohttp import web
-from hypothesis import given
-from hypothesis import strategies as st
 
 from avr_sts_speechmatics.conversation import Message, ToolCall
 from avr_sts_speechmatics.errors import ServiceError
-from avr_sts_speechmatics.sandbox.faults import Error, Malformed, RefuseKey, Stall, Status, Truncate
+from avr_sts_speechmatics.sandbox.faults import (
+    Chunks,
+    Error,
+    Malformed,
+    RefuseKey,
+    Stall,
+    Status,
+    Truncate,
+)
 from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox, running_sandbox, scripted
 from avr_sts_speechmatics.services.llm import openai
-from avr_sts_speechmatics.services.llm.openai import OpenAiLlm, _Visible
+from avr_sts_speechmatics.services.llm.openai import OpenAiLlm
 from avr_sts_speechmatics.services.llm.protocol import Brief
 from avr_sts_speechmatics.values import Secret
 
@@ -42,6 +49,25 @@ async def collect(text: AsyncGenerator[str | ToolCall, None], came: list[str]) -
         came.append(str(piece))
 
 
+@pytest.mark.parametrize(
+    ("query", "sent"),
+    [
+        ("/?api-version=2024-10-21", {"api-version": "2024-10-21"}),
+        ("?api-version=2024-10-21&x=", {"api-version": "2024-10-21", "x": ""}),
+        ("?token=a%2Fb%20c", {"token": "a/b c"}),
+        ("/", {}),
+    ],
+)
+async def test_the_query_of_an_address_goes_behind_the_path(
+    query: str, sent: dict[str, str]
+) -> None:
+    async with running_sandbox(scripted(answers=["At five."])) as cloud:
+        async with llm(cloud.openai_url + query) as model:
+            assert await whole(model) == "At five."
+        request = cloud.received.chats[0]
+        assert (request.path, dict(request.query)) == ("/v1/chat/completions", sent)
+
+
 async def test_an_answer_is_streamed() -> None:
     async with running_sandbox(scripted(answers=["At five. See you."])) as cloud:
         async with llm(cloud) as model:
@@ -57,6 +83,7 @@ async def test_an_answer_is_streamed() -> None:
                 {"role": "user", "content": "When do you close?"},
             ],
             "stream": True,
+            "stream_options": {"include_usage": True},
             "max_tokens": 300,
         }
 
@@ -74,11 +101,11 @@ async def test_what_is_configured_is_sent() -> None:
 
 
 def test_openai_itself_is_told_not_to_reason_and_other_servers_are_told_little() -> None:
-    official = OpenAiLlm("gpt", Secret("k"))._parameters
+    official = OpenAiLlm("gpt", Secret("k"))._form.parameters
     assert official["reasoning_effort"] == "none"
     assert "max_completion_tokens" in official
-    other = OpenAiLlm("gpt", None, "http://localhost/v1")._parameters
-    assert set(other) == {"model", "max_tokens"}
+    other = OpenAiLlm("gpt", None, "http://localhost/v1")._form.parameters
+    assert set(other) == {"model", "stream", "stream_options", "max_tokens"}
 
 
 async def test_a_caller_who_interrupts_stops_the_work() -> None:
@@ -200,6 +227,15 @@ async def picky_server(refused: str, bodies: list[dict[str, Any]]) -> AsyncItera
         )
         return web.Response(text=text, content_type="text/event-stream")
 
+    async with serving(handle) as url:
+        yield url
+
+
+@asynccontextmanager
+async def serving(
+    handle: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> AsyncIterator[str]:
+    """A server of the API; its base address."""
     app = web.Application()
     app.router.add_post("/v1/chat/completions", handle)
     runner = web.AppRunner(app)
@@ -234,17 +270,86 @@ async def test_another_400_is_the_operators_to_mend() -> None:
     assert len(bodies) == 1
 
 
-@given(cuts=st.lists(st.integers(0, 60), max_size=10))
-def test_thoughts_are_never_shown_however_the_stream_is_cut(cuts: list[int]) -> None:
-    text = "Well, <think>they ask about <b>hours</b></think>we close at 5 < 6."
-    filtered = _Visible()
-    shown, last = "", 0
-    for cut in [*sorted(cuts), len(text)]:
-        shown += filtered.feed(text[last:cut])
-        last = max(last, cut)
-    assert shown + filtered.end() == "Well, we close at 5 < 6."
+@asynccontextmanager
+async def reasoner(*answers: str, model: str = "a-model") -> AsyncIterator[OpenAiLlm]:
+    """A model that streams these answers."""
+    async with running_sandbox(scripted(answers=answers)) as cloud:
+        client = OpenAiLlm(model, None, cloud.openai_url)
+        try:
+            yield client
+        finally:
+            await client.close()
 
 
-def test_a_thought_that_never_ends_is_never_shown() -> None:
-    filtered = _Visible()
-    assert filtered.feed("Yes.<think>hm") + filtered.end() == "Yes."
+REASONED = "They ask. I know.</think> At five."
+
+
+async def test_reasoning_without_its_beginning_is_remembered_for_the_server() -> None:
+    async with reasoner("Hours it is. I know.</think> At five.", REASONED) as model:
+        assert (await whole(model)).endswith("\nAt five.")
+        assert await whole(model) == "At five."
+        assert await whole(model) == "At five."
+        (change,) = model.state().adaptations
+        assert "answers wait for the end of the reasoning" in change
+
+
+@pytest.mark.parametrize("name", ["deepseek-r1:8b", "qwq-32b", "Qwen3-4B-Thinking-2507"])
+async def test_the_first_answer_of_a_model_that_may_reason_waits(name: str) -> None:
+    async with reasoner(REASONED, model=name) as model:
+        assert await whole(model) == "At five."
+        assert await whole(model) == "At five."
+
+
+@pytest.mark.parametrize("begin", ["They ask", "Okay, so the user asks", "The caller wants hours"])
+async def test_a_first_answer_that_begins_as_reasoning_does_waits(begin: str) -> None:
+    async with reasoner(f"{begin}. I know.</think> At five.") as model:
+        assert await whole(model) == "At five."
+        assert await whole(model) == "At five."
+    async with reasoner(f"{begin}. At five.") as model:
+        pieces = [[str(piece) async for piece in model.reply(Brief(""), ASKED)] for _ in range(2)]
+        assert list(map("".join, pieces)) == [f"{begin}. At five."] * 2
+        assert len(pieces[0]) == 1 < len(pieces[1])
+
+
+async def test_a_model_that_does_not_reason_after_all_waits_once() -> None:
+    async with reasoner("At five. Or six.", model="deepseek-r1") as model:
+        pieces = [[str(piece) async for piece in model.reply(Brief(""), ASKED)] for _ in range(2)]
+        assert list(map("".join, pieces)) == ["At five. Or six."] * 2
+        assert list(map(len, pieces)) == [1, 4]
+        assert model.state().adaptations == ()
+
+
+async def test_reasoning_in_a_field_of_its_own_holds_no_text_back() -> None:
+    deltas: list[dict[str, Any]] = [{"reasoning_content": "They ask."}]
+    deltas += [{"content": "At "}, {"content": "five."}]
+    async with running_sandbox() as cloud:
+        cloud.faults.add(Chunks(deltas=deltas))
+        model = OpenAiLlm("deepseek-r1", None, cloud.openai_url)
+        pieces = [piece async for piece in model.reply(Brief(""), ASKED)]
+        await model.close()
+    assert pieces == ["At ", "five."]
+
+
+async def test_a_server_that_does_not_stream_is_read_too() -> None:
+    async def handle(request: web.Request) -> web.Response:
+        message = {"role": "assistant", "content": "At five."}
+        return web.json_response({"choices": [{"message": message, "finish_reason": "stop"}]})
+
+    async with serving(handle) as url, llm(url) as model:
+        assert await whole(model) == "At five."
+
+
+async def test_a_refusal_inside_the_stream_is_cured_before_anything_was_said() -> None:
+    bodies: list[dict[str, Any]] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        bodies.append(await request.json())
+        refused = {"error": {"message": "temperature is not supported", "code": 400}}
+        fine = {"choices": [{"delta": {"content": "Fine."}, "finish_reason": "stop"}]}
+        line = refused if "temperature" in bodies[-1] else fine
+        text = f"data: {json.dumps(line)}\n\ndata: [DONE]\n\n"
+        return web.Response(text=text, content_type="text/event-stream")
+
+    async with serving(handle) as url, llm(url, temperature=0.5) as model:
+        assert await whole(model) == "Fine."
+    assert len(bodies) == 2

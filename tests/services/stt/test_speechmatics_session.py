@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.nasty_json import NASTY
 from tests.services.stt.collecting import listening, numbered
 
 from avr_sts_speechmatics.sandbox.faults import (
@@ -67,6 +68,18 @@ async def test_a_message_that_cannot_be_read_is_skipped() -> None:
             await ears.speak(bytes(32_000))
             await ears.notes.until("turn ended")
             assert ears.notes.of("segment") == [("Still here.", 0.6)]
+
+
+async def test_nasty_messages_harm_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    script = turn("Still here.", start=0.2, end=0.6)
+    async with running_sandbox(scripted(script)) as cloud, listening(cloud) as ears:
+        session = await cloud.received.session()
+        for text in NASTY:
+            session.say(text.decode("utf-8", "replace"))
+        await ears.speak(bytes(32_000))
+        await ears.notes.until("turn ended")
+        assert ("Still here.", 0.6) in ears.notes.of("segment")
+    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.parametrize(

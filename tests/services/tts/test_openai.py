@@ -62,6 +62,16 @@ async def test_an_unknown_voice_names_its_setting_and_repeats_nothing_of_what_wa
         assert TEXT not in str(failed.value)
 
 
+async def test_the_query_of_an_address_goes_behind_the_path() -> None:
+    async with running_sandbox() as cloud:
+        voice = OpenAiTts(Secret("a"), "m", "nova", f"{cloud.openai_url}/?api-version=2024-10-21")
+        assert b"".join([pcm async for pcm in voice.speak("Hello.")])
+        await voice.close()
+        request = cloud.received.speech[-1]
+        assert request.path == "/v1/audio/speech"
+        assert dict(request.query) == {"api-version": "2024-10-21"}
+
+
 async def test_a_server_that_wants_no_key_is_sent_none() -> None:
     async with running_sandbox() as cloud:
         speaker = OpenAiTts(None, MODEL, "alloy", f"{cloud.openai_url}/")

@@ -1,12 +1,13 @@
 """The LLM client for OpenAI and every other server of the Chat Completions API.
 
 Chat Completions is the common denominator of OpenAI, vLLM, Ollama and llama.cpp. Servers differ in
-the parameters they accept. So other servers than OpenAI's are sent few parameters, and a parameter
-that a server refuses (status 400 with the name of the parameter) is not sent again by this process.
+what they accept: a refused request is changed and sent again if `request_form` knows a cure, and
+the change is remembered. Servers also differ in what they send: `chunks` reads streams leniently,
+and `visible_text` keeps reasoning and tool calls written as text from the caller.
 
 All times are limited, because a caller waits: CONNECT_S for connecting, FIRST_S for the first
-words, GAP_S between two pieces, ANSWER_S for the whole answer. A request is retried once, and only
-before its stream has begun: the text of a stream may have been spoken already.
+words, GAP_S between two pieces, ANSWER_S for the whole answer. A request is repeated only before
+its first text was passed on: the text of a stream may have been spoken already.
 [OpenAI reference, 1, 3, 4, 5, 7, 8]
 """
 
@@ -14,19 +15,22 @@ import asyncio
 import importlib
 import logging
 import re
-import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import msgspec
+from urllib.parse import parse_qsl, urlsplit
 
 from avr_sts_speechmatics import connection_errors, running_time
 from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.proxies import Proxy, failure_of
-from avr_sts_speechmatics.services.llm.chat_messages import chat_messages, chat_tools, is_object
-from avr_sts_speechmatics.services.llm.protocol import Brief
+from avr_sts_speechmatics.services.llm.chunks import Chunk, merged, read_chunk
+from avr_sts_speechmatics.services.llm.protocol import Brief, LlmState, Usage
+from avr_sts_speechmatics.services.llm.refusals import Refusal
+from avr_sts_speechmatics.services.llm.request_form import Asked, RequestForm
+from avr_sts_speechmatics.services.llm.tool_call_pieces import ToolCallPieces
+from avr_sts_speechmatics.services.llm.visible_text import VisibleText
 from avr_sts_speechmatics.values import Secret
 
 if TYPE_CHECKING:
@@ -38,42 +42,17 @@ FIRST_S = 8.0
 GAP_S = 5.0
 ANSWER_S = 30.0
 TRIES = 2
+CHANGES = 8
+"""How often the form of one request may be changed."""
 RETRY_WAIT_S = 0.3
-OPENAI_URL = "https://api.openai.com/v1"
 RETRY_AFTER_MAX_S = 2.0
 """Longest `Retry-After` that is waited for (s). For a longer one the answer fails at once."""
+_REASONS = re.compile(r"(?<![a-z])r1(?![a-z0-9])|qwq|think|reason|magistral", re.IGNORECASE)
+"""Names of models whose first answer waits for the end of reasoning, in case it has no beginning.
+The first answer shows whether later answers need to wait."""
+OPENAI_URL = "https://api.openai.com/v1"
 
 _log = logging.getLogger(__name__)
-
-
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _CallPiece(msgspec.Struct):
-    index: int | None = None
-    id: str | None = None
-    function: _Function | None = None
-
-
-class _Delta(msgspec.Struct):
-    content: str | None = None
-    tool_calls: list[_CallPiece] | None = None
-
-
-_NOTHING = _Delta()
-
-
-class _Choice(msgspec.Struct):
-    delta: _Delta | None = None
-    finish_reason: str | None = None
-
-
-class _Chunk(msgspec.Struct):
-    """The fields that are read from a chunk. Servers may add other fields."""
-
-    choices: list[_Choice] | None = None
 
 
 class OpenAiLlm:
@@ -86,6 +65,7 @@ class OpenAiLlm:
     max_tokens: longest answer (tokens).
     effort: reasoning effort. None sends `none` to OpenAI, where small models would otherwise
         reason for seconds, and sends no effort to other servers.
+    history_tokens: longest conversation in a request (tokens, estimated); None for no limit.
     proxy: the HTTP proxy to connect through, or None.
     """
 
@@ -98,42 +78,72 @@ class OpenAiLlm:
         temperature: float | None = None,
         max_tokens: int = 300,
         effort: str | None = None,
+        history_tokens: int | None = None,
         proxy: Proxy | None = None,
     ) -> None:
         self._proxy = proxy
         self._key = key
-        self._base_url = base_url
+        self._url = base_url or OPENAI_URL
         self._client: openai.AsyncOpenAI | None = None
-        self._parameters: dict[str, Any] = {"model": model}
         official = base_url is None
-        self._parameters["max_completion_tokens" if official else "max_tokens"] = max_tokens
+        parameters: dict[str, Any] = {"model": model}
+        parameters["stream"] = True
+        parameters["stream_options"] = {"include_usage": True}
+        parameters["max_completion_tokens" if official else "max_tokens"] = max_tokens
         if effort is not None or official:
-            self._parameters["reasoning_effort"] = effort or "none"
+            parameters["reasoning_effort"] = effort or "none"
         if temperature is not None:
-            self._parameters["temperature"] = temperature
+            parameters["temperature"] = temperature
+        self._form = RequestForm(parameters, self._url, history_tokens)
+        self._forms: dict[str, RequestForm] = {}
+        self._official = official
+        self._model = model
 
     async def warm_up(self) -> None:
         """Load the SDK in a thread. Loading takes a second, which no call should wait for."""
         await asyncio.to_thread(importlib.import_module, "openai")
         self._connect()
 
+    def state(self) -> LlmState:
+        """What has been learned about the server since the start of the process."""
+        forms = self._forms
+        return LlmState(
+            tools=all(form.tools for form in forms.values()),
+            adaptations=tuple(
+                f"{model}: {change}" for model, form in forms.items() for change in form.changes
+            ),
+        )
+
     async def reply(
-        self, brief: Brief, history: Sequence[Entry]
+        self,
+        brief: Brief,
+        history: Sequence[Entry],
+        used: Callable[[Usage], None] | None = None,
     ) -> AsyncGenerator[str | ToolCall, None]:
-        body: dict[str, Any] = {"messages": chat_messages(brief.instructions, history)}
-        if brief.tools:
-            body["tools"] = chat_tools(brief.tools)
-        if brief.model is not None:
-            body["model"] = brief.model
-        calls = _Calls()
-        async with aclosing(self._stream(body, calls)) as deltas:
-            visible = _Visible()
-            async for delta in deltas:
-                if text := visible.feed(delta):
-                    yield text
-            if text := visible.end():
-                yield text
-        for call in calls.whole():
+        request = _Request(
+            brief.model or self._model, Asked(brief.instructions, brief.tools, history)
+        )
+        form = begun_with = self._form_of(request.model)
+        while True:
+            answer = _Answer(brief, form)
+            try:
+                async with aclosing(self._stream(request, form, answer)) as texts:
+                    async for text in texts:
+                        if not request.heard:
+                            self._remember(request.model, form, begun_with)
+                        request.heard = True
+                        yield text
+                break
+            except _Again as again:
+                form = again.form
+        self._remember(request.model, form, begun_with)
+        if answer.has_text:
+            known = self._form_of(request.model)
+            reasoning = known.with_reasoning(answer.text.closes_unopened)
+            self._remember(request.model, reasoning, known)
+        if used is not None and answer.usage is not None:
+            used(answer.usage)
+        for call in answer.calls(self._url):
             yield call
 
     async def close(self) -> None:
@@ -141,104 +151,161 @@ class OpenAiLlm:
             await self._client.close()
             self._client = None
 
-    async def _stream(self, body: dict[str, Any], calls: "_Calls") -> AsyncGenerator[str, None]:
-        """Yield the text of an answer as it arrives, and collect the answer's tool calls.
+    # --- one request ---------------------------------------------------------------------------
 
-        body: the request, without the parameters that every request has.
-        calls: receives the fragments of tool calls.
+    async def _stream(
+        self, request: "_Request", form: RequestForm, answer: "_Answer"
+    ) -> AsyncGenerator[str, None]:
+        """Yield the visible text of an answer as it arrives; `answer` collects the rest.
 
-        Raises ServiceError.
+        Raises ServiceError, or _Again if the request is to be sent once more.
         """
-        asked = running_time.now()
-        stream = await self._begin(body)
+        import openai
+
+        stream = await self._begin(request, form)
         first: float | None = None
-        finish: str | None = None
-        text_so_far = ""
-        async with stream:
-            chunks = stream.__aiter__()
+        async with stream, aclosing(_chunks_of(stream)) as chunks:
             try:
                 while True:
                     now = running_time.now()
                     wait = FIRST_S if first is None else GAP_S
-                    async with running_time.timeout(min(wait, asked + ANSWER_S - now)):
-                        chunk = await anext(chunks)
-                    choices = msgspec.convert(chunk, _Chunk).choices
-                    # The last chunk may carry usage only.
-                    if not choices:
-                        continue
-                    finish = choices[0].finish_reason or finish
-                    delta = choices[0].delta or _NOTHING
-                    if first is None and (delta.content or delta.tool_calls):
-                        first = running_time.now() - asked
+                    async with running_time.timeout(min(wait, request.began + ANSWER_S - now)):
+                        chunk = read_chunk(await anext(chunks))
+                    if first is None and (chunk.text or chunk.calls):
+                        first = running_time.now() - request.began
                         _log.debug("llm: first token after %.0f ms", first * 1000)
-                    calls.add(delta.tool_calls or ())
-                    # A lone surrogate, which JSON allows, can be neither spoken nor encoded.
-                    if text := (delta.content or "").encode("utf-8", "ignore").decode():
-                        text_so_far = text_so_far[-40:] + text
+                    if text := answer.add(chunk):
                         yield text
             except StopAsyncIteration:
                 pass
             except TimeoutError:
                 raise _failed("the answer stalled", retryable=True) from None
+            except openai.APIError as error:
+                if not request.heard and not isinstance(error, openai.APITimeoutError):
+                    raise _Again(self._changed(error, request, form)) from error
+                raise _failed(f"the answer was cut: {_short(error)}", retryable=True) from error
             except Exception as error:
                 # A server may send anything, and the SDK passes on the exceptions of its JSON
                 # parser, its models and the HTTP transport. Each of them ends the answer.
                 raise _failed(f"the answer was cut: {_short(error)}", retryable=True) from error
-        # Some servers send no finish_reason. Then a complete sentence or a complete tool call
-        # counts as the end.
-        if (
-            finish is None
-            and not calls.are_whole
-            and not text_so_far.rstrip().endswith((".", "!", "?", "…"))
-        ):
+        if text := answer.end():
+            yield text
+        if not answer.is_complete:
             raise _failed("the answer was cut", retryable=True)
 
-    async def _begin(self, body: dict[str, Any]) -> "openai.AsyncStream[object]":
-        """Send the request, at most TRIES times. Returns the stream when its headers arrived."""
+    async def _begin(self, request: "_Request", form: RequestForm) -> "openai.AsyncStream[object]":
+        """Send the request. Returns the stream when its headers arrived.
+
+        Raises ServiceError, or _Again if the request is to be sent once more.
+        """
         import openai
 
-        client = self._connect()
-        tries = 0
-        while True:
-            tries += 1
-            try:
-                async with running_time.timeout(FIRST_S):
-                    # The SDK's method for untyped requests. The typed method walks through the
-                    # whole history with `typing` (5 ms of CPU per answer) and builds a pydantic
-                    # model of each word.
-                    return await client.post(
-                        "/chat/completions",
-                        cast_to=object,
-                        body={"stream": True, **self._parameters, **body},
-                        stream=True,
-                        stream_cls=openai.AsyncStream[object],
-                    )
-            except openai.BadRequestError as error:
-                if not self._leave_out(error):
-                    raise _failed(_short(error), retryable=False) from error
-                tries -= 1
-            except openai.APIStatusError as error:
-                if error.status_code == 407 and self._proxy is not None:
-                    what = f"cannot connect: {self._proxy.refusal(407)}"
-                    raise _failed(what, retryable=False) from error
-                retryable = error.status_code in (408, 409, 429) or error.status_code >= 500
-                retryable = retryable and error.code != "insufficient_quota"
-                wait = _retry_after(error) or RETRY_WAIT_S
-                if not retryable or tries >= TRIES or wait > RETRY_AFTER_MAX_S:
-                    hint = "; check OPENAI_API_KEY" if error.status_code in (401, 403) else ""
-                    raise _failed(_short(error) + hint, retryable=retryable) from error
-                await asyncio.sleep(wait)
-            except (openai.APIConnectionError, TimeoutError) as error:
-                if (proxy := failure_of(error, self._proxy)) is not None:
-                    what = f"cannot connect: {proxy}"
-                    raise _failed(what, retryable=proxy.retryable) from error
-                if tries >= TRIES or isinstance(error, TimeoutError):
-                    raise self._unanswered(error) from error
-                await asyncio.sleep(RETRY_WAIT_S)
+        request.tries += 1
+        body = form.body(request.asked)
+        body["model"] = request.model
+        try:
+            async with running_time.timeout(FIRST_S):
+                # The SDK's method for untyped requests. The typed method walks through the whole
+                # history with `typing` (5 ms of CPU per answer) and builds a pydantic model of
+                # each word.
+                return await self._connect().post(
+                    "/chat/completions",
+                    cast_to=object,
+                    body=body,
+                    stream=True,
+                    stream_cls=openai.AsyncStream[object],
+                )
+        except openai.APIStatusError as error:
+            if error.status_code == 407 and self._proxy is not None:
+                what = f"cannot connect: {self._proxy.refusal(407)}"
+                raise _failed(what, retryable=False) from error
+            raise _Again(await self._after_refusal(error, request, form)) from error
+        except (openai.APIConnectionError, TimeoutError) as error:
+            if (proxy := failure_of(error, self._proxy)) is not None:
+                what = f"cannot connect: {proxy}"
+                raise _failed(what, retryable=proxy.retryable) from error
+            if request.tries >= TRIES or isinstance(error, TimeoutError):
+                raise self._unanswered(error) from error
+            await asyncio.sleep(RETRY_WAIT_S)
+            raise _Again(form) from error
+
+    async def _after_refusal(
+        self, error: "openai.APIStatusError", request: "_Request", form: RequestForm
+    ) -> RequestForm:
+        """The form for the next try. Raises ServiceError if there is none."""
+        status = error.status_code
+        is_too_large = status == 429 and Refusal.of(error).may_be_cured
+        if status in (400, 404, 413, 422, 501) or is_too_large:
+            return self._changed(error, request, form)
+        retryable = status in (408, 409, 429) or status >= 500
+        retryable = retryable and error.code != "insufficient_quota"
+        changed = self._cured(error, request, form) if status == 500 else None
+        if changed is not None:
+            return changed
+        wait = _retry_after(error) or RETRY_WAIT_S
+        if not retryable or request.tries >= TRIES or wait > RETRY_AFTER_MAX_S:
+            hint = "; check OPENAI_API_KEY" if status in (401, 403) else ""
+            raise _failed(_short(error) + hint, retryable=retryable) from error
+        await asyncio.sleep(wait)
+        return form
+
+    def _changed(
+        self, error: "openai.APIError", request: "_Request", form: RequestForm
+    ) -> RequestForm:
+        """The form for another try of a request that was refused, perhaps inside its stream.
+
+        Raises ServiceError if there is none.
+        """
+        refusal = Refusal.of(error)
+        if refusal.failed_call and not request.repeated:
+            request.repeated = True
+            return form
+        cured = None if refusal.failed_call else self._cured(error, request, form)
+        if cured is not None:
+            return cured
+        first = request.refusal or error
+        if refusal.status == 0:
+            raise _failed(f"the answer was cut: {_short(first)}", retryable=True) from error
+        raise _failed(_short(first), retryable=False) from error
+
+    def _cured(
+        self, error: "openai.APIError", request: "_Request", form: RequestForm
+    ) -> RequestForm | None:
+        request.refusal = request.refusal or error
+        request.changes += 1
+        cured = None
+        if request.changes <= CHANGES:
+            cured = form.cured(Refusal.of(error), request.asked)
+        if cured is not None:
+            request.tries = 0  # the server is not busy
+        return cured
+
+    # --- what has been learned -----------------------------------------------------------------
+
+    def _form_of(self, model: str) -> RequestForm:
+        if model not in self._forms:
+            suspect = not self._official and bool(_REASONS.search(model))
+            self._forms[model] = replace(self._form, reasons_first=suspect, proven=self._official)
+        return self._forms[model]
+
+    def _remember(self, model: str, form: RequestForm, begun_with: RequestForm) -> None:
+        """Keep a form that the server accepted, and log how it changed.
+
+        begun_with: the form that was known when the request began.
+        """
+        known = self._form_of(model)
+        if form is begun_with:
+            return
+        if known is not begun_with and len(known.changes) >= len(form.changes):
+            return  # another call has learned as much meanwhile
+        self._forms[model] = form
+        for change in form.changes:
+            if change not in known.changes:
+                _log.warning("llm: %s: %s", model, change)
 
     def _unanswered(self, error: Exception) -> ServiceError:
         if connection_errors.never_connected(error):
-            why = connection_errors.why(error, self._base_url or OPENAI_URL, within=CONNECT_S)
+            why = connection_errors.why(error, self._url, within=CONNECT_S)
             return _failed(why, retryable=True)
         if isinstance(error, TimeoutError) or type(error).__name__ == "APITimeoutError":
             return _failed(f"no answer within {FIRST_S:g} s", retryable=True)
@@ -248,10 +315,13 @@ class OpenAiLlm:
         if self._client is None:
             import openai
 
+            # The SDK appends paths to the address as text, so a query has to be given apart.
+            base = urlsplit(self._url)
             self._client = openai.AsyncOpenAI(
                 # A self-hosted server may need no key, but the SDK requires a non-empty key.
                 api_key=self._key.reveal() if self._key else "none",
-                base_url=self._base_url or OPENAI_URL,
+                base_url=base._replace(query="").geturl(),
+                default_query=dict(parse_qsl(base.query, keep_blank_values=True)),
                 max_retries=0,
                 # All other waits are bounded here, in running time.
                 timeout=openai.Timeout(None, connect=CONNECT_S),
@@ -264,7 +334,7 @@ class OpenAiLlm:
         import openai
 
         proxy, headers = self._proxy, {}
-        if proxy is not None and (self._base_url or "").startswith("http:"):
+        if proxy is not None and self._url.startswith("http:"):
             headers = proxy.headers()  # without a tunnel each request tells the proxy its user
         return openai.DefaultAioHttpClient(
             proxy=None if proxy is None else httpx2.Proxy(proxy.address, headers=proxy.headers()),
@@ -273,100 +343,100 @@ class OpenAiLlm:
             trust_env=False,  # would look for a proxy in ways of its own
         )
 
-    def _leave_out(self, error: "openai.BadRequestError") -> bool:
-        """Remove or rename the parameter that a server refused.
 
-        Returns False if the error names no parameter that can be left out.
-        """
-        text = str(error)
-        named = error.param or ""
-        for name in ("max_completion_tokens", "max_tokens", "reasoning_effort", "temperature"):
-            if name in self._parameters and (named == name or re.search(rf"\b{name}\b", text)):
-                value = self._parameters.pop(name)
-                if name == "max_completion_tokens":
-                    self._parameters["max_tokens"] = value
-                elif name == "max_tokens" and "max_completion_tokens" in text:
-                    self._parameters["max_completion_tokens"] = value
-                _log.warning("llm: the server refuses %s; the parameter is not sent again", name)
-                return True
-        return False
+class _Request:
+    """One request and what became of its tries.
 
-
-class _Calls:
-    """Joins fragments into tool calls.
-
-    Fragments with the same index form one tool call. Servers that send a tool call in one piece
-    may leave out the index or the id, or use an id twice. Then a new id is made, so that the
-    result can refer to its tool call.
+    model: name of the model.
+    asked: the content of the request.
+    began: running time (s).
+    tries: requests sent since the last change of the form.
+    changes: how often the form was changed.
+    repeated: the same request was sent again because the model failed.
+    heard: text of the answer was passed on.
+    refusal: the first refusal.
     """
 
-    def __init__(self) -> None:
-        self._calls: list[tuple[int | None, list[str]]] = []  # index; id, name, arguments
-
-    def add(self, pieces: Sequence[_CallPiece]) -> None:
-        for piece in pieces:
-            function = piece.function or _Function()
-            known = [parts for index, parts in self._calls if index == piece.index]
-            begins = not known or (piece.index is None and function.name)
-            if begins:
-                taken = {parts[0] for _, parts in self._calls}
-                id = piece.id if piece.id and piece.id not in taken else _made_up_id()
-                parts = [id, function.name or "", ""]
-                self._calls.append((piece.index, parts))
-            else:
-                parts = known[-1]
-            parts[2] += function.arguments or ""
-
-    @property
-    def are_whole(self) -> bool:
-        """Whether there are tool calls and the arguments of each are a complete JSON object."""
-        return bool(self._calls) and all(is_object(parts[2] or "{}") for _, parts in self._calls)
-
-    def whole(self) -> list[ToolCall]:
-        return [ToolCall(id, name, arguments or "{}") for _, (id, name, arguments) in self._calls]
+    def __init__(self, model: str, asked: Asked) -> None:
+        self.model = model
+        self.asked = asked
+        self.began = running_time.now()
+        self.tries = 0
+        self.changes = 0
+        self.repeated = False
+        self.heard = False
+        self.refusal: openai.APIError | None = None
 
 
-def _made_up_id() -> str:
-    return f"call_{uuid.uuid4().hex}"
+class _Again(Exception):
+    """The request is to be sent once more. form: the form of the next request."""
+
+    def __init__(self, form: RequestForm) -> None:
+        super().__init__()
+        self.form = form
 
 
-class _Visible:
-    """Drops the <think> part of local models' answers. The stream may be cut inside a tag."""
+class _Answer:
+    """What has come of an answer so far."""
 
-    OPEN, CLOSE = "<think>", "</think>"
-
-    def __init__(self) -> None:
-        self._held = ""
-        self._hidden = False
-
-    def feed(self, delta: str) -> str:
-        self._held += delta
-        shown = ""
-        while True:
-            tag = self.CLOSE if self._hidden else self.OPEN
-            at = self._held.find(tag)
-            if at < 0:
-                break
-            if not self._hidden:
-                shown += self._held[:at]
-            self._held = self._held[at + len(tag) :]
-            self._hidden = not self._hidden
-        # The end of the held text may be the beginning of a tag.
-        keep = next(
-            (
-                n
-                for n in range(min(len(tag) - 1, len(self._held)), 0, -1)
-                if tag.startswith(self._held[-n:])
-            ),
-            0,
+    def __init__(self, brief: Brief, form: RequestForm) -> None:
+        self.text = VisibleText(
+            brief.tools, reasons_first=form.reasons_first, suspicious=not form.proven
         )
-        if not self._hidden:
-            shown += self._held[: len(self._held) - keep]
-        self._held = self._held[len(self._held) - keep :]
-        return shown
+        self.usage: Usage | None = None
+        self._pieces = ToolCallPieces()
+        self._opaque: Mapping[str, Any] = {}
+        self._finish = ""
+        self._end = ""
+        self.has_text = False
+
+    def add(self, chunk: Chunk) -> str:
+        """Take a chunk; return the text that is visible now."""
+        self._finish = chunk.finish or self._finish
+        self.usage = chunk.usage or self.usage
+        if chunk.opaque:
+            self._opaque = merged(self._opaque, chunk.opaque)
+            if any(value and key.startswith("reasoning") for key, value in chunk.opaque.items()):
+                self.text.reasons_elsewhere()
+        if chunk.calls:
+            self._pieces.add(chunk.calls)
+        if not chunk.text:
+            return ""
+        self._end = self._end[-40:] + chunk.text
+        text = self.text.feed(chunk.text)
+        self.has_text = self.has_text or bool(text)
+        return text
 
     def end(self) -> str:
-        return "" if self._hidden else self._held
+        """The stream is over: return the rest of the visible text."""
+        text = self.text.end(cut=self._finish == "length" or bool(self._pieces))
+        self.has_text = self.has_text or bool(text)
+        return text
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the answer has an end.
+
+        Some servers send no finish_reason. Then a complete sentence or a complete tool call counts
+        as the end.
+        """
+        if self._finish:
+            return self._finish != "error"
+        whole = self._pieces.are_whole or bool(self.text.calls)
+        return whole or self._end.rstrip().endswith((".", "!", "?", "…"))
+
+    def calls(self, server: str) -> list[ToolCall]:
+        return self._pieces.whole(self.text.calls, server=server, message=self._opaque)
+
+
+async def _chunks_of(stream: "openai.AsyncStream[object]") -> AsyncGenerator[object, None]:
+    """The decoded chunks of a stream. A server that does not stream sends one JSON object."""
+    if stream.response.headers.get("content-type", "").startswith("application/json"):
+        await stream.response.aread()
+        yield stream.response.json()
+        return
+    async for chunk in stream:
+        yield chunk
 
 
 def _failed(what: str, *, retryable: bool) -> ServiceError:

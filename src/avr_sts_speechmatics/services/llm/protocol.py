@@ -1,6 +1,6 @@
 """The interface of an LLM client: a cloud model, or the scripted receptionist."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,19 +21,55 @@ class Brief:
     model: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The tokens of one request, as the server counts them.
+
+    prompt: tokens of the request.
+    cached: tokens of the request that came from the server's cache, included in `prompt`.
+    completion: tokens of the answer, reasoning included.
+    """
+
+    prompt: int
+    cached: int
+    completion: int
+
+
+@dataclass(frozen=True, slots=True)
+class LlmState:
+    """What an LLM client has learned about its server, for operators.
+
+    tools: False if a model is asked without tools because its server refuses them.
+    adaptations: how requests differ from what the settings ask for, one sentence each; empty for a
+        server that accepts everything.
+    """
+
+    tools: bool = True
+    adaptations: tuple[str, ...] = ()
+
+
 class Llm(Protocol):
     """Generates what the agent says next."""
 
-    def reply(self, brief: Brief, history: Sequence[Entry]) -> AsyncGenerator[str | ToolCall, None]:
+    def reply(
+        self,
+        brief: Brief,
+        history: Sequence[Entry],
+        used: Callable[[Usage], None] | None = None,
+    ) -> AsyncGenerator[str | ToolCall, None]:
         """Stream an answer: pieces of text, cut anywhere, then complete tool calls.
 
         brief: instructions, tools and model.
         history: the conversation. Each ToolCall is followed by its ToolResult before the next
             Message.
+        used: called with the tokens of the answer, if the server reports them.
 
         Closing the generator, or cancelling its task, ends the request at once.
         Raises ServiceError. A request is not repeated after its first text has been yielded.
         """
+
+    def state(self) -> LlmState:
+        """What has been learned about the server since the start of the process."""
 
     async def warm_up(self) -> None:
         """Load libraries in a thread, so that the first answer does not wait for them."""

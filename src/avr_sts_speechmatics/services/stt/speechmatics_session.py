@@ -27,6 +27,7 @@ from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.proxies import Proxy, ProxyFailed
 from avr_sts_speechmatics.services.stt.protocol import SessionListener
+from avr_sts_speechmatics.untrusted_json import ERRORS
 from avr_sts_speechmatics.websocket import NO_CODE, Listener, Messages, close_reason, connect
 
 CONNECT_S = 5.0
@@ -241,7 +242,7 @@ class Session(Listener):
                 return
             else:
                 message = _decode(whole[1])
-        except (ValueError, msgspec.MsgspecError):
+        except ERRORS:
             # A message that cannot be read is not worth a caller's turn.
             _log.warning("stt: a message of the service could not be read and was skipped")
             return

@@ -1,0 +1,82 @@
+"""Names that resemble a setting: variables that an operator meant for this service and misspelt."""
+
+import difflib
+from collections.abc import Collection
+
+FOREIGN = frozenset(
+    {
+        # Read by the openai SDK.
+        *("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS", "OPENAI_LOG"),
+        # Read by the compose files; compose reads the same `.env`.
+        *("STS_TARGET", "EXTERNAL_ADDRESS", "SIP_PASSWORD"),
+    }
+)
+"""Variables of other programs that have one of our prefixes or share our `.env`."""
+
+# No other program's variables begin with these. AMI_, MCP_, TOOL_, WEBHOOK_ and the like may belong
+# to other programs.
+_OUR_PREFIXES = ("SPEECHMATICS_", "OPENAI_", "AMBIENT_NOISE", "AUDIOSOCKET_", "BARGE")
+
+# Names that other programs use for a setting of ours, not similar enough to be found by likeness.
+_MEANT = {"OPENAI_URL": "OPENAI_BASE_URL", "OPENAI_API_BASE": "OPENAI_BASE_URL"}
+
+_NEAR = 0.85
+"""How similar a name without one of our prefixes must be to be reported (ratio of difflib)."""
+
+_VERY_NEAR = 0.88
+"""The same for a name whose first word is none of ours."""
+
+_LONG_WORD = 6
+"""From this length on (characters) a first word may be misspelt. HTTP_PORT is ours, HTTPS_PORT is
+another program's."""
+
+
+def report(name: str, known: Collection[str], *, from_file: bool) -> str | None:
+    """One sentence if a variable is none of ours but was probably meant to be; otherwise None.
+
+    name: as it is written.
+    known: names of all settings.
+    from_file: whether the name stands in `.env`, where every name is meant for us.
+    """
+    upper = name.upper().replace("-", "_").replace(".", "_")
+    if name in known or upper in FOREIGN:
+        return None
+    if upper in known:
+        # A single word in small letters, such as `port`, is too common in an environment.
+        ours = from_file or "_" in upper
+        return f"{name} has no effect; did you mean {upper}?" if ours else None
+    ours = from_file or upper.startswith(_OUR_PREFIXES)
+    meant = _MEANT.get(upper) or _nearest(upper, known, ours=ours)
+    if not ours and meant is None:
+        return None
+    ending = f"; did you mean {meant}?" if meant else "; it has no effect."
+    return f"{name} is not a setting of this version{ending}"
+
+
+def _nearest(name: str, known: Collection[str], *, ours: bool) -> str | None:
+    bare = {one.replace("_", ""): one for one in known}
+    if (same := bare.get(name.replace("_", ""))) is not None:
+        return same  # OPEN_AI_API_KEY
+    if ours:
+        return _closest(name, known, 0.6)
+    first = _first_word(name)
+    alike = {one for one in known if _first_word(one) == first}
+    if alike:
+        return _closest(name, alike, _NEAR)
+    if len(first) < _LONG_WORD:
+        return None
+    alike = {
+        one
+        for one in known
+        if difflib.SequenceMatcher(None, _first_word(one), first).ratio() >= 0.8
+    }
+    return _closest(name, alike, _VERY_NEAR)
+
+
+def _closest(name: str, known: Collection[str], cutoff: float) -> str | None:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
+    return near[0] if near else None
+
+
+def _first_word(name: str) -> str:
+    return name.partition("_")[0]

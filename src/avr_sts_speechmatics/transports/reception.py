@@ -1,0 +1,106 @@
+"""Reception: what the connections of all ports share.
+
+A connection comes here to open its call. Calls that are refused are logged and counted here, so
+that each refusal looks alike on every transport: with the call's name, the transport, the masked
+numbers and the reason.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from avr_sts_speechmatics.errors import CallerError
+from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.transports.limited_log import LimitedLog, address_of
+from avr_sts_speechmatics.transports.waiting_connections import WaitingConnections
+from avr_sts_speechmatics.websocket import Watch
+
+OpenCall = Callable[[Caller, Line], CallerSide]
+
+SHOWN_DIGITS = 2
+"""Last characters of a caller's or called number that the log shows of a refused call."""
+
+REFUSALS = 100
+"""Refused calls of one client that are logged within a window; the rest are counted."""
+
+_NUMBERS = ("from", "to")
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What a transport is given.
+
+    open_call: opens the call; raises CallerError with the reason when no call can be taken.
+    log: for all lines about clients.
+    waiting: the connections without a call.
+    refused: refused calls by transport.
+    """
+
+    open_call: OpenCall
+    log: LimitedLog = field(default_factory=LimitedLog)
+    waiting: WaitingConnections = field(
+        default_factory=lambda: WaitingConnections(LimitedLog()), repr=False
+    )
+    refused: Counter[str] = field(default_factory=Counter)
+
+    def take(self, caller: Caller, line: Line, transport: asyncio.Transport | None) -> CallerSide:
+        """Open a call; its connection counts no longer among those without a call.
+
+        transport: the call's connection.
+
+        Raises CallerError with the reason, after logging it, when no call can be taken.
+        """
+        try:
+            call = self.open_call(caller, line)
+        except CallerError as error:
+            self.refuse(caller, transport, str(error))
+            raise
+        self.waiting.remove(transport)
+        return call
+
+    def refuse(self, caller: Caller, transport: asyncio.Transport | None, why: str) -> None:
+        """Log and count a call that is refused.
+
+        transport: the call's connection.
+        why: the reason, one sentence.
+        """
+        self.refused[caller.transport] += 1
+        peer = address_of(transport)
+        facts = caller.facts
+        numbers = "".join(f", {name} {masked(facts[name])}" for name in _NUMBERS if facts.get(name))
+        who = f"call {caller.uuid} ({caller.transport}{numbers}, by {peer})"
+        self.log.say("refused calls", peer, f"{who} refused: {why}", lines=REFUSALS)
+
+
+class PortWatch(Watch):
+    """Logs what clients do wrong with their WebSockets, and counts their connections.
+
+    reception: takes the log lines and the counts.
+    """
+
+    def __init__(self, reception: Reception) -> None:
+        self._reception = reception
+
+    def refused(self, transport: asyncio.Transport, why: str) -> None:
+        peer = address_of(transport)
+        line = f"a WebSocket handshake from {peer} was refused: {why}"
+        self._reception.log.say("refused WebSocket handshakes", peer, line)
+
+    def wrong(self, transport: asyncio.Transport, why: str) -> None:
+        peer = address_of(transport)
+        line = f"a WebSocket from {peer} is closed: {why}"
+        self._reception.log.say("WebSocket protocol errors", peer, line)
+
+    def failed(self, transport: asyncio.Transport, error: BaseException) -> None:
+        peer = address_of(transport)
+        line = f"a message from {peer} met a fault of this service; please report it"
+        self._reception.log.say("messages that met a fault", peer, line, exc_info=error)
+
+    def lost(self, transport: asyncio.Transport) -> None:
+        self._reception.waiting.remove(transport)
+
+
+def masked(number: str) -> str:
+    """Return a telephone number of which only the last digits can be read."""
+    return f"***{number[-SHOWN_DIGITS:]}" if len(number) > SHOWN_DIGITS else "***"
