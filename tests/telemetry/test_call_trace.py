@@ -142,7 +142,7 @@ def words_of(value: Any, *kept: str) -> list[str]:
 
 KEPT = (
     *("uuid", "transport", "agent", "name", "id", "role", "leaves", "barge_in", "backchannels"),
-    *("began", "message", "error", "reason"),  # of the service itself
+    *("began", "message", "error", "reason", "language"),  # of the service itself
 )
 
 
