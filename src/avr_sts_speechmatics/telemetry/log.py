@@ -115,7 +115,7 @@ class _Handler(logging.Handler):
         super().close()
 
     def _lost(self, lines: int, why: str) -> str:
-        text = f"{lines} log lines were lost: {why}"
+        text = f"log lines were lost: {lines} ({why})"
         record = logging.LogRecord(__name__, logging.WARNING, "", 0, text, (), None)
         return self.format(record) + "\n"
 
