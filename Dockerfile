@@ -37,6 +37,8 @@ FROM python:${PYTHON} AS runtime
 RUN test -s /etc/ssl/certs/ca-certificates.crt \
     && groupadd --gid 10001 avr \
     && useradd --uid 10001 --gid 10001 --no-log-init --create-home avr \
+    # Kept phrases; writable under any user id.
+    && install --directory --mode 1777 /var/cache/avr-sts-speechmatics \
     # Kubernetes and OpenShift may run the image under any user id.
     && chmod 755 /home/avr
 ARG VERSION=unknown
@@ -50,9 +52,12 @@ LABEL org.opencontainers.image.title="avr-sts-speechmatics" \
 ENV HOST=0.0.0.0 \
     ORT_DISABLE_TELEMETRY=1 \
     PATH=/opt/avr-sts-speechmatics/bin:$PATH \
+    PHRASE_CACHE_DIR=/var/cache/avr-sts-speechmatics \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     DRAIN_S=8
+# Compose hands the volume on to the next container.
+VOLUME /var/cache/avr-sts-speechmatics
 WORKDIR /home/avr
 USER 10001:10001
 EXPOSE 6040 6033 5001 6001

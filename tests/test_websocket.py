@@ -1,11 +1,15 @@
 """WebSockets by picows: whole messages, and a connect that leaves nothing behind."""
 
 import asyncio
+import signal
 import socket
 import ssl
+import sys
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from hashlib import sha1
 from pathlib import Path
 
 import pytest
@@ -457,3 +461,75 @@ async def test_a_fault_in_one_listener_ends_its_connection_and_no_other(
         async with asyncio.timeout(5):
             assert await ears[1].messages.get() == (TEXT, b"hello")
     assert "a fault of ours" in caplog.text
+
+
+# --- a standstill of this process ------------------------------------------------------------
+
+STANDING = """
+import asyncio, sys, uvloop
+from avr_sts_speechmatics import running_time, websocket
+websocket.PING_IDLE_S = 1.5
+
+class Ear(websocket.{listener}):
+    def __init__(self):
+        self.gone = asyncio.Event()
+    def on_ws_connected(self, transport): ...
+    def on_ws_frame(self, transport, frame): ...
+    def on_ws_disconnected(self, transport):
+        self.gone.set()
+
+async def main():
+    running_time.call_later(60, print)  # as in a call, somebody waits
+    ear = Ear()
+    await websocket.connect(ear, sys.argv[1])
+    try:
+        async with asyncio.timeout(6):
+            await ear.gone.wait()
+            print("gone", flush=True)
+    except TimeoutError:
+        print("there", flush=True)
+
+uvloop.run(main())
+"""
+
+
+async def what_becomes_of_a_connection(listener: str) -> str:
+    """Stop a process that waits for a pong until the pong is overdue; the pong is sent at once."""
+    process: asyncio.subprocess.Process | None = None
+
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        key = next(line.split(b": ")[1] for line in head.split(b"\r\n") if b"Key: " in line)
+        digest = sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + b64encode(digest) + b"\r\n\r\n"
+        )
+        stopped = False
+        while ping := await reader.read(100):
+            if ping[0] & 0x0F == 9 and not stopped:
+                assert process is not None
+                stopped = True
+                process.send_signal(signal.SIGSTOP)
+                writer.write(b"\x8a\x00")
+                await asyncio.sleep(2)
+                process.send_signal(signal.SIGCONT)
+            elif ping[0] & 0x0F == 9:
+                writer.write(b"\x8a\x00")
+        writer.close()
+
+    server = await asyncio.start_server(peer, "127.0.0.1", 0)
+    async with server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", STANDING.format(listener=listener), url),
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        out, _ = await process.communicate()
+        server.close()
+    return out.decode().strip()
+
+
+async def test_a_peer_that_answers_pings_is_not_given_up_for_our_own_standstill() -> None:
+    assert await what_becomes_of_a_connection("Listener") == "there"

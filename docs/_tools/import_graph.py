@@ -30,7 +30,10 @@ DRAWING = ROOT / "docs" / "imports.svg"
 
 BEGIN, END = "<!-- imports -->\n", "<!-- /imports -->"
 
-SHARED = ("conversation", "errors", "line", "proxies", "values", "websocket", "yaml_text")
+SHARED = (
+    *("connection_errors", "conversation", "errors", "line", "proxies", "running_time", "values"),
+    *("websocket", "yaml_text"),
+)
 """Modules that any room may import; they have a line of the table, and no box."""
 
 _ENTRY = {"__init__", "__main__"}

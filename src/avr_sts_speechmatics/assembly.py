@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
@@ -28,6 +29,7 @@ from avr_sts_speechmatics.services.stt.nobody import NobodyStt
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.openai import BASE_URL as OPENAI_TTS_BASE_URL
 from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.speech.phrase_store import PhraseStore
 from avr_sts_speechmatics.speech.voices import Voices
 from avr_sts_speechmatics.telemetry.call_records import CallRecords
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
@@ -86,8 +88,10 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             settings.tts_url or sandbox_url,
             settings.speechmatics_api_key if settings.tts_url else _SANDBOX_KEY,
             agents.phrases(),
+            store=store_of(settings),
         )
         stack.push_async_callback(voices.close)
+        await voices.restore()
         pbx = pbx_of(settings)
         if pbx is not None:
             stack.push_async_callback(pbx.close)
@@ -160,6 +164,12 @@ def llm_of(settings: Settings) -> Llm:
         return ScriptedLlm(Receptionist(load_faq(settings.faq_file)))
     except FaqError as error:
         raise SettingsError(f"FAQ_FILE={settings.faq_file}: {error}") from error
+
+
+def store_of(settings: Settings) -> PhraseStore | None:
+    """Where phrases are kept between starts, or None for nowhere."""
+    folder = settings.phrase_cache_dir
+    return PhraseStore(folder) if isinstance(folder, Path) else None
 
 
 def pbx_of(settings: Settings) -> Pbx | None:

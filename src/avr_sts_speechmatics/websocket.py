@@ -1,9 +1,10 @@
 """WebSockets by picows: accepting a socket that is already open, connecting, whole messages.
 
 picows parses and writes frames in C, passes frames on without a copy, and writes to the socket in
-the same call. picows leaves three things to its users, which this module does: joining fragmented
+the same call. picows leaves four things to its users, which this module does: joining fragmented
 messages (RFC 6455, 5.4), reading close codes that picows does not list (4000 to 4999 belong to
-applications), and cancelling a connect without leaving a socket open.
+applications), cancelling a connect without leaving a socket open, and waiting for pongs in running
+time.
 
 What a client can make this service write is limited: pings are answered by the listener, which
 knows what the client has not read yet, and nothing is read after a protocol error, which picows
@@ -38,6 +39,7 @@ from picows.proxy import ConnectedTransport, connect_through_optional_proxy
 from picows.url import parse_url
 from python_socks import ProxyError
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.proxies import Proxy, failure_of
 
 MAX_MESSAGE_BYTES = 1 << 20
@@ -128,10 +130,10 @@ async def connect(
 
     def protocol_of_connection() -> WSProtocol:
         return _protocol(
-            parts.netloc, path, True, lambda: listener, handshake_s=timeout, headers=headers
+            parts.netloc, path, True, lambda: listener, handshake_s=None, headers=headers
         )
 
-    async with asyncio.timeout(timeout):
+    async with running_time.timeout(timeout):
         if proxy is None:
             transport, protocol = await loop.create_connection(
                 protocol_of_connection,
@@ -197,7 +199,7 @@ def _protocol(
     client: bool,
     listener_factory: Callable[..., WSListener | WSUpgradeResponseWithListener],
     *,
-    handshake_s: float,
+    handshake_s: float | None,
     headers: Mapping[str, str] | None,
 ) -> WSProtocol:
     arguments = _arguments(host, path, client, listener_factory, _log, handshake_s, headers)
@@ -210,7 +212,7 @@ def _arguments(
     client: bool,
     listener_factory: Callable[..., WSListener | WSUpgradeResponseWithListener],
     log: object,
-    handshake_s: float,
+    handshake_s: float | None,
     headers: Mapping[str, str] | None,
 ) -> tuple[object, ...]:
     """Return the arguments of WSProtocol's constructor, in order."""
@@ -300,6 +302,29 @@ class _ConnectionLog:
     def stop(self) -> None:
         if self._abort is not None:
             self._abort.cancel()
+
+
+class Listener(WSListener):
+    """A listener whose peer is not given up for a standstill of this process.
+
+    picows counts the wait for a pong in real time, and looks at its clock before it reads sockets.
+    """
+
+    def send_user_specific_ping(self, transport: WSTransport) -> None:
+        transport.send_ping()
+        loop = asyncio.get_running_loop()
+        # Just before picows judges; a pong that waits in the socket is read afterwards.
+        wait = PING_IDLE_S - min(PING_IDLE_S / 4, running_time.GRACE_S)
+        loop.call_later(wait, _forgive, transport, running_time.now() + wait)
+
+
+def _forgive(transport: WSTransport, due: float) -> None:
+    """Count a pong as received if this process stood still meanwhile; the next ping decides.
+
+    due: running time at which this is called if the process did not stand still.
+    """
+    if running_time.now() < due - running_time.LAG_S:
+        transport.notify_user_specific_pong_received()
 
 
 class Messages:

@@ -17,6 +17,7 @@ import pytest
 import websockets
 from tests.avr_core import dial
 from tests.calls.live_call import (
+    CHARACTER_S,
     OWN_TOOLS,
     PATIENCE_S,
     LiveCall,
@@ -45,7 +46,14 @@ from avr_sts_speechmatics.sandbox.faults import (
     Stall,
     Status,
 )
-from avr_sts_speechmatics.sandbox.scripted_cloud import ScriptedTts, Thought, running_sandbox, tone
+from avr_sts_speechmatics.sandbox.scripted_cloud import (
+    ScriptedTts,
+    Thought,
+    ToneTts,
+    running_sandbox,
+    scripted,
+    tone,
+)
 from avr_sts_speechmatics.services.llm import openai
 from avr_sts_speechmatics.tools.mcp_config import parse_mcp_servers
 
@@ -221,6 +229,40 @@ async def test_a_voice_that_stalls_in_mid_sentence_is_cut_there_and_the_next_is_
         await call.until(lambda heard: heard.said("agent").endswith(" Goodbye."))
         assert call.heard.said("agent") != "We close at five every day. Goodbye."
     assert "tts: the audio stalled" in caplog.text
+
+
+async def test_a_voice_that_is_late_each_time_is_heard_and_not_apologised_for(
+    serve: Serve,
+) -> None:
+    async with live_call(serve, ANSWER, filler_after_ms=0.0) as call:
+        call.cloud.faults.add(Stall(part="tts", after=None, seconds=2.6, count=None))
+        begun = asyncio.get_running_loop().time()
+        await ask(call, ANSWER)
+        assert asyncio.get_running_loop().time() - begun < 4
+        frames = len(call.heard.frames)
+        assert abs(frames * 20 - len(ANSWER) * 10) <= 60  # once, and nothing twice
+
+
+async def test_a_call_right_after_the_start_has_the_phrases_of_the_last_start(
+    serve: Serve, tmp_path: Path
+) -> None:
+    voice = ToneTts(seconds_per_character=CHARACTER_S)
+    may_answer = asyncio.Event()
+    engines = scripted(answers=[[may_answer, ANSWER]], voice=voice)
+    kept = {"phrase_cache_dir": tmp_path, "filler_after_ms": 300.0}
+    filler, *_ = Manners().fillers
+    async with running_sandbox(engines) as cloud:
+        async with serve(cloud, **kept):
+            pass
+        asked = len(cloud.received.speech)
+        assert asked > 0
+        cloud.faults.add(Stall(part="tts", after=None, count=None))  # no voice from now on
+        async with serve(cloud, prepared=False, **kept) as server:
+            rig = Rig(cloud, server)
+            assert server.health()["phrases_missing"] == 0
+            async with rig.call() as call:
+                await ask(call, filler)
+        assert len(cloud.received.speech) == asked
 
 
 async def test_an_unknown_voice_ends_the_call_and_names_its_setting(

@@ -68,6 +68,7 @@ def serving(
     """`serve` in a process of its own, ready for calls; other doors are shut unless asked for."""
     port = free_port()
     ports = {"PORT": str(port), "EXTRA_PORTS": "", "AUDIOSOCKET_PORT": "0", "HTTP_PORT": "0"}
+    ports["PHRASE_CACHE_DIR"] = "off"
     process = subprocess.Popen(
         how.command,
         cwd=cwd,

@@ -1,11 +1,13 @@
 """The `serve` command in a process of its own: how it starts, what it says, how it ends."""
 
+import asyncio
 import json
 import os
 import signal
 import socket
 import subprocess
 import time
+import urllib.request
 import wave
 from pathlib import Path
 
@@ -13,6 +15,13 @@ import pytest
 from tests.cli.commands import CLOUDS, COMMAND, free_port, run, serving
 from tests.cli.test_standard_streams import health
 from tests.support import CLIPS
+
+from avr_sts_speechmatics.sandbox.scripted_cloud import (
+    RunningSandbox,
+    ToneTts,
+    running_sandbox,
+    scripted,
+)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +80,30 @@ def test_the_service_says_where_it_is_and_ends_when_told(
     assert "avr-sts-speechmatics call --say" in out
     assert f"127.0.0.1:{port}" in err
     assert "Traceback" not in err
+
+
+async def test_the_phrases_of_the_last_start_are_in_the_cache_of_the_user(tmp_path: Path) -> None:
+    def start(cloud: RunningSandbox) -> None:
+        """Serve until every phrase is there."""
+        environment = {
+            "SPEECHMATICS_API_KEY": "a-key",
+            "SPEECHMATICS_RT_URL": cloud.rt_url,
+            "SPEECHMATICS_TTS_URL": cloud.tts_url,
+            "XDG_CACHE_HOME": str(tmp_path / "cache"),
+            "PHRASE_CACHE_DIR": "",
+        }
+        with serving(tmp_path, **environment) as (_, port):
+            health = f"http://127.0.0.1:{port}/health"
+            while json.load(urllib.request.urlopen(health))["phrases_missing"]:
+                time.sleep(0.05)  # in a thread of its own
+
+    async with running_sandbox(scripted(voice=ToneTts(seconds_per_character=0.01))) as cloud:
+        await asyncio.to_thread(start, cloud)
+        asked = len(cloud.received.speech)
+        assert asked > 0
+        await asyncio.to_thread(start, cloud)
+        assert len(cloud.received.speech) == asked
+    assert list((tmp_path / "cache" / "avr-sts-speechmatics" / "phrases").iterdir())
 
 
 def test_a_newcomer_is_greeted_without_warnings(tmp_path: Path) -> None:

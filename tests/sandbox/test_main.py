@@ -136,7 +136,7 @@ def test_the_settings_for_the_service_are_printed(capsys: pytest.CaptureFixture[
     assert "OPENAI_TTS_URL=http://127.0.0.1:8090/v1\n" in said
 
 
-def test_the_sandbox_loads_only_the_receptionist_from_the_product() -> None:
+def test_the_sandbox_loads_only_receptionist_and_decoding_from_the_product() -> None:
     code = (
         "import sys, avr_sts_speechmatics.sandbox.main\n"
         "import avr_sts_speechmatics.sandbox.scripted_cloud\n"
@@ -145,6 +145,8 @@ def test_the_sandbox_loads_only_the_receptionist_from_the_product() -> None:
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
     ).stdout.split()
-    allowed = ("avr_sts_speechmatics.sandbox", "avr_sts_speechmatics.receptionist")
+    allowed = tuple(
+        f"avr_sts_speechmatics.{name}" for name in ("sandbox", "receptionist", "untrusted_json")
+    )
     strangers = [name for name in out if not name.startswith(allowed)]
     assert not strangers

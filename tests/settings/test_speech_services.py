@@ -1,5 +1,6 @@
 """Settings of the topic: Speechmatics' STT and TTS."""
 
+from pathlib import Path
 from typing import Any
 
 from tests.settings.topic_tests import TopicTests
@@ -19,6 +20,7 @@ class TestSpeechServices(TopicTests):
         ("SPEECHMATICS_VOICE", "sarah"),
         ("SPEECHMATICS_MODEL", "linden-1"),
         ("SPEECHMATICS_ADDITIONAL_VOCAB", ()),
+        ("PHRASE_CACHE_DIR", None),
     )
     good = (
         ("SPEECHMATICS_API_KEY", "k1", Secret("k1")),
@@ -30,6 +32,8 @@ class TestSpeechServices(TopicTests):
         ("SPEECHMATICS_VOICE", "theo", "theo"),
         ("SPEECHMATICS_MODEL", "linden-2", "linden-2"),
         ("SPEECHMATICS_ADDITIONAL_VOCAB", "Brandvoll, AVR,", ("Brandvoll", "AVR")),
+        ("PHRASE_CACHE_DIR", "/var/cache/none-yet", Path("/var/cache/none-yet")),
+        ("PHRASE_CACHE_DIR", "Off", "off"),
     )
     wrong = (
         ("SPEECHMATICS_REGION", "mars", "eu, us, global"),
@@ -50,6 +54,8 @@ class TestSpeechServices(TopicTests):
         ("SPEECHMATICS_ADDITIONAL_VOCAB", '["a"', "separated by commas, or a JSON list"),
         ("SPEECHMATICS_ADDITIONAL_VOCAB", '[{"sounds_like": ["a"]}]', "JSON list"),
         ("SPEECHMATICS_ADDITIONAL_VOCAB", "[1]", "JSON list"),
+        ("PHRASE_CACHE_DIR", __file__, "path of a directory, or off"),
+        ("PHRASE_CACHE_DIR", "~nobody-at-all/x", "path of a directory, or off"),
     )
 
     def compared(self, name: str, value: Any) -> object:

@@ -1,14 +1,18 @@
 """Phrases that are spoken again and again, synthesised once and kept."""
 
+import time
 from collections.abc import AsyncGenerator, Iterable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from avr_sts_speechmatics.audio.pcm import RATE, seconds
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.services.tts.fallback import FallbackTts
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases, speech_of
+from avr_sts_speechmatics.speech.phrase_store import FRESH_S, PhraseStore, Shelf
 
 WELCOME, SORRY, WAIT = "Hello!", "I'm sorry.", "One moment, please."
 
@@ -110,3 +114,67 @@ async def test_a_request_that_failed_is_closed() -> None:
     with pytest.raises(ServiceError):
         await speech_of(WELCOME, voice)
     assert voice.closed == 1
+
+
+# --- on disk between starts ----------------------------------------------------------------------
+
+VOICE = ("speechmatics", "https://tts.example", "", "sarah", "en")
+
+
+def kept(folder: Path, now: float | None = None) -> KeptPhrases:
+    """Phrases of a process that has just started."""
+    clock = time.time if now is None else lambda: now
+    phrases = KeptPhrases([WELCOME, SORRY], shelf=Shelf(PhraseStore(folder, clock=clock), *VOICE))
+    phrases.restore()
+    return phrases
+
+
+async def test_after_a_start_the_phrases_of_the_last_one_are_there_at_once(tmp_path: Path) -> None:
+    first = kept(tmp_path)
+    assert first.missing == 2
+    await first.prepare(SmallTts())
+    voice, second = SmallTts(), kept(tmp_path)
+    assert second.missing == 0
+    assert second.get(WELCOME) == first.get(WELCOME)
+    assert await second.prepare(voice)
+    assert voice.asked == []
+
+
+async def test_old_phrases_are_renewed_behind_the_missing_ones(tmp_path: Path) -> None:
+    await kept(tmp_path).prepare(SmallTts())
+    voice, later = SmallTts(), kept(tmp_path, time.time() + FRESH_S + 10)
+    assert later.missing == 0
+    assert await later.prepare(voice)
+    assert sorted(voice.asked) == sorted([WELCOME, SORRY])
+    again = SmallTts()
+    await kept(tmp_path, time.time() + FRESH_S + 10).prepare(again)
+    assert again.asked == []
+
+
+async def test_old_phrases_stay_where_the_voice_is_gone(tmp_path: Path) -> None:
+    await kept(tmp_path).prepare(SmallTts())
+    later = kept(tmp_path, time.time() + FRESH_S + 10)
+    assert await later.prepare(SmallTts(cannot_say=[WELCOME, SORRY]))
+    assert later.get(SORRY) is not None
+
+
+async def test_half_a_phrase_is_not_kept(tmp_path: Path) -> None:
+    assert not await kept(tmp_path).prepare(SmallTts(cannot_say=[WELCOME]))
+    assert kept(tmp_path).missing == 1
+
+
+async def test_what_the_second_voice_said_is_not_kept_as_the_first_ones(tmp_path: Path) -> None:
+    both = FallbackTts(SmallTts(cannot_say=[SORRY]), SmallTts())
+    both_at_once = FallbackTts(Gone(), SmallTts())
+    first = kept(tmp_path)
+    assert await first.prepare(both_at_once)
+    assert first.missing == 0
+    assert kept(tmp_path).missing == 2
+    assert not await kept(tmp_path).prepare(both)
+    assert kept(tmp_path).missing == 1
+
+
+class Gone(SmallTts):
+    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        raise ServiceError("tts", "gone", retryable=True)
+        yield b""

@@ -142,7 +142,8 @@ def words_of(value: Any, *kept: str) -> list[str]:
 
 KEPT = (
     *("uuid", "transport", "agent", "name", "id", "role", "leaves", "barge_in", "backchannels"),
-    *("began", "message", "error", "reason", "language"),  # of the service itself
+    "language",
+    *("began", "message", "error", "reason"),  # of the service itself
 )
 
 

@@ -6,7 +6,6 @@ and bounds them. A file that cannot be read any more counts as it was last read.
 service that is late, too long or malformed is not used at all.
 """
 
-import asyncio
 import logging
 import os
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from avr_sts_speechmatics import connection_errors, running_time
 from avr_sts_speechmatics.agents.agent import VoiceChoice, voice_choice
 from avr_sts_speechmatics.errors import InvalidValue
 from avr_sts_speechmatics.line import Caller
@@ -146,14 +146,14 @@ class InstructionsService:
     async def ask(self, caller: Caller) -> Instructed:
         """Ask for the instructions of a call. Raises NotInstructed. Cancelling is safe."""
         try:
-            async with asyncio.timeout(self._within_s):
+            async with running_time.timeout(self._within_s):
                 body = await self._get(caller)
         except TimeoutError:
             raise NotInstructed(f"no whole answer within {self._within_s:g} s") from None
         except aiohttp.ClientConnectorError as error:
             if (proxy := failure_of(error, self._proxy)) is not None:
                 raise NotInstructed(str(proxy)) from error
-            raise NotInstructed(str(error)) from error
+            raise NotInstructed(connection_errors.why(error, str(self._url))) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if (proxy := failure_of(error, self._proxy)) is not None:
                 raise NotInstructed(str(proxy)) from error

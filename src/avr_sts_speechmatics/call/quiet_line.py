@@ -4,10 +4,10 @@ Recognisers need audio to detect the end of a turn, and some telephones stop sen
 caller is silent.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.audio.pcm import silence
 
 QUIET_LINE_S = 0.5
@@ -38,8 +38,8 @@ async def fill_quiet_line(
         lively_for = audio_at() + quiet_s - now
         if lively_for > 0:
             # Sleep as long as possible: this task runs in every call.
-            await asyncio.sleep(lively_for)
+            await running_time.sleep(lively_for)
             continue
         hear(silence(now - max(filled_to, audio_at())))
         filled_to = now
-        await asyncio.sleep(fill_s)
+        await running_time.sleep(fill_s)

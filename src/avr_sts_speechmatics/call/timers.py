@@ -1,8 +1,8 @@
-"""The timers of a dialogue, run by the event loop."""
+"""The timers of a dialogue, in running time: what waits in a socket is heard before they fire."""
 
-import asyncio
 from collections.abc import Callable
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.dialogue.events import Timer, TimerFired
 
 
@@ -14,7 +14,7 @@ class Timers:
 
     def __init__(self, tell: Callable[[TimerFired], None]) -> None:
         self._tell = tell
-        self._running: dict[Timer, asyncio.TimerHandle] = {}
+        self._running: dict[Timer, running_time.Timer] = {}
 
     def set(self, timer: Timer, after: float) -> None:
         """Start a timer; restart it if it is already running.
@@ -22,8 +22,7 @@ class Timers:
         after: seconds from now.
         """
         self.cancel(timer)
-        loop = asyncio.get_running_loop()
-        self._running[timer] = loop.call_later(after, self._fire, timer)
+        self._running[timer] = running_time.call_later(after, self._fire, timer)
 
     def cancel(self, timer: Timer) -> None:
         """Stop a timer. Does nothing if the timer is not running."""

@@ -7,6 +7,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from avr_sts_speechmatics import __version__, settings
 from avr_sts_speechmatics.cli import signals, standard_streams
 from avr_sts_speechmatics.cli.common import set_up_log
 from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.speech.phrase_store import default_folder
 
 # Imported where it is used: the import takes a second, and Ctrl-C must end the program cleanly
 # during that second too.
@@ -44,6 +46,9 @@ def run(_: argparse.Namespace) -> int:
 
     loaded = settings.load_and_warn()
     standard_streams.write_in_background()
+    if loaded.settings.phrase_cache_dir is None:
+        chosen = replace(loaded.settings, phrase_cache_dir=default_folder() or "off")
+        loaded = replace(loaded, settings=chosen)
     set_up_log(loaded.settings)
     for name in standard_streams.were_closed():
         _log.warning("%s was closed when the service started; it goes nowhere", name)
@@ -99,7 +104,8 @@ async def _serve_calls(loaded: settings.Loaded) -> None:
         if starting.done():
             starting.result()
             _introduce(server, loaded.warnings)
-            server.try_services()
+            if chosen.try_services:
+                server.try_services()
             _spare_the_collector()
             # The LLM's library is still loading, possibly during the first calls.
             server.when_warm(_spare_the_collector)

@@ -86,6 +86,7 @@ _ADVICE = {
         (r"^cannot connect", _NETWORK + "OPENAI_TTS_URL."),
     ),
     "llm": (
+        (r"^(\S+: )?cannot connect", _NETWORK + "OPENAI_BASE_URL."),
         (r"\b401\b", _MODEL_KEY),
         (r"unsupported_country|country|\bregion\b", _COUNTRY),
         (r"quota|billing|balance|\bcredits?\b|\b402\b", _FUNDS),

@@ -20,6 +20,7 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.pbx.channels import Channel, NotFoundError, channel_of
 from avr_sts_speechmatics.pbx.protocol import PbxError, check_destination
@@ -189,7 +190,7 @@ class Ami:
         """Open a logged-in connection for at most DEED_S. Raises _Fault."""
         lost: type[_Fault] = _Fault
         try:
-            async with asyncio.timeout(DEED_S):
+            async with running_time.timeout(DEED_S):
                 try:
                     reader, writer = await asyncio.open_connection(self._host, self._port)
                 except (OSError, UnicodeError) as error:  # UnicodeError: not a host name

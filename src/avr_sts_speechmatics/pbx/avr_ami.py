@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from avr_sts_speechmatics import connection_errors, running_time
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.pbx.protocol import PbxError, check_destination
 from avr_sts_speechmatics.untrusted_json import BadJson, decode
@@ -70,7 +71,7 @@ class AvrAmi:
         except (TimeoutError, aiohttp.ClientError) as error:
             raise PbxError(
                 f"avr-ami cannot be reached at {self._url}: check AMI_URL, and that it runs "
-                f"({_reason(error)})"
+                f"({self._reason(error)})"
             ) from error
         try:
             decode(body, _Reply)
@@ -103,12 +104,12 @@ class AvrAmi:
         try:
             status, reply = await self._post(path, body)
         except _UNREACHED as error:
-            _log.warning("avr-ami cannot be reached at %s: %s", self._url, _reason(error))
+            _log.warning("avr-ami cannot be reached at %s: %s", self._url, self._reason(error))
             raise PbxError(
                 f"the call was not {done}: the phone system cannot be reached; the call goes on"
             ) from error
         except (TimeoutError, aiohttp.ClientError) as error:
-            _log.warning("avr-ami at %s gives no answer: %s", self._url, _reason(error))
+            _log.warning("avr-ami at %s gives no answer: %s", self._url, self._reason(error))
             raise PbxError(
                 f"the phone system did not answer; it is not known whether the call was {done}"
             ) from error
@@ -125,6 +126,11 @@ class AvrAmi:
             _log.warning("avr-ami answers %s with status %d: %r", path, status, reply[:200])
             raise PbxError(f"the call was not {done}: the phone system failed; the call goes on")
 
+    def _reason(self, error: Exception) -> str:
+        if connection_errors.never_connected(error):
+            return connection_errors.reason(error, self._url)
+        return str(error) or type(error).__name__
+
     async def _post(self, path: str, body: dict[str, str | int]) -> tuple[int, bytes]:
         """Post a request; returns the status and the first 1000 bytes of the body.
 
@@ -132,11 +138,11 @@ class AvrAmi:
         start the target extension a second time.
         """
         connecting = aiohttp.ClientTimeout(sock_connect=CONNECT_S)
-        async with asyncio.timeout(DEED_S), aiohttp.ClientSession(timeout=connecting) as http:
+        async with running_time.timeout(DEED_S), aiohttp.ClientSession(timeout=connecting) as http:
             try:
                 return await self._post_once(http, path, body)
             except _UNREACHED as error:
-                _log.info("%s; trying again in %.1f s", _reason(error), RETRY_AFTER_S)
+                _log.info("%s; trying again in %.1f s", self._reason(error), RETRY_AFTER_S)
             await asyncio.sleep(RETRY_AFTER_S)
             return await self._post_once(http, path, body)
 
@@ -146,7 +152,3 @@ class AvrAmi:
         url = self._parts._replace(path=self._parts.path + path).geturl()
         async with http.post(url, json=body, allow_redirects=False) as response:
             return response.status, await response.content.read(1000)
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__

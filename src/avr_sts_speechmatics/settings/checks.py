@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -309,6 +310,23 @@ def directory(value: str) -> Path:
         raise InvalidValue("there is no such directory; give the path of a directory")
     if not os.access(path, os.R_OK | os.X_OK):
         raise InvalidValue("permission denied; let the user that runs the service read it")
+    return path
+
+
+def directory_or_off(value: str) -> Path | Literal["off"]:
+    """`off`, or the path of a directory that may be missing; `~` stands for the home directory."""
+    if value.lower() == "off":
+        return "off"
+    try:
+        path = Path(value).expanduser().absolute()
+    except RuntimeError:  # the home of an unknown user
+        raise InvalidValue("there is no such home; give the path of a directory, or off") from None
+    try:
+        other = path.exists() and not path.is_dir()
+    except OSError:  # not permitted: a warning when it is used, no reason not to start
+        other = False
+    if other:
+        raise InvalidValue("not a directory; give the path of a directory, or off")
     return path
 
 

@@ -1,6 +1,8 @@
 """Settings: Speechmatics' speech-to-text (STT) and text-to-speech (TTS)."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from avr_sts_speechmatics.settings import checks as check
 from avr_sts_speechmatics.settings.declaration import setting
@@ -54,4 +56,13 @@ class SpeechServices:
         "with `sounds_like`.",
         (),
         default_text="none",
+    )
+    phrase_cache_dir: Path | Literal["off"] | None = setting(
+        check.directory_or_off,
+        "Directory in which the speech of fixed phrases (welcome, fillers, apologies) is kept "
+        "between starts, at most 64 MB; phrases older than 7 days are synthesised anew in the "
+        "background. Nothing that callers or models say is kept. `off`: nothing is kept. The "
+        "voice of the sandbox is never kept.",
+        default_text="`~/.cache/avr-sts-speechmatics/phrases`; in the image "
+        "`/var/cache/avr-sts-speechmatics`",
     )

@@ -1,10 +1,12 @@
 """Kept phrases: speech of texts that are spoken again and again, synthesised once and cached.
 
 The welcome opens every call, so it must not wait for TTS; an apology is needed when TTS may be what
-failed. The phrases are synthesised when the service starts and cached in memory. A phrase that is
-not cached yet is synthesised when it is spoken, like any other sentence.
+failed. The phrases are synthesised when the service starts, cached in memory, and kept on disk for
+the next start (`phrase_store`). A phrase that is not cached yet is synthesised when it is spoken,
+like any other sentence.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from contextlib import aclosing
@@ -13,7 +15,9 @@ from avr_sts_speechmatics.audio.pcm import RATE
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.services.quiet_retries import quiet_retries
+from avr_sts_speechmatics.services.tts.fallback import CallTts, FallbackTts
 from avr_sts_speechmatics.services.tts.protocol import Tts
+from avr_sts_speechmatics.speech.phrase_store import Shelf
 from avr_sts_speechmatics.speech.read_aloud import spoken
 from avr_sts_speechmatics.speech.sentences import sentences_of
 
@@ -28,9 +32,14 @@ class KeptPhrases:
 
     texts: phrases to synthesise and cache; empty texts are skipped.
     language: of the phrases, such as "en".
+    shelf: where the phrases are kept between starts; None for nowhere.
     """
 
-    def __init__(self, texts: Iterable[str], language: str = "en") -> None:
+    def __init__(
+        self, texts: Iterable[str], language: str = "en", *, shelf: Shelf | None = None
+    ) -> None:
+        self._shelf = shelf
+        self._old: list[str] = []  # sentences from disk that should be synthesised anew
         self._language = language
         # The speaker asks for single sentences, so the cache holds single sentences.
         self._texts = tuple(piece for text in texts for piece in sentences_of(text, language))
@@ -45,11 +54,23 @@ class KeptPhrases:
     def get(self, sentence: str) -> bytes | None:
         return self._kept.get(sentence)
 
+    def restore(self) -> None:
+        """Read what is kept on disk. Blocks while files are read."""
+        if self._shelf is None:
+            return
+        for text in dict.fromkeys(self._texts):
+            stored = self._shelf.load(spoken(text, self._language))
+            if stored is not None:
+                self._kept.setdefault(text, stored.pcm)
+                if not stored.fresh:
+                    self._old.append(text)
+
     async def prepare(self, voice: Tts) -> bool:
         """Synthesise the sentences that are not cached yet. Returns False if a sentence failed.
 
         One sentence that fails does not cost the others; two in a row mean that the voice is away.
-        A failure is logged once, and again when its reason changes.
+        A failure is logged once, and again when its reason changes. Afterwards sentences from disk
+        that are old are synthesised anew.
         """
         in_a_row, why = 0, ""
         for text in self._texts:
@@ -57,7 +78,7 @@ class KeptPhrases:
                 continue
             try:
                 with quiet_retries():
-                    self._kept[text] = await speech_of(text, voice, self._language)
+                    await self._synthesise(text, voice)
                 in_a_row = 0
             except ServiceError as error:
                 in_a_row, why = in_a_row + 1, str(error)
@@ -66,7 +87,22 @@ class KeptPhrases:
         if why and why != self._told:
             _log.warning("a phrase could not be prepared: %s (%d are missing)", why, self.missing)
         self._told = why
+        while self._old and not why:
+            text = self._old.pop()
+            try:
+                with quiet_retries():
+                    await self._synthesise(text, voice)
+            except ServiceError as error:
+                _log.info("a phrase could not be renewed: %s", error)
         return not why
+
+    async def _synthesise(self, text: str, voice: Tts) -> None:
+        speaker = voice.for_call() if isinstance(voice, FallbackTts) else voice
+        self._kept[text] = speech = await speech_of(text, speaker, self._language)
+        # What the second voice said in place of the first is not kept as the first voice's.
+        stood_in = isinstance(speaker, CallTts) and speaker.changed
+        if self._shelf is not None and not stood_in:
+            await asyncio.to_thread(self._shelf.save, spoken(text, self._language), speech)
 
 
 async def speech_of(text: str, voice: Tts, language: str = "en") -> bytes:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from avr_sts_speechmatics import connection_errors, running_time
 from avr_sts_speechmatics.proxies import Proxy, failure_of
 from avr_sts_speechmatics.values import Secret
 
@@ -66,16 +67,19 @@ class WebhookReceiver:
             self._http = aiohttp.ClientSession(
                 # The caller of `post` limits the number of concurrent requests.
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_S),
-                timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+                timeout=aiohttp.ClientTimeout(total=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 proxy=None if self._proxy is None else self._proxy.url.reveal(),
             )
         try:
             # A redirect would send the secret to an address that the operator did not set.
-            async with self._http.post(
-                self._url, data=body, headers=self._headers, allow_redirects=False
-            ) as response:
+            async with (
+                running_time.timeout(self._timeout_s),
+                self._http.post(
+                    self._url, data=body, headers=self._headers, allow_redirects=False
+                ) as response,
+            ):
                 status = response.status
                 if status // 100 == 2:
                     return await _bounded(response.content) if wants_reply else b""
@@ -84,7 +88,7 @@ class WebhookReceiver:
         except aiohttp.ClientConnectorError as error:
             if (proxy := failure_of(error, self._proxy)) is not None:
                 raise Undelivered(str(proxy), again=proxy.retryable) from error
-            raise Undelivered(f"cannot connect: {error.os_error}", again=True) from error
+            raise Undelivered(connection_errors.why(error, self._url), again=True) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if (proxy := failure_of(error, self._proxy)) is not None:
                 raise Undelivered(str(proxy), again=proxy.retryable) from error

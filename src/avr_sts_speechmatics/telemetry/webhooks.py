@@ -28,6 +28,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.proxies import Proxy
 from avr_sts_speechmatics.telemetry.webhook_receiver import Undelivered, WebhookReceiver
 from avr_sts_speechmatics.untrusted_json import BadJson, decode
@@ -176,7 +177,7 @@ class Webhooks:
     async def _ask(self, body: bytes) -> Mapping[str, Any] | None:
         longest = min(ASK_S, self._timeout_s * (self._retries + 1))
         try:
-            async with asyncio.timeout(longest):
+            async with running_time.timeout(longest):
                 reply = await self._post(body, self._connections_of_asks, wants_reply=True)
         except TimeoutError:
             self._lose(f"no answer within {longest:g} s")
@@ -205,7 +206,7 @@ class Webhooks:
                     self._lose(str(failure))
                     return b""
             with suppress(TimeoutError):  # `close` ends the wait for a last try
-                async with asyncio.timeout(_back_off(tries)):
+                async with running_time.timeout(_back_off(tries)):
                     await self._closing.wait()
 
     def _lose(self, why: str, events: int = 1) -> None:

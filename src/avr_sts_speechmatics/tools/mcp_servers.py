@@ -29,6 +29,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from referencing import Registry
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.conversation import ToolSpec
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.proxies import DIRECT, Proxies, Proxy, failure_of
@@ -170,7 +171,7 @@ class McpConnection:
             self._status = None
             try:
                 async with AsyncExitStack() as stack:
-                    async with asyncio.timeout(CONNECT_S):
+                    async with running_time.timeout(CONNECT_S):
                         client = await self._opened(stack)
                         await self._list(client)
                     self._client = client
@@ -236,10 +237,10 @@ class McpConnection:
         """Fetch the tools at intervals. Ends only by the error that ends the connection."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
+                async with running_time.timeout(LOOK_S):
                     await self._look.wait()
             self._look.clear()
-            async with asyncio.timeout(CONNECT_S):
+            async with running_time.timeout(CONNECT_S):
                 await self._list(client)
 
     async def _list(self, client: Client) -> None:

@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.proxies import DIRECT, Proxies
@@ -132,7 +133,7 @@ class Toolbox:
         """The call is over, and the tool still runs."""
         if tool.cancel_on_hangup:
             run.cancel()
-            await asyncio.wait((run,), timeout=2 * GRACE_S)
+            await running_time.wait((run,), timeout=2 * GRACE_S)
         else:
             _log.info("the call is over; tool %s is finished all the same", tool.spec.name)
 
@@ -148,11 +149,11 @@ class Toolbox:
         self._running.add(task)
         task.add_done_callback(self._ended)
         try:
-            in_time, _ = await asyncio.wait((task,), timeout=self._timeout_s)
+            in_time, _ = await running_time.wait((task,), timeout=self._timeout_s)
         finally:
             if not task.done():
                 task.cancel()
-                await asyncio.wait((task,), timeout=GRACE_S)
+                await running_time.wait((task,), timeout=GRACE_S)
         if not task.done():
             _log.error(
                 "tool %s took longer than %g s and did not stop when it was cancelled; the tool "
@@ -247,7 +248,7 @@ async def open_toolbox(
         servers.extend(mcp_servers.connect(mcp, taken, own_output=log_arguments, proxies=proxies))
     toolbox = Toolbox(tools, timeout_s=timeout_s, servers=servers, log_arguments=log_arguments)
     try:
-        async with asyncio.timeout(first_try_s):
+        async with running_time.timeout(first_try_s):
             await toolbox.tried()
     except TimeoutError:
         _log.warning("an MCP server has not answered yet; its tools are offered once it answers")

@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.audio.pcm import FRAME_MS, FRAME_SAMPLES
 from avr_sts_speechmatics.audio.playout import Played, Utterance
 from avr_sts_speechmatics.transports import asterisk_control as control
@@ -78,7 +79,7 @@ class AsteriskPlayout:
         self._paused = False
         self._full = False
         self._missed = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: running_time.Timer | None = None
 
     @property
     def idle(self) -> bool:
@@ -187,7 +188,8 @@ class AsteriskPlayout:
     def _watch(self) -> None:
         """Set the timer for the next mark that may not be reported."""
         if self._timer is None and self._marks and not self._paused:
-            self._timer = self._loop.call_at(self._due(self._marks[0]) + LATE_S, self._miss)
+            wait = self._due(self._marks[0]) + LATE_S - self._loop.time()
+            self._timer = running_time.call_later(wait, self._miss)
 
     def _miss(self) -> None:
         self._timer = None

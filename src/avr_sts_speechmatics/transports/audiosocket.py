@@ -28,6 +28,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.audio.g711 import UnlabelledStream
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import RATE, SampleAligner
@@ -106,8 +107,8 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._ending = False
         self._said: set[str] = set()
         self._address = NOBODY
-        self._deadline: asyncio.TimerHandle | None = None
-        self._stall: asyncio.TimerHandle | None = None
+        self._deadline: running_time.Timer | None = None
+        self._stall: running_time.Timer | None = None
 
     # --- the line, called by the call ----------------------------------------------------------
 
@@ -171,7 +172,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
     def pause_writing(self) -> None:
         self._writable = False
         self._stop_stall()
-        self._stall = asyncio.get_running_loop().call_later(STALLED_S, self._stalled)
+        self._stall = running_time.call_later(STALLED_S, self._stalled)
 
     def resume_writing(self) -> None:
         self._stop_stall()
@@ -258,7 +259,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
 
     def _set_deadline(self, after: float, then: Callable[[], None]) -> None:
         self._stop_deadline()
-        self._deadline = asyncio.get_running_loop().call_later(after, then)
+        self._deadline = running_time.call_later(after, then)
 
     def _stop_deadline(self) -> None:
         if self._deadline is not None:

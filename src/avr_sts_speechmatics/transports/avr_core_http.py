@@ -9,7 +9,6 @@ facts are taken from the query of the reply's `sts_url` and from the reply's `ag
 Requests are not authenticated, as at avr-core: the port belongs on a private network.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from itertools import islice
@@ -18,6 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from aiohttp import web
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls, canonical, facts_from
 from avr_sts_speechmatics.transports.limited_log import NOBODY, LimitedLog
@@ -79,7 +79,7 @@ class AvrCoreHttp:
 
     async def call(self, request: web.Request) -> web.Response:
         try:
-            async with asyncio.timeout(BODY_S):
+            async with running_time.timeout(BODY_S):
                 body = await request.read()
             uuid, payload = announced(body)
         except TimeoutError:

@@ -13,6 +13,7 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.transports.limited_log import NOBODY, address_of
 from avr_sts_speechmatics.transports.reception import Reception
 
@@ -61,8 +62,8 @@ class HttpConnection(RequestHandler):
         self._stalled_s = stalled_s
         self._socket: asyncio.Transport | None = None  # aiohttp forgets its own early
         self._address = NOBODY
-        self._no_head: asyncio.TimerHandle | None = None
-        self._stall: asyncio.TimerHandle | None = None
+        self._no_head: running_time.Timer | None = None
+        self._stall: running_time.Timer | None = None
 
     @property
     def socket(self) -> asyncio.Transport | None:
@@ -73,7 +74,7 @@ class HttpConnection(RequestHandler):
         self._socket = cast(asyncio.Transport, transport)
         self._address = address_of(transport)
         self._reception.waiting.add(self._socket)
-        self._no_head = self._loop.call_later(self._head_s, self._headless)
+        self._no_head = running_time.call_later(self._head_s, self._headless)
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -92,7 +93,7 @@ class HttpConnection(RequestHandler):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stall = self._loop.call_later(self._stalled_s, self._stalled)
+        self._stall = running_time.call_later(self._stalled_s, self._stalled)
 
     def resume_writing(self) -> None:
         if self._stall is not None:

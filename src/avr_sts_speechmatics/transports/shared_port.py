@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.transports.limited_log import NOBODY, address_of
 from avr_sts_speechmatics.transports.reception import Reception
 
@@ -42,14 +43,14 @@ class SharedPort(asyncio.Protocol):
         self._http = http
         self._head = bytearray()
         self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: running_time.Timer | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports behave like asyncio.Transport without inheriting from it.
         self._transport = cast(asyncio.Transport, transport)
         self._address = address_of(transport)
         self._reception.waiting.add(self._transport)
-        self._timer = asyncio.get_running_loop().call_later(HEAD_S, self._headless)
+        self._timer = running_time.call_later(HEAD_S, self._headless)
 
     def data_received(self, data: bytes) -> None:
         transport = self._transport

@@ -12,16 +12,16 @@ for the peer's hangup, or for the end of a close. The stall timer bounds, in eve
 the peer may take no data.
 """
 
-import asyncio
 from collections.abc import Callable
 
-from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+from picows import WSCloseCode, WSFrame, WSMsgType, WSTransport
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.transports.limited_log import NOBODY, address_of
 from avr_sts_speechmatics.transports.reception import Reception
-from avr_sts_speechmatics.websocket import UNREAD_MAX_BYTES, Messages, unread_bytes
+from avr_sts_speechmatics.websocket import UNREAD_MAX_BYTES, Listener, Messages, unread_bytes
 
 STALLED_S = 10.0
 """Longest time a peer may take no data (s); then the connection is cut."""
@@ -30,7 +30,7 @@ LINGER_S = 1.0
 """Longest wait after a close for unsent data (s); then the connection is cut."""
 
 
-class WebSocketConnection(WSListener, Line):
+class WebSocketConnection(Listener, Line):
     """A WebSocket and its call. A subclass implements `on_ws_frame` and the rest of `Line`.
 
     peer: name of the other end in the log.
@@ -59,8 +59,8 @@ class WebSocketConnection(WSListener, Line):
         self._messages = Messages()
         self._bad = 0
         self._complaints: list[str] = []  # about the request, before there is an address to name
-        self._deadline: asyncio.TimerHandle | None = None
-        self._stall: asyncio.TimerHandle | None = None
+        self._deadline: running_time.Timer | None = None
+        self._stall: running_time.Timer | None = None
 
     def close(self, *, failed: bool) -> None:
         self._close(WSCloseCode.INTERNAL_ERROR if failed else WSCloseCode.OK)
@@ -84,7 +84,7 @@ class WebSocketConnection(WSListener, Line):
 
     def pause_writing(self) -> None:
         self._stop_stall()
-        self._stall = asyncio.get_running_loop().call_later(self._stalled_s, self._stalled)
+        self._stall = running_time.call_later(self._stalled_s, self._stalled)
 
     def resume_writing(self) -> None:
         self._stop_stall()
@@ -167,7 +167,7 @@ class WebSocketConnection(WSListener, Line):
         then: called at the deadline.
         """
         self._stop_deadline()
-        self._deadline = asyncio.get_running_loop().call_later(after, then)
+        self._deadline = running_time.call_later(after, then)
 
     def _stop_deadline(self) -> None:
         if self._deadline is not None:

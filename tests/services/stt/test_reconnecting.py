@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 from hypothesis import given
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from tests import virtual_time
 from tests.services.stt.collecting import Notes, listening, numbered, speechmatics
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.sandbox.faults import (
     Drop,
@@ -160,7 +160,7 @@ class VendorSession:
         self.audio += pcm
 
     def start(self) -> None:
-        self.started_at = time.monotonic()
+        self.started_at = running_time.now()
         self.listener.started()
 
     def end(self) -> None:

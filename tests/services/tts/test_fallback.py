@@ -131,6 +131,52 @@ async def test_a_first_voice_that_keeps_silent_is_not_waited_for_long(both: Setu
         assert await said(both.voices.for_call())
 
 
+async def test_a_first_voice_that_is_late_is_heard_if_it_speaks_before_the_second(
+    both: Setup, caplog: pytest.LogCaptureFixture
+) -> None:
+    both.misbehave(
+        Stall(part="tts", after=None, seconds=1.4, count=None),
+        Stall(part="openai_tts", after=None, seconds=60, count=None),
+    )
+    call = both.voices.for_call()
+    assert await said(call) == tone(TEXT)
+    assert both.asked() == [FIRST, SECOND]
+    both.behave()
+    assert await said(call) == tone(TEXT)
+    assert both.asked() == [FIRST]  # the call has not changed its voice
+    assert "instead" not in caplog.text
+
+
+async def test_a_first_voice_that_is_late_is_heard_if_the_second_is_refused(both: Setup) -> None:
+    both.misbehave(
+        Stall(part="tts", after=None, seconds=1.4, count=None),
+        RefuseKey(part="openai_tts", count=None),
+    )
+    assert await said(both.voices.for_call()) == tone(TEXT)
+
+
+async def test_two_voices_that_keep_silent_fail_in_bounded_time(both: Setup) -> None:
+    both.voices.longest = 1.5
+    both.misbehave(
+        Stall(part="tts", after=None, count=None), Stall(part="openai_tts", after=None, count=None)
+    )
+    async with asyncio.timeout(3):
+        with pytest.raises(ServiceError, match=r"no audio within 1.5 s; the second tts: no audio"):
+            await said(both.voices.for_call())
+
+
+async def test_a_sentence_given_up_while_both_are_asked_leaves_nothing(both: Setup) -> None:
+    both.misbehave(
+        Stall(part="tts", after=None, count=None), Stall(part="openai_tts", after=None, count=None)
+    )
+    speaking = asyncio.create_task(said(both.voices.for_call()))
+    received = both.sandbox.received
+    await received.until(lambda: SECOND in [request.path for request in received.speech])
+    speaking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await speaking
+
+
 @pytest.mark.parametrize("fault", [GONE, RefuseKey(part="tts", count=None)])
 async def test_no_other_call_waits_for_a_voice_that_failed(both: Setup, fault: Fault) -> None:
     going_on = both.voices.for_call()

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support import until
 
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.services.tts.pcm_over_http import PcmOverHttp, below
@@ -22,7 +23,7 @@ async def answered_by(
 ) -> AsyncIterator[PcmOverHttp]:
     app = web.Application()
     app.router.add_post("/", answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     http = PcmOverHttp(f"http://127.0.0.1:{runner.addresses[0][1]}/", None, {418: "a teapot"}, 1)
@@ -142,6 +143,134 @@ async def test_a_server_that_hangs_up_at_once_is_a_failure() -> None:
         await http.close()
         server.close()
         await server.wait_closed()
+
+
+# --- a voice that is late (patience of these tests: 1 s) ------------------------------------------
+
+
+class Late:
+    """Answers each request after its own wait; counts who is still waiting for an answer.
+
+    waits: seconds before the first byte of each request; a status instead refuses the request; the
+        last one stands for all further ones.
+    """
+
+    def __init__(self, *waits: float | int) -> None:
+        self.waits = waits
+        self.begun: list[float] = []
+        self.answered: list[int] = []
+        self.ended = 0
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        number = len(self.begun)
+        self.begun.append(time.monotonic())
+        wait = self.waits[min(number, len(self.waits) - 1)]
+        try:
+            if wait > 100:
+                return web.Response(status=int(wait))
+            await asyncio.sleep(wait)
+            self.answered.append(number)
+            response = web.StreamResponse()
+            await response.prepare(request)
+            await response.write(SPOKEN)
+            return response
+        finally:
+            self.ended += 1
+
+    async def until_nobody_waits(self) -> None:
+        await until(lambda: self.ended == len(self.begun), timeout=1)
+
+
+@asynccontextmanager
+async def late(*waits: float | int) -> AsyncIterator[tuple[PcmOverHttp, Late]]:
+    server = Late(*waits)
+    async with answered_by(server.answer) as http:
+        yield http, server
+        await server.until_nobody_waits()
+
+
+async def test_a_first_request_that_is_late_is_heard_though_a_second_was_sent() -> None:
+    async with late(1.3, 1.3) as (http, server):
+        begun = time.monotonic()
+        assert await whole(http) == SPOKEN
+        # Cut and asked again, the sentence would have come after 2.2 s.
+        assert time.monotonic() - begun < 1.9
+        assert len(server.begun) == 2
+        assert server.answered == [0]
+
+
+async def test_a_second_request_is_heard_where_the_first_one_hangs() -> None:
+    async with late(60, 0.1) as (http, server):
+        begun = time.monotonic()
+        assert await whole(http) == SPOKEN
+        assert time.monotonic() - begun < 1.5
+        assert server.answered == [1]
+
+
+async def test_a_voice_in_time_is_asked_once() -> None:
+    async with late(0.4) as (http, server):
+        assert await whole(http) == SPOKEN
+        assert len(server.begun) == 1
+
+
+@pytest.mark.parametrize("status", [429, 401, 503])
+async def test_a_second_request_that_is_refused_leaves_the_first_alone(status: int) -> None:
+    async with late(1.4, status) as (http, server):
+        assert await whole(http) == SPOKEN
+        assert server.answered == [0]
+        assert len(server.begun) == 2  # and no third one: the plan may allow one at a time
+
+
+async def test_a_first_request_that_fails_late_leaves_the_second() -> None:
+    async def cut_late(request: web.Request) -> web.StreamResponse:
+        asked.append(request)
+        if len(asked) == 1:
+            await asyncio.sleep(0.9)
+            assert request.transport is not None
+            request.transport.abort()
+        await asyncio.sleep(0.6)
+        return web.Response(body=SPOKEN)
+
+    asked: list[web.Request] = []
+    async with answered_by(cut_late) as http:
+        assert await whole(http) == SPOKEN
+    assert len(asked) == 2
+
+
+async def test_a_voice_that_stays_silent_fails_in_bounded_time() -> None:
+    async with late(60) as (http, server):
+        begun = time.monotonic()
+        with pytest.raises(ServiceError, match=r"no audio within 2\.3 s") as failed:
+            await whole(http)
+        assert 2.2 < time.monotonic() - begun < 3.2
+        assert failed.value.retryable
+        assert len(server.begun) == 2
+
+
+async def test_cancelled_between_two_requests_nothing_is_left() -> None:
+    async with late(60) as (http, server):
+        speaking = asyncio.create_task(whole(http))
+        await until(lambda: len(server.begun) == 2)
+        speaking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await speaking
+        await server.until_nobody_waits()
+
+
+async def test_the_connection_of_a_heard_sentence_is_used_again() -> None:
+    peers: list[object] = []
+
+    async def note(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        peers.append(request.transport.get_extra_info("peername"))
+        await asyncio.sleep(60 if len(peers) == 1 else 0)
+        return web.Response(body=SPOKEN)
+
+    async with answered_by(note) as http:
+        for _ in range(3):
+            assert await whole(http) == SPOKEN
+    assert len(peers) == 4
+    assert len(set(peers)) == 2  # the one that hung, and one for all others
 
 
 @given(

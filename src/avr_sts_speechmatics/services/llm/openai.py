@@ -15,13 +15,13 @@ import asyncio
 import importlib
 import logging
 import re
-import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+from avr_sts_speechmatics import connection_errors, running_time
 from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.proxies import Proxy, failure_of
@@ -167,12 +167,12 @@ class OpenAiLlm:
         async with stream, aclosing(_chunks_of(stream)) as chunks:
             try:
                 while True:
-                    now = time.monotonic()
+                    now = running_time.now()
                     wait = FIRST_S if first is None else GAP_S
-                    async with asyncio.timeout(min(wait, request.began + ANSWER_S - now)):
+                    async with running_time.timeout(min(wait, request.began + ANSWER_S - now)):
                         chunk = read_chunk(await anext(chunks))
                     if first is None and (chunk.text or chunk.calls):
-                        first = time.monotonic() - request.began
+                        first = running_time.now() - request.began
                         _log.debug("llm: first token after %.0f ms", first * 1000)
                     if text := answer.add(chunk):
                         yield text
@@ -204,7 +204,7 @@ class OpenAiLlm:
         body = form.body(request.asked)
         body["model"] = request.model
         try:
-            async with asyncio.timeout(FIRST_S):
+            async with running_time.timeout(FIRST_S):
                 # The SDK's method for untyped requests. The typed method walks through the whole
                 # history with `typing` (5 ms of CPU per answer) and builds a pydantic model of
                 # each word.
@@ -225,7 +225,7 @@ class OpenAiLlm:
                 what = f"cannot connect: {proxy}"
                 raise _failed(what, retryable=proxy.retryable) from error
             if request.tries >= TRIES or isinstance(error, TimeoutError):
-                raise _failed(f"no answer: {_short(error)}", retryable=True) from error
+                raise self._unanswered(error) from error
             await asyncio.sleep(RETRY_WAIT_S)
             raise _Again(form) from error
 
@@ -303,6 +303,14 @@ class OpenAiLlm:
             if change not in known.changes:
                 _log.warning("llm: %s: %s", model, change)
 
+    def _unanswered(self, error: Exception) -> ServiceError:
+        if connection_errors.never_connected(error):
+            why = connection_errors.why(error, self._url, within=CONNECT_S)
+            return _failed(why, retryable=True)
+        if isinstance(error, TimeoutError) or type(error).__name__ == "APITimeoutError":
+            return _failed(f"no answer within {FIRST_S:g} s", retryable=True)
+        return _failed(f"no answer: {_short(error)}", retryable=True)
+
     def _connect(self) -> "openai.AsyncOpenAI":
         if self._client is None:
             import openai
@@ -315,7 +323,8 @@ class OpenAiLlm:
                 base_url=base._replace(query="").geturl(),
                 default_query=dict(parse_qsl(base.query, keep_blank_values=True)),
                 max_retries=0,
-                timeout=openai.Timeout(FIRST_S, connect=CONNECT_S),
+                # All other waits are bounded here, in running time.
+                timeout=openai.Timeout(None, connect=CONNECT_S),
                 http_client=self._http_client(),
             )
         return self._client
@@ -340,7 +349,7 @@ class _Request:
 
     model: name of the model.
     asked: the content of the request.
-    began: monotonic s.
+    began: running time (s).
     tries: requests sent since the last change of the form.
     changes: how often the form was changed.
     repeated: the same request was sent again because the model failed.
@@ -351,7 +360,7 @@ class _Request:
     def __init__(self, model: str, asked: Asked) -> None:
         self.model = model
         self.asked = asked
-        self.began = time.monotonic()
+        self.began = running_time.now()
         self.tries = 0
         self.changes = 0
         self.repeated = False

@@ -92,7 +92,7 @@ class SessionListener(Protocol):
 class SttSession(Protocol):
     """One connection to a vendor's recogniser.
 
-    started_at: when the session began to take audio (monotonic s); None before.
+    started_at: when the session began to take audio (`running_time`, s); None before.
     writable: False while the socket takes no data.
     """
 

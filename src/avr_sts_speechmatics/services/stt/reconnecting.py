@@ -14,8 +14,8 @@ A new session counts its times from 0; the listener's clock goes on. Nothing her
 import asyncio
 import logging
 import random
-import time
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE, SAMPLE_BYTES, seconds
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.services.stt.protocol import (
@@ -91,7 +91,7 @@ class ReconnectingStt:
             self._trim()
 
     async def run(self) -> None:
-        down_since = time.monotonic()
+        down_since = running_time.now()
         tries = short_lived = 0
         while True:
             session = self._opening = self._recogniser.session(self)
@@ -100,7 +100,7 @@ class ReconnectingStt:
             except OpenAnotherSession:
                 continue
             except ServiceError as error:
-                now = time.monotonic()
+                now = running_time.now()
                 if session.started_at is not None:
                     down_since = now
                     tries = 0
@@ -118,7 +118,7 @@ class ReconnectingStt:
                         "stt", f"given up after {tries} tries: {error}", retryable=False
                     ) from error
                 _log.warning("%s; trying again in %.1f s", error, wait)
-                await asyncio.sleep(wait)
+                await running_time.sleep(wait)
             finally:
                 self._detach()
 

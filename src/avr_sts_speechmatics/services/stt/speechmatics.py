@@ -8,13 +8,13 @@ sessions and replaying audio is left to `reconnecting`, the wire to `speechmatic
 import asyncio
 import logging
 import ssl
-import time
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.audio.pcm import RATE, silence
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.proxies import Proxy
@@ -106,13 +106,13 @@ class SpeechmaticsStt:
 
     async def _try_once(self) -> float:
         """Open a session and send silence; return how long the session took to start (s)."""
-        begun = time.monotonic()
+        begun = running_time.now()
         trial = _Trial()
         session = trial.session = self.session(trial)
         running = asyncio.create_task(session.run())
         acknowledged = asyncio.create_task(trial.acknowledged())
         try:
-            await asyncio.wait(
+            await running_time.wait(
                 (running, acknowledged), timeout=TRY_OUT_S, return_when=asyncio.FIRST_COMPLETED
             )
             if running.done():

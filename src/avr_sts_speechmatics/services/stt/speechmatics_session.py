@@ -9,7 +9,6 @@ nothing while audio is sent is dead, whatever TCP says. [Agent STT reference, 3,
 import asyncio
 import logging
 import ssl
-import time
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -18,18 +17,18 @@ from picows import (
     WSError,
     WSFrame,
     WSHandshakeError,
-    WSListener,
     WSMsgType,
     WSTransport,
 )
 
+from avr_sts_speechmatics import connection_errors, running_time
 from avr_sts_speechmatics.audio.pcm import RATE
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.proxies import Proxy, ProxyFailed
 from avr_sts_speechmatics.services.stt.protocol import SessionListener
 from avr_sts_speechmatics.untrusted_json import ERRORS
-from avr_sts_speechmatics.websocket import NO_CODE, Messages, close_reason, connect
+from avr_sts_speechmatics.websocket import NO_CODE, Listener, Messages, close_reason, connect
 
 CONNECT_S = 5.0
 """Longest wait for a connection, and again for the session to start (s). The service may need
@@ -96,7 +95,7 @@ class ServerMessage(msgspec.Struct):
 _decode = msgspec.json.Decoder(ServerMessage).decode
 
 
-class Session(WSListener):
+class Session(Listener):
     """Implements `protocol.SttSession`.
 
     url: WebSocket address of `/v2/agent`.
@@ -159,7 +158,7 @@ class Session(WSListener):
                 timeout=CONNECT_S,
             )
         except (OSError, TimeoutError, WSError) as error:
-            raise _refused(error) from error
+            raise _refused(error, self._url) from error
         try:
             self._transport.send(WSMsgType.TEXT, self._start_message)
             await self._watch()
@@ -176,10 +175,10 @@ class Session(WSListener):
         self.frames += 1
 
     async def _watch(self) -> None:
-        opened = quiet_since = time.monotonic()
+        opened = quiet_since = running_time.now()
         while not self._over.done():
-            await asyncio.wait((self._over,), timeout=WATCH_S)
-            now = time.monotonic()
+            await running_time.wait((self._over,), timeout=WATCH_S)
+            now = running_time.now()
             if self._messages_came:
                 self._messages_came = False
                 quiet_since = now
@@ -199,7 +198,7 @@ class Session(WSListener):
                 self.writable = False
                 goodbye = {"message": "EndOfStream", "last_seq_no": self.frames}
                 transport.send(WSMsgType.TEXT, msgspec.json.encode(goodbye))
-                await asyncio.wait((self._over,), timeout=_FAREWELL_S)
+                await running_time.wait((self._over,), timeout=_FAREWELL_S)
         finally:
             transport.send_close(WSCloseCode.OK)
             # Data that a stalled service does not take is not waited for.
@@ -276,7 +275,7 @@ class Session(WSListener):
 
     def _start(self, message: ServerMessage) -> None:
         if self.started_at is None:
-            self.started_at = time.monotonic()
+            self.started_at = running_time.now()
             _log.info("stt: session %s started at %d Hz", message.id, self._rate)
             self._listener.started()
 
@@ -307,7 +306,7 @@ class Session(WSListener):
         )
 
 
-def _refused(error: Exception) -> ServiceError:
+def _refused(error: Exception, url: str) -> ServiceError:
     """The error for a connection that failed, with whether the next try may succeed."""
     if isinstance(error, WSHandshakeError) and error.response is not None:
         status = int(error.response.status)
@@ -317,5 +316,4 @@ def _refused(error: Exception) -> ServiceError:
         return ServiceError("stt", f"{what} ({status})", retryable=status not in _FATAL_STATUS)
     if isinstance(error, ProxyFailed):
         return ServiceError("stt", f"cannot connect: {error}", retryable=error.retryable)
-    what = "no answer in time" if isinstance(error, TimeoutError) else str(error)
-    return ServiceError("stt", f"cannot connect: {what}", retryable=True)
+    return ServiceError("stt", connection_errors.why(error, url, within=CONNECT_S), retryable=True)

@@ -2,7 +2,9 @@
 
     a sentence         | the leading voice …      | then
     -------------------+--------------------------+-------------------------------------------------
-    before its audio   | fails, or is too late    | the other voice says it, and leads from now on
+    before its audio   | fails                    | the other voice says it, and leads from now on
+    before its audio   | is late                  | the other voice is asked as well; the first of
+                       |                          | both to speak says it, and leads from now on
     in mid-sentence    | breaks off (the first)   | it stays cut; the second voice says the next
     at any time        | both voices fail         | ServiceError that names both
 
@@ -16,16 +18,21 @@ voice than the answers is better than a late welcome.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.services.tts.protocol import Tts
+from avr_sts_speechmatics.services.tts.race import Failed, Race, Spoke
 
 FIRST_AUDIO_S = 2.0
-"""Longest wait for a voice's first audio before the other voice is tried (s). A voice's own
+"""Longest wait for a voice's first audio before the other voice is asked as well (s). A voice's own
 retries would take longer, and the caller would hear silence."""
+
+LONGEST_S = 5.0
+"""Longest wait for the first audio of a sentence, in whichever voice (s)."""
 
 REST_S = 30.0
 """How long the first voice is not tried after a failure (s)."""
@@ -40,7 +47,8 @@ class FallbackTts:
 
     first: the voice that is preferred.
     second: the voice that stands in; its audio is resampled to the rate of the first voice.
-    patience: longest wait for a voice's first audio while the other voice can still be tried (s).
+    patience: see FIRST_AUDIO_S.
+    longest: see LONGEST_S.
     clock: function that returns monotonic seconds.
     """
 
@@ -50,10 +58,12 @@ class FallbackTts:
         second: Tts,
         *,
         patience: float = FIRST_AUDIO_S,
+        longest: float = LONGEST_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.rate = first.rate
         self.patience = patience
+        self.longest = longest
         self.first = self._first = first
         self._second = _Resampled(second, first.rate)
         self._clock = clock
@@ -85,6 +95,10 @@ class FallbackTts:
 
     def is_second(self, voice: Tts) -> bool:
         return voice is self._second
+
+    def in_order(self, failures: Mapping[Tts, ServiceError]) -> tuple[ServiceError, ServiceError]:
+        """Return the failure of the first and that of the second voice."""
+        return failures[self._first], failures[self._second]
 
     def failed(self, voice: Tts, error: ServiceError) -> None:
         """Record that a voice failed, before or within a sentence."""
@@ -120,50 +134,63 @@ class CallTts:
         self._changed = False
         self._beginning = asyncio.Lock()
 
+    @property
+    def changed(self) -> bool:
+        """Whether the call has changed to the second voice."""
+        return self._changed
+
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         # A sentence is requested only after the sentence before it has a voice. Otherwise two
         # sentences fetched side by side could change the voice in the wrong order.
         async with self._beginning:
-            voice, audio, piece = await self._begin(text)
-        async with aclosing(audio):
-            yield piece
+            begun = await self._begin(text)
+        async with aclosing(begun.audio) as audio:
+            yield begun.piece
             try:
                 async for pcm in audio:
                     yield pcm
             except ServiceError as error:
-                self._voices.failed(voice, error)
+                self._voices.failed(begun.who, error)
                 self._changed = True
                 raise
 
     async def close(self) -> None:
         """Do nothing: both voices belong to the process."""
 
-    async def _begin(self, text: str) -> tuple[Tts, AsyncGenerator[bytes, None], bytes]:
-        """Find a voice for a sentence; returns the voice, the audio and its first piece."""
-        leading, other = self._voices.order(changed=self._changed)
+    async def _begin(self, text: str) -> Spoke[Tts]:
+        """Find a voice for a sentence. Raises ServiceError."""
+        voices = self._voices
+        leading, other = voices.order(changed=self._changed)
+        failures: dict[Tts, ServiceError] = {}
+        race = Race[Tts]()
+        race.add(leading, leading.speak(text))
+        now = running_time.now()
+        ask_other_at, until = now + voices.patience, now + voices.longest
         try:
-            return await self._ask(leading, text, within=self._voices.patience)
-        except ServiceError as error:
-            failure = error
-        try:
-            return await self._ask(other, text, within=None)
-        except ServiceError as error:
-            if self._voices.is_second(leading):
-                error, failure = failure, error
-            raise _both(failure, error) from error
-
-    async def _ask(
-        self, voice: Tts, text: str, *, within: float | None
-    ) -> tuple[Tts, AsyncGenerator[bytes, None], bytes]:
-        audio = voice.speak(text)
-        try:
-            piece = await _first_piece(audio, within)
-        except ServiceError as error:
-            self._voices.failed(voice, error)
-            raise
-        self._voices.spoke(voice)
-        self._changed = self._voices.is_second(voice)
-        return voice, audio, piece
+            while True:
+                asked = other in failures or other in race.running
+                outcome = await race.next((until if asked else ask_other_at) - now)
+                now = running_time.now()
+                if isinstance(outcome, Spoke):
+                    if outcome.who is other and leading not in failures:
+                        voices.failed(leading, _late(voices.patience))
+                    voices.spoke(outcome.who)
+                    self._changed = voices.is_second(outcome.who)
+                    return outcome
+                if isinstance(outcome, Failed):
+                    failures[outcome.who] = outcome.error
+                    voices.failed(outcome.who, outcome.error)
+                elif asked:
+                    for voice in race.running:
+                        failures[voice] = _late(voices.longest)
+                        voices.failed(voice, failures[voice])
+                if leading in failures and other in failures:
+                    first, second = voices.in_order(failures)
+                    raise _both(first, second) from second
+                if not asked:
+                    race.add(other, other.speak(text))
+        finally:
+            await race.close()
 
 
 class _Resampled:
@@ -193,9 +220,5 @@ def _both(first: ServiceError, second: ServiceError) -> ServiceError:
     )
 
 
-async def _first_piece(audio: AsyncGenerator[bytes, None], within: float | None) -> bytes:
-    try:
-        async with asyncio.timeout(within):
-            return await anext(audio)
-    except TimeoutError:
-        raise ServiceError("tts", f"no audio within {within:g} s", retryable=True) from None
+def _late(within: float) -> ServiceError:
+    return ServiceError("tts", f"no audio within {within:g} s", retryable=True)

@@ -1,32 +1,48 @@
 """The HTTP client of TTS services that answer a request with raw PCM samples.
 
 Each sentence is one request; all requests share one pool of connections. The body arrives faster
-than real time and is cut anywhere; this module aligns the pieces to whole samples. A request is
-retried only before its first audio, and only for a short time, because a caller waits. A sentence
-that breaks off after its first audio stays cut.
+than real time and is cut anywhere; this module aligns the pieces to whole samples. A caller waits,
+so a request that fails or is late before its first audio is not the only one:
+
+    the request ...                | then
+    -------------------------------+-----------------------------------------------------------
+    has no audio after HEDGE       | a second request is sent beside it; the first to speak is
+                                   | heard, the other is ended
+    fails, and is the only one     | sent again after a moment, TRIES in all, within TRY_FOR_S
+    fails, and another is pending  | the other goes on: a plan may allow one request at a time
+    and all others have no audio   | the sentence fails
+    after LONGEST_S                |
+    breaks off after its audio     | the sentence stays cut
 
 The clients `openai` and `speechmatics` supply the address, the request and the meaning of
 refusals.
 """
 
-import asyncio
 import logging
 import random
-import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
+from avr_sts_speechmatics import connection_errors, running_time
 from avr_sts_speechmatics.audio.pcm import SampleAligner
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.proxies import Proxy, failure_of
 from avr_sts_speechmatics.services.quiet_retries import retries_are_logged
+from avr_sts_speechmatics.services.tts.race import Failed, Race, Spoke
 from avr_sts_speechmatics.values import Secret
 
 CONNECT_S = 2.0
+
+HEDGE = 0.75
+"""A second request is sent after this share of the patience without audio."""
+
+LONGEST_S = 4.3
+"""Longest wait for the first audio of a sentence, over all its requests (s)."""
 
 TRIES = 3
 TRY_FOR_S = 2.5
@@ -41,7 +57,8 @@ class PcmOverHttp:
     url: address that sentences are posted to.
     key: sent as a bearer token; None for a server without keys.
     refusals: the error message for an HTTP status, naming the setting to check.
-    patience: longest wait for the first byte, and between two reads of the body (s).
+    patience: longest wait between two reads of the body (s). After HEDGE of it without a first
+        byte a second request is sent; after twice of it, or LONGEST_S, the sentence fails.
     proxy: the HTTP proxy to connect through, or None.
     """
 
@@ -61,6 +78,7 @@ class PcmOverHttp:
             self._headers["Authorization"] = f"Bearer {key.reveal()}"
         self._refusals = refusals
         self._patience = patience
+        self._longest = min(LONGEST_S, 2 * patience + 0.3)
         self._pool: aiohttp.ClientSession | None = None
 
     async def speak(self, request: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
@@ -70,36 +88,79 @@ class PcmOverHttp:
 
         Closing the generator ends the request at once. Raises ServiceError.
         """
-        body = msgspec.json.encode(request)
-        begun = time.monotonic()
-        tries = 0
-        while True:
-            tries += 1
-            try:
-                async with aclosing(self._once(body)) as audio:
-                    async for pcm in audio:
-                        yield pcm
-                return
-            except ServiceError as error:
-                wait = error.retry_after or 0.2 * 2 ** (tries - 1) * random.uniform(0.8, 1.2)
-                late = time.monotonic() + wait - begun > TRY_FOR_S
-                if not error.retryable or tries >= TRIES or late:
-                    raise
-                if retries_are_logged():
-                    _log.info("%s; trying again in %.1f s", error, wait)
-                await asyncio.sleep(wait)
+        begun = await self._begin(msgspec.json.encode(request))
+        async with aclosing(begun.audio) as audio:
+            yield begun.piece
+            async for pcm in audio:
+                yield pcm
 
     async def close(self) -> None:
         if self._pool is not None:
             await self._pool.close()
             self._pool = None
 
+    async def _begin(self, body: bytes) -> Spoke[int]:
+        """Send requests until one of them speaks. Raises ServiceError."""
+        race = Race[int]()
+        begun = running_time.now()
+        asked = 0
+        until = begun + self._longest
+        ask_at: float | None = begun  # when the next request is sent; None: no more
+        try:
+            while True:
+                now = running_time.now()
+                if ask_at is not None and now >= ask_at:
+                    asked += 1
+                    race.add(asked, self._once(body))
+                    alone = len(race.running) == 1 and asked < TRIES
+                    ask_at = now + HEDGE * self._patience if alone else None
+                next_at = until if ask_at is None else min(until, ask_at)
+                outcome = await race.next(next_at - now)
+                now = running_time.now()
+                if isinstance(outcome, Spoke):
+                    return outcome
+                if isinstance(outcome, Failed):
+                    ask_at = self._after(outcome, race.running, asked, begun, now)
+                    if ask_at is not None:
+                        until = max(until, ask_at + self._patience)
+                elif now >= until:
+                    raise _failed(f"no audio within {self._longest:g} s", retryable=True)
+                elif race.running and retries_are_logged():
+                    _log.info("tts: no audio for %.1f s; asking once more", now - begun)
+        finally:
+            await race.close()
+
+    def _after(
+        self, failed: Failed[int], running: list[int], asked: int, begun: float, now: float
+    ) -> float | None:
+        """When to send the next request after one failed; None if others may still speak.
+
+        running: the requests that are pending.
+        asked: requests sent so far.
+        begun: when the first one was sent.
+
+        Raises the error if there is no hope.
+        """
+        error = failed.error
+        if running:
+            _log.info("%s; another request for the sentence is pending", error)
+            # The second was refused: the first goes on alone. The first failed: the second has its
+            # own time before a third is sent.
+            newest = failed.who == asked
+            return None if newest or asked >= TRIES else now + HEDGE * self._patience
+        wait = error.retry_after or 0.2 * 2 ** (asked - 1) * random.uniform(0.8, 1.2)
+        if not error.retryable or asked >= TRIES or now + wait - begun > TRY_FOR_S:
+            raise error
+        if retries_are_logged():
+            _log.info("%s; trying again in %.1f s", error, wait)
+        return now + wait
+
     async def _once(self, body: bytes) -> AsyncGenerator[bytes, None]:
         response = await self._request(body)
         aligner = SampleAligner()
         empty = True
         try:
-            async with aclosing(_chunks(response)) as chunks:
+            async with aclosing(_chunks(response, self._url, self._patience)) as chunks:
                 async for chunk in chunks:
                     if pcm := aligner.feed(chunk):
                         empty = False
@@ -111,30 +172,36 @@ class PcmOverHttp:
         if empty:
             raise _failed("a sentence came back without audio", retryable=True)
 
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._pool is None:
+            tracing = aiohttp.TraceConfig()
+            tracing.on_connection_create_end.append(_connected)
+            tracing.on_connection_reuseconn.append(_connected)
+            self._pool = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+                # All waits are bounded here, in running time.
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None),
+                auto_decompress=False,
+                trace_configs=[tracing],
+                proxy=None if self._proxy is None else self._proxy.url.reveal(),
+            )
+        return self._pool
+
     async def _request(self, body: bytes) -> aiohttp.ClientResponse:
         """Post a request; returns the response if its status and type promise audio.
 
         Raises ServiceError.
         """
-        if self._pool is None:
-            self._pool = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
-                timeout=aiohttp.ClientTimeout(
-                    total=None, connect=CONNECT_S, sock_read=self._patience
-                ),
-                auto_decompress=False,
-                proxy=None if self._proxy is None else self._proxy.url.reveal(),
-            )
         try:
-            response = await self._pool.post(self._url, data=body, headers=self._headers)
-        except aiohttp.ConnectionTimeoutError:
-            raise _failed(f"cannot connect within {CONNECT_S:g} s", retryable=True) from None
-        except TimeoutError:
-            raise _failed(f"no answer within {self._patience:g} s", retryable=True) from None
-        except (aiohttp.ClientError, OSError) as error:
+            async with running_time.timeout(CONNECT_S) as limit:
+                response = await self._opened().post(
+                    self._url, data=body, headers=self._headers, trace_request_ctx=limit
+                )
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
             if (proxy := failure_of(error, self._proxy)) is not None:
                 raise _failed(f"cannot connect: {proxy}", retryable=proxy.retryable) from error
-            raise _failed(f"cannot connect: {error}", retryable=True) from error
+            why = connection_errors.why(error, self._url, within=CONNECT_S)
+            raise _failed(why, retryable=True) from error
         status, kind = response.status, response.content_type
         if status == 200 and not _is_text(kind):
             return response
@@ -158,16 +225,29 @@ def below(base: str, path: str, query: str = "") -> str:
     ).geturl()
 
 
-async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    """Yield the body as it arrives. Only a failure before the first chunk is retryable."""
+async def _connected(_: aiohttp.ClientSession, request: SimpleNamespace, __: object) -> None:
+    """The connection of a request is there: what follows is bounded by the race."""
+    limit: running_time.timeout = request.trace_request_ctx
+    limit.restart(None)
+
+
+async def _chunks(
+    response: aiohttp.ClientResponse, url: str, patience: float
+) -> AsyncGenerator[bytes, None]:
+    """Yield the body as it arrives. Only a failure before the first chunk is retryable.
+
+    patience: longest wait for a chunk after the first one (s).
+    """
     first = True
     while True:
         try:
-            chunk = await response.content.readany()
+            async with running_time.timeout(None if first else patience):
+                chunk = await response.content.readany()
         except TimeoutError:
             raise _failed("the audio stalled", retryable=first) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise _failed(f"the audio was cut: {error}", retryable=first) from error
+            why = connection_errors.cut(error, url)
+            raise _failed(f"the audio was cut: {why}", retryable=first) from error
         if not chunk:
             return
         first = False

@@ -1,0 +1,244 @@
+"""Running time: waits for a peer, without the time in which this process stood still.
+
+A process can stand still: the host is busy, a virtual machine is moved, SIGSTOP holds the process,
+or a tool blocks the event loop. Afterwards all timers are overdue at once, and the event loop runs
+them before it has read its sockets. A time-out that is judged then blames the peer for our own
+stop, although the peer's answer waits in the socket.
+
+Waits for a peer are therefore measured in running time: the time of the event loop without its
+standstills. A beat every BEAT_S notices a standstill by its own delay. Afterwards running time
+stands still for GRACE_S more, in which the sockets are read.
+
+    while the process ...    | running time
+    -------------------------+-------------------------------------------------------------
+    runs, or is late < LAG_S | goes on like the loop's time
+    stands still             | stands still
+    has just gone on         | stands still for GRACE_S more, then goes on
+
+Time that is heard (playout, pauses of speech in audio) is real time: it passes for the caller too.
+The clock beats only while somebody waits.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+BEAT_S = 0.1
+"""How often a standstill is looked for (s)."""
+
+LAG_S = 0.15
+"""Longest delay of a beat that counts as running (s)."""
+
+GRACE_S = 0.3
+"""How long running time stands still after a standstill (s), so that sockets are read first."""
+
+TELL_S = 1.0
+"""Shortest standstill that is logged (s)."""
+
+QUIET_S = 10.0
+"""After a log line, shorter standstills are counted for this long instead of logged (s)."""
+
+_F = TypeVar("_F", bound=asyncio.Future[Any])
+
+_log = logging.getLogger(__name__)
+
+
+def now() -> float:
+    """Running time of this event loop (s). Standstills are noticed only while somebody waits."""
+    return _clock().now()
+
+
+def call_later(delay: float, callback: Callable[..., object], *args: Any) -> "Timer":
+    """Call `callback` after `delay` seconds of running time, like `loop.call_later`."""
+    return Timer(_clock(), delay, callback, args)
+
+
+async def sleep(delay: float) -> None:
+    """Sleep for `delay` seconds of running time."""
+    over = asyncio.get_running_loop().create_future()
+    timer = call_later(delay, _resolve, over)
+    try:
+        await over
+    finally:
+        timer.cancel()
+
+
+async def wait(
+    futures: Iterable[_F], *, timeout: float, return_when: str = asyncio.ALL_COMPLETED
+) -> tuple[set[_F], set[_F]]:
+    """Wait for futures, like `asyncio.wait`, for `timeout` seconds of running time at most."""
+    futures = set(futures)
+    try:
+        async with _timeout(timeout):
+            await asyncio.wait(futures, return_when=return_when)
+    except TimeoutError:
+        pass
+    done = {future for future in futures if future.done()}
+    return done, futures - done
+
+
+class timeout:
+    """Bounds a block, like `asyncio.timeout`: TimeoutError after `delay` s of running time.
+
+    delay: None for no bound.
+    """
+
+    __slots__ = ("_delay", "_inner", "_timer")
+
+    def __init__(self, delay: float | None) -> None:
+        self._delay = delay
+        self._inner = asyncio.timeout(None)
+        self._timer: Timer | None = None
+
+    async def __aenter__(self) -> "timeout":
+        await self._inner.__aenter__()
+        self.restart(self._delay)
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        self.restart(None)
+        await self._inner.__aexit__(*error)  # raises TimeoutError in place of CancelledError
+
+    def restart(self, delay: float | None) -> None:
+        """Replace the bound: `delay` s from now. Only inside of the block."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if delay is None else call_later(delay, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._inner.reschedule(asyncio.get_running_loop().time())
+
+
+_timeout = timeout  # for `wait`, whose parameter has the same name
+
+
+class Timer:
+    """Calls back once, after some running time."""
+
+    __slots__ = ("_args", "_callback", "_cancelled", "_clock", "_due", "_handle")
+
+    def __init__(
+        self, clock: "_Clock", delay: float, callback: Callable[..., object], args: tuple[Any, ...]
+    ) -> None:
+        self._clock = clock
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        clock.hold()
+        self._due = clock.now() + delay
+        self._handle: asyncio.TimerHandle | None = clock.loop.call_later(
+            max(0.0, delay), self._ring
+        )
+
+    def cancel(self) -> None:
+        """Do not call back. May be called more than once."""
+        self._cancelled = True
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+            self._clock.release()
+
+    def cancelled(self) -> bool:
+        """Whether the timer was cancelled, in time or too late."""
+        return self._cancelled
+
+    def _ring(self) -> None:
+        left = self._due - self._clock.now()
+        if left > 1e-6:
+            # uvloop counts in milliseconds and may be early by half of one.
+            self._handle = self._clock.loop.call_later(max(left, 0.001), self._ring)
+            return
+        self._handle = None
+        self._clock.release()
+        self._callback(*self._args)
+
+
+class _Clock:
+    """The running time of one event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._waits = 0
+        self._beat: asyncio.TimerHandle | None = None
+        self._due = 0.0  # of the next beat
+        self._lost = 0.0  # standstills so far, each with its GRACE_S
+        self._last = 0.0  # running time never goes back
+        self._quiet_until = 0.0
+        self._told_s = 0.0  # the last one that was logged
+        self._untold = 0
+        self._untold_s = 0.0
+
+    def now(self) -> float:
+        at = self.loop.time()
+        if self._beat is not None and at - self._due > LAG_S:
+            at = self._due  # a standstill that the next beat will notice
+        self._last = max(self._last, at - self._lost)
+        return self._last
+
+    def hold(self) -> None:
+        self._waits += 1
+        if self._beat is None:
+            self._beat = self.loop.call_later(BEAT_S, self._look)
+            # After the timer was set: that brings uvloop's cached time up to date.
+            self._due = self.loop.time() + BEAT_S
+
+    def release(self) -> None:
+        self._waits -= 1
+
+    def _look(self) -> None:
+        at = self.loop.time()
+        late = at - self._due
+        if late > LAG_S:
+            self._last = max(self._last, self._due - self._lost)
+            self._lost += late + GRACE_S
+            self._tell(at, late)
+        self._last = max(self._last, at - self._lost)
+        if self._waits:
+            self._beat = self.loop.call_later(BEAT_S, self._look)
+            self._due = self.loop.time() + BEAT_S
+        else:
+            self._beat = None
+
+    def _tell(self, at: float, late: float) -> None:
+        if late < TELL_S:
+            return
+        if at < self._quiet_until and late <= self._told_s:
+            self._untold += 1
+            self._untold_s += late
+            return
+        before = ""
+        if self._untold:
+            before = f" (shorter ones before: {self._untold}, {self._untold_s:.1f} s in all)"
+            self._untold, self._untold_s = 0, 0.0
+        self._quiet_until, self._told_s = at + QUIET_S, late
+        _log.warning(
+            "this process stood still for %.1f s%s: it was stopped, the machine is overloaded, or "
+            "a tool blocks; no service or peer is blamed for that time",
+            late,
+            before,
+        )
+
+
+class _Current(threading.local):
+    """The clock of a thread's event loop; a thread has one loop at a time."""
+
+    clock: _Clock | None = None
+
+
+_current = _Current()
+
+
+def _clock() -> _Clock:
+    loop = asyncio.get_running_loop()
+    clock = _current.clock
+    if clock is None or clock.loop is not loop:
+        clock = _current.clock = _Clock(loop)
+    return clock
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,174 @@
+"""A service process that stands still for three seconds in a call: nobody else is blamed for it.
+
+SIGSTOP holds the process as a busy host does. Meanwhile the clouds and the caller go on, and what
+they send waits in the sockets.
+"""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tests.avr_core import AvrCore, dial
+from tests.cli.commands import free_port
+
+from avr_sts_speechmatics.audio.playout import MAX_CATCH_UP
+from avr_sts_speechmatics.sandbox import stt_messages
+from avr_sts_speechmatics.sandbox.received import SttSession
+from avr_sts_speechmatics.sandbox.scripted_cloud import (
+    RunningSandbox,
+    ScriptedTts,
+    Thought,
+    running_sandbox,
+    scripted,
+    tone,
+)
+
+STOP_S = 3.0
+
+# Limits below STOP_S, as the longer ones are below the length of a longer stop.
+SERVICE = """
+import sys
+from avr_sts_speechmatics.cli.main import main
+from avr_sts_speechmatics.services.llm import openai
+from avr_sts_speechmatics.services.stt import speechmatics_session
+openai.FIRST_S = openai.GAP_S = 2.0
+speechmatics_session.STALLED_S = 1.5
+speechmatics_session.WATCH_S = 0.2
+sys.exit(main(["serve"]))
+"""
+
+LONG, SHORT, LATER = "We close at five every day.", "At nine.", "Of course."
+QUIET_S = 4.0
+ANSWERS: list[Thought] = [LONG, [1.5, SHORT], LATER]
+
+
+async def stand_still(process: Process) -> float:
+    """Hold the service for STOP_S; returns when it went on (monotonic s)."""
+    process.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(STOP_S)
+    process.send_signal(signal.SIGCONT)
+    return time.monotonic()
+
+
+@asynccontextmanager
+async def service(cloud: RunningSandbox, folder: Path) -> AsyncIterator[tuple[Process, str]]:
+    """The service in a process of its own, and its address; ready for calls."""
+    port = free_port()
+    environment = {
+        "PORT": str(port),
+        "EXTRA_PORTS": "",
+        "AUDIOSOCKET_PORT": "0",
+        "HTTP_PORT": "0",
+        "SPEECHMATICS_API_KEY": "a-key",
+        "SPEECHMATICS_RT_URL": cloud.rt_url,
+        "SPEECHMATICS_TTS_URL": cloud.tts_url,
+        "OPENAI_API_KEY": "another-key",
+        "OPENAI_BASE_URL": cloud.openai_url,
+        "SPEECHMATICS_WELCOME_MESSAGE": "",
+        "NO_INPUT_S": f"{QUIET_S:g}",
+        "FILLER_AFTER_MS": "0",
+        "DRAIN_S": "0",
+        "PHRASE_CACHE_DIR": "off",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVICE, cwd=folder, env=os.environ | environment, stderr=PIPE,
+        stdout=asyncio.subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(30):
+            while not cloud.received.speech or not cloud.received.speech[-1].done:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(0.5)  # its phrases are kept by now
+        yield process, f"ws://127.0.0.1:{port}/"
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
+async def on_the_line(core: AvrCore) -> AsyncIterator[None]:
+    """Begin the call and send silence all the time."""
+    await core.init()
+    staying = asyncio.create_task(core.stay(60))
+    try:
+        yield
+    finally:
+        staying.cancel()
+        await asyncio.wait((staying,))
+
+
+class Caller:
+    """A caller who is on the line all the time."""
+
+    def __init__(self, core: AvrCore, session: SttSession) -> None:
+        self.core = core
+        self._session = session
+        self._at = 0.0
+
+    def ask(self, text: str) -> None:
+        self._at += 1
+        self._session.say(stt_messages.segment(text, self._at - 0.5, self._at))
+        self._session.say(stt_messages.end_of_turn(self._at))
+
+    def frames_between(self, begin: float, end: float) -> int:
+        return sum(
+            message["type"] == "audio" and begin <= at < end
+            for at, message in self.core.heard.messages
+        )
+
+    async def until_said(self, text: str) -> None:
+        await self.core.until(lambda heard: heard.said("agent") == text, timeout=10)
+
+
+@pytest.mark.usefixtures("untraced")
+async def test_a_service_that_stood_still_blames_nobody_and_loses_nothing(tmp_path: Path) -> None:
+    pauses = ScriptedTts({LONG: [tone("x" * 10), 1.0, tone("x" * 10), 1.0, tone("x" * 10)]})
+    async with (
+        running_sandbox(scripted(answers=ANSWERS, voice=pauses)) as cloud,
+        service(cloud, tmp_path) as (process, url),
+        dial(url) as core,
+        on_the_line(core),
+    ):
+        caller = Caller(core, await cloud.received.session(0))
+
+        # The voice has said a third of a sentence; the rest comes while nobody can read it.
+        caller.ask("When do you close?")
+        await core.until(lambda heard: len(heard.frames) >= 5)
+        going_on = await stand_still(process)
+        await caller.until_said(LONG)
+        assert len(core.heard.frames) in (75, 76)  # the resampler has a tail
+        await asyncio.sleep(0.1)
+        assert caller.frames_between(going_on, going_on + 0.05) <= MAX_CATCH_UP + 4
+
+        # The model answers while nobody can read it.
+        caller.ask("When do you open?")
+        await cloud.received.until(lambda: len(cloud.received.chats) == 2)
+        await stand_still(process)
+        await caller.until_said(f"{LONG} {SHORT}")
+
+        # The caller speaks while nobody can read it, and would have been asked about silence.
+        await asyncio.sleep(QUIET_S - STOP_S / 2)
+        stopped = asyncio.create_task(stand_still(process))
+        await asyncio.sleep(0.5)
+        caller.ask("May I come on Sunday?")
+        await stopped
+        await caller.until_said(f"{LONG} {SHORT} {LATER}")
+
+        assert core.heard.close_code is None
+        assert len(cloud.received.sessions) == 1
+        assert len(cloud.received.chats) == 3
+        process.terminate()
+        assert process.stderr is not None
+        log = (await process.stderr.read()).decode()
+    for blame in ("stalled", "no answer", "nothing came back", "trying again", "no audio", "ERROR"):
+        assert blame not in log
+    assert re.search(r"this process stood still for (2\.[89]|3\.\d) s", log)
