@@ -45,8 +45,8 @@ class Listening:
     try_services: bool = setting(
         check.yes_or_no,
         "Whether STT, the LLM and TTS are tried once after the start, and after failures until "
-        "they work again (`true`, `false`). A trial is half a second of silence, one word of the model "
-        "and one word of the voice. The outcome is in the log and in `/health`.",
+        "they work again (`true`, `false`). A trial is half a second of silence, one word of the "
+        "model and one word of the voice. The outcome is in the log and in `/health`.",
         True,
     )
     ready_needs_clouds: bool = setting(
