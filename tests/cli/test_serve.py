@@ -98,12 +98,17 @@ async def test_the_phrases_of_the_last_start_are_in_the_cache_of_the_user(tmp_pa
             while json.load(urllib.request.urlopen(health))["phrases_missing"]:
                 time.sleep(0.05)  # in a thread of its own
 
+    def asked(cloud: RunningSandbox) -> list[str]:
+        """Return the texts that were synthesised, without the trial after each start."""
+        texts = [request.body["text"] for request in cloud.received.speech]
+        return [text for text in texts if text != "Hello."]
+
     async with running_sandbox(scripted(voice=ToneTts(seconds_per_character=0.01))) as cloud:
         await asyncio.to_thread(start, cloud)
-        asked = len(cloud.received.speech)
-        assert asked > 0
+        first = asked(cloud)
+        assert first
         await asyncio.to_thread(start, cloud)
-        assert len(cloud.received.speech) == asked
+        assert asked(cloud) == first
     assert list((tmp_path / "cache" / "avr-sts-speechmatics" / "phrases").iterdir())
 
 
