@@ -91,6 +91,7 @@ async def test_the_phrases_of_the_last_start_are_in_the_cache_of_the_user(tmp_pa
             "SPEECHMATICS_TTS_URL": cloud.tts_url,
             "XDG_CACHE_HOME": str(tmp_path / "cache"),
             "PHRASE_CACHE_DIR": "",
+            "TRY_SERVICES": "false",  # a trial is spoken too
         }
         with serving(tmp_path, **environment) as (_, port):
             health = f"http://127.0.0.1:{port}/health"
@@ -196,11 +197,13 @@ def test_unreachable_services_are_told_once_each_and_not_for_every_try(tmp_path:
         assert health(port)["status"] == "degraded"
         process.terminate()
         _, err = process.communicate(timeout=5)
-    warnings = [line for line in err.splitlines() if " warning " in line]
+    # A busy machine may make the process stand still, and say so.
+    lines = [line for line in err.splitlines() if "stood still" not in line]
+    warnings = [line for line in lines if " warning " in line]
     assert len(warnings) == 4, err
     for service in ("stt: ", "tts: ", "llm gpt-6-luna: ", "a phrase could not be prepared: "):
         assert sum(f" warning {service}" in line for line in warnings) == 1
-    assert len(err.splitlines()) < 10
+    assert len(lines) < 10, err
 
 
 def test_what_is_promised_at_the_end_is_said_at_the_start(tmp_path: Path) -> None:

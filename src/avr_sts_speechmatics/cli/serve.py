@@ -104,7 +104,8 @@ async def _serve_calls(loaded: settings.Loaded) -> None:
         if starting.done():
             starting.result()
             _introduce(server, loaded.warnings)
-            server.try_services()
+            if chosen.try_services:
+                server.try_services()
             _spare_the_collector()
             # The LLM's library is still loading, possibly during the first calls.
             server.when_warm(_spare_the_collector)
