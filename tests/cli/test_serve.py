@@ -99,10 +99,11 @@ async def test_the_phrases_of_the_last_start_are_in_the_cache_of_the_user(tmp_pa
 
     async with running_sandbox(scripted(voice=ToneTts(seconds_per_character=0.01))) as cloud:
         await asyncio.to_thread(start, cloud)
-        asked = len(cloud.received.speech)
-        assert asked > 0
+        first = [request.body["text"] for request in cloud.received.speech]
+        assert len(first) > 5
         await asyncio.to_thread(start, cloud)
-        assert len(cloud.received.speech) == asked
+        later = cloud.received.speech[len(first) :]
+        assert {request.body["text"] for request in later} <= {"Hello."}  # whether it works
     assert list((tmp_path / "cache" / "avr-sts-speechmatics" / "phrases").iterdir())
 
 
