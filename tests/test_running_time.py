@@ -3,17 +3,21 @@
 import asyncio
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any
 
 import pytest
 import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 from tests import virtual_time
+from tests.support import ROOT
 
 from avr_sts_speechmatics import running_time
 
@@ -205,3 +209,58 @@ async def test_nothing_beats_when_nobody_waits() -> None:
     await asyncio.sleep(2 * running_time.BEAT_S)
     clock = running_time._clock()
     assert clock._beat is None
+
+
+async def test_a_standstill_belongs_to_no_call() -> None:
+    name: ContextVar[str] = ContextVar("name", default="nobody")
+    seen: list[str] = []
+    record = logging.LogRecord
+
+    def noting(*args: Any, **kw: Any) -> logging.LogRecord:
+        seen.append(name.get())
+        return record(*args, **kw)
+
+    async def wait_in_a_call() -> None:
+        name.set("a call")
+        await running_time.sleep(60)
+
+    await asyncio.sleep(2 * running_time.BEAT_S)  # nobody waits, so the call is the first
+    call = asyncio.create_task(wait_in_a_call())
+    await asyncio.sleep(0.01)
+    logging.setLogRecordFactory(noting)
+    try:
+        time.sleep(1.4)  # noqa: ASYNC251
+        await asyncio.sleep(0.2)
+    finally:
+        logging.setLogRecordFactory(record)
+        call.cancel()
+        await asyncio.wait((call,))
+    assert seen == ["nobody"]
+
+
+ROOMS = ("agents", "call", "pbx", "services", "telemetry", "tools", "transports")
+REAL_TIME = {
+    # The wait is not for a peer, or passes for the caller too.
+    "services/stt/reconnecting.py": "call_later(_PUMP_S",  # audio is sent at its own pace
+    "services/announced_ends.py": "total=ASK_S",  # asked by doctor, which blames nobody
+    "transports/limited_log.py": "call_later(",  # sums up log lines
+}
+
+
+def test_waits_for_peers_are_measured_in_running_time() -> None:
+    """A time-out of asyncio or of a library blames the peer for a standstill of this process."""
+    source = ROOT / "src" / "avr_sts_speechmatics"
+    real = re.compile(
+        r"asyncio\.timeout(_at)?\(|wait_for\(|(?<!running_time\.)call_(later|at)\(|"
+        r"ClientTimeout\((?!total=None)"
+    )
+    found = {
+        f"{path.relative_to(source)}: {line.strip()}"
+        for room in ROOMS
+        for path in (source / room).rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if real.search(line)
+        and REAL_TIME.get(str(path.relative_to(source)), "\n") not in line
+        and "sock_connect=" not in line  # a connect that failed is tried again
+    }
+    assert not found

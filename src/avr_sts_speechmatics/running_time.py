@@ -23,6 +23,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from contextvars import Context
 from typing import Any, TypeVar
 
 BEAT_S = 0.1
@@ -161,6 +162,7 @@ class _Clock:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self._context = Context()  # a standstill belongs to no call, whoever was the first to wait
         self._waits = 0
         self._beat: asyncio.TimerHandle | None = None
         self._due = 0.0  # of the next beat
@@ -181,7 +183,7 @@ class _Clock:
     def hold(self) -> None:
         self._waits += 1
         if self._beat is None:
-            self._beat = self.loop.call_later(BEAT_S, self._look)
+            self._beat = self.loop.call_later(BEAT_S, self._look, context=self._context)
             # After the timer was set: that brings uvloop's cached time up to date.
             self._due = self.loop.time() + BEAT_S
 
@@ -197,7 +199,7 @@ class _Clock:
             self._tell(at, late)
         self._last = max(self._last, at - self._lost)
         if self._waits:
-            self._beat = self.loop.call_later(BEAT_S, self._look)
+            self._beat = self.loop.call_later(BEAT_S, self._look, context=self._context)
             self._due = self.loop.time() + BEAT_S
         else:
             self._beat = None

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
@@ -118,7 +119,7 @@ class SandboxProcess:
         assert self._process.stderr is not None
         self._reading = asyncio.create_task(_log_output(self._process.stderr))
         try:
-            async with asyncio.timeout(READY_S):
+            async with running_time.timeout(READY_S):
                 url = await self._read_until_ready(self._process)
         except TimeoutError:
             await self.stop()

@@ -15,6 +15,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
+from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
@@ -112,7 +113,7 @@ class ServiceTrials:
         if service.needs_idle:
             self._in_the_way.add(trial)
         try:
-            await asyncio.wait((trial,), timeout=TRIAL_S)
+            await running_time.wait((trial,), timeout=TRIAL_S)
             if not trial.done():
                 service.state.failed(f"no result within {TRIAL_S:.0f} s")
             elif trial.cancelled():

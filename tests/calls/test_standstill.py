@@ -5,14 +5,16 @@ they send waits in the sockets.
 """
 
 import asyncio
+import json
 import os
 import re
 import signal
 import sys
 import time
+import urllib.request
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -47,7 +49,7 @@ sys.exit(main(["serve"]))
 
 LONG, SHORT, LATER = "We close at five every day.", "At nine.", "Of course."
 QUIET_S = 4.0
-ANSWERS: list[Thought] = [LONG, [1.5, SHORT], LATER]
+ANSWERS: list[Thought] = ["Yes.", LONG, [1.5, SHORT], LATER]  # the first is for a trial
 
 
 async def stand_still(process: Process) -> float:
@@ -56,6 +58,16 @@ async def stand_still(process: Process) -> float:
     await asyncio.sleep(STOP_S)
     process.send_signal(signal.SIGCONT)
     return time.monotonic()
+
+
+def is_prepared(health: str) -> bool:
+    """Whether a service has its phrases and has tried STT, LLM and TTS."""
+    try:
+        with urllib.request.urlopen(health, timeout=1) as answer:
+            now = json.load(answer)
+    except OSError:
+        return False
+    return bool(now["phrases_missing"] == 0 and now["status"] == "ok")
 
 
 @asynccontextmanager
@@ -84,9 +96,9 @@ async def service(cloud: RunningSandbox, folder: Path) -> AsyncIterator[tuple[Pr
     )  # fmt: skip
     try:
         async with asyncio.timeout(30):
-            while not cloud.received.speech or not cloud.received.speech[-1].done:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-            await asyncio.sleep(0.5)  # its phrases are kept by now
+            health = f"http://127.0.0.1:{port}/health"
+            while not await asyncio.to_thread(is_prepared, health):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)  # another process: nothing here could be awaited
         yield process, f"ws://127.0.0.1:{port}/"
     finally:
         if process.returncode is None:
@@ -132,13 +144,15 @@ class Caller:
 @pytest.mark.usefixtures("untraced")
 async def test_a_service_that_stood_still_blames_nobody_and_loses_nothing(tmp_path: Path) -> None:
     pauses = ScriptedTts({LONG: [tone("x" * 10), 1.0, tone("x" * 10), 1.0, tone("x" * 10)]})
-    async with (
-        running_sandbox(scripted(answers=ANSWERS, voice=pauses)) as cloud,
-        service(cloud, tmp_path) as (process, url),
-        dial(url) as core,
-        on_the_line(core),
-    ):
-        caller = Caller(core, await cloud.received.session(0))
+    async with AsyncExitStack() as stack:
+        cloud = await stack.enter_async_context(
+            running_sandbox(scripted(answers=ANSWERS, voice=pauses))
+        )
+        process, url = await stack.enter_async_context(service(cloud, tmp_path))
+        sessions, chats = len(cloud.received.sessions), len(cloud.received.chats)
+        core = await stack.enter_async_context(dial(url))
+        await stack.enter_async_context(on_the_line(core))
+        caller = Caller(core, await cloud.received.session(sessions))
 
         # The voice has said a third of a sentence; the rest comes while nobody can read it.
         caller.ask("When do you close?")
@@ -151,7 +165,7 @@ async def test_a_service_that_stood_still_blames_nobody_and_loses_nothing(tmp_pa
 
         # The model answers while nobody can read it.
         caller.ask("When do you open?")
-        await cloud.received.until(lambda: len(cloud.received.chats) == 2)
+        await cloud.received.until(lambda: len(cloud.received.chats) == chats + 2)
         await stand_still(process)
         await caller.until_said(f"{LONG} {SHORT}")
 
@@ -164,8 +178,8 @@ async def test_a_service_that_stood_still_blames_nobody_and_loses_nothing(tmp_pa
         await caller.until_said(f"{LONG} {SHORT} {LATER}")
 
         assert core.heard.close_code is None
-        assert len(cloud.received.sessions) == 1
-        assert len(cloud.received.chats) == 3
+        assert len(cloud.received.sessions) == sessions + 1
+        assert len(cloud.received.chats) == chats + 3
         process.terminate()
         assert process.stderr is not None
         log = (await process.stderr.read()).decode()

@@ -91,24 +91,19 @@ async def test_the_phrases_of_the_last_start_are_in_the_cache_of_the_user(tmp_pa
             "SPEECHMATICS_TTS_URL": cloud.tts_url,
             "XDG_CACHE_HOME": str(tmp_path / "cache"),
             "PHRASE_CACHE_DIR": "",
-            "TRY_SERVICES": "false",  # a trial is spoken too
         }
         with serving(tmp_path, **environment) as (_, port):
             health = f"http://127.0.0.1:{port}/health"
             while json.load(urllib.request.urlopen(health))["phrases_missing"]:
                 time.sleep(0.05)  # in a thread of its own
 
-    def asked(cloud: RunningSandbox) -> list[str]:
-        """Return the texts that were synthesised, without the trial after each start."""
-        texts = [request.body["text"] for request in cloud.received.speech]
-        return [text for text in texts if text != "Hello."]
-
     async with running_sandbox(scripted(voice=ToneTts(seconds_per_character=0.01))) as cloud:
         await asyncio.to_thread(start, cloud)
-        first = asked(cloud)
-        assert first
+        first = [request.body["text"] for request in cloud.received.speech]
+        assert len(first) > 5
         await asyncio.to_thread(start, cloud)
-        assert asked(cloud) == first
+        later = cloud.received.speech[len(first) :]
+        assert {request.body["text"] for request in later} <= {"Hello."}  # whether it works
     assert list((tmp_path / "cache" / "avr-sts-speechmatics" / "phrases").iterdir())
 
 
@@ -197,13 +192,11 @@ def test_unreachable_services_are_told_once_each_and_not_for_every_try(tmp_path:
         assert health(port)["status"] == "degraded"
         process.terminate()
         _, err = process.communicate(timeout=5)
-    # A busy machine may make the process stand still, and say so.
-    lines = [line for line in err.splitlines() if "stood still" not in line]
-    warnings = [line for line in lines if " warning " in line]
+    warnings = [line for line in err.splitlines() if " warning " in line]
     assert len(warnings) == 4, err
     for service in ("stt: ", "tts: ", "llm gpt-6-luna: ", "a phrase could not be prepared: "):
         assert sum(f" warning {service}" in line for line in warnings) == 1
-    assert len(lines) < 10, err
+    assert len(err.splitlines()) < 10
 
 
 def test_what_is_promised_at_the_end_is_said_at_the_start(tmp_path: Path) -> None:

@@ -143,7 +143,8 @@ class PcmOverHttp:
         """
         error = failed.error
         if running:
-            _log.info("%s; another request for the sentence is pending", error)
+            if retries_are_logged():
+                _log.info("%s; another request for the sentence is pending", error)
             # The second was refused: the first goes on alone. The first failed: the second has its
             # own time before a third is sent.
             newest = failed.who == asked
