@@ -22,7 +22,7 @@ from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.errors import ServiceError, SettingsError
 from avr_sts_speechmatics.line import Caller
-from avr_sts_speechmatics.proxies import parse
+from avr_sts_speechmatics.network.proxies import parse
 from avr_sts_speechmatics.sandbox import stt_messages
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox, scripted
 from avr_sts_speechmatics.services.llm.protocol import Brief

@@ -30,10 +30,7 @@ DRAWING = ROOT / "docs" / "imports.svg"
 
 BEGIN, END = "<!-- imports -->\n", "<!-- /imports -->"
 
-SHARED = (
-    *("connection_errors", "conversation", "errors", "line", "proxies", "running_time", "values"),
-    *("websocket", "yaml_text"),
-)
+SHARED = ("conversation", "errors", "line", "network", "values", "yaml_text")
 """Modules that any room may import; they have a line of the table, and no box."""
 
 _ENTRY = {"__init__", "__main__"}

@@ -17,9 +17,9 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.untrusted_json import BadJson, decode
+from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 
 READY_S = 60.0
 """Limit for the start of the sandbox (s). A start takes less than 5 s."""

@@ -32,6 +32,7 @@ from avr_sts_speechmatics.call.call import Call
 from avr_sts_speechmatics.call_in_log import current_call
 from avr_sts_speechmatics.errors import CallerError, SettingsError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
 from avr_sts_speechmatics.service_trials import ServiceTrials
 from avr_sts_speechmatics.services.stt import Stt
@@ -50,7 +51,6 @@ from avr_sts_speechmatics.transports.reception import PortWatch, Reception
 from avr_sts_speechmatics.transports.shared_port import SharedPort
 from avr_sts_speechmatics.transports.waiting_connections import WaitingConnections
 from avr_sts_speechmatics.values import counted
-from avr_sts_speechmatics.websocket import accept
 
 WAITING_MIN = 256
 """Most connections without a call, or MAX_CALLS if that is larger."""

@@ -15,9 +15,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
-from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
 from avr_sts_speechmatics.services.quiet_retries import quiet_retries
 from avr_sts_speechmatics.services.stt.protocol import Recogniser

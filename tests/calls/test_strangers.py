@@ -16,11 +16,11 @@ import pytest
 from tests.avr_core import AvrCore, dial
 from tests.support import Serve, until, url_of
 
+from avr_sts_speechmatics.network.websocket import UNREAD_MAX_BYTES
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox, scripted, turn
 from avr_sts_speechmatics.server import RECEIVE_BUFFER_BYTES, Server
 from avr_sts_speechmatics.transports.audiosocket_wire import UUID, message
 from avr_sts_speechmatics.transports.limited_log import LINES
-from avr_sts_speechmatics.websocket import UNREAD_MAX_BYTES
 
 QUESTION = turn("When do you close?", start=0.2, end=0.8)
 ANSWER = "We close at five."

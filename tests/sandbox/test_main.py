@@ -146,7 +146,7 @@ def test_the_sandbox_loads_only_receptionist_and_decoding_from_the_product() -> 
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
     ).stdout.split()
     allowed = tuple(
-        f"avr_sts_speechmatics.{name}" for name in ("sandbox", "receptionist", "untrusted_json")
+        f"avr_sts_speechmatics.{name}" for name in ("sandbox", "receptionist", "network")
     )
     strangers = [name for name in out if not name.startswith(allowed)]
     assert not strangers

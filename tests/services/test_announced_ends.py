@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.doctor.model_server import model_server
 from tests.http_proxy import http_proxy
 
-from avr_sts_speechmatics.proxies import parse
+from avr_sts_speechmatics.network.proxies import parse
 from avr_sts_speechmatics.services.announced_ends import (
     WARN_DAYS,
     ModelInUse,

@@ -6,7 +6,7 @@ import pytest
 from tests.settings.environment import NO_FILE, given_that
 from tests.settings.topic_tests import PrivateTopicTests
 
-from avr_sts_speechmatics.proxies import parse
+from avr_sts_speechmatics.network.proxies import parse
 from avr_sts_speechmatics.settings import load, load_and_warn
 from avr_sts_speechmatics.settings.proxy_variables import ProxyVariables
 

@@ -19,6 +19,7 @@ from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.sandbox.scripted_cloud import ScriptedTts, running_sandbox, scripted, turn
 from avr_sts_speechmatics.transports import asterisk_websocket
 from avr_sts_speechmatics.transports.asterisk_codec import ChannelCodec
@@ -28,7 +29,6 @@ from avr_sts_speechmatics.transports.asterisk_websocket import (
     named_call,
 )
 from avr_sts_speechmatics.transports.reception import Reception
-from avr_sts_speechmatics.websocket import accept
 
 UUID = "0b7f6a52-8f8e-4c0e-9a77-51a4e8a3b1d2"
 ADDRESS = f"/media?call={UUID}&from=2001"

@@ -12,12 +12,12 @@ from aiohttp import web
 from tests.support import Serve, until
 
 from avr_sts_speechmatics.line import Caller, Line
+from avr_sts_speechmatics.network.websocket import UNREAD_MAX_BYTES
 from avr_sts_speechmatics.sandbox.scripted_cloud import ScriptedTts, running_sandbox, scripted, turn
 from avr_sts_speechmatics.server import Server
 from avr_sts_speechmatics.transports.http_connection import HttpConnection
 from avr_sts_speechmatics.transports.http_stream import PATH, HttpStream
 from avr_sts_speechmatics.transports.reception import Reception
-from avr_sts_speechmatics.websocket import UNREAD_MAX_BYTES
 
 QUESTION = turn("What are your opening hours?", start=0.2, end=1.0)
 ANSWER = "Until five."

@@ -13,6 +13,7 @@ from websockets.asyncio.client import connect
 
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.transports import shared_port
 from avr_sts_speechmatics.transports.reception import Reception
 from avr_sts_speechmatics.transports.shared_port import (
@@ -20,7 +21,6 @@ from avr_sts_speechmatics.transports.shared_port import (
     SharedPort,
     asks_for_websocket,
 )
-from avr_sts_speechmatics.websocket import accept
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 UPGRADE = (

@@ -20,9 +20,9 @@ from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.network.websocket import MAX_MESSAGE_BYTES, accept
 from avr_sts_speechmatics.transports.reception import Reception
 from avr_sts_speechmatics.transports.websocket_connection import WebSocketConnection
-from avr_sts_speechmatics.websocket import MAX_MESSAGE_BYTES, accept
 
 MUCH = 16 << 20
 """More than the buffers of both kernels hold (bytes)."""

@@ -15,13 +15,13 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from avr_sts_speechmatics import connection_errors, running_time
 from avr_sts_speechmatics.agents.agent import VoiceChoice, voice_choice
 from avr_sts_speechmatics.errors import InvalidValue
 from avr_sts_speechmatics.line import Caller
-from avr_sts_speechmatics.proxies import Proxy, failure_of
+from avr_sts_speechmatics.network import connection_errors, running_time
+from avr_sts_speechmatics.network.proxies import Proxy, failure_of
+from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.settings import checks as check
-from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 DEFAULT_INSTRUCTIONS = (
     "You are a friendly telephone agent. Your words are spoken aloud to a caller: answer in one "

@@ -7,8 +7,8 @@ caller is silent.
 import time
 from collections.abc import Callable
 
-from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.audio.pcm import silence
+from avr_sts_speechmatics.network import running_time
 
 QUIET_LINE_S = 0.5
 """Time without audio after which silence is sent (s). Longer than network delays, whose frames

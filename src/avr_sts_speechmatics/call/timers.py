@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.dialogue.events import Timer, TimerFired
+from avr_sts_speechmatics.network import running_time
 
 
 class Timers:

@@ -20,11 +20,11 @@ from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.conversation import ToolSpec
 from avr_sts_speechmatics.doctor.check import Check, check_from
 from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.network.untrusted_json import decode
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.tools.mcp_config import McpServer, offered_name
 from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.tool_runner import Toolbox
-from avr_sts_speechmatics.untrusted_json import decode
 from avr_sts_speechmatics.values import counted
 
 TOOLS_S = 5.5

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from avr_sts_speechmatics.agents.instructions import InstructionsService, NotInstructed
 from avr_sts_speechmatics.doctor.check import Check, answered, check_from
 from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.network.proxies import Proxy
+from avr_sts_speechmatics.network.websocket import tunnel
 from avr_sts_speechmatics.pbx.protocol import Pbx, PbxError
-from avr_sts_speechmatics.proxies import Proxy
 from avr_sts_speechmatics.settings import Settings
-from avr_sts_speechmatics.websocket import tunnel
 
 WEBHOOK_S = 5.0
 """Longest wait for the webhook's server to accept a connection (s)."""

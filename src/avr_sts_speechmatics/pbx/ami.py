@@ -20,8 +20,8 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.pbx.channels import Channel, NotFoundError, channel_of
 from avr_sts_speechmatics.pbx.protocol import PbxError, check_destination
 from avr_sts_speechmatics.values import Secret

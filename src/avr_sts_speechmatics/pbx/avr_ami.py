@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
-from avr_sts_speechmatics import connection_errors, running_time
 from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.network import connection_errors, running_time
+from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.pbx.protocol import PbxError, check_destination
-from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 DEED_S = 2.5
 """Longest time for one hang-up or transfer, including a second try (s)."""

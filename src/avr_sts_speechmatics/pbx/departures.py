@@ -12,10 +12,10 @@ from typing import Any
 from avr_sts_speechmatics.conversation import HANG_UP, TRANSFER, ToolCall, ToolSpec
 from avr_sts_speechmatics.dialogue.events import ToolRequest
 from avr_sts_speechmatics.line import Caller, Line
+from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.pbx import dial_patterns
 from avr_sts_speechmatics.pbx.dial_patterns import Pattern
 from avr_sts_speechmatics.pbx.protocol import Pbx, PbxError
-from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 _log = logging.getLogger(__name__)
 

@@ -61,7 +61,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from avr_sts_speechmatics.untrusted_json import BadJson, decode
+from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 
 Part = Literal["stt", "tts", "openai_tts", "llm"]
 

@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.sandbox import chat_completions, faults, strict_servers
 from avr_sts_speechmatics.sandbox.chat_completions import Answer, BadRequest
 from avr_sts_speechmatics.sandbox.engines import LlmEngine, ToolCall
 from avr_sts_speechmatics.sandbox.faults import Fault, Faults
 from avr_sts_speechmatics.sandbox.misbehaviour import break_off, has_key, refuse, stall
 from avr_sts_speechmatics.sandbox.received import Received, Request
-from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 MODEL = "receptionist"
 CUT_AFTER_CHUNKS = 3

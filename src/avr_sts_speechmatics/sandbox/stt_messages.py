@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from avr_sts_speechmatics.untrusted_json import BadJson, decode
+from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 
 CLOSE_CODES: Mapping[str, int] = {
     "not_authorised": 4001,

@@ -16,13 +16,13 @@ from typing import Any
 import msgspec
 from aiohttp import WSMsgType, web
 
+from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.sandbox import faults, stt_messages
 from avr_sts_speechmatics.sandbox.engines import Listener, ServerMessage, SttEngine
 from avr_sts_speechmatics.sandbox.faults import Fault, Faults
 from avr_sts_speechmatics.sandbox.misbehaviour import break_off
 from avr_sts_speechmatics.sandbox.received import Received, SttSession
 from avr_sts_speechmatics.sandbox.stt_messages import Refused, StartRecognition
-from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 log = logging.getLogger(__name__)
 

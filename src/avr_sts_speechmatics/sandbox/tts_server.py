@@ -11,12 +11,12 @@ from typing import Any
 
 from aiohttp import web
 
+from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.sandbox import faults, openai_speech
 from avr_sts_speechmatics.sandbox.engines import TtsEngine
 from avr_sts_speechmatics.sandbox.faults import Fault, Faults, Part
 from avr_sts_speechmatics.sandbox.misbehaviour import break_off, has_key, refuse, stall
 from avr_sts_speechmatics.sandbox.received import Received, Request
-from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 VOICES = frozenset({"sarah", "theo", "megan", "jack"})
 RATE = 16_000

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 import msgspec
 
-from avr_sts_speechmatics.proxies import Proxy
+from avr_sts_speechmatics.network.proxies import Proxy
 from avr_sts_speechmatics.values import Secret
 
 WARN_DAYS = 60

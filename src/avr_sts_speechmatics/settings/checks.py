@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
-from avr_sts_speechmatics import proxies
 from avr_sts_speechmatics.errors import InvalidValue
+from avr_sts_speechmatics.network import proxies
+from avr_sts_speechmatics.network.proxies import Proxy
 from avr_sts_speechmatics.pbx import dial_patterns
-from avr_sts_speechmatics.proxies import Proxy
 from avr_sts_speechmatics.settings.language_codes import code_meant
 from avr_sts_speechmatics.tools.mcp_config import McpServers, parse_mcp_servers
 from avr_sts_speechmatics.values import Secret, VocabEntry

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from avr_sts_speechmatics.proxies import Proxy
+from avr_sts_speechmatics.network.proxies import Proxy
 from avr_sts_speechmatics.settings import checks as check
 from avr_sts_speechmatics.settings.declaration import setting
 

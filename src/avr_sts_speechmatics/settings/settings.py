@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from urllib.parse import urlsplit
 
 from avr_sts_speechmatics.dialogue.manners import Manners
-from avr_sts_speechmatics.proxies import Proxies
+from avr_sts_speechmatics.network.proxies import Proxies
 from avr_sts_speechmatics.settings.agent_defaults import AgentDefaults
 from avr_sts_speechmatics.settings.around_calls import AroundCalls
 from avr_sts_speechmatics.settings.asterisk_ports import AsteriskPorts

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from avr_sts_speechmatics import connection_errors, running_time
-from avr_sts_speechmatics.proxies import Proxy, failure_of
+from avr_sts_speechmatics.network import connection_errors, running_time
+from avr_sts_speechmatics.network.proxies import Proxy, failure_of
 from avr_sts_speechmatics.values import Secret
 
 KEEP_S = 1.5

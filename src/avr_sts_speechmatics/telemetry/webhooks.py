@@ -28,10 +28,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
-from avr_sts_speechmatics import running_time
-from avr_sts_speechmatics.proxies import Proxy
+from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.network.proxies import Proxy
+from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.telemetry.webhook_receiver import Undelivered, WebhookReceiver
-from avr_sts_speechmatics.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.values import Secret
 
 EventName = Literal[

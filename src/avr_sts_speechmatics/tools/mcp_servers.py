@@ -29,10 +29,10 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from referencing import Registry
 
-from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.conversation import ToolSpec
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.proxies import DIRECT, Proxies, Proxy, failure_of
+from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.network.proxies import DIRECT, Proxies, Proxy, failure_of
 from avr_sts_speechmatics.tools import CallFacts
 from avr_sts_speechmatics.tools.mcp_config import McpServer, McpServers, offered_name
 from avr_sts_speechmatics.tools.protocol import ToolError

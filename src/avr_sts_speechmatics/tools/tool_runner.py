@@ -21,13 +21,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.proxies import DIRECT, Proxies
+from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.network.proxies import DIRECT, Proxies
+from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.tools import CallFacts
 from avr_sts_speechmatics.tools.protocol import RESERVED, Tool, ToolError, ToolServer
-from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 if TYPE_CHECKING:
     from avr_sts_speechmatics.line import Caller

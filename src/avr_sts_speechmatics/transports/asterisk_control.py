@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from avr_sts_speechmatics.untrusted_json import BadJson, decoder
+from avr_sts_speechmatics.network.untrusted_json import BadJson, decoder
 
 START_BUFFERING = b'{"command":"START_MEDIA_BUFFERING"}'
 FLUSH = b'{"command":"FLUSH_MEDIA"}'

@@ -22,9 +22,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.audio.pcm import FRAME_MS, FRAME_SAMPLES
 from avr_sts_speechmatics.audio.playout import Played, Utterance
+from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.transports import asterisk_control as control
 from avr_sts_speechmatics.transports.asterisk_codec import ChannelCodec
 

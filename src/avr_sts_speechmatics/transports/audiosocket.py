@@ -28,7 +28,6 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
-from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.audio.g711 import UnlabelledStream
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import RATE, SampleAligner
@@ -36,6 +35,7 @@ from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.transports.audiosocket_wire import (
     AUDIO_8K,
     AUDIO_RATES,

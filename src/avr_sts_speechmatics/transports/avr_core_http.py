@@ -17,8 +17,9 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from aiohttp import web
 
-from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.errors import CallerError
+from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls, canonical, facts_from
 from avr_sts_speechmatics.transports.limited_log import NOBODY, LimitedLog
 from avr_sts_speechmatics.transports.untrusted_text import (
@@ -27,7 +28,6 @@ from avr_sts_speechmatics.transports.untrusted_text import (
     clean,
     facts_of,
 )
-from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 BODY_MAX = 16 * 1024
 """Longest body of a request (bytes)."""

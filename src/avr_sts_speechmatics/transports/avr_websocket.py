@@ -23,6 +23,7 @@ from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.dialogue.events import Role
 from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.network.untrusted_json import ERRORS, BadJson, decode, reason
 from avr_sts_speechmatics.transports.dtmf import KEYS, KeyRate
 from avr_sts_speechmatics.transports.early_media import EarlyMedia
 from avr_sts_speechmatics.transports.reception import Reception
@@ -34,7 +35,6 @@ from avr_sts_speechmatics.transports.untrusted_text import (
     text_of,
 )
 from avr_sts_speechmatics.transports.websocket_connection import WebSocketConnection
-from avr_sts_speechmatics.untrusted_json import ERRORS, BadJson, decode, reason
 
 EARLY_S = 5.0
 """Longest audio kept before `init` (s), its end."""

@@ -13,7 +13,7 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
-from avr_sts_speechmatics import running_time
+from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.transports.limited_log import NOBODY, address_of
 from avr_sts_speechmatics.transports.reception import Reception
 

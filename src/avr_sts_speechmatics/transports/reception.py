@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.network.websocket import Watch
 from avr_sts_speechmatics.transports.limited_log import LimitedLog, address_of
 from avr_sts_speechmatics.transports.waiting_connections import WaitingConnections
-from avr_sts_speechmatics.websocket import Watch
 
 OpenCall = Callable[[Caller, Line], CallerSide]
 

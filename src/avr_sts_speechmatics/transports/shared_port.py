@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from avr_sts_speechmatics import running_time
+from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.transports.limited_log import NOBODY, address_of
 from avr_sts_speechmatics.transports.reception import Reception
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
-from avr_sts_speechmatics.untrusted_json import ERRORS
+from avr_sts_speechmatics.network.untrusted_json import ERRORS
 
 FACTS_MAX = 32
 """Facts kept of one call."""

@@ -16,12 +16,17 @@ from collections.abc import Callable
 
 from picows import WSCloseCode, WSFrame, WSMsgType, WSTransport
 
-from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.network.websocket import (
+    UNREAD_MAX_BYTES,
+    Listener,
+    Messages,
+    unread_bytes,
+)
 from avr_sts_speechmatics.transports.limited_log import NOBODY, address_of
 from avr_sts_speechmatics.transports.reception import Reception
-from avr_sts_speechmatics.websocket import UNREAD_MAX_BYTES, Listener, Messages, unread_bytes
 
 STALLED_S = 10.0
 """Longest time a peer may take no data (s); then the connection is cut."""

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests import virtual_time
 from tests.services.stt.collecting import Notes, listening, numbered, speechmatics
 
-from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.sandbox.faults import (
     Drop,
     Stall,

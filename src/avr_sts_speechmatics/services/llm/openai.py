@@ -15,22 +15,21 @@ import asyncio
 import importlib
 import logging
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from avr_sts_speechmatics import connection_errors, running_time
 from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.errors import ServiceError
-from avr_sts_speechmatics.proxies import Proxy, failure_of
-from avr_sts_speechmatics.services.llm.chunks import Chunk, merged, read_chunk
+from avr_sts_speechmatics.network import connection_errors, running_time
+from avr_sts_speechmatics.network.proxies import Proxy, failure_of
+from avr_sts_speechmatics.services.llm.chunks import read_chunk
 from avr_sts_speechmatics.services.llm.protocol import Brief, LlmState, Usage
 from avr_sts_speechmatics.services.llm.refusals import Refusal
 from avr_sts_speechmatics.services.llm.request_form import Asked, RequestForm
-from avr_sts_speechmatics.services.llm.tool_call_pieces import ToolCallPieces
-from avr_sts_speechmatics.services.llm.visible_text import VisibleText
+from avr_sts_speechmatics.services.llm.streamed_answer import StreamedAnswer, chunks_of
 from avr_sts_speechmatics.values import Secret
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ class OpenAiLlm:
         )
         form = begun_with = self._form_of(request.model)
         while True:
-            answer = _Answer(brief, form)
+            answer = StreamedAnswer(brief, form)
             try:
                 async with aclosing(self._stream(request, form, answer)) as texts:
                     async for text in texts:
@@ -154,7 +153,7 @@ class OpenAiLlm:
     # --- one request ---------------------------------------------------------------------------
 
     async def _stream(
-        self, request: "_Request", form: RequestForm, answer: "_Answer"
+        self, request: "_Request", form: RequestForm, answer: "StreamedAnswer"
     ) -> AsyncGenerator[str, None]:
         """Yield the visible text of an answer as it arrives; `answer` collects the rest.
 
@@ -164,7 +163,7 @@ class OpenAiLlm:
 
         stream = await self._begin(request, form)
         first: float | None = None
-        async with stream, aclosing(_chunks_of(stream)) as chunks:
+        async with stream, aclosing(chunks_of(stream)) as chunks:
             try:
                 while True:
                     now = running_time.now()
@@ -374,69 +373,6 @@ class _Again(Exception):
     def __init__(self, form: RequestForm) -> None:
         super().__init__()
         self.form = form
-
-
-class _Answer:
-    """What has come of an answer so far."""
-
-    def __init__(self, brief: Brief, form: RequestForm) -> None:
-        self.text = VisibleText(
-            brief.tools, reasons_first=form.reasons_first, suspicious=not form.proven
-        )
-        self.usage: Usage | None = None
-        self._pieces = ToolCallPieces()
-        self._opaque: Mapping[str, Any] = {}
-        self._finish = ""
-        self._end = ""
-        self.has_text = False
-
-    def add(self, chunk: Chunk) -> str:
-        """Take a chunk; return the text that is visible now."""
-        self._finish = chunk.finish or self._finish
-        self.usage = chunk.usage or self.usage
-        if chunk.opaque:
-            self._opaque = merged(self._opaque, chunk.opaque)
-            if any(value and key.startswith("reasoning") for key, value in chunk.opaque.items()):
-                self.text.reasons_elsewhere()
-        if chunk.calls:
-            self._pieces.add(chunk.calls)
-        if not chunk.text:
-            return ""
-        self._end = self._end[-40:] + chunk.text
-        text = self.text.feed(chunk.text)
-        self.has_text = self.has_text or bool(text)
-        return text
-
-    def end(self) -> str:
-        """The stream is over: return the rest of the visible text."""
-        text = self.text.end(cut=self._finish == "length" or bool(self._pieces))
-        self.has_text = self.has_text or bool(text)
-        return text
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the answer has an end.
-
-        Some servers send no finish_reason. Then a complete sentence or a complete tool call counts
-        as the end.
-        """
-        if self._finish:
-            return self._finish != "error"
-        whole = self._pieces.are_whole or bool(self.text.calls)
-        return whole or self._end.rstrip().endswith((".", "!", "?", "…"))
-
-    def calls(self, server: str) -> list[ToolCall]:
-        return self._pieces.whole(self.text.calls, server=server, message=self._opaque)
-
-
-async def _chunks_of(stream: "openai.AsyncStream[object]") -> AsyncGenerator[object, None]:
-    """The decoded chunks of a stream. A server that does not stream sends one JSON object."""
-    if stream.response.headers.get("content-type", "").startswith("application/json"):
-        await stream.response.aread()
-        yield stream.response.json()
-        return
-    async for chunk in stream:
-        yield chunk
 
 
 def _failed(what: str, *, retryable: bool) -> ServiceError:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from avr_sts_speechmatics.conversation import Opaque, ToolCall
+from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.services.llm.chunks import CallPiece, merged
 from avr_sts_speechmatics.services.llm.written_calls import Written
-from avr_sts_speechmatics.untrusted_json import BadJson, decode
 
 
 @dataclass(slots=True)

@@ -15,9 +15,9 @@ import asyncio
 import logging
 import random
 
-from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE, SAMPLE_BYTES, seconds
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.services.stt.protocol import (
     OpenAnotherSession,
     Recogniser,

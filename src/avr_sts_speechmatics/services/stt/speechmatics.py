@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.audio.pcm import RATE, silence
 from avr_sts_speechmatics.errors import ServiceError
-from avr_sts_speechmatics.proxies import Proxy
+from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.network.proxies import Proxy
 from avr_sts_speechmatics.services.stt.protocol import OpenAnotherSession, SessionListener, TriedOut
 from avr_sts_speechmatics.services.stt.speechmatics_session import Session
 from avr_sts_speechmatics.values import Secret, VocabEntry

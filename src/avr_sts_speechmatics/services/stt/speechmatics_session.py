@@ -21,14 +21,20 @@ from picows import (
     WSTransport,
 )
 
-from avr_sts_speechmatics import connection_errors, running_time
 from avr_sts_speechmatics.audio.pcm import RATE
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.errors import ServiceError
-from avr_sts_speechmatics.proxies import Proxy, ProxyFailed
+from avr_sts_speechmatics.network import connection_errors, running_time
+from avr_sts_speechmatics.network.proxies import Proxy, ProxyFailed
+from avr_sts_speechmatics.network.untrusted_json import ERRORS
+from avr_sts_speechmatics.network.websocket import (
+    NO_CODE,
+    Listener,
+    Messages,
+    close_reason,
+    connect,
+)
 from avr_sts_speechmatics.services.stt.protocol import SessionListener
-from avr_sts_speechmatics.untrusted_json import ERRORS
-from avr_sts_speechmatics.websocket import NO_CODE, Listener, Messages, close_reason, connect
 
 CONNECT_S = 5.0
 """Longest wait for a connection, and again for the session to start (s). The service may need

@@ -21,9 +21,9 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
-from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.services.tts.race import Failed, Race, Spoke
 

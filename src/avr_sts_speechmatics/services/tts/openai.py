@@ -14,7 +14,7 @@ endpoint answers 404. Other servers are not affected. [openai 3, audio/speech_cr
 
 from collections.abc import AsyncGenerator
 
-from avr_sts_speechmatics.proxies import Proxy
+from avr_sts_speechmatics.network.proxies import Proxy
 from avr_sts_speechmatics.services.tts.pcm_over_http import PcmOverHttp, below
 from avr_sts_speechmatics.values import Secret
 

@@ -28,10 +28,10 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
-from avr_sts_speechmatics import connection_errors, running_time
 from avr_sts_speechmatics.audio.pcm import SampleAligner
 from avr_sts_speechmatics.errors import ServiceError
-from avr_sts_speechmatics.proxies import Proxy, failure_of
+from avr_sts_speechmatics.network import connection_errors, running_time
+from avr_sts_speechmatics.network.proxies import Proxy, failure_of
 from avr_sts_speechmatics.services.quiet_retries import retries_are_logged
 from avr_sts_speechmatics.services.tts.race import Failed, Race, Spoke
 from avr_sts_speechmatics.values import Secret

@@ -11,8 +11,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from avr_sts_speechmatics import running_time
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.network import running_time
 
 Who = TypeVar("Who")
 

@@ -5,7 +5,7 @@
 
 from collections.abc import AsyncGenerator
 
-from avr_sts_speechmatics.proxies import Proxy
+from avr_sts_speechmatics.network.proxies import Proxy
 from avr_sts_speechmatics.services.tts.pcm_over_http import PcmOverHttp, below
 from avr_sts_speechmatics.values import Secret
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests import virtual_time
 from tests.support import ROOT
 
-from avr_sts_speechmatics import running_time
+from avr_sts_speechmatics.network import running_time
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 
@@ -34,7 +34,7 @@ def run_on(loop: Callable[[], asyncio.AbstractEventLoop], main: Awaitable[None])
 
 PROGRAM = """
 import asyncio, subprocess, sys, uvloop
-from avr_sts_speechmatics import running_time
+from avr_sts_speechmatics.network import running_time
 
 async def main():
     answer = "import time; print('stop me', flush=True); time.sleep(0.7); print('yes', flush=True)"

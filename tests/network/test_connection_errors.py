@@ -9,9 +9,9 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from avr_sts_speechmatics.connection_errors import never_connected, shown, why
 from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.network.connection_errors import never_connected, shown, why
 from avr_sts_speechmatics.services.llm.openai import OpenAiLlm
 from avr_sts_speechmatics.services.llm.protocol import Brief
 from avr_sts_speechmatics.services.stt.speechmatics import SpeechmaticsStt

@@ -39,8 +39,8 @@ from picows.proxy import ConnectedTransport, connect_through_optional_proxy
 from picows.url import parse_url
 from python_socks import ProxyError
 
-from avr_sts_speechmatics import running_time
-from avr_sts_speechmatics.proxies import Proxy, failure_of
+from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.network.proxies import Proxy, failure_of
 
 MAX_MESSAGE_BYTES = 1 << 20
 """Longest message that is accepted (bytes). One second of a call takes 22 600 bytes."""

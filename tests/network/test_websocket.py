@@ -22,8 +22,8 @@ from tests.http_proxy import HttpProxy, certificate, http_proxy
 from websockets.asyncio.client import connect as dial
 from websockets.asyncio.server import ServerConnection, serve
 
-from avr_sts_speechmatics.proxies import Proxy, ProxyFailed, parse
-from avr_sts_speechmatics.websocket import (
+from avr_sts_speechmatics.network.proxies import Proxy, ProxyFailed, parse
+from avr_sts_speechmatics.network.websocket import (
     MAX_MESSAGE_BYTES,
     NO_CODE,
     Messages,
@@ -467,7 +467,7 @@ async def test_a_fault_in_one_listener_ends_its_connection_and_no_other(
 
 STANDING = """
 import asyncio, sys, uvloop
-from avr_sts_speechmatics import running_time, websocket
+from avr_sts_speechmatics.network import running_time, websocket
 websocket.PING_IDLE_S = 1.5
 
 class Ear(websocket.{listener}):

@@ -10,6 +10,7 @@ from tests.nasty_json import NASTY, texts
 
 from avr_sts_speechmatics.agents.instructions import NotInstructed, _checked
 from avr_sts_speechmatics.errors import CallerError
+from avr_sts_speechmatics.network.untrusted_json import REASON_MAX, BadJson, decode, decoder, reason
 from avr_sts_speechmatics.pbx.departures import _extension
 from avr_sts_speechmatics.receptionist.memory import _failed
 from avr_sts_speechmatics.sandbox import faults, stt_messages
@@ -21,7 +22,6 @@ from avr_sts_speechmatics.tools.tool_runner import _object as tool_arguments
 from avr_sts_speechmatics.transports import asterisk_control
 from avr_sts_speechmatics.transports.announced_calls import facts_from
 from avr_sts_speechmatics.transports.avr_core_http import announced
-from avr_sts_speechmatics.untrusted_json import REASON_MAX, BadJson, decode, decoder, reason
 
 
 def as_text(decoding: Callable[[str], object]) -> Callable[[bytes], object]:

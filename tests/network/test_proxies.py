@@ -5,8 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.proxies import DIRECT, Proxies, Proxy, ProxyFailed, failure_of, no_proxy
-from avr_sts_speechmatics.proxies import parse as proxy
+from avr_sts_speechmatics.network.proxies import (
+    DIRECT,
+    Proxies,
+    Proxy,
+    ProxyFailed,
+    failure_of,
+    no_proxy,
+)
+from avr_sts_speechmatics.network.proxies import parse as proxy
 
 NAMES = st.from_regex(r"[a-z]{1,8}(\.[a-z]{1,8}){0,3}", fullmatch=True).filter(
     lambda name: name.rpartition(".")[2] != "localhost"

@@ -1,0 +1,1 @@
+"""What every connection to a peer shares: WebSocket, proxies, waits, errors, decoding."""

@@ -1,0 +1,81 @@
+"""One answer of a model as its chunks arrive: visible text, tool calls, and whether it is whole."""
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from avr_sts_speechmatics.conversation import ToolCall
+from avr_sts_speechmatics.services.llm.chunks import Chunk, merged
+from avr_sts_speechmatics.services.llm.protocol import Brief, Usage
+from avr_sts_speechmatics.services.llm.request_form import RequestForm
+from avr_sts_speechmatics.services.llm.tool_call_pieces import ToolCallPieces
+from avr_sts_speechmatics.services.llm.visible_text import VisibleText
+
+if TYPE_CHECKING:
+    import openai
+
+
+class StreamedAnswer:
+    """An answer as far as it has come.
+
+    brief: the agent's tools, which a tool call written as text must name.
+    form: what is known of the server.
+    """
+
+    def __init__(self, brief: Brief, form: RequestForm) -> None:
+        self.text = VisibleText(
+            brief.tools, reasons_first=form.reasons_first, suspicious=not form.proven
+        )
+        self.usage: Usage | None = None
+        self._pieces = ToolCallPieces()
+        self._opaque: Mapping[str, Any] = {}
+        self._finish = ""
+        self._end = ""
+        self.has_text = False
+
+    def add(self, chunk: Chunk) -> str:
+        """Take a chunk; return the text that is visible now."""
+        self._finish = chunk.finish or self._finish
+        self.usage = chunk.usage or self.usage
+        if chunk.opaque:
+            self._opaque = merged(self._opaque, chunk.opaque)
+            if any(value and key.startswith("reasoning") for key, value in chunk.opaque.items()):
+                self.text.reasons_elsewhere()
+        if chunk.calls:
+            self._pieces.add(chunk.calls)
+        if not chunk.text:
+            return ""
+        self._end = self._end[-40:] + chunk.text
+        text = self.text.feed(chunk.text)
+        self.has_text = self.has_text or bool(text)
+        return text
+
+    def end(self) -> str:
+        """The stream is over: return the rest of the visible text."""
+        text = self.text.end(cut=self._finish == "length" or bool(self._pieces))
+        self.has_text = self.has_text or bool(text)
+        return text
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the answer has an end.
+
+        Some servers send no finish_reason. Then a complete sentence or a complete tool call counts
+        as the end.
+        """
+        if self._finish:
+            return self._finish != "error"
+        whole = self._pieces.are_whole or bool(self.text.calls)
+        return whole or self._end.rstrip().endswith((".", "!", "?", "…"))
+
+    def calls(self, server: str) -> list[ToolCall]:
+        return self._pieces.whole(self.text.calls, server=server, message=self._opaque)
+
+
+async def chunks_of(stream: "openai.AsyncStream[object]") -> AsyncGenerator[object, None]:
+    """Yield the decoded chunks of a stream. A server that does not stream sends one JSON object."""
+    if stream.response.headers.get("content-type", "").startswith("application/json"):
+        await stream.response.aread()
+        yield stream.response.json()
+        return
+    async for chunk in stream:
+        yield chunk
