@@ -420,8 +420,14 @@ def asking(call: SimulatedCall, left_s: float) -> SimulatedCall:
 
 
 # T40
-@pytest.mark.parametrize("word", ["Yeah.", "Sure", "okay", "Right.", "Mhm."])
-@pytest.mark.parametrize("left_s", [0.05, 0.3, 0.8])
+@pytest.mark.parametrize(
+    ("word", "left_s"),
+    [
+        *(("Yeah.", left) for left in (0.05, 0.3, 1.5)),
+        *((word, 0.8) for word in ("Sure", "okay", "Right.", "I see.")),
+        ("Mhm.", 0.3),
+    ],
+)
 def test_a_backchannel_over_the_end_of_a_question_answers_it(
     call: SimulatedCall, word: str, left_s: float
 ) -> None:
@@ -459,6 +465,13 @@ def test_few_words_below_the_minimum_over_the_end_of_a_question_answer_it() -> N
     call.says("Tomorrow please.")
     call.passes(1)
     assert call.questions == [QUESTION, "Tomorrow please."]
+
+
+# T10
+def test_a_hum_in_the_middle_of_a_question_does_not_answer_it(call: SimulatedCall) -> None:
+    asking(call, left_s=1.5).says("Mhm.")
+    call.passes(60)
+    assert call.questions == [QUESTION]
 
 
 # T10

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-BACKCHANNELS = tuple(
-    "mhm|mm|mmhm|hm|hmm|uh huh|uhhuh|yeah|yep|okay|ok|right|sure|i see|aha".split("|")
-)
-"""What listeners say so that the speaker continues."""
+HUMS = tuple("mhm|mm|mmhm|hm|hmm|uh huh|uhhuh|aha".split("|"))
+"""Sounds of a listener. They seldom answer a question."""
+
+BACKCHANNELS = (*HUMS[:-1], *"yeah|yep|okay|ok|right|sure|i see".split("|"), HUMS[-1])
+"""Words of a listener who wants the speaker to continue."""
 
 
 def _phrase(text: str, *, only_with: str | None = None) -> Any:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import CUT_MARK, History
-from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.dialogue.manners import HUMS, Manners
 from avr_sts_speechmatics.dialogue.state import (
     CallerAudio,
     CallerTurn,
@@ -73,6 +73,9 @@ EDGE_S = 1.0
 
 EDGE_OF_QUESTION_S = 2.0
 """The same while the agent asks a question: "yeah" is often said over its last words (s)."""
+
+EDGE_OF_HUM_S = 0.5
+"""The same for "mhm": a listener's sound in the middle of a question does not answer it (s)."""
 
 DRAFTS_MAX = 3
 """How many answers may be begun ahead in one turn: each one that is dropped costs its tokens."""
@@ -313,8 +316,12 @@ class Steps:
 
     def time_the_edge(self) -> Commands:
         """Find out whether the caller's few words came at the end of what the agent says."""
-        asks = self.is_question(self.history.last_said)
-        yield ev.SetTimer(ev.Timer.EDGE, EDGE_OF_QUESTION_S if asks else EDGE_S)
+        if not count_words([self.caller.at_edge], HUMS):
+            longest = EDGE_OF_HUM_S
+        else:
+            asks = self.is_question(self.history.last_said)
+            longest = EDGE_OF_QUESTION_S if asks else EDGE_S
+        yield ev.SetTimer(ev.Timer.EDGE, longest)
 
     def write_edge(self) -> Commands:
         """Write down few words of the caller that were no answer."""
