@@ -228,6 +228,8 @@ def _environment(plan: Plan, port: int, stt_port: int, web_port: int) -> dict[st
         # No prompts and fillers: all audio must be answers.
         "NO_INPUT_S": "0",
         "FILLER_AFTER_MS": "0",
+        # A trial would be among what the calls asked of the clouds.
+        "TRY_SERVICES": "false",
         "LOG_LEVEL": "warning",
     }
 

@@ -155,7 +155,7 @@ class SandboxProcess:
                     told = str(error)
                     _log.error("%s", error)
             else:
-                _log.info("the sandbox runs again, after %d tries", tries)
+                _log.info("the sandbox runs again (try %d)", tries)
                 tries, told = 0, ""
 
     async def stop(self) -> None:

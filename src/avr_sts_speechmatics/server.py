@@ -267,7 +267,7 @@ class Server:
             uptime = float(health["uptime_s"])
             return (
                 f": this service (version {health['version']}) runs there already, since "
-                f"{uptime:.0f} s, with {health['calls']} calls"
+                f"{uptime:.0f} s, with {counted(int(health['calls']), 'call')}"
             )
         except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError, TimeoutError):
             return ""  # another program

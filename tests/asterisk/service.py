@@ -155,6 +155,8 @@ async def serving(cloud: RunningSandbox, ports: Ports, **settings: str) -> Async
         "NO_INPUT_S": "0",
         "FILLER_AFTER_MS": "0",
         "DRAIN_S": "0",
+        # A trial would be among what the calls asked of the cloud.
+        "TRY_SERVICES": "false",
     } | {name.upper(): value for name, value in settings.items()}
     with tempfile.TemporaryDirectory(prefix="service-") as home:
         service = Service(Path(home), environment)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from avr_sts_speechmatics.audio.loudness import voiced_bytes
 from avr_sts_speechmatics.audio.pcm import FRAME_BYTES, SAMPLE_BYTES
 from avr_sts_speechmatics.audio.playout import (
     HIGH_WATER_BYTES,
@@ -96,7 +97,8 @@ def test_what_is_written_is_taken_whole_padded_once_and_in_order(
     assert heard[: len(said)] == said
     assert not any(heard[len(said) :])
     assert len(heard) - len(said) < FRAME_BYTES
-    assert how_far(utterance.played()) == (7, len(said) // 2, len(said) // 2)
+    voiced = voiced_bytes(said) or len(said)
+    assert how_far(utterance.played()) == (7, len(said) // 2, voiced // 2)
 
 
 async def test_the_first_frame_leaves_without_waiting_for_a_tick(phone: Phone) -> None:

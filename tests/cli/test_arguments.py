@@ -66,7 +66,7 @@ def test_an_odd_value_of_an_option_is_no_traceback(
         said = capsys.readouterr().err
         assert status in (0, 2), (value, said)
         sentences = [
-            line for line in said.splitlines() if not re.match(r"\d\d:", line)
+            line for line in said.splitlines() if not re.match(r"\d{4}-\d\d-\d\d ", line)
         ]  # of the log
         assert len(sentences) == (1 if status else 0), (value, said)
 

@@ -2,10 +2,15 @@
 
 import argparse
 import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.commands import COMMAND, free_port
 from tests.cli.commands import run as run_command
 
 from avr_sts_speechmatics.cli import sandbox as command
@@ -57,3 +62,27 @@ def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"port {port} on 127.0.0.1 cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("redirected", [">&- 2>&-", ">/dev/full 2>/dev/full"])
+def test_a_sandbox_whose_output_goes_nowhere_serves(redirected: str, tmp_path: Path) -> None:
+    port = free_port()
+    shell = ["sh", "-c", f'exec "$@" {redirected}', "sh", *COMMAND, "sandbox", "--port", str(port)]
+    process = subprocess.Popen(shell, cwd=tmp_path)
+    try:
+        deadline = time.monotonic() + 40
+        while True:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1).close()
+            except urllib.error.HTTPError:
+                break  # it answers
+            except OSError:
+                time.sleep(0.1)  # another process: nothing here could be awaited
+        process.terminate()
+        assert process.wait(timeout=5) == 0
+    finally:
+        process.kill()
+        process.wait()

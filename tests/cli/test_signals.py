@@ -141,6 +141,25 @@ def test_a_name_server_that_never_answers_does_not_delay_the_end(tmp_path: Path)
     assert "Traceback" not in done.stderr
 
 
+def test_a_thread_of_a_tool_that_never_ends_does_not_delay_the_end(tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "hangs.py").write_text(
+        "import threading\n"
+        "from avr_sts_speechmatics.tools import tool\n"
+        "@tool\nasync def wait() -> str:\n    'Waits.'\n    return ''\n"
+        "threading.Thread(target=threading.Event().wait).start()\n"
+        "print('printed by a tool')\n"
+    )
+    with serving(tmp_path, TOOLS_DIR=str(tools), **CALM) as (process, _):
+        process.terminate()
+        begun = time.monotonic()
+        out, _ = process.communicate(timeout=5)
+        assert process.returncode == 0
+        assert time.monotonic() - begun < 2
+    assert "printed by a tool" in out
+
+
 def test_an_idle_service_ends_at_once(tmp_path: Path) -> None:
     with serving(tmp_path, **CALM) as (process, _):
         process.terminate()

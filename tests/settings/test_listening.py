@@ -13,6 +13,7 @@ class TestListening(TopicTests):
         ("EXTRA_PORTS", (6033,)),
         ("MAX_CALLS", 1000),
         ("DRAIN_S", 20.0),
+        ("TRY_SERVICES", True),
         ("READY_NEEDS_CLOUDS", False),
     )
     good = (
@@ -22,9 +23,11 @@ class TestListening(TopicTests):
         ("EXTRA_PORTS", "", ()),
         ("MAX_CALLS", "1", 1),
         ("DRAIN_S", "0.5", 0.5),
+        ("TRY_SERVICES", "false", False),
         ("READY_NEEDS_CLOUDS", "true", True),
     )
     wrong = (
+        ("TRY_SERVICES", "maybe", "true"),
         ("READY_NEEDS_CLOUDS", "maybe", "true"),
         ("HOST", "a..b", "host name or an address"),
         ("HOST", "http://localhost", "host name or an address"),

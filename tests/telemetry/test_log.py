@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -11,8 +12,16 @@ import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from tests.support import full_pipe
 
-from avr_sts_speechmatics.telemetry.log import MASK, ConsoleLines, JsonLines, set_up
+from avr_sts_speechmatics.telemetry.background_writer import BackgroundStream, BackgroundWriter
+from avr_sts_speechmatics.telemetry.log import (
+    MASK,
+    ConsoleLines,
+    JsonLines,
+    lines_lost,
+    set_up,
+)
 
 KEY = "sk-very-secret"
 CALL = "0b7f6a52-8f8e-4c0e-9a77-51a4e8a3b1d2"
@@ -207,3 +216,27 @@ def test_requests_to_mcp_servers_are_not_logged_even_as_errors(
     set_up("debug", "console", [], no_call)
     logging.getLogger(name).exception("cannot use %s", {"arguments": "what the caller said"})
     assert flushed(capsys).err == ""
+
+
+def test_with_a_stream_in_the_background_nobody_waits_for_the_reader(
+    root: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with full_pipe() as (reading, pipe):
+        writer = BackgroundWriter(pipe, most_bytes=400)
+        monkeypatch.setattr(sys, "stderr", BackgroundStream(pipe, writer))
+        set_up("info", "json", [KEY], lambda: CALL)
+        for number in range(50):
+            logging.getLogger("avr.test").info("line %d with %s", number, KEY)
+        lost = lines_lost()
+        assert 40 < lost < 50
+        got = b""
+        while b"lost" not in got:
+            got += os.read(reading, 65536).replace(b"\0", b"")
+        entries = [read(line) for line in got.decode().splitlines()]
+        assert entries[0]["message"] == f"line 0 with {MASK}"
+        assert entries[0]["call"] == CALL
+        assert entries[-1]["message"] == f"log lines were lost: {lost} (nobody reads them)"
+        assert entries[-1]["level"] == "warning"
+        logging.getLogger("avr.test").info("%d and %d", "not a number", KEY)
+        assert "cannot be formatted" in os.read(reading, 65536).decode()
+        logging.getLogger().handlers[0].close()

@@ -124,6 +124,7 @@ async def test_a_program_that_cannot_start_is_tried_again_until_it_can(
         assert "weather cannot be used" in caplog.text
         program.symlink_to(PROGRAM)
         await until(lambda: offered(toolbox) == ["weather_forecast"], timeout=30)
+        assert caplog.text.count("weather cannot be used") == 1
         assert await run(toolbox, "forecast", city="Bonn") == "Bonn: rain for 1 days"
 
 

@@ -24,6 +24,7 @@ from avr_sts_speechmatics.phone.script import Script, verdict
 from avr_sts_speechmatics.phone.script_file import KEYS, ScriptError, read_script
 from avr_sts_speechmatics.phone.script_run import Performance, prepare
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
+from avr_sts_speechmatics.services.quiet_retries import quiet_retries
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.services.tts.speechmatics import SpeechmaticsTts
 from avr_sts_speechmatics.speech.kept_phrases import speech_of
@@ -261,7 +262,8 @@ async def _call_service(given: argparse.Namespace, chosen: settings.Settings) ->
             if voice is None:
                 voice = await _callers_voice(chosen, stack)
             try:
-                return await speech_of(text, voice)
+                with quiet_retries():  # the sentence below says what failed
+                    return await speech_of(text, voice)
             except ServiceError as error:
                 raise SettingsError(f"The caller's words could not be spoken: {error}.") from error
 

@@ -31,7 +31,8 @@ The module `cli.<name>` of a subcommand has the functions `add_arguments` and `r
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
-    arguments: the words after the program's name; None for the words of this process.
+    arguments: the words after the program's name; None for the words of this process, which then
+        ends here: a thread that waits for a name server would delay its end.
     """
     standard_streams.open_closed()
     # The event loop uses one core; threads of numpy's linear algebra would only compete with it.
@@ -59,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error.__cause__, KeyboardInterrupt):
             return 130
         raise
+    if arguments is None:
+        standard_streams.end_process(status)
     return status
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 
+from avr_sts_speechmatics.cli import standard_streams
 from avr_sts_speechmatics.cli.arguments import checked, file_path
 from avr_sts_speechmatics.sandbox import main as sandbox
 from avr_sts_speechmatics.settings import checks as check
@@ -39,12 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    status: int = sandbox.run(
-        host=given.host,
-        port=given.port,
-        max_calls=given.max_calls,
-        faq_file=given.faq_file,
-        announce="json" if given.child else "text",
-        watch_stdin=given.child,
-    )
+    with standard_streams.in_background():
+        status: int = sandbox.run(
+            host=given.host,
+            port=given.port,
+            max_calls=given.max_calls,
+            faq_file=given.faq_file,
+            announce="json" if given.child else "text",
+            watch_stdin=given.child,
+        )
     return status

@@ -4,13 +4,12 @@ import argparse
 import asyncio
 import gc
 import logging
-import os
 import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from avr_sts_speechmatics import __version__, settings
 from avr_sts_speechmatics.cli import signals, standard_streams
@@ -67,19 +66,7 @@ def run(_: argparse.Namespace) -> int:
     except Exception:
         _log.exception("the service ends by a fault of its own; please report it")
         status = 1
-    _end_process(status)
-
-
-def _end_process(status: int) -> NoReturn:
-    """End the process now, whatever its threads wait for.
-
-    The interpreter's own end joins all threads, among them those that wait for a name server (up to
-    40 s) and those of an operator's tool. Nothing in them is worth the wait: the server has closed
-    its parts, and log and output are flushed here.
-    """
-    standard_streams.flush()
-    logging.shutdown()
-    os._exit(status)
+    standard_streams.end_process(status)
 
 
 async def _serve_calls(loaded: settings.Loaded) -> None:
@@ -117,7 +104,8 @@ async def _serve_calls(loaded: settings.Loaded) -> None:
         if starting.done():
             starting.result()
             _introduce(server, loaded.warnings)
-            server.try_services()
+            if chosen.try_services:
+                server.try_services()
             _spare_the_collector()
             # The LLM's library is still loading, possibly during the first calls.
             server.when_warm(_spare_the_collector)

@@ -4,9 +4,12 @@ They may be closed (`>&-`), a full disk, a pipe that nobody reads, or a terminal
 of this may stop the service or one of its calls.
 """
 
+import logging
 import os
 import sys
-from typing import TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NoReturn, TextIO
 
 from avr_sts_speechmatics.telemetry.background_writer import BackgroundStream, BackgroundWriter
 
@@ -54,11 +57,36 @@ def write_in_background() -> None:
     sys.stderr = _replaced(sys.stderr, err)
 
 
+@contextmanager
+def in_background() -> Iterator[None]:
+    """Do `write_in_background` for as long as the context lasts."""
+    before = sys.stdout, sys.stderr
+    write_in_background()
+    try:
+        yield
+    finally:
+        flush()
+        sys.stdout, sys.stderr = before
+
+
+def end_process(status: int) -> NoReturn:
+    """End the process now, whatever its threads wait for.
+
+    The interpreter's own end joins all threads, among them those that wait for a name server (up to
+    40 s) and those of an operator's tool. Nothing in them is worth the wait: a command has closed
+    its parts when it ends, and log and output are flushed here.
+    """
+    flush()
+    logging.shutdown()
+    os._exit(status)
+
+
 def flush() -> None:
     """Write what waits, for a bounded time."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, BackgroundStream):
+        with suppress(OSError, ValueError):
             stream.flush()
+        if isinstance(stream, BackgroundStream):
             stream.writer.flush()
 
 

@@ -47,7 +47,10 @@ class LlmServer:
         if self._received is not None:
             self._received.chats.append(record)
             self._received.notify()
-        response = await self._answer(request, record)
+        try:
+            response = await self._answer(request, record)
+        except ConnectionResetError:  # the client has what it wanted, or was interrupted
+            response = web.Response()
         record.status, record.done = response.status, True
         if self._received is not None:
             self._received.notify()

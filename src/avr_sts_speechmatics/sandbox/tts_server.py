@@ -64,7 +64,10 @@ class TtsServer:
         if self._received is not None:
             self._received.speech.append(record)
             self._received.notify()
-        response = await self._answer(request, record, part, answer)
+        try:
+            response = await self._answer(request, record, part, answer)
+        except ConnectionResetError:  # the client has what it wanted, or was interrupted
+            response = web.Response()
         record.status, record.done = response.status, True
         if self._received is not None:
             self._received.notify()

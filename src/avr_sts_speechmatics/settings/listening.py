@@ -42,6 +42,13 @@ class Listening:
         "container image sets 8, because `docker stop` kills a container after 10 s.",
         20.0,
     )
+    try_services: bool = setting(
+        check.yes_or_no,
+        "Whether STT, the LLM and TTS are tried once after the start, and after failures until "
+        "they work again (`true`, `false`). A trial is half a second of silence, one word of the "
+        "model and one word of the voice. The outcome is in the log and in `/health`.",
+        True,
+    )
     ready_needs_clouds: bool = setting(
         check.yes_or_no,
         "Whether `/ready` answers 503 while STT, the LLM or TTS does not work (`true`, `false`). "

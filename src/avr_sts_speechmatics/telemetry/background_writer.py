@@ -178,11 +178,6 @@ class _Raw(io.RawIOBase):
         return self._stream.fileno()
 
 
-def writer_of(stream: TextIO | None) -> BackgroundWriter:
-    """The writer behind a stream, or a new writer for a stream without one."""
-    return stream.writer if isinstance(stream, BackgroundStream) else BackgroundWriter(stream)
-
-
 def _target(stream: TextIO | None) -> Callable[[bytes], int]:
     """A function that writes some bytes, like `os.write`, past the locks of Python's streams.
 

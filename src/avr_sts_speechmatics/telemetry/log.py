@@ -14,7 +14,7 @@ import msgspec
 
 from avr_sts_speechmatics.call_in_log import MASK as MASK
 from avr_sts_speechmatics.call_in_log import CallName
-from avr_sts_speechmatics.telemetry.background_writer import BackgroundWriter, writer_of
+from avr_sts_speechmatics.telemetry.background_writer import BackgroundStream, BackgroundWriter
 
 
 class _Lines(logging.Formatter, ABC):
@@ -115,7 +115,7 @@ class _Handler(logging.Handler):
         super().close()
 
     def _lost(self, lines: int, why: str) -> str:
-        text = f"{lines} log lines were lost: {why}"
+        text = f"log lines were lost: {lines} ({why})"
         record = logging.LogRecord(__name__, logging.WARNING, "", 0, text, (), None)
         return self.format(record) + "\n"
 
@@ -128,7 +128,7 @@ def set_up(
     *,
     callers: bool = False,
 ) -> None:
-    """Send the log of the process to standard error, through a thread.
+    """Send the log of the process to standard error; through its thread if it has one.
 
     level: value of LOG_LEVEL.
     form: value of LOG_FORMAT.
@@ -136,8 +136,13 @@ def set_up(
     call: function that returns the name of the call that the running code serves; "" outside calls.
     callers: True if the log may contain numbers and names of callers.
     """
-    lines = JsonLines if form == "json" else ConsoleLines
-    handler = _Handler(lines(secrets, call, callers=callers), writer_of(sys.stderr))
+    lines = (JsonLines if form == "json" else ConsoleLines)(secrets, call, callers=callers)
+    handler: logging.Handler
+    if isinstance(sys.stderr, BackgroundStream):
+        handler = _Handler(lines, sys.stderr.writer)
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(lines)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # These libraries log whole requests, and requests contain what callers said.
     for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp.access"):

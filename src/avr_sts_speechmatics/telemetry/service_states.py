@@ -15,6 +15,7 @@ from typing import Any
 from avr_sts_speechmatics.call.observer import Observed, ReplyOver
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.speech.speaker import ServiceFailed, TextStarted
+from avr_sts_speechmatics.values import counted
 
 SERVICES = ("stt", "llm", "tts")
 
@@ -59,7 +60,8 @@ class ServiceState:
         if self._failures:
             away = time.monotonic() - self._failing_since
             self._say(
-                logging.INFO, f" ok{took}, again after {self._failures} failures in {away:.0f} s"
+                logging.INFO,
+                f" ok{took}, again after {counted(self._failures, 'failure')} in {away:.0f} s",
             )
         else:
             self._say(logging.INFO, f" ok{took}")

@@ -166,7 +166,7 @@ class McpConnection:
             await asyncio.wait((self._life,), timeout=1.0)
 
     async def _live(self) -> None:
-        pause = RETRY_FIRST_S
+        pause, failures, told = RETRY_FIRST_S, 0, ""
         while True:
             self._status = None
             try:
@@ -176,6 +176,13 @@ class McpConnection:
                         await self._list(client)
                     self._client = client
                     self._tried.set()
+                    if failures:
+                        _log.info(
+                            "MCP server %s can be used, after %s",
+                            self._name,
+                            counted(failures, "failure"),
+                        )
+                    failures = 0
                     since = time.monotonic()
                     try:
                         await self._watch(client)
@@ -184,15 +191,18 @@ class McpConnection:
                         self._client, self._tools = None, {}
                         # A server that fails soon after its start is not started every second.
                         if time.monotonic() - since > RETRY_LAST_S:
-                            pause = RETRY_FIRST_S
+                            pause, told = RETRY_FIRST_S, ""
             except Exception as error:  # an operator's server may raise anything through the SDK
                 reason = f"HTTP {self._status}" if self._status else _reason(error, self._proxy)
-                _log.warning(
-                    "MCP server %s cannot be used: %s; the next try is in %g s",
-                    self._name,
-                    reason,
-                    pause,
-                )
+                failures += 1
+                if reason != told:  # a server may be down for days
+                    told = reason
+                    _log.warning(
+                        "MCP server %s cannot be used: %s; the next try is in %g s",
+                        self._name,
+                        reason,
+                        pause,
+                    )
                 self._tools = {}
             self._tried.set()
             await asyncio.sleep(pause)
