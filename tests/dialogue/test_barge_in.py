@@ -15,8 +15,9 @@ from tests.dialogue.simulated_call import (
 
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import CUT_MARK
+from avr_sts_speechmatics.dialogue.own_voice import IN_A_ROW_MAX
 from avr_sts_speechmatics.dialogue.state import State
-from avr_sts_speechmatics.dialogue.steps import IN_A_ROW_MAX, TURN_OVERDUE_S
+from avr_sts_speechmatics.dialogue.steps import TURN_OVERDUE_S
 
 # --- before the agent speaks -------------------------------------------------------------------
 

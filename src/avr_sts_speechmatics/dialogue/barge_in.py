@@ -2,16 +2,14 @@
 
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.echo import Compared, without_echo
-from avr_sts_speechmatics.dialogue.state import Requested, State
-from avr_sts_speechmatics.dialogue.steps import (
+from avr_sts_speechmatics.dialogue.own_voice import (
     ECHO_KNOWN,
     ECHO_NOTE,
     IN_A_ROW_MAX,
     IN_A_ROW_NOTE,
-    TURN_OVERDUE_S,
-    Commands,
-    Steps,
 )
+from avr_sts_speechmatics.dialogue.state import Requested, State
+from avr_sts_speechmatics.dialogue.steps import TURN_OVERDUE_S, Commands, Steps
 from avr_sts_speechmatics.dialogue.words import has_words, plain
 
 
@@ -35,7 +33,7 @@ class BargeIn(Steps):
 
     def _sound_over_the_agent(self) -> Commands:
         """T7, T8: a sound pauses the agent, or takes the floor where the operator wants that."""
-        if self.hears_itself:
+        if self.own_voice.is_likely:
             return
         if self.manners.barge_in == "speech":
             yield from self.take_the_floor(certain=False)
@@ -71,7 +69,7 @@ class BargeIn(Steps):
         if event.end <= caller.ended_at or not has_words(event.text):
             return
         compared = self._without_echo(event.text, settled=False)
-        if self.own_voice.evidence < ECHO_KNOWN:
+        if not self.own_voice.is_known:
             yield from self._note_echo(compared.evidence)
         if not has_words(text := compared.text):
             if compared.evidence:
@@ -96,7 +94,7 @@ class BargeIn(Steps):
             text,
             self.history.recently_said(),
             settled=settled,
-            known=own.evidence >= ECHO_KNOWN,
+            known=own.is_known,
             suspected=own.evidence > 0 or caller.at_onset,
         )
 
@@ -184,10 +182,10 @@ class BargeIn(Steps):
         elif not self.holds_the_floor:
             yield from self.take_the_floor()
         elif self.may_be_interrupted:
-            enough = self.words_to_interrupt
+            enough = self.manners.min_words + self.own_voice.more_words
             certain = self.counted(*caller.segments) >= enough
             # A word of a guess may be one of the agent's, misheard.
-            doubt = 1 if self.own_voice.evidence >= ECHO_KNOWN else 0
+            doubt = 1 if self.own_voice.is_known else 0
             if certain or self.counted(*caller.segments, guess) >= enough + doubt:
                 self.own_voice.in_a_row += 1
                 if self.own_voice.in_a_row == IN_A_ROW_MAX:

@@ -2,8 +2,9 @@
 
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import LOST_MARK
+from avr_sts_speechmatics.dialogue.own_voice import ONSET_S
 from avr_sts_speechmatics.dialogue.state import Requested, State
-from avr_sts_speechmatics.dialogue.steps import ONSET_S, Commands
+from avr_sts_speechmatics.dialogue.steps import Commands
 from avr_sts_speechmatics.dialogue.tools_and_leaving import ToolsAndLeaving
 
 FAILURES_MAX = 3
@@ -42,7 +43,7 @@ class Replies(ToolsAndLeaving):
 
     def _voice_over_a_sound(self) -> Commands:
         """T6: the caller makes a sound as the voice begins."""
-        if self.caller.speaking and self.may_be_interrupted and not self.hears_itself:
+        if self.caller.speaking and self.may_be_interrupted and not self.own_voice.is_likely:
             yield from self.pause()
 
     def utterance_played(self, event: ev.UtterancePlayed) -> Commands:

@@ -255,23 +255,6 @@ class Patience:
 
 
 @dataclass(slots=True)
-class SelfInterruption:
-    """Signs that the agent interrupts itself, by its own voice on the line.
-
-    agent_near: the agent is audible, or was a moment ago.
-    agent_began: the agent has begun to speak a moment ago.
-    evidence: how much the words that were heard say that the line returns the agent's voice.
-    in_a_row: how often the agent was interrupted since the caller heard more than one sentence of
-        an answer.
-    """
-
-    agent_near: bool = False
-    agent_began: bool = False
-    evidence: int = 0
-    in_a_row: int = 0
-
-
-@dataclass(slots=True)
 class ToolRuns:
     """Tools that the model asked for.
 

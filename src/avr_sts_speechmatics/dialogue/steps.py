@@ -11,6 +11,7 @@ from typing import TypeAlias
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import CUT_MARK, History
 from avr_sts_speechmatics.dialogue.manners import HUMS, Manners
+from avr_sts_speechmatics.dialogue.own_voice import ECHO_S, OwnVoice
 from avr_sts_speechmatics.dialogue.state import (
     CallerAudio,
     CallerTurn,
@@ -24,7 +25,6 @@ from avr_sts_speechmatics.dialogue.state import (
     Patience,
     Reply,
     Requested,
-    SelfInterruption,
     State,
     Stt,
     ToolRuns,
@@ -38,29 +38,6 @@ Commands: TypeAlias = Generator[ev.Command, ev.Answer, None]
 TURN_OVERDUE_S = 3.0
 """How long settled words wait for the end of their turn (s). Longer than the pause that recognisers
 wait for (below 1 s) and the time that their text needs to settle (below 1 s) together."""
-
-ECHO_S = 0.6
-"""How long after the agent's last sound the line may still return it, and STT report it (s)."""
-
-ONSET_S = 1.0
-"""How long after the agent's first sound the line may begin to return it, and STT report it (s)."""
-
-ECHO_KNOWN = 2
-"""Evidence from which the line is known to return the agent's voice. A sure echo counts 2, words
-that may be one count 1. On such a line a sound does not pause the agent, only words stop it."""
-
-IN_A_ROW_MAX = 4
-"""After this many interruptions without an answer in between, more words are needed for one."""
-
-IN_A_ROW_NOTE = (
-    f"the agent was interrupted {IN_A_ROW_MAX} times without an answer in between, perhaps by its "
-    "own voice on the line; from now on an interruption takes more words"
-)
-
-ECHO_NOTE = (
-    "the line returns the agent's own voice (a loudspeaker near the microphone, or no echo "
-    "cancellation): the agent's words are ignored when they come back"
-)
 
 SETTLE_S = 2.5
 """How long after the last audio a recogniser may still report speech in that audio (s)."""
@@ -96,7 +73,7 @@ class Steps:
         self.caller = CallerTurn()
         self.reply: Reply | None = None
         self.held: Held | None = None
-        self.own_voice = SelfInterruption()
+        self.own_voice = OwnVoice()
         self.drafts = Drafts()
         self.departure: Departure | None = None
         self.stt = Stt.HEARING
@@ -122,18 +99,6 @@ class Steps:
         welcoming = self.reply is not None and self.reply.kind is Kind.WELCOME
         sacred = welcoming and self.manners.welcome_is_sacred
         return not (self.must_end or sacred or self.manners.barge_in == "off")
-
-    @property
-    def words_to_interrupt(self) -> int:
-        """How many words of the caller interrupt the agent."""
-        more = self.own_voice.in_a_row - IN_A_ROW_MAX
-        return self.manners.min_words + (0 if more < 0 else min(2 + more, 6))
-
-    @property
-    def hears_itself(self) -> bool:
-        """Whether a sound is more likely the agent's own voice than the caller's."""
-        own = self.own_voice
-        return own.evidence >= ECHO_KNOWN or own.in_a_row >= IN_A_ROW_MAX
 
     @property
     def must_end(self) -> bool:
