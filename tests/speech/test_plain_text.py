@@ -43,6 +43,7 @@ def in_deltas(text: str, *sizes: int) -> str:
 @given(TEXTS, st.lists(st.integers(1, 12), max_size=60))
 @example("xhttp://a b", [1])
 @example("<b\n>x", [3])
+@example("\x1b[31mhttps://h.com/x_(y)?z=1.", [1])
 def test_the_plain_text_does_not_depend_on_how_the_stream_was_cut(
     text: str, sizes: list[int]
 ) -> None:

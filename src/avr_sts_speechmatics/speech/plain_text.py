@@ -72,16 +72,16 @@ class PlainText(Markdown, TagsAndSigns):
     def _scan(self, *, complete: bool) -> str:
         self._complete = complete
         found: list[str] = []
-        at = 0
-        while at < len(self._held):
-            step = self._step(at)
+        while self._held:
+            step = self._step(0)
             if step is None:
                 break
-            at, words = step
+            end, words = step
             if words:
                 found.append(words)
                 self._said = (self._said + words)[-40:]
-        self._held = self._held[at:]
+            # What was read is gone: the end of a control sequence is not the letter before a word.
+            self._held = self._held[end:]
         return "".join(found)
 
     def _step(self, at: int) -> Step | None:
