@@ -12,7 +12,7 @@ from typing import Any
 BACKCHANNELS = tuple(
     "mhm|mm|mmhm|hm|hmm|uh huh|uhhuh|yeah|yep|okay|ok|right|sure|i see|aha".split("|")
 )
-"""What listeners say so that the speaker continues."""
+"""Words with which a listener encourages the speaker to continue."""
 
 
 def _phrase(text: str, *, only_with: str | None = None) -> Any:
