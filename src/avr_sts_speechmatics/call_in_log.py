@@ -41,8 +41,8 @@ class CallName(str):
 def named(uuid: str, facts: Mapping[str, str]) -> CallName:
     """Return the name of a call for `current_call`.
 
-    uuid: of the call.
-    facts: of the call; the caller's numbers and names among the facts become private.
+    uuid: identifier of the call.
+    facts: facts of the call; the caller's numbers and names among the facts become private.
     """
     name = CallName(uuid)
     private: dict[str, str] = {}
@@ -61,7 +61,7 @@ def named(uuid: str, facts: Mapping[str, str]) -> CallName:
 
 
 def masked(value: str) -> str:
-    """Mask a number or a name; of a number the last two digits stay, to tell two calls apart."""
+    """Mask a number or a name. A number keeps its last two digits, to tell two calls apart."""
     digits = "".join(_DIGITS.findall(value))
     return MASK + (digits[-2:] if len(digits) > 3 else "")
 

@@ -1,5 +1,6 @@
 """The file `.env`: no line of it is lost without a word, and no value of it is shown."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -157,6 +158,11 @@ def test_a_file_in_another_encoding_is_one_sentence(env_file: Path, encoding: st
     assert error_of({}, env_file) == f"{env_file}: not text in UTF-8; save the file as UTF-8."
 
 
+def untraced() -> dict[str, str]:
+    """The environment without the measuring of coverage, whose files another user cannot write."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+
+
 def loaded_as_another_user(folder: Path) -> str:
     """What another user's process in this folder prints: "loaded", or the error."""
     code = (
@@ -168,7 +174,12 @@ def loaded_as_another_user(folder: Path) -> str:
         "except SettingsError as error:\n    print(error)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=untraced(),
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
     assert done.stderr == ""
     return done.stdout.strip()
@@ -195,7 +206,11 @@ def test_a_working_directory_that_cannot_be_entered_has_no_file(tmp_path: Path) 
         "print(settings.load({}) == settings.DEFAULTS)"
     )
     done = subprocess.run(
-        ["sh", "-c", f'{command} "{code}"'], capture_output=True, text=True, timeout=30
+        ["sh", "-c", f'{command} "{code}"'],
+        env=untraced(),
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
     home.chmod(0o755)
     assert (done.stdout.strip(), done.stderr) == ("True", "")

@@ -49,19 +49,20 @@ _SPOKEN: Mapping[str, tuple[str, str, str]] = {
         "{day} de {month}",
     ),
 }
-"""Weekdays, months and the form of a date, by language. Other languages: the English ones."""
+"""Weekdays, months and the form of a date, by language. Other languages use
+the English forms."""
 
 
 def now_in(zone: ZoneInfo | None) -> datetime:
-    """The present moment.
+    """Return the present moment.
 
-    zone: None for the time zone of the machine.
+    zone: time zone of the result; None for the time zone of the machine.
     """
     return datetime.now(zone).astimezone(zone)
 
 
 def time_facts(moment: datetime) -> dict[str, str]:
-    """The values of the placeholders for the model: English, the date and time as in ISO 8601."""
+    """Return the placeholders' values for the model: in English, date and time as in ISO 8601."""
     return {
         "weekday": _WEEKDAYS[moment.weekday()],
         "date": f"{moment:%Y-%m-%d}",
@@ -71,9 +72,9 @@ def time_facts(moment: datetime) -> dict[str, str]:
 
 
 def spoken_time_facts(moment: datetime, language: str) -> dict[str, str]:
-    """The values of the placeholders for the voice.
+    """Return the values of the placeholders for the voice.
 
-    language: of the agent, such as "en" or "de".
+    language: language of the agent, such as "en" or "de".
     """
     base = language.lower().replace("_", "-").split("-")[0]
     weekdays, months, form = _SPOKEN.get(base, _SPOKEN["en"])
@@ -84,7 +85,7 @@ def spoken_time_facts(moment: datetime, language: str) -> dict[str, str]:
 
 
 def time_sentence(moment: datetime) -> str:
-    """The day and time for the model, in one sentence."""
+    """Return the day and time for the model, in one sentence."""
     facts = time_facts(moment)
     return (
         f"This call began on {facts['weekday']}, {facts['date']}, at {facts['time']} "
@@ -93,7 +94,7 @@ def time_sentence(moment: datetime) -> str:
 
 
 def zone_name(moment: datetime) -> str:
-    """The time zone of a moment with its distance from UTC, such as `Europe/Berlin, UTC+01:00`."""
+    """Return the time zone of a moment and the distance from UTC: `Europe/Berlin, UTC+01:00`."""
     offset = f"UTC{moment:%z}" if moment.utcoffset() else "UTC"
     offset = f"{offset[:-2]}:{offset[-2:]}" if moment.utcoffset() else offset
     zone = moment.tzinfo.key if isinstance(moment.tzinfo, ZoneInfo) else moment.tzname() or offset

@@ -1,12 +1,12 @@
-"""Where speech ends within its audio: voices add silence behind the last word."""
+"""The end of speech within its audio: TTS voices add silence after the last word."""
 
 import numpy as np
 
 from avr_sts_speechmatics.audio.pcm import SAMPLE_BYTES
 
 VOICED = 160
-"""Smallest level of a sample that is heard as speech (of 32,768; -46 dBFS). Below the quietest
-consonants of TTS, above the noise and the rounding of a pause."""
+"""Smallest level of a sample that is heard as speech (of 32,768; -46 dBFS). The level is below the
+quietest consonants of TTS, and above the noise and the rounding of a pause."""
 
 
 def voiced_bytes(pcm: bytes) -> int:

@@ -37,7 +37,8 @@ class NotWav(ValueError):
 class Wav:
     """The content of a file.
 
-    code: format code; the subformat's if the format is extensible, EXTENSIBLE if it has none.
+    code: format code. An extensible format has the code of the subformat, or EXTENSIBLE if there
+        is no subformat.
     channels: number of channels.
     rate: sample rate (Hz).
     bits: size of one sample (bits).
@@ -74,7 +75,7 @@ def parse(data: bytes) -> Wav:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, begin and size of each chunk (bytes)."""
+    """Yield the name, the first byte's place and the size of each chunk (bytes)."""
     at = 12
     while at + 8 <= len(data):
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
@@ -89,7 +90,7 @@ def _is_name(name: bytes) -> bool:
 
 
 def _format(chunk: bytes) -> tuple[int, int, int, int]:
-    """Return code, channels, rate and bits. Raises NotWav."""
+    """Return the format code, channels, rate (Hz) and bits per sample. Raises NotWav."""
     if len(chunk) < 16:
         raise NotWav("its format is cut")
     code = int.from_bytes(chunk[0:2], "little")

@@ -1,4 +1,4 @@
-"""What the model is told of an agent in a call: instructions, tools, model."""
+"""The brief of a call: the instructions, tools and model of the agent that answers."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -12,11 +12,11 @@ from avr_sts_speechmatics.services.llm.protocol import Brief
 def brief_for(
     agent: Agent, tools: Iterable[ToolSpec], facts: Mapping[str, str], began: datetime
 ) -> Brief:
-    """The brief of a call.
+    """Return the brief of a call.
 
-    agent: who answers.
-    tools: everything that could be offered; the agent's own list decides what is.
-    facts: of the call.
+    agent: the agent that answers.
+    tools: all tools that could be offered; the agent's own list selects from them.
+    facts: facts of the call.
     began: when the call began, in the agent's time zone.
     """
     offered = (tool for tool in tools if agent.tools is None or tool.name in agent.tools)

@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 
 def checked(check: Callable[[str], _T]) -> Callable[[str], _T]:
-    """The type of an option whose value passes a check of the settings."""
+    """Return the type of an option whose value passes a check of the settings."""
 
     def convert(text: str) -> _T:
         try:
@@ -23,7 +23,7 @@ def checked(check: Callable[[str], _T]) -> Callable[[str], _T]:
 
 
 def plain_text(text: str) -> str:
-    """Text that can be sent: a shell may pass bytes on that are not text."""
+    """Return text that can be sent. A shell may pass on bytes that are not text."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -32,12 +32,12 @@ def plain_text(text: str) -> str:
 
 
 def file_path(text: str) -> Path:
-    """The path of a file, which messages can show."""
+    """Return the path of a file. The path can be shown in messages."""
     return Path(plain_text(text))
 
 
 def words(text: str) -> str:
-    """Text with at least one letter or digit, so that there is something to say."""
+    """Return text with at least one letter or digit, so that there is something to say."""
     if not any(c.isalnum() for c in plain_text(text)):
         raise argparse.ArgumentTypeError(f"{text!r} has no words; give what the caller says")
     return text

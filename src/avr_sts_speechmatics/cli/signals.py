@@ -1,4 +1,4 @@
-"""What signals mean to the running service. No signal ends calls by accident.
+"""Meanings of the signals for the running service. No signal ends calls by accident.
 
     SIGTERM, SIGQUIT   drain: take no new call, let running calls finish for DRAIN_S
     SIGHUP             the same: a terminal that closes must not cut calls. Not with nohup, which
@@ -7,8 +7,9 @@
     a second SIGTERM   end now
     all others         logged and ignored (SIGUSR1, SIGUSR2, SIGALRM, SIGPIPE, ...)
 
-Not caught: SIGKILL and SIGSTOP, which no program can catch; SIGTSTP (Ctrl-Z) and SIGCONT, which a
-person uses to stop and continue the process; the signals of a crash (SIGSEGV, SIGABRT, ...).
+These signals are not caught: SIGKILL and SIGSTOP, which no program can catch; SIGTSTP (Ctrl-Z) and
+SIGCONT, which a person uses to stop and continue the process; the signals of a crash (SIGSEGV,
+SIGABRT, ...).
 """
 
 import asyncio
@@ -45,9 +46,9 @@ def handle(
     end: Callable[[Ending, str], None],
     ignored: Callable[[str], None],
 ) -> None:
-    """Give every signal its meaning, as long as `loop` runs.
+    """Install the meaning of every signal for as long as `loop` runs.
 
-    end: called with how to end, and the name of the signal.
+    end: called with the kind of ending and the name of the signal.
     ignored: called with the name of a signal that means nothing here.
     """
     terminated = False

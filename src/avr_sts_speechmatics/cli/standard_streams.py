@@ -21,8 +21,8 @@ _were_closed: list[str] = []
 def open_closed() -> None:
     """Connect closed standard streams to the null device.
 
-    The first sockets of the process would get the numbers of the closed streams otherwise: what is
-    printed would go into a call, and libuv aborts the process when it closes such a socket.
+    Otherwise the first sockets of the process would get the numbers of the closed streams: printed
+    text would go into a call, and libuv aborts the process when it closes such a socket.
     """
     for descriptor, name in enumerate(_NAMES):
         try:
@@ -47,8 +47,8 @@ def were_closed() -> tuple[str, ...]:
 def write_in_background() -> None:
     """Replace standard output and error by streams that never block.
 
-    Whatever prints in this process is covered: tools of the operator, warnings of Python,
-    tracebacks of threads. If one stream cannot be written, the other one tells so.
+    Everything that prints in this process is covered: tools of the operator, warnings of Python,
+    tracebacks of threads. If one stream cannot be written, the failure is reported on the other.
     """
     out, err = BackgroundWriter(sys.stdout), BackgroundWriter(sys.stderr)
     out.failed = lambda why: err.write(_cannot("standard output", why))
@@ -70,10 +70,10 @@ def in_background() -> Iterator[None]:
 
 
 def end_process(status: int) -> NoReturn:
-    """End the process now, whatever its threads wait for.
+    """End the process now, without waiting for its threads.
 
-    The interpreter's own end joins all threads, among them those that wait for a name server (up to
-    40 s) and those of an operator's tool. Nothing in them is worth the wait: a command has closed
+    The interpreter's own end joins all threads, including threads that wait for a name server (up
+    to 40 s) and threads of an operator's tool. No thread is worth the wait: a command has closed
     its parts when it ends, and log and output are flushed here.
     """
     flush()
@@ -82,7 +82,7 @@ def end_process(status: int) -> NoReturn:
 
 
 def flush() -> None:
-    """Write what waits, for a bounded time."""
+    """Write the queued output; the wait is bounded."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()

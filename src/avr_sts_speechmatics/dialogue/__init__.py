@@ -1,1 +1,1 @@
-"""Whose turn it is. Pure: no I/O, no tasks, no clock of its own."""
+"""Turn taking between caller and agent. The code is pure: no I/O, no tasks, no own clock."""

@@ -1,14 +1,14 @@
-"""The line returns the agent's own voice: which of the words that were heard are the agent's?
+"""Echo: separates the caller's words from words of the agent that the line returns.
 
 A loudspeaker near the microphone, or a laptop without echo cancellation, brings the agent's words
 back a moment later. A recogniser mishears a few of them. The words that were heard are therefore
 aligned with the words that the agent has just said (local alignment, as for sequences of genes): an
-equal word counts for an alignment, a different one against it. A long enough alignment is an echo,
-misheard words inside included; what is left belongs to the caller.
+equal word counts for an alignment, a different word against it. A long enough alignment is an echo,
+including misheard words inside; the other words belong to the caller.
 
-A caller also repeats words of the agent ("on Wednesday", "nine to five?"). So few words are no sure
-echo, except in a guess that may still change, and on a line that is known to return the agent's
-voice.
+A caller also repeats words of the agent ("on Wednesday", "nine to five?"). A short alignment is
+therefore no sure echo, except in a partial transcript, which may still change, and on a line that
+is known to return the agent's voice.
 """
 
 import re
@@ -19,19 +19,20 @@ from functools import lru_cache
 
 SURE = 5
 """Weight of the equal words that make an alignment an echo. A word of four letters or more weighs
-2, a shorter one 1: "we are open" is not enough, "we are open from" is."""
+2, a shorter word 1: "we are open" is too light, "we are open from" is an echo."""
 
 MOST = 0.66
-"""The share of words that are the agent's which makes all of them the agent's, perhaps."""
+"""Share of heard words that match the agent's (0 to 1). From this share on, all heard words may be
+the agent's."""
 
 HALF = 0.5
-"""The same on a line that is known to return the agent's voice."""
+"""MOST for a line that is known to return the agent's voice (0 to 1)."""
 
 SAID_MAX = 80
-"""How many of the agent's last words are compared."""
+"""Number of the agent's last words that are compared."""
 
 HEARD_MAX = 60
-"""How many of the words that were heard are compared; the rest are the caller's."""
+"""Number of heard words that are compared; the rest are the caller's."""
 
 # Languages that are written without blanks are compared sign by sign.
 _TOKEN = re.compile(
@@ -40,17 +41,19 @@ _TOKEN = re.compile(
 )
 
 _SIMILAR, _OTHER, _GAP = 1, -1, -1
-"""What a pair of words, or a word without a partner, adds to an alignment. Equal words add their
-weight."""
+"""Contribution to an alignment of a pair of similar words, a pair of other words, and a word
+without a partner. Equal words add their weight."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Echo:
     """A part of the words that were heard, and the part of the agent's words that it returns.
 
-    begin, end: number of the part's first word, and of the word behind its last one.
-    said_from, said_to: the same of the agent's words.
-    weight: of the equal words.
+    begin: number of the part's first word among the heard words.
+    end: number of the word after the part's last word.
+    said_from: number of the first returned word among the agent's words.
+    said_to: number of the word after the last returned word.
+    weight: sum of the weights of the equal words.
     """
 
     begin: int
@@ -62,11 +65,11 @@ class _Echo:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What comes of comparing words with those of the agent.
+    """Result of comparing heard words with the agent's words.
 
     text: the words that are the caller's; empty if all are the agent's.
     doubtful: `text` may be the agent's as well.
-    evidence: how much the words say that the line returns the agent's voice: 0, 1 or 2.
+    evidence: 0, 1 or 2; strength of the evidence that the line returns the agent's voice.
     """
 
     text: str
@@ -82,13 +85,13 @@ def without_echo(
     known: bool,
     suspected: bool = False,
 ) -> Compared:
-    """Tell the caller's words from those of the agent that the line returns.
+    """Separate the caller's words from words of the agent that the line returns.
 
     heard: words as transcribed.
-    said: what the agent says now and has just said, oldest first.
+    said: the agent's current and recent utterances, oldest first.
     settled: the words will not change any more. Otherwise words that may be the beginning of an
-        echo count as one, and a single other word beside an echo counts as misheard (two words if
-        the line is known to echo).
+        echo count as an echo, and a single other word beside an echo counts as misheard (two words
+        if the line is known to echo).
     known: the line returns the agent's voice.
     suspected: words before these may have been an echo, or the sound began right after the agent
         had begun to speak: a caller would not repeat the agent's first words, an echo does.
@@ -101,7 +104,7 @@ def without_echo(
         return _few(heard, words, theirs, settled=settled, known=known, suspected=suspected)
     if not settled and len(words) == len(found) and len(mine) <= (2 if known else 1):
         return Compared("", evidence=2)
-    # One word before an echo is a misheard one; behind it, the caller may say "stop".
+    # One word before an echo is a misheard word; after an echo, the caller may say "stop".
     last = -1 if known else len(words) - 1
     kept = [at for at in sorted(mine) if at == last or at - 1 in mine or at + 1 in mine]
     kept += range(len(words), len(found))
@@ -136,7 +139,7 @@ def _few(
 
 
 def _text(heard: str, found: list[re.Match[str]], at: int) -> str:
-    """Return a word with the punctuation behind it."""
+    """Return a word with the punctuation after the word."""
     end = found[at + 1].start() if at + 1 < len(found) else len(heard)
     return heard[found[at].start() : end].strip()
 
@@ -149,11 +152,12 @@ def _left(
     after_echo: bool = False,
     before_echo: bool = False,
 ) -> set[int]:
-    """Return the numbers of those words that are no echo.
+    """Return the numbers of the words that are no echo.
 
     theirs: words of the agent that may be returned here: an echo keeps their order.
     first: number of the first word.
-    after_echo, before_echo: a sure echo ends right before the words, or begins right behind them.
+    after_echo: a sure echo ends right before the words.
+    before_echo: a sure echo begins right after the words.
     """
     echo = _longest(words, theirs)
     if echo is not None and echo.weight >= SURE:

@@ -59,7 +59,7 @@ def _unmarked(text: str) -> str:
 
 @dataclass(slots=True, eq=False)
 class _Said:
-    """What one side said without the other between.
+    """An uninterrupted run of pieces that one side said.
 
     phrases: indexes of the pieces that the service said on its own, such as a filler.
     """
@@ -127,7 +127,7 @@ class History:
         return last.pieces[-1] if last else ""
 
     def recently_said(self) -> list[str]:
-        """What the agent says now and has just said, oldest first."""
+        """Return the agent's current and recent utterances, oldest first."""
         said = [
             entry.pieces
             for entry in self._entries[-_RECENT:]

@@ -1,11 +1,11 @@
-"""Has the caller stopped in the middle of a sentence?
+"""Unfinished sentences: finds out whether the caller has stopped in the middle of a sentence.
 
 A recogniser ends a turn after a pause, and people pause to think: "I would like to book ... a table
-for two". The last words tell that more is to come: an article, a preposition, a conjunction, an
-auxiliary, a filler, a comma, "I would like to". The recogniser's full stop tells nothing, because
-every turn ends with one; a question mark does.
+for two". The last words show that more is to come: an article, a preposition, a conjunction, an
+auxiliary, a filler, a comma, "I would like to". The recogniser's full stop shows nothing,
+because every turn ends with a full stop; a question mark shows that the sentence is complete.
 
-The words are known for some languages. In any other one only a comma and dots count.
+The words are known for some languages. In other languages only a comma and dots count.
 """
 
 import re
@@ -17,7 +17,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*['’]?")
 
 @dataclass(frozen=True, slots=True)
 class _Language:
-    """What sentences of a language do not end with.
+    """Words and phrases with which no sentence of a language ends.
 
     words: articles, prepositions, conjunctions, fillers and contractions.
     phrases: beginnings of a request, as a pattern that ends at the end of the text.
@@ -94,7 +94,7 @@ def is_unfinished(text: str, language: str = "en") -> bool:
     """Whether the caller's words end in the middle of a sentence.
 
     text: the words of a turn, as transcribed.
-    language: of the words, such as "en" or "en-GB".
+    language: language of the words, such as "en" or "en-GB".
     """
     text = text.rstrip().replace("’", "'").lower()
     if text.endswith(("?", "!", "？", "！")):

@@ -58,14 +58,18 @@ async def local_engines(
     # One thread for each engine, so that neither waits for the other or blocks the event loop.
     with ThreadPoolExecutor(1, "stt") as stt_thread, ThreadPoolExecutor(1, "tts") as tts_thread:
         report("llm")
+        # Not in an `except*`: what is raised there comes out as a group.
+        missing: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 stt = tasks.create_task(_load(_stt, stt_thread, "stt", report))
                 voice = tasks.create_task(_load(_voice, tts_thread, "tts", report))
         except* ImportError as errors:
+            missing = errors
+        if missing is not None:
             raise MissingExtra(
                 "the sandbox needs its engines: pip install 'avr-sts-speechmatics[sandbox]'"
-            ) from errors
+            ) from missing
         llm = LocalLlm(Receptionist(faq))
         yield Engines(stt.result(), voice.result(), llm)
 
