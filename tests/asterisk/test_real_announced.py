@@ -68,6 +68,9 @@ async def test_an_announced_call_is_known_to_the_agent_and_its_events_come_in_or
     broken_off = told.pop(5)[1]["text"]
     assert broken_off
     assert answer(ANNOUNCED.number, Saying.QUESTION)[0].startswith(broken_off)
+    ended = told[-1][1]
+    assert (ended["reason"], ended["turns"]) == ("agent", 4)
+    assert 5 < ended["duration_s"] < 60
     known = {"from": USER, "to": ANNOUNCED.extension}
     assert told == [
         ("call_initiated", known),
@@ -83,7 +86,7 @@ async def test_an_announced_call_is_known_to_the_agent_and_its_events_come_in_or
         *map(agent, answer_to_keys("5")),
         user(text_of(ANNOUNCED.number, Saying.GOODBYE)),
         *map(agent, answer(ANNOUNCED.number, Saying.GOODBYE)),
-        ("call_ended", {}),
+        ("call_ended", ended),
     ]
 
 
@@ -123,5 +126,5 @@ async def test_who_was_not_announced_is_sent_away_by_every_door(rig: Rig, report
         assert len(cloud.received.speech) == spoken
         log = service.log()
     assert log.count("refused: it was not announced (REQUIRE_CALL)") == len(WAYS) - 1
-    assert log.count("call refused: the call was not announced by POST /call (REQUIRE_CALL)") == 1
+    assert log.count("refused: the call was not announced by POST /call (REQUIRE_CALL)") == 1
     assert "call begins" not in log
