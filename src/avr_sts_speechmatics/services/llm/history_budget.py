@@ -42,7 +42,7 @@ _FACT = re.compile(r"\d|@|(?<=[^.?!…:] )[A-ZÀ-ÖØ-Þ][\w'’-]+")
 class _Line(NamedTuple):
     """A line that the note may contain.
 
-    rank: importance; lines of a higher rank are kept longer.
+    rank: importance; lines of a higher rank enter the note first.
     """
 
     rank: int
