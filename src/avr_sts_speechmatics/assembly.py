@@ -167,7 +167,7 @@ def llm_of(settings: Settings) -> Llm:
 
 
 def store_of(settings: Settings) -> PhraseStore | None:
-    """Where phrases are kept between starts, or None for nowhere."""
+    """Return the store that keeps phrases between starts; None if phrases are not kept."""
     folder = settings.phrase_cache_dir
     return PhraseStore(folder) if isinstance(folder, Path) else None
 

@@ -384,7 +384,7 @@ def cannot_listen(host: str, port: int, error: OSError) -> str:
 
 
 def how_it_tries(settings: Settings) -> Iterator[str]:
-    """What a newcomer should know who tries the service without keys; nothing is wrong."""
+    """Yield hints for an operator who tries the service without keys; the hints are no faults."""
     if needs_sandbox(settings):
         yield (
             "Offline: the local sandbox hears and speaks, for one or two calls. "

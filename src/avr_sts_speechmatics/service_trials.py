@@ -26,13 +26,13 @@ from avr_sts_speechmatics.telemetry.service_states import ServiceState
 
 RETRY_FIRST_S = 5.0
 RETRY_LAST_S = 300.0
-"""Pauses between two trials of a service that fails (s): the first and the longest."""
+"""Longest pause between two trials of a failing service (s); RETRY_FIRST_S is the first pause."""
 
 TRIAL_S = 20.0
 """Longest time of a trial (s)."""
 
 IDLE_S = 1.0
-"""How often it is checked whether calls still run, for a trial that waits for their end (s)."""
+"""Time between two looks whether calls still run, for a trial that waits for their end (s)."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,9 +57,10 @@ class TriedService:
 class ServiceTrials:
     """Tries the services in the background.
 
-    services: what is tried.
+    services: the services to try.
     calls: returns the number of running calls.
-    first_s, last_s: see RETRY_FIRST_S and RETRY_LAST_S.
+    first_s: see RETRY_FIRST_S (s).
+    last_s: see RETRY_LAST_S (s).
     """
 
     def __init__(
@@ -77,13 +78,13 @@ class ServiceTrials:
         self._in_the_way: set[asyncio.Task[float]] = set()
 
     async def run(self) -> None:
-        """Try each service until cancelled. A service that works is tried after a failure only."""
+        """Try each service until cancelled. A working service is tried only after a failure."""
         async with asyncio.TaskGroup() as tasks:
             for service in self._services:
                 tasks.create_task(self._watch(service), name=f"trials of {service.state.name}")
 
     def call_begins(self) -> None:
-        """End the trials that a call could miss something by."""
+        """End the trials that use something that a call may need."""
         for trial in self._in_the_way:
             trial.cancel()
 
@@ -91,7 +92,7 @@ class ServiceTrials:
         state, pause = service.state, self._first_s
         while True:
             while service.needs_idle and self._calls():  # noqa: ASYNC110
-                await asyncio.sleep(IDLE_S)  # nobody announces that the last call has ended
+                await asyncio.sleep(IDLE_S)  # the end of the last call is not announced
             if not state.works:
                 state.failed_again.clear()
                 if not await self._try(service):
@@ -100,7 +101,7 @@ class ServiceTrials:
                 pause = self._first_s
                 await state.failed_again.wait()
                 state.failed_again.clear()
-                # One answer may fail where the next succeeds; and a call is asking just now.
+                # One answer may fail and the next succeed, and a call is asking just now.
                 await asyncio.sleep(pause)
             else:
                 await asyncio.sleep(pause * random.uniform(0.8, 1.2))

@@ -26,7 +26,8 @@ MOST = 0.66
 the agent's."""
 
 HALF = 0.5
-"""MOST for a line that is known to return the agent's voice (0 to 1)."""
+"""Share that is enough on a line that is known, or suspected, to return the agent's voice (0 to 1).
+On any line, this share is evidence of an echo."""
 
 SAID_MAX = 80
 """Number of the agent's last words that are compared."""

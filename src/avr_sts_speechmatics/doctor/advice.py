@@ -1,4 +1,4 @@
-"""What the operator can do about the failure of a service, by the words of its error."""
+"""Advice for the operator about the failure of a service, found by the words of the error."""
 
 import re
 
@@ -60,7 +60,7 @@ _PARAMETER_REFUSED = (
     r"|not (permitted|allowed)|extra_forbidden|(temperature|effort)\b"
 )
 
-# For all services, before their own.
+# Advice for all services; searched before the advice of one service.
 _ALL = ((r"certificate", _CERTIFICATE),)
 
 # The first pattern found in the error decides.
@@ -106,7 +106,7 @@ _ADVICE = {
 
 
 def advice_for(what: str, failure: str) -> str:
-    """What the operator can do about a failure.
+    """Return advice for the operator about a failure.
 
     what: the service, such as "stt".
     failure: text of the error.

@@ -1,8 +1,8 @@
-"""The model (LLM) is asked as a call asks it: by the call's own client, and with what a call sends.
+"""Check of the model (LLM): requests as in a call, by the client that calls use.
 
-That is the agent's instructions and welcome, the tools that the agent is offered, and one round of
-a tool. A refusal that a shorter request would not meet is therefore met here. One tool is added to
-the agent's: it returns a code word and does nothing. Other tools are not run.
+The requests have the agent's instructions and welcome, the agent's tools, and one round of a tool.
+A refusal that a shorter request would not cause is therefore found here. One tool is added to the
+agent's tools: the added tool returns a code word and does nothing. Other tools are not run.
 """
 
 import logging
@@ -54,9 +54,9 @@ _remarks: ContextVar[list[str] | None] = ContextVar("remarks", default=None)
 
 
 def models(chosen: Settings, agents: Agents) -> dict[str, Agent]:
-    """Models that calls may have, each with the agent of the longest instructions.
+    """Return the models that calls may have, each with its agent of the longest instructions.
 
-    Only the model of the settings where the receptionist answers.
+    If the receptionist answers, only the model of the settings is returned.
     """
     if not chosen.has_llm:
         return {chosen.openai_model: agents.all[0]}
@@ -107,13 +107,13 @@ async def llm(
 
 
 def _plain(remark: str, model: str) -> str:
-    """What the client does differently, without the server's reasons, which are in the log."""
+    """Return a remark of the client without the server's reasons, which are in the log."""
     return remark.removeprefix("llm: ").removeprefix(f"{model}: ").partition(" (the server: ")[0]
 
 
 def _departures(chosen: Settings) -> list[ToolSpec]:
-    """Hang-up and transfer as a line offers them that can hang up."""
-    # The PBX is asked for nothing here: its client is made as in a call, and not connected.
+    """Return the tools for hang-up and transfer, as on a line that can hang up."""
+    # No request goes to the PBX here: the client is made as in a call, and not connected.
     return assembly.departures_of(chosen, assembly.pbx_of(chosen)).specs(_AnyLine())
 
 
@@ -133,7 +133,7 @@ async def _answers(client: Llm, brief: Brief, welcome: str, *, needs_tools: bool
         if needs_tools and found.state == "ok":
             return replace(found, state="warning", advice=_TOOLS_UNUSED)
         return found
-    # As in a call: once more with tools, then without.
+    # As in a call, the model is asked once more with tools, then without tools.
     for tools in (brief.tools, ()):
         history += _round(text, calls)
         try:
@@ -153,7 +153,7 @@ async def _answers(client: Llm, brief: Brief, welcome: str, *, needs_tools: bool
 async def _ask(
     client: Llm, brief: Brief, history: Sequence[Entry]
 ) -> tuple[str, list[ToolCall], float]:
-    """Ask once; returns the text, the tool calls, and the time to the first piece of either (s)."""
+    """Ask once. Returns the text, the tool calls, and the time to the first piece of either (s)."""
     begun = time.monotonic()
     took = 0.0
     text, calls = "", []
@@ -168,7 +168,7 @@ async def _ask(
 
 
 def _round(text: str, calls: Sequence[ToolCall]) -> Iterator[Entry]:
-    """A round of tools as a call writes it down."""
+    """Yield the entries of a round of tools, as in the history of a call."""
     if text:
         yield Message("assistant", text)
     for call in calls:
@@ -196,7 +196,7 @@ class _Collector(logging.Handler):
 
 @contextmanager
 def _listening_to_the_client() -> Iterator[list[str]]:
-    """Collect what the client warns about in this task: what it does differently from now on."""
+    """Collect the client's warnings in this task: each says how later requests will differ."""
     handler = _Collector()
     remarks: list[str] = []
     token = _remarks.set(remarks)

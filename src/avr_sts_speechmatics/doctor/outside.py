@@ -1,4 +1,4 @@
-"""What lies outside this service and decides whether its requests arrive: proxies, models' ends."""
+"""Checks of things outside this service that decide about its requests: proxies, models' ends."""
 
 from datetime import date
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ _NO_START = "Correct this setting: the service does not start with it."
 
 
 def proxies(chosen: Settings) -> list[Check]:
-    """Show which host is reached through which proxy; nothing where no proxy is set."""
+    """Return a check that shows each host and its proxy; no check if no proxy is set."""
     if not (chosen.https_proxy or chosen.http_proxy or chosen.all_proxy):
         return []
     by_way: dict[str, dict[str, None]] = {}
@@ -30,9 +30,9 @@ def proxies(chosen: Settings) -> list[Check]:
 
 
 async def ends(chosen: Settings, model: ModelInUse, today: date | None = None) -> list[Check]:
-    """A warning if a model's end has been announced and is near.
+    """Return a warning if a model's end has been announced and is near.
 
-    The list that comes with the service is asked first, then the model's server.
+    The list that comes with the service is searched first, then the model's server is asked.
     """
     end = announced_ends.announced_end(model.url, model.name)
     if end is None:

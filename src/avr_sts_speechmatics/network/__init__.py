@@ -1,1 +1,1 @@
-"""What every connection to a peer shares: WebSocket, proxies, waits, errors, decoding."""
+"""Foundations of every connection to a peer: WebSocket, proxies, waits, errors, decoding."""

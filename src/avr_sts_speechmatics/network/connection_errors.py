@@ -1,9 +1,9 @@
-"""Why a connection failed, in a sentence that an operator can act on.
+"""Reasons of failed connections, in sentences that an operator can act on.
 
 Libraries report a failed connection in ways of their own: `ssl:default` for plain HTTP, a refused
 connection as a time-out, a name that does not resolve as an errno. The cause is the operating
-system's error inside of the library's. `why` finds that error and says which host and port, what
-happened there, and what to check.
+system's error inside the library's error. `why` finds the cause and names the host and port, the
+event there, and the things to check.
 """
 
 import errno
@@ -29,25 +29,25 @@ _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 def why(error: BaseException, url: str, *, within: float | None = None) -> str:
     """Say why the connection to an address failed.
 
-    error: what a library raised: asyncio, picows, aiohttp, or a client on top of aiohttp.
+    error: raised by asyncio, picows, aiohttp, or a client on top of aiohttp.
     url: the address.
     within: the longest wait for the connection (s), named if the wait was too long.
 
     Returns "cannot connect to <host>:<port>: <what happened>; <what to check>". Failures of a proxy
-    are not known here; see `proxies.failure_of`.
+    are not handled here; see `proxies.failure_of`.
     """
     return f"cannot connect to {shown(url)}: {reason(error, url, within=within)}"
 
 
 def cut(error: BaseException, url: str) -> str:
-    """Say why an answer broke off that had begun."""
+    """Say why an answer broke off after its beginning."""
     if isinstance(error, OSError) and (number := _number(error)) is not None:
         return f"{shown(url)} broke the connection ({_strerror(number)})"
     return f"{shown(url)} closed the connection before the end"
 
 
 def never_connected(error: BaseException) -> bool:
-    """Whether a request failed before it could be answered: not one that was answered too late."""
+    """Whether a request failed before the server could answer; False for an answer too late."""
     return any(
         isinstance(cause, ssl.SSLError | socket.gaierror | ConnectionError | UnicodeError)
         or type(cause).__name__ in _NEVER_CONNECTED
@@ -56,7 +56,7 @@ def never_connected(error: BaseException) -> bool:
 
 
 def shown(url: str) -> str:
-    """Host and port of an address, for people."""
+    """Return the host and port of an address, for people."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme in _SECURE else 80)
@@ -64,9 +64,9 @@ def shown(url: str) -> str:
 
 
 def reason(error: BaseException, url: str, *, within: float | None = None) -> str:
-    """The same as `why` without its beginning."""
+    """Return the text of `why` without "cannot connect to <host>:<port>"."""
     causes = list(_causes(error))
-    # From the inside out: a library's error is named by what the operating system said.
+    # From the inside out: the operating system's error names a library's error.
     for cause in reversed(causes):
         if (found := _told(cause, url, within)) is not None:
             return found
@@ -126,7 +126,7 @@ def _name(error: socket.gaierror, url: str) -> str:
 
 
 def _number(error: OSError) -> int | None:
-    """The errno of an error; of the first if several addresses were tried."""
+    """Return the errno of an error; the first errno if several addresses were tried."""
     if error.errno is not None and error.errno > 0:
         return error.errno
     several = _ERRNO.search(str(error))
@@ -143,7 +143,7 @@ def _strerror(number: int | None) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what caused it, each once."""
+    """Yield an error and its causes, each once."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:

@@ -1,4 +1,4 @@
-"""HTTP proxies: which proxy leads to an address, and what the failure of a proxy means.
+"""HTTP proxies: the proxy that leads to an address, and the meaning of a proxy's failure.
 
 HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY mean what they mean to curl, with one addition: this
 machine is never reached through a proxy. Every client of a remote service gets its proxy from here,
@@ -41,11 +41,11 @@ class Proxy:
 
     @property
     def address(self) -> str:
-        """The address without user name and password."""
+        """Address without user name and password."""
         return f"{self.kind}://{self.shown}"
 
     def headers(self) -> dict[str, str]:
-        """The header with user name and password, for a library that does not make one."""
+        """Return the header with user name and password, for libraries that do not make it."""
         parts = urlsplit(self.url.reveal())
         if parts.username is None:
             return {}
@@ -53,12 +53,12 @@ class Proxy:
         return {"Proxy-Authorization": f"Basic {b64encode(both.encode()).decode()}"}
 
     def secrets(self) -> Iterator[str]:
-        """Texts that must not be shown: the password, as written and as meant."""
+        """Yield texts that must not be shown: the password, as written and as decoded."""
         if password := urlsplit(self.url.reveal()).password:
             yield from {password, unquote(password)}
 
     def refusal(self, status: int) -> "ProxyFailed":
-        """The error for a status with which the proxy refuses a connection."""
+        """Return the error for a proxy that refuses a connection with an HTTP status."""
         if status == 407 and self.has_user:
             why = f"does not accept the user name and password in {self.variable} (407)"
         elif status == 407:
@@ -70,7 +70,7 @@ class Proxy:
         return ProxyFailed(self._says(why), retryable=status == 429 or status >= 500)
 
     def unreachable(self, reason: str) -> "ProxyFailed":
-        """The error for a proxy that takes no connection."""
+        """Return the error for a proxy that takes no connection."""
         what = f"cannot be reached: {reason}; check {self.variable}"
         return ProxyFailed(self._says(what), retryable=True)
 
@@ -90,7 +90,7 @@ class ProxyFailed(OSError):
 
 
 def parse(text: str) -> Proxy:
-    """Read the address of a proxy; without a scheme it is an HTTP proxy. Raises ValueError."""
+    """Read the address of a proxy. The default scheme is http. Raises ValueError."""
     parts = urlsplit(text if "://" in text else f"http://{text}")
     host, port = parts.hostname, parts.port
     spaced = any(c.isspace() or not c.isprintable() for c in text)
@@ -110,9 +110,9 @@ def parse(text: str) -> Proxy:
 class Proxies:
     """The proxies of this process.
 
-    https: for https: and wss: addresses, or None.
-    http: for http: and ws: addresses, or None.
-    all: for addresses that the other two leave open, or None.
+    https: proxy for https: and wss: addresses, or None.
+    http: proxy for http: and ws: addresses, or None.
+    all: proxy for addresses without a proxy of their scheme, or None.
     exempt: hosts that are reached directly, as in NO_PROXY.
     """
 
@@ -122,7 +122,7 @@ class Proxies:
     exempt: tuple[str, ...] = field(default=())
 
     def for_url(self, url: str) -> Proxy | None:
-        """The proxy that leads to an address; None if the address is reached directly.
+        """Return the proxy that leads to an address; None if the address is reached directly.
 
         Raises SettingsError if the proxy is of a kind that is not supported.
         """
@@ -150,7 +150,7 @@ DIRECT = Proxies()
 
 
 def failure_of(error: BaseException, proxy: Proxy | None) -> ProxyFailed | None:
-    """What a library's error means, if the proxy caused the error; otherwise None.
+    """Return the meaning of a library's error if the proxy caused the error; otherwise None.
 
     error: raised by aiohttp, by a client on top of aiohttp, or by picows.
     proxy: the proxy of the request.
@@ -168,7 +168,7 @@ def failure_of(error: BaseException, proxy: Proxy | None) -> ProxyFailed | None:
             return proxy.unreachable(_reason(getattr(cause, "os_error", cause)))
         if kind == "ProxyError" and (status := _STATUS.search(str(cause))):
             return proxy.refusal(int(status[1]))
-    # httpx2: only the proxy is connected to, but TLS may fail at the service behind it.
+    # httpx2 connects to the proxy only, but TLS may fail at the service behind the proxy.
     kinds = {type(cause).__name__ for cause in chain}
     if "ConnectError" in kinds and not any(isinstance(cause, ssl.SSLError) for cause in chain):
         assert proxy is not None
@@ -177,7 +177,7 @@ def failure_of(error: BaseException, proxy: Proxy | None) -> ProxyFailed | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and what caused it, each only once."""
+    """Yield an error and its causes, each only once."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:

@@ -16,7 +16,7 @@ stands still for GRACE_S more, in which the sockets are read.
     has just gone on         | stands still for GRACE_S more, then goes on
 
 Time that is heard (playout, pauses of speech in audio) is real time: it passes for the caller too.
-The clock beats only while somebody waits.
+The clock beats only while a wait in running time is pending.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from contextvars import Context
 from typing import Any, TypeVar
 
 BEAT_S = 0.1
-"""How often a standstill is looked for (s)."""
+"""Time between two looks for a standstill (s)."""
 
 LAG_S = 0.15
 """Longest delay of a beat that counts as running (s)."""
 
 GRACE_S = 0.3
-"""How long running time stands still after a standstill (s), so that sockets are read first."""
+"""Time that does not count after a standstill (s), so that sockets are read first."""
 
 TELL_S = 1.0
 """Shortest standstill that is logged (s)."""
@@ -47,7 +47,10 @@ _log = logging.getLogger(__name__)
 
 
 def now() -> float:
-    """Running time of this event loop (s). Standstills are noticed only while somebody waits."""
+    """Return the running time of this event loop (s).
+
+    Standstills are noticed only while a wait in running time is pending.
+    """
     return _clock().now()
 
 

@@ -1,12 +1,13 @@
-"""Decoding JSON from strangers and clouds: one error for everything that can be wrong.
+"""Decoding JSON from clients and remote services: one error for all faults of a text.
 
 A decoder meets more than malformed JSON: bytes that are not UTF-8, thousands of nested arrays,
 numbers of thousands of digits, NaN, half of a surrogate pair. msgspec, the standard library and
-Python itself have an exception of another kind for each of them, and one that nobody expects ends a
-call. Here each of them becomes BadJson, whose text can be logged and sent to a model: one line,
-bounded, printable.
+Python itself raise another kind of exception for each of these faults, and an unexpected exception
+ends a call. Here each fault becomes BadJson. The text of BadJson can be logged and sent to a model:
+one line, bounded, printable.
 
-Where a call of a function matters, 50 times a second, use `msgspec.json.Decoder` with `ERRORS`.
+On the hot path (50 times a second per call), where one more function call matters, use
+`msgspec.json.Decoder` with `ERRORS`.
 """
 
 from collections.abc import Callable

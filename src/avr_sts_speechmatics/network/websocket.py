@@ -1,7 +1,7 @@
 """WebSockets by picows: accepting a socket that is already open, connecting, whole messages.
 
 picows parses and writes frames in C, passes frames on without a copy, and writes to the socket in
-the same call. picows leaves four things to its users, which this module does: joining fragmented
+the same call. picows leaves four tasks to its users, and this module does them: joining fragmented
 messages (RFC 6455, 5.4), reading close codes that picows does not list (4000 to 4999 belong to
 applications), cancelling a connect without leaving a socket open, and waiting for pongs in running
 time.
@@ -61,7 +61,7 @@ _log = logging.getLogger("picows")
 
 
 class Watch:
-    """What the owner of a port wants to know about its accepted connections."""
+    """Reports about accepted connections, for the owner of a port."""
 
     def refused(self, transport: asyncio.Transport, why: str) -> None:
         """The handshake was refused."""
@@ -88,7 +88,7 @@ def accept(
 
     listener_factory: called with the upgrade request; returns the listener, together with a
         response if the handshake needs another response than the usual one.
-    watch: is told what happens to the connection.
+    watch: receives the reports about the connection.
     """
     protocol: asyncio.BufferedProtocol = _Accepted(listener_factory, watch or Watch())
     return protocol
@@ -163,7 +163,7 @@ async def tunnel(proxy: Proxy, url: str, *, tls: ssl.SSLContext | None = None) -
     url: an address with scheme ws, wss, http or https.
     tls: TLS context for the connection inside the tunnel; None for none.
 
-    Returns the transport; its protocol is to be replaced. Raises OSError, ProxyFailed among them.
+    Returns the transport, whose protocol the caller must replace. Raises OSError, also ProxyFailed.
     """
     loop = asyncio.get_running_loop()
     target, through = parse_url(url, False), parse_url(proxy.url.reveal(), False)
@@ -274,7 +274,7 @@ class _ConnectionLog:
         return False
 
     def log(self, *args: object) -> None:
-        """Connections that come and go, and handshakes: `Watch` reports them."""
+        """Do nothing: `Watch` reports handshakes and connections that open or close."""
 
     debug = info = warning = log
 
@@ -291,7 +291,7 @@ class _ConnectionLog:
             self.watch.failed(cast(asyncio.Transport, self.transport), error)
 
     def _end_soon(self) -> bool:
-        """Read no more, and bound the wait for unsent data. Returns False if that is repeated."""
+        """Read no more, and bound the wait for unsent data. Returns False for a repeated call."""
         if self.transport is None or self._abort is not None:
             return False
         if not self.transport.is_closing():
@@ -321,7 +321,7 @@ class Listener(WSListener):
 def _forgive(transport: WSTransport, due: float) -> None:
     """Count a pong as received if this process stood still meanwhile; the next ping decides.
 
-    due: running time at which this is called if the process did not stand still.
+    due: running time of this call if the process did not stand still (s).
     """
     if running_time.now() < due - running_time.LAG_S:
         transport.notify_user_specific_pong_received()
@@ -368,7 +368,7 @@ class Messages:
 
 
 def close_reason(frame: WSFrame) -> tuple[int, str]:
-    """Return code and reason of a CLOSE frame; NO_CODE if it has no code. [RFC 6455, 5.5.1]"""
+    """Return code and reason of a CLOSE frame; NO_CODE for a frame without. [RFC 6455, 5.5.1]"""
     payload = frame.get_payload_as_bytes()
     if len(payload) < 2:
         return NO_CODE, ""

@@ -31,8 +31,8 @@ class Refusal(NamedTuple):
 def refusal(fault: Strict, body: Mapping[str, Any]) -> Refusal | None:
     """Return the refusal of a request; None if the rule accepts the request.
 
-    fault: with the rule.
-    body: the request.
+    fault: the fault that names the rule.
+    body: body of the request.
     """
     found = _RULES[fault.rule](body, fault)
     if found is None:
@@ -43,12 +43,12 @@ def refusal(fault: Strict, body: Mapping[str, Any]) -> Refusal | None:
 
 
 def signature(id: str) -> dict[str, Any]:
-    """The opaque field of a tool call that a server with the rule `signatures` wants back."""
+    """Return the opaque field of a tool call, as the rule `signatures` wants it back."""
     return {"google": {"thought_signature": f"signature of {id}"}}
 
 
 def added(fault: Strict, delta: dict[str, Any]) -> dict[str, Any]:
-    """A delta of a stream with the fields that the rule's server adds."""
+    """Return a delta of a stream with the fields that the rule's server adds."""
     if fault.rule != "signatures" or not delta.get("tool_calls"):
         return delta
     calls = [

@@ -1,7 +1,7 @@
-"""Models whose end their vendor has announced, and when an operator is told.
+"""Models whose end the vendor has announced, and the warnings to the operator.
 
-The dates are of developers.openai.com/deprecations, read on 2026-11-28. A model that is not listed
-may still have an end: `GET /v1/models/<model>` has the field `shutdown_date`.
+The dates were read from developers.openai.com/deprecations on 2026-11-28. A model that is not
+listed may still have an end: `GET /v1/models/<model>` has the field `shutdown_date`.
 [OpenAI reference, 6, 9; openai 3.54.0, types/model.py]
 """
 
@@ -18,7 +18,7 @@ from avr_sts_speechmatics.network.proxies import Proxy
 from avr_sts_speechmatics.values import Secret
 
 WARN_DAYS = 60
-"""How long before its end a model is warned about (days)."""
+"""Time before the end of a model in which the operator is warned (days)."""
 
 ASK_S = 3.0
 """Longest wait for a server's description of a model (s)."""
@@ -46,7 +46,7 @@ class ModelInUse:
     chosen_by: the setting or the agent file that chooses the model.
     name: name of the model, possibly with the date of a snapshot.
     url: base address of the server.
-    key: for the server; None for a server without keys.
+    key: API key for the server; None for a server without keys.
     advice: what the operator can do when the model ends.
     """
 
@@ -58,7 +58,7 @@ class ModelInUse:
 
 
 def announced_end(url: str, model: str) -> date | None:
-    """The announced end of a model, by the list above; None for other servers than OpenAI's.
+    """Return the announced end of a model, by ENDS; None for other servers than OpenAI's.
 
     url: base address of the server.
     model: name of the model, possibly with the date of a snapshot.
@@ -96,9 +96,9 @@ async def shutdown_date(
 
 
 def warning(model: ModelInUse, end: date, today: date | None = None) -> str | None:
-    """A sentence about the end of a model, and what to do; None while the end is far away.
+    """Return a sentence about a model's end with advice; None while the end is far away.
 
-    today: None for the day of this machine's clock.
+    today: the current day; None for the day of this machine's clock.
     """
     days = (end - (today or date.today())).days  # noqa: DTZ011 - the operator's own day
     if days > WARN_DAYS:

@@ -1,4 +1,4 @@
-"""Whether retries are logged: for callers they are, for background work they are not.
+"""Logging of retries: retries for callers are logged, retries for background work are not.
 
 A caller waits for each retry, so the log shows it. Background work (trials of the services, kept
 phrases) goes on for as long as a service is away; only the change of its state is logged.
@@ -13,7 +13,7 @@ _quiet: ContextVar[bool] = ContextVar("quiet_retries", default=False)
 
 @contextmanager
 def quiet_retries() -> Iterator[None]:
-    """Do not log retries of what runs inside."""
+    """Do not log retries within this context."""
     before = _quiet.set(True)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The file `.env`: read strictly, so that no line of it is lost without a word.
+"""The file `.env`: read strictly, so that no line is lost without a message.
 
 python-dotenv reads the lines as docker compose and most tools do: `NAME=value`, `export
 NAME=value`, quotes, comments, `${OTHER}`. A line that python-dotenv skips stops the start here,
@@ -25,10 +25,11 @@ _SWALLOWED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MU
 
 @dataclass(frozen=True, slots=True)
 class EnvFile:
-    """What a file `.env` says.
+    """The content of a file `.env`.
 
-    values: by name, `${OTHER}` replaced. A name without `=` is left out: the environment decides.
-    warnings: one sentence each, for the operator.
+    values: values by name, `${OTHER}` replaced. A name without `=` is left out: the environment
+        decides.
+    warnings: warnings for the operator, one sentence each.
     """
 
     values: Mapping[str, str]
@@ -38,7 +39,7 @@ class EnvFile:
 def read_env_file(path: Path, known: Collection[str], environ: Mapping[str, str]) -> EnvFile:
     """Read a file that may be missing.
 
-    known: names of settings. Only a name that is known, or resembles a known one, is quoted.
+    known: names of settings. Messages quote only known names and names that resemble them.
     environ: variables that `${OTHER}` in the file may name.
 
     Raises SettingsError for a file that cannot be read and for a line that has no meaning.
@@ -87,7 +88,7 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _mistake(binding: Binding, known: Collection[str]) -> str:
-    """Say what is wrong with a line; empty if nothing is."""
+    """Return the fault of a line, in words; empty for a line without a fault."""
     text = binding.original.string
     begins = _BEGINS.match(text)
     name, follows = (begins[1], begins[2]) if begins else ("", "")
@@ -144,7 +145,7 @@ def _warnings(path: Path, bindings: list[Binding], there: Collection[str]) -> It
 
 
 def _line(binding: Binding) -> int:
-    """The line of a binding's name, from 1; empty lines may come before the name."""
+    """Return the line number of a binding's name, from 1. Empty lines may come before the name."""
     text = binding.original.string
     blank = text[: len(text) - len(text.lstrip())]
     return binding.original.line + blank.count("\n")

@@ -1,7 +1,8 @@
 """Languages of Speechmatics' STT: the code that an operator meant by a name or another code.
 
 The list of languages belongs to Speechmatics and grows, so a code that is not in the list is not an
-error. Only what is certainly no code of Speechmatics' is rejected, with the code that is.
+error. A text is rejected only if it is certainly no code of Speechmatics; the error then names the
+right code.
 [Agent STT reference, 5]
 """
 
@@ -70,7 +71,7 @@ _CODES = {name: code for code, names in _NAMES.items() for name in names.split()
 
 
 def code_meant(text: str) -> str | None:
-    """The code that a text means which is no code itself, or None.
+    """Return the code that an operator meant by a text; None if the text may be a code itself.
 
     text: a name of a language, another standard's code, or a locale such as `de_DE.UTF-8`.
     """

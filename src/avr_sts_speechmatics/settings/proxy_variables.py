@@ -9,7 +9,7 @@ from avr_sts_speechmatics.settings.declaration import setting
 
 @dataclass(frozen=True, kw_only=True)
 class ProxyVariables:
-    """The variables that most programs know."""
+    """The proxy variables that most programs read."""
 
     https_proxy: Proxy | None = setting(
         check.proxy,

@@ -1,9 +1,9 @@
-"""Values as they arrive: cleaned of what other programs leave around them.
+"""Raw values: removes quotes, comments and characters that other programs leave around a value.
 
 `docker run --env-file` and lists of `environment` in compose files keep quotes and comments that a
 shell would remove; files written on Windows end their lines with a carriage return; a JavaScript
-program that passes an unset variable on writes `undefined`. What is certain is repaired, with one
-warning. What is not certain is left for the check of the setting to reject.
+program that passes an unset variable on writes `undefined`. Certain faults are repaired, with one
+warning. Uncertain faults are left for the check of the setting to reject.
 """
 
 import re
@@ -16,16 +16,16 @@ _INVISIBLE = "\ufeff\u200b\u200e\u2060"
 """Byte order mark and characters without width, which copying leaves at the ends of a value."""
 
 _UNSET = frozenset({"undefined", "null", "(null)", "<no value>", "<nil>"})
-"""What programs write for a variable that they do not have, in lower case."""
+"""Texts that programs write for a variable without a value, in lower case."""
 
 _COMMENT = re.compile(r"\s+#.*\Z", re.DOTALL)
 
 
 class Cleaned(NamedTuple):
-    """A value without what does not belong to it.
+    """A value after cleaning.
 
     text: the value; None for "not set".
-    remark: what was repaired, such as "the quotes around the value are removed"; empty for nothing.
+    remark: the repair, such as "the quotes around the value are removed"; empty for no repair.
     """
 
     text: str | None
@@ -38,7 +38,8 @@ def cleaned(
     """Clean a value.
 
     parse: the check of the setting; raises InvalidValue.
-    quotes: whether quotes around the value are removed. In `.env` they have been read already.
+    quotes: whether quotes around the value are removed. False for values from `.env`, whose
+        quotes have been read already.
     takes_any_text: whether the setting takes any text, so that `#` may belong to the value.
     """
     text, remark = _stripped(raw), ""

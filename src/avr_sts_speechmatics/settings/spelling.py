@@ -21,20 +21,20 @@ _OUR_PREFIXES = ("SPEECHMATICS_", "OPENAI_", "AMBIENT_NOISE", "AUDIOSOCKET_", "B
 _MEANT = {"OPENAI_URL": "OPENAI_BASE_URL", "OPENAI_API_BASE": "OPENAI_BASE_URL"}
 
 _NEAR = 0.85
-"""How similar a name without one of our prefixes must be to be reported (ratio of difflib)."""
+"""Least similarity of a reported name without one of our prefixes (ratio of difflib, 0 to 1)."""
 
 _VERY_NEAR = 0.88
-"""The same for a name whose first word is none of ours."""
+"""Least similarity of a reported name whose first word is none of ours (ratio, 0 to 1)."""
 
 _LONG_WORD = 6
-"""From this length on (characters) a first word may be misspelt. HTTP_PORT is ours, HTTPS_PORT is
-another program's."""
+"""Shortest first word (characters) that may be a misspelling. HTTP_PORT is ours, HTTPS_PORT belongs
+to another program."""
 
 
 def report(name: str, known: Collection[str], *, from_file: bool) -> str | None:
-    """One sentence if a variable is none of ours but was probably meant to be; otherwise None.
+    """Return one sentence about a probably misspelt name of a setting; otherwise None.
 
-    name: as it is written.
+    name: name of the variable, as written.
     known: names of all settings.
     from_file: whether the name stands in `.env`, where every name is meant for us.
     """

@@ -37,7 +37,10 @@ _DEEPEST = 8
 
 
 def formula(text: str) -> str:
-    """The signs of a formula in LaTeX, without its delimiters."""
+    """Return the signs of a formula.
+
+    text: LaTeX without the delimiters.
+    """
     text = _ENVIRONMENT.sub(" ", text)
     for _ in range(_DEEPEST):  # from the inside out
         text, changed = _FRACTION.subn(_fraction, text)

@@ -1,7 +1,7 @@
-"""Full stops: does a full stop end a sentence, or does it belong to an abbreviation or a number?
+"""Full stops: tells ends of sentences from full stops of abbreviations and numbers.
 
 A wrong end is heard: the voice falls in "on Jan." and begins anew with "five at noon". A missed end
-is not: two sentences are spoken as one piece. So a full stop in doubt does not end a sentence.
+is not heard: two sentences are spoken as one piece. So a doubtful full stop ends no sentence.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""Languages: what the written form of each says about where a sentence ends or may be cut.
+"""Languages: the signs in each language's writing that a sentence ends or may be cut.
 
-A language that is not listed has the rules that all share: a full stop ends a sentence unless it
-belongs to an abbreviation that any language may use.
+A language that is not listed has the rules that all languages share: a full stop ends a sentence
+unless the full stop belongs to an abbreviation that any language may use.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Language:
     """The rules of one language. Words are in lower case, abbreviations without the last dot.
 
     code: two or three letters, such as "en" or "cmn".
-    never_last: abbreviations that the same sentence always follows.
+    never_last: abbreviations that never end a sentence.
     perhaps_last: abbreviations that end a sentence if a capital follows.
     titles: abbreviations before a name, where they are written with a capital.
     before_figures: abbreviations that do not end a sentence if a figure follows.
@@ -36,13 +36,13 @@ class Language:
 
 
 def primary(language: str) -> str:
-    """The language without its region: `en` for `en_ta` and `en-GB`."""
+    """Return the language without its region: `en` for `en_ta` and `en-GB`."""
     return language.lower().replace("_", "-").split("-")[0]
 
 
 @lru_cache(maxsize=64)
 def language_of(code: str) -> Language:
-    """The rules of a language, by a code such as "en", "en-GB" or "cmn"."""
+    """Return the rules of a language, by a code such as "en", "en-GB" or "cmn"."""
     name = primary(code)
     return _LANGUAGES.get(_SAME_RULES.get(name, name)) or Language(
         name, never_last=_ALL_NEVER, perhaps_last=_ALL_PERHAPS

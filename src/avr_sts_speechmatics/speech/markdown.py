@@ -43,7 +43,7 @@ class Markdown(MarkupReader):
         return self._put(at, code, rest)
 
     def _stars(self, at: int) -> Step | None:
-        """Emphasis, or the star key of a telephone."""
+        """Read emphasis, or the star key of a telephone."""
         text, end = self._held, self._run(at)
         if end + 1 >= len(text) and not text.endswith("\n"):
             return None
@@ -69,7 +69,7 @@ class Markdown(MarkupReader):
         return Step(end)
 
     def _star_key(self, at: int, end: int) -> Step | None:
-        """*72 is dialled; in *72 hours* and **72** the number is stressed."""
+        """Read a star key: *72 is dialled; in *72 hours* and **72** the number is stressed."""
         text = self._held
         code = _KEYS.match(text, at)
         assert code is not None
@@ -111,7 +111,7 @@ class Markdown(MarkupReader):
         return Step(end)
 
     def _brackets(self, at: int) -> Step | None:
-        """A link, an image, a footnote, or words in brackets."""
+        """Read a link, an image, a footnote, or words in brackets."""
         text = self._held
         is_image = text[at] == "!"
         begin = at + 2 if is_image else at + 1
@@ -160,7 +160,7 @@ class Markdown(MarkupReader):
         return Step(end + 1)
 
     def _cell(self, at: int) -> Step | None:
-        """The line between two cells of a table is a comma, unless a cell is empty."""
+        """Read the line between two cells of a table: a comma, unless a cell is empty."""
         text, end = self._held, at
         while end < len(text) and text[end] in "| \t":
             end += 1

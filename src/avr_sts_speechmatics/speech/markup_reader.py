@@ -1,21 +1,25 @@
-"""Reading markup in a stream: what is held back, what was said, and where something is closed.
+"""Reading markup in a stream: the text held back, the text said, and the ends of markup.
 
-The modules of each kind of markup (`markdown`, `tags_and_signs`) read on from here; `plain_text`
-puts them together.
+The modules of each kind of markup (`markdown`, `tags_and_signs`) build on this one; `plain_text`
+combines them.
 """
 
 import re
 from typing import NamedTuple
 
 LABEL_CHARS = 300
-"""Longest text of a link, a code span or a formula; what is longer is text (characters)."""
+"""Longest text of a link, a code span or a formula (characters); longer parts are plain text."""
 
 ADDRESS_CHARS = 2000
 """Longest address of a link (characters)."""
 
 
 class Step(NamedTuple):
-    """What became of markup: where the text goes on, and what is said instead."""
+    """The result of reading markup.
+
+    at: place where the text goes on.
+    words: text that is said instead of the markup.
+    """
 
     at: int
     words: str = ""
@@ -35,7 +39,7 @@ class MarkupReader:
         self._emphasis = False  # whether a single star may close one
 
     def _until(self, end: str, at: int, limit: int) -> int | None:
-        """Where `end` is found on this line from `at` on; -1 if nowhere, None if not known."""
+        """Return the place of `end` on this line from `at` on; -1 if absent, None if undecided."""
         text = self._held
         found = text.find(end, at, at + limit)
         line = text.find("\n", at, at + limit)
@@ -50,7 +54,10 @@ class MarkupReader:
         return end
 
     def _closing(self, at: int, opens: str, closes: str, limit: int) -> int | None:
-        """Where brackets opened before `at` are closed on this line; -1 nowhere, None: unknown."""
+        """Return where a bracket before `at` is closed on this line; -1 if nowhere.
+
+        Returns None if the text so far does not decide.
+        """
         depth = 1
         text = self._held
         for place in range(at, min(len(text), at + limit)):
@@ -68,6 +75,6 @@ class MarkupReader:
         return at + (space.start() if space else len(window))
 
     def _put(self, at: int, markup: str, rest: int) -> Step:
-        """Read markup, or what it stands for, in the place of the text up to `rest`."""
+        """Read `markup` in place of the text up to `rest`."""
         self._held = self._held[:at] + markup + self._held[rest:]
         return Step(at)

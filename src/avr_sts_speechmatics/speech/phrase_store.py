@@ -1,6 +1,6 @@
 """Kept phrases on disk: speech of fixed texts, so that a start does not wait for TTS.
 
-One file for each sentence and voice. The name is a hash of everything that changes the sound, so a
+Each sentence of a voice has one file. The name is a hash of everything that changes the sound, so a
 file never has to be changed, only replaced by a newer recording of the same sentence:
 
     AVRP1 | digest of the rest (16 bytes) | when it was made (8 bytes, s since 1970) | s16le 8 kHz
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 class Stored(NamedTuple):
-    """A sentence from the disk.
+    """A stored sentence.
 
     pcm: s16le mono at 8 kHz.
     fresh: False if the sentence should be synthesised anew.
@@ -53,7 +53,7 @@ class Stored(NamedTuple):
 class PhraseStore:
     """A folder of phrases. All methods read or write files and never raise OSError.
 
-    folder: is made if it is missing.
+    folder: folder of the files, created if missing.
     limit_bytes: see LIMIT_BYTES.
     clock: returns seconds since 1970.
     """
@@ -72,7 +72,10 @@ class PhraseStore:
         self._one_at_a_time = threading.Lock()
 
     def load(self, key: str) -> Stored | None:
-        """Read a sentence. key: everything that changes the sound, see `Shelf`."""
+        """Read a sentence; None if the sentence is not stored.
+
+        key: everything that changes the sound, see `Shelf`.
+        """
         path = self._path(key)
         try:
             with path.open("rb") as file:
@@ -163,13 +166,16 @@ class Shelf:
         self._voice = voice
 
     def load(self, text: str) -> Stored | None:
-        """Read a sentence. text: as it is spoken."""
+        """Read a sentence; None if the sentence is not stored.
+
+        text: the sentence as it is spoken.
+        """
         return self.store.load(self._key(text))
 
     def save(self, text: str, pcm: bytes) -> None:
-        """Write a sentence, unless it cannot be the speech of its text.
+        """Write a sentence, unless the audio cannot be the speech of the text.
 
-        text: as it is spoken.
+        text: the sentence as it is spoken.
         pcm: s16le mono at 8 kHz.
         """
         # A server that sends silence, or a click, must not be believed for a week.
@@ -185,7 +191,7 @@ def _digest(content: bytes) -> bytes:
 
 
 def default_folder() -> Path | None:
-    """The folder of an operator who names none: in the user's cache; None if there is no home."""
+    """Return the default folder, in the user's cache; None for a user without a home."""
     try:
         cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         folder = Path(cache) / "avr-sts-speechmatics" / "phrases"

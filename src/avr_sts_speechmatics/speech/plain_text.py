@@ -2,11 +2,12 @@
 
 A model may be told to write for a telephone and still writes Markdown, HTML, LaTeX, citations and
 emoji. A voice would say "asterisk asterisk" or read an address letter by letter. So markup is
-removed before the text is cut into sentences, and what stays is what a person would read aloud: the
-words of a link, the cells of a table, the name of a web server.
+removed before the text is cut into sentences. The text that stays is the text that a person would
+read aloud: the words of a link, the cells of a table, the name of a web server.
 
 The stream may be cut anywhere. The text that may still become markup is held back, so the result
-does not depend on the cuts. What is held back is bounded, see the limits.
+does not depend on the cuts. The length of the text held back is bounded: see LABEL_CHARS and
+ADDRESS_CHARS.
 """
 
 import re
@@ -51,7 +52,7 @@ class PlainText(Markdown, TagsAndSigns):
         self._fence = ""  # what closes the block of code that is open
 
     def feed(self, delta: str) -> str:
-        """Take the next part of the stream, cut anywhere; return what is sure to be text."""
+        """Take the next part of the stream, cut anywhere; return the part that is surely text."""
         is_open = self._held or self._at_line_start or self._fence or self._skipping
         if not is_open and _WORDS.fullmatch(delta) and not _MAY_BE_ADDRESS.search(delta):
             self._said = (self._said + delta)[-40:]  # most of a stream is words
@@ -60,7 +61,7 @@ class PlainText(Markdown, TagsAndSigns):
         return self._scan(complete=False)
 
     def end(self) -> str:
-        """The stream is complete: return the text that was held back."""
+        """End the stream and return the text that was held back."""
         # Markup that was begun is complete at the end of a line at the latest.
         self._held += "\n"
         words = self._scan(complete=True)
@@ -85,7 +86,7 @@ class PlainText(Markdown, TagsAndSigns):
         return "".join(found)
 
     def _step(self, at: int) -> Step | None:
-        """Read on at `at`; None if the text that is there does not decide."""
+        """Read on at `at`. Returns None if the text so far does not decide."""
         text = self._held
         if self._skipping:
             return self._skip(at)
@@ -116,7 +117,7 @@ class PlainText(Markdown, TagsAndSigns):
     # --- lines -----------------------------------------------------------------------------------
 
     def _code(self, at: int) -> Step | None:
-        """A line of a block of code: what looks like words is said."""
+        """Read a line of a block of code. Words are said; code is left out."""
         text = self._held
         end = text.find("\n", at)
         if end < 0:
@@ -132,7 +133,7 @@ class PlainText(Markdown, TagsAndSigns):
         return Step(end + 1, words.feed(line) + words.end() + "\n")
 
     def _line_start(self, at: int) -> Step | None:
-        """What stands before the words of a line: a heading, a bullet, a quotation, a table."""
+        """Read the mark before the words of a line: a heading, a bullet, a quotation, a table."""
         text = self._held
         first = at
         while first < len(text) and text[first] in " \t":
@@ -238,7 +239,7 @@ class PlainText(Markdown, TagsAndSigns):
                 return self._address(at)
 
     def _raised(self, at: int) -> Step | None:
-        """x^2^ is x^2; a caret before LaTeX is part of it."""
+        """Read a caret: x^2^ is x^2; a caret before LaTeX belongs to the LaTeX."""
         text = self._held
         raised = re.match(r"\^(\w{1,4})\^", text[at:])
         if raised is not None:
@@ -249,7 +250,7 @@ class PlainText(Markdown, TagsAndSigns):
 
 
 def without_emoji(text: str) -> str:
-    """A piece of plain text with one space between its words; empty if it has no word."""
+    """Return plain text with one space between words and no emoji; empty if there is no word."""
     text = _CLOSED_HEADING.sub("", text)
     text = " ".join(_EMOJI.sub(" ", _HIGHLIGHT.sub("", text)).split())
     text = _SPACE_BEFORE_STOP.sub("", text)
@@ -259,6 +260,6 @@ def without_emoji(text: str) -> str:
 
 
 def speakable(text: str) -> str:
-    """The part of a whole text that can be spoken; empty if none can."""
+    """Return the part of a whole text that can be spoken; may be empty."""
     plain = PlainText()
     return without_emoji(plain.feed(text) + plain.end())

@@ -138,9 +138,9 @@ class Sentences:
             pieces.append(spoken)
 
     def _cut(self, now: float | None) -> int:
-        """Where the next piece ends; 0 while that is not known.
+        """Return the end of the next piece; 0 while the end is not known.
 
-        now: None at the end of the text.
+        now: the current time (s); None at the end of the text.
         """
         late = now is not None and self._is_late(now)
         if not late and _MAY_END.search(self._text) is None and len(self._text) < _SURELY_FITS:
@@ -163,7 +163,7 @@ class Sentences:
         return self._began_at is not None and now >= self._heard_by - EARLY_S
 
     def _part_end(self, now: float) -> int:
-        """Where a piece ends that must leave before its sentence is complete; 0: nowhere yet."""
+        """Return the end of a piece that must leave before its sentence is complete; 0 for none."""
         assert self._began_at is not None
         late = now - (self._heard_by - EARLY_S)
         text = self._text
@@ -217,7 +217,7 @@ def _length(text: str) -> int:
 
 
 def _sentence_end(text: str, language: Language) -> tuple[int, bool]:
-    """Where the first sentence ends, 0 for nowhere yet, and whether that is certain."""
+    """Return the end of the first sentence (0 for none yet), and whether the end is certain."""
     for match in _SENTENCE_END.finditer(text):
         end = match.end()
         if match["mark"] == ".":
@@ -237,7 +237,10 @@ def _goes_on(after: str) -> bool:
 
 
 def _clause_ends(text: str) -> list[int]:
-    """Where clauses end; not inside a date or a number, such as "May 5, 2026" or "code: 4242"."""
+    """Return the ends of clauses.
+
+    No clause ends inside a date or a number, such as "May 5, 2026" or "code: 4242".
+    """
     return [m.end() for m in _CLAUSE_END.finditer(text) if m["mark"] is None or _parts(text, m)]
 
 

@@ -12,7 +12,7 @@ from avr_sts_speechmatics.speech.markup_reader import (
     Step,
 )
 
-# Control characters, bidirectional marks, joiners of nothing, halves of characters, private use.
+# Control characters, bidirectional marks, invisible joiners, lone surrogates, private use.
 _CONTROL = re.compile(
     "[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e"
     "\u2060-\u206f\ud800-\udfff\ue000-\ue1ff\ue203-\uf8ff\ufeff\ufff0-\ufffd\U000f0000-\U0010ffff]"
@@ -34,7 +34,7 @@ _SILENT_CONTENT = frozenset({"script", "style", "head", "svg"})
 
 
 def without_control(text: str) -> str:
-    """A text without characters that have no sound; all line breaks are "\\n"."""
+    """Return a text without characters that have no sound; all line breaks are "\\n"."""
     return _CONTROL.sub("", text).translate(_BREAKS)
 
 
@@ -90,7 +90,7 @@ class TagsAndSigns(MarkupReader):
                 return None
             if _ENTITY.match("&" + text[entity.end() :]) is None:
                 return Step(entity.end(), "&")
-        if sign == "<":  # a tag that was escaped is no more spoken than any other
+        if sign == "<":  # an escaped tag is not spoken either
             tag = _ESCAPED_TAG.match(text, at)
             if tag is None:
                 closed = self._until("&gt;", entity.end(), LABEL_CHARS)
@@ -134,7 +134,7 @@ class TagsAndSigns(MarkupReader):
         return Step(end, formula(text[at:end]))
 
     def _dollar(self, at: int) -> Step | None:
-        """A formula between dollar signs, or an amount of money."""
+        """Read a formula between dollar signs, or an amount of money."""
         text = self._held
         double = text.startswith("$$", at)
         if at + 1 == len(text):
@@ -186,7 +186,7 @@ class TagsAndSigns(MarkupReader):
         return Step(at + 1)
 
     def _address(self, at: int) -> Step | None:
-        """An address of the web: the name of its server is said."""
+        """Read a web address. Only the name of the server is said."""
         text = self._held
         found = _ADDRESS.match(text, at)
         assert found is not None

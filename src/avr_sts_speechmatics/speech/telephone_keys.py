@@ -7,7 +7,7 @@ from avr_sts_speechmatics.speech.reading_rule import rules, saying
 
 _ASKING = r"(?:press|dial|hit|push|enter|key(?: in)?|type|tap|option|code)"
 ASKS_FOR_KEYS = re.compile(rf"\b{_ASKING}[ :\"'“]*$", re.IGNORECASE)
-"""At the end of a text: what follows are keys of a telephone."""
+"""Matches the end of a text that keys of a telephone follow, such as "press"."""
 
 _NAMES = {"*": "star", "#": "hash"}
 
@@ -23,7 +23,7 @@ def _star(found: re.Match[str]) -> str | None:
 
 
 TELEPHONE_KEYS = rules(
-    # The name of the key stands beside it: "the pound key (#)".
+    # The name of the key stands beside the sign: "the pound key (#)".
     (r"(?i)\b(pound|hash|star|asterisk)((?: key| sign)?) ?\([*#]\)", saying(r"\1\2")),
     (r"(?<![\w*#])\*[*#]*\d[\d*#]*", _keys),
     (r"(?<![\w*#])#[*#]*\d+[*#][\d*#]*", _keys),

@@ -1,9 +1,9 @@
-"""Writes to standard output and standard error in a thread, so that nobody waits for a reader.
+"""Writes to standard output and standard error in a thread, so that no call waits for a reader.
 
 A pipe that nobody reads takes 64 kB and then blocks its writer. If the event loop were that writer,
-every call would freeze. Here the loop only appends to a bounded queue; a thread writes. What does
-not fit into the queue is dropped and counted, and one line tells the count when there is room
-again. A full disk, a closed terminal and a reader that has gone cost the lines and nothing else.
+every call would freeze. Here the loop only appends to a bounded queue; a thread writes. Lines
+that do not fit into the queue are dropped and counted, and one line reports the count when there is
+room again. A full disk, a closed terminal and a reader that has gone cost the lines, never a call.
 
 The thread is a daemon: a write that never returns does not keep the process alive. `flush` waits
 for the queue, but not for ever.
@@ -33,9 +33,9 @@ class BackgroundWriter:
     """Writes lines to one stream.
 
     stream: standard output, standard error or a stream like them; None for a closed stream.
-    lost: makes the line that tells how many lines were lost, and why; None for no such line.
+    lost: makes the line that reports the number of lost lines and the reason; None for no line.
     failed: called in the thread with the reason when writing begins to fail.
-    most_bytes: see QUEUED_MAX_BYTES.
+    most_bytes: see QUEUED_MAX_BYTES (bytes).
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class BackgroundWriter:
     ) -> None:
         self.encoding: str = getattr(stream, "encoding", None) or "utf-8"
         self.lines_lost = 0
-        """Lines lost so far, of the whole life of the writer."""
+        """Number of lines lost during the whole life of the writer."""
         self.lost = lost
         self.failed = failed
         self._write_some = _target(stream)
@@ -78,7 +78,7 @@ class BackgroundWriter:
             self._changed.notify_all()
 
     def flush(self, within_s: float = FLUSH_S) -> bool:
-        """Wait until everything is written, for at most `within_s` (s). Returns whether it is."""
+        """Wait until all lines are written, at most `within_s` s. Returns True if all are."""
         until = time.monotonic() + within_s
         with self._changed:
             while self._lines or self._writing:
@@ -130,7 +130,7 @@ class BackgroundWriter:
             self._failing = bool(why)
 
     def _try(self, data: bytes) -> str:
-        """Write all of `data`. Returns why that is impossible; empty for success."""
+        """Write all of `data`. Returns the reason of a failure; empty for success."""
         try:
             while data:
                 data = data[self._write_some(data) :]
@@ -144,7 +144,7 @@ class BackgroundWriter:
 class BackgroundStream(io.TextIOWrapper):
     """A text stream for `print` that writes through a BackgroundWriter.
 
-    stream: the stream that it replaces; answers `isatty` and `fileno`.
+    stream: the replaced stream, which answers `isatty` and `fileno`.
     """
 
     def __init__(self, stream: TextIO, writer: BackgroundWriter) -> None:
@@ -179,7 +179,7 @@ class _Raw(io.RawIOBase):
 
 
 def _target(stream: TextIO | None) -> Callable[[bytes], int]:
-    """A function that writes some bytes, like `os.write`, past the locks of Python's streams.
+    """Return a function that writes bytes, like `os.write`, past the locks of Python's streams.
 
     A thread that holds the lock of a Python stream in a write that never returns would abort the
     interpreter at its end.

@@ -18,7 +18,7 @@ _SENTENCES: Mapping[ev.EndReason, str] = {
 
 
 class CallEnd:
-    """Collects what is told at the end of one call. Receives the reports of an observer."""
+    """Collects the facts about the end of one call. Receives the reports of an observer."""
 
     def __init__(self) -> None:
         self._began: float | None = None
@@ -36,13 +36,13 @@ class CallEnd:
             self._turns += 1
 
     def details(self, ended: CallEnded) -> dict[str, object]:
-        """The end for machines. Keys without a value are left out.
+        """Return the end for machines. Keys without a value are left out.
 
         reason: one of `EndReason`.
         duration_s: length of the call (s).
         turns: turns of the caller that had words or keys.
         transferred_to: extension to which the call was transferred.
-        error: what failed.
+        error: the failure, in words.
         """
         details: dict[str, object] = {
             "reason": ended.reason,
@@ -56,7 +56,7 @@ class CallEnd:
         return details
 
     def sentence(self, ended: CallEnded) -> str:
-        """The reason in words."""
+        """Return the reason in words."""
         text = _SENTENCES[ended.reason].format(to=ended.transferred_to, error=ended.error)
         if ended.reason == "failure" and ended.transferred_to:
             text += f"; the call was transferred to {ended.transferred_to}"

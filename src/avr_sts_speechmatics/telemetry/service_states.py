@@ -23,12 +23,12 @@ _log = logging.getLogger(__name__)
 
 
 class ServiceState:
-    """What is known about one service.
+    """The known state of one service.
 
     name: "stt", "llm" or "tts".
-    what: what is asked there, such as the name of a model; may be empty.
-    restrictions: returns one sentence for each thing that the service is not asked for, because it
-        refused it, such as "is asked without tools". Shown in `/health`.
+    what: the part of the service in use, such as the name of a model; may be empty.
+    restrictions: returns one sentence for each feature that is not used because the service refused
+        the feature, such as "is asked without tools". Shown in `/health`.
     """
 
     def __init__(
@@ -51,7 +51,10 @@ class ServiceState:
         self._failing_since = 0.0
 
     def worked(self, took_s: float | None = None) -> None:
-        """Record a success. took_s: time of the trial to its first result (s)."""
+        """Record a success.
+
+        took_s: time of the trial to its first result (s); None for a success in a call.
+        """
         if took_s is not None:
             self._took_ms = round(1000 * took_s)
         if self.works:
@@ -68,7 +71,10 @@ class ServiceState:
         self.works, self._failures = True, 0
 
     def failed(self, error: str) -> None:
-        """Record a failure. error: the reason in words."""
+        """Record a failure.
+
+        error: the reason in words.
+        """
         error = error.removeprefix(f"{self.name}: ")
         if not self._failures:
             self._failing_since = time.monotonic()
@@ -79,7 +85,7 @@ class ServiceState:
         self._error_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
     def shown(self) -> dict[str, Any]:
-        """The state for `/health`."""
+        """Return the state for `/health`."""
         names = {None: "not tried yet", True: "ok", False: "failed"}
         last = {"message": self._error, "at": self._error_at} if self._error else None
         return {
@@ -98,7 +104,7 @@ class ServiceState:
 class ServiceStates:
     """The states of the services that calls use.
 
-    states: one for each service; a service that is not asked over a network has none.
+    states: states by service; a service that is not reached over a network has no state.
     """
 
     def __init__(self, *states: ServiceState) -> None:
@@ -111,18 +117,18 @@ class ServiceStates:
 
     @property
     def all_work(self) -> bool:
-        """Whether every service was tried or used, with success at last."""
+        """Whether every service was tried or used, and the latest result was a success."""
         return all(state.works for state in self.all.values())
 
     def shown(self) -> dict[str, Any]:
-        """The states for `/health`, by service."""
+        """Return the states for `/health`, by service."""
         return {name: state.shown() for name, state in self.all.items()}
 
 
 class ServiceWatch:
     """Observes one call for the states of the services that it uses.
 
-    A TTS is known to work by trials only: kept phrases are heard without it.
+    Only trials show that a TTS works: kept phrases are heard without TTS.
     """
 
     def __init__(self, states: ServiceStates) -> None:

@@ -2,7 +2,7 @@
 
 aiohttp limits the size of a head and the number of waiting requests. This module adds the rest: a
 time for the first head, a time between requests, a time after which a client that reads no response
-is given up, and one limited log line for a malformed request in place of a traceback.
+is disconnected, and one limited log line for a malformed request in place of a traceback.
 """
 
 import asyncio
@@ -37,11 +37,11 @@ _FAULTS_OF_CLIENTS = (
 class HttpConnection(RequestHandler):
     """The protocol of one accepted connection.
 
-    server: of the application that answers.
+    server: server of the application that answers.
     reception: counts connections without a call and takes log lines.
-    head_s: see HEAD_S.
-    keep_alive_s: see KEEP_ALIVE_S.
-    stalled_s: see STALLED_S.
+    head_s: see HEAD_S (s).
+    keep_alive_s: see KEEP_ALIVE_S (s).
+    stalled_s: see STALLED_S (s).
     """
 
     def __init__(

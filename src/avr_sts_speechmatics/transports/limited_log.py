@@ -2,9 +2,9 @@
 
 Any client of a port can send malformed requests as fast as the network allows. If each request
 caused a log line, the log would cost more than the calls, and the lines that matter would be lost
-among the others. So all lines about clients go through one LimitedLog: of one kind and one client,
-LINES are logged within WINDOW_S. The rest are counted, and the count is logged at the end of the
-window: "37 more malformed requests from 10.0.0.5 in 60 s".
+among the others. So all lines about clients go through one LimitedLog: for each kind and each
+client, LINES lines are logged within WINDOW_S. Further lines are counted, and the count is logged
+at the end of the window: "37 more malformed requests from 10.0.0.5 in 60 s".
 
 Memory is limited too: clients beyond REMEMBERED share one count.
 """
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from avr_sts_speechmatics.transports.untrusted_text import clean
 
 LINES = 10
-"""Lines logged of one kind and one client within WINDOW_S; the rest are counted."""
+"""Lines of one kind about one client that are logged within WINDOW_S; the rest are counted."""
 
 WINDOW_S = 60.0
 """Length of a window (s)."""
@@ -41,7 +41,7 @@ class LimitedLog:
     """The lines about all clients of the process.
 
     lines: see LINES.
-    window_s: see WINDOW_S.
+    window_s: see WINDOW_S (s).
     remembered: see REMEMBERED.
     now: a clock that never goes back (s).
     """
@@ -76,7 +76,7 @@ class LimitedLog:
     ) -> None:
         """Log a line about a client, or count it.
 
-        kind: what the lines have in common, in the plural, such as "malformed requests"; never
+        kind: common name of the lines, in the plural, such as "malformed requests"; never
             text of the client.
         peer: address of the client.
         line: the text; characters that cannot be printed are removed.

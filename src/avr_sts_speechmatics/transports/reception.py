@@ -1,7 +1,7 @@
-"""Reception: what the connections of all ports share.
+"""Reception: opens and refuses calls for the connections of all ports.
 
 A connection comes here to open its call. Calls that are refused are logged and counted here, so
-that each refusal looks alike on every transport: with the call's name, the transport, the masked
+that refusals look alike on every transport: with the call's name, the transport, the masked
 numbers and the reason.
 """
 
@@ -29,12 +29,12 @@ _NUMBERS = ("from", "to")
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """What a transport is given.
+    """The part of the service that every transport receives.
 
     open_call: opens the call; raises CallerError with the reason when no call can be taken.
-    log: for all lines about clients.
+    log: takes all log lines about clients.
     waiting: the connections without a call.
-    refused: refused calls by transport.
+    refused: number of refused calls by transport.
     """
 
     open_call: OpenCall
@@ -45,7 +45,7 @@ class Reception:
     refused: Counter[str] = field(default_factory=Counter)
 
     def take(self, caller: Caller, line: Line, transport: asyncio.Transport | None) -> CallerSide:
-        """Open a call; its connection counts no longer among those without a call.
+        """Open a call. Its connection no longer counts as a connection without a call.
 
         transport: the call's connection.
 

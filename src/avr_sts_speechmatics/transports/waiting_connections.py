@@ -1,4 +1,4 @@
-"""Connections that carry no call: their number is limited, and the oldest has to go.
+"""Connections without a call: their number is limited, and the oldest is closed first.
 
 A connection waits for its first message, its uuid or the next HTTP request, each for a limited
 time. A client that opens connections faster than the waits end would use up the memory and the file
@@ -27,7 +27,7 @@ class WaitingConnections:
     def __init__(self, log: LimitedLog, limit: int = WAITING_MAX) -> None:
         self._log = log
         self._limit = limit
-        # The oldest first.
+        # Order: the oldest connection first.
         self._waiting: dict[asyncio.Transport, str] = {}
         self._of_peer: Counter[str] = Counter()
 
@@ -45,7 +45,7 @@ class WaitingConnections:
             self._close_one()
 
     def remove(self, transport: asyncio.Transport | None) -> None:
-        """Count a connection no longer: it carries a call, or it is closed. May be repeated."""
+        """Stop counting a connection that carries a call or is closed. May be repeated."""
         peer = None if transport is None else self._waiting.pop(transport, None)
         if peer is not None:
             self._of_peer[peer] -= 1

@@ -1,8 +1,8 @@
-"""Reading the chunks of a stream, whatever a server makes of them.
+"""Reading the chunks of a stream, with the deviations of compatible servers.
 
 Compatible servers differ in small things: a list of parts instead of a text, arguments as an
 object, an index that is missing. A field that cannot be read is left out; the rest of the chunk
-counts.
+is used.
 """
 
 import json
@@ -40,9 +40,9 @@ class CallPiece(msgspec.Struct, frozen=True):
 class Chunk(msgspec.Struct, frozen=True):
     """One chunk of an answer.
 
-    text: what the model writes for the caller.
+    text: text that the model writes for the caller.
     calls: fragments of tool calls.
-    finish: why the answer ends; empty before its end.
+    finish: reason for the end of the answer; empty before the end.
     opaque: fields of the message that are neither text nor tool calls, such as its reasoning.
     usage: the tokens of the request, if the chunk reports them.
     """
@@ -86,7 +86,7 @@ def read_chunk(chunk: object) -> Chunk:
 
 
 def _text(content: object) -> str:
-    """The text of a message's content; parts that are not text, such as reasoning, are left out."""
+    """Return the text of a message's content. Other parts, such as reasoning, are left out."""
     if isinstance(content, str):
         # A lone surrogate, which JSON allows, can be neither spoken nor encoded.
         return content if content.isascii() else content.encode("utf-8", "ignore").decode()

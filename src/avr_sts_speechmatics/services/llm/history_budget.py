@@ -17,19 +17,19 @@ from typing import NamedTuple
 from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResult
 
 BYTES_PER_TOKEN = 4
-"""Letters of English in one token. Counted in UTF-8, other scripts come to one or two letters."""
+"""Bytes of UTF-8 in one token: about four letters of English, one or two of other scripts."""
 
 TOKENS_PER_ENTRY = 5
-"""What a message costs beyond its text (tokens)."""
+"""Cost of a message beyond its text (tokens)."""
 
 NOTE_SHARE = 4
-"""The note takes at most a quarter of the budget."""
+"""The note takes at most 1 / NOTE_SHARE of the budget."""
 
 LONGEST_LINE = 240
 """Longest quotation in the note (characters)."""
 
 FIRST_LINES = 3
-"""The caller's first turns are always in the note: they say who calls, and why."""
+"""Number of the caller's first turns that the note always quotes: they say who calls, and why."""
 
 _NAME = re.compile(
     r"\b(?:name|named|call(?:ed)? me|i am|i'm|this is|speaking|spell\w*|heiße|heisse|mein name|"
@@ -40,7 +40,10 @@ _FACT = re.compile(r"\d|@|(?<=[^.?!…:] )[A-ZÀ-ÖØ-Þ][\w'’-]+")
 
 
 class _Line(NamedTuple):
-    """A line that the note may contain. rank: the higher, the more it matters."""
+    """A line that the note may contain.
+
+    rank: importance; lines of a higher rank enter the note first.
+    """
 
     rank: int
     place: int
@@ -67,7 +70,7 @@ def _tokens(text: str) -> int:
 def within_budget(history: Sequence[Entry], budget: int) -> Sequence[Entry]:
     """Return the conversation, shortened to `budget` tokens if it is longer.
 
-    The last turn is kept whole, whatever its length is.
+    The last turn is kept whole, at any length.
     """
     total = estimated_tokens(history)
     if total <= budget:
@@ -83,7 +86,7 @@ def within_budget(history: Sequence[Entry], budget: int) -> Sequence[Entry]:
 
 
 def _cut(history: Sequence[Entry], to_drop: int) -> int:
-    """Where the kept part begins: at the first turn with `to_drop` tokens before it."""
+    """Return the place where the kept part begins: the first turn after `to_drop` tokens."""
     dropped, last = 0, 0
     for place, entry in enumerate(history):
         begins_turn = isinstance(entry, Message) and entry.role == "user"

@@ -104,7 +104,7 @@ class OpenAiLlm:
         self._connect()
 
     def state(self) -> LlmState:
-        """What has been learned about the server since the start of the process."""
+        """Return the findings about the server since the start of the process."""
         forms = self._forms
         return LlmState(
             tools=all(form.tools for form in forms.values()),

@@ -37,7 +37,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class LlmState:
-    """What an LLM client has learned about its server, for operators.
+    """Findings of an LLM client about its server, for operators.
 
     tools: False if a model is asked without tools because its server refuses them.
     adaptations: how requests differ from what the settings ask for, one sentence each; empty for a
@@ -69,7 +69,7 @@ class Llm(Protocol):
         """
 
     def state(self) -> LlmState:
-        """What has been learned about the server since the start of the process."""
+        """Return the findings about the server since the start of the process."""
 
     async def warm_up(self) -> None:
         """Load libraries in a thread, so that the first answer does not wait for them."""

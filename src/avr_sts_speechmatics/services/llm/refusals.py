@@ -1,6 +1,6 @@
-"""What a server's refusal of a request means.
+"""Refusals: the meaning of a server's refusal of a request.
 
-Servers name the same reason with many codes and wordings. The predicates below know those of
+Servers name the same reason with many codes and wordings. The predicates below know the refusals of
 OpenAI, Azure, Groq, OpenRouter, Mistral, DeepSeek, Gemini, vLLM, llama.cpp, Ollama and LM Studio.
 """
 
@@ -94,7 +94,7 @@ class Refusal:
 
     @property
     def may_be_cured(self) -> bool:
-        """Whether another form of the request can help: not with a wrong key or a busy server."""
+        """Whether another form of the request can help; False for a wrong key or a busy server."""
         if self.status in (0, 400, 413, 422, 500, 501):
             return True
         return (self.status == 404 and "support" in self.text) or (
@@ -171,7 +171,7 @@ class Refusal:
         )
 
     def effort_instead_of(self, refused: object) -> str | None:
-        """The smallest reasoning effort that the server says it takes."""
+        """Return the smallest reasoning effort that the server names as accepted."""
         after = _BEFORE_VALUES.split(self.text, maxsplit=1)
         named = after[1] if len(after) == 2 else ""
         others = (effort for effort in _EFFORTS if effort != refused)

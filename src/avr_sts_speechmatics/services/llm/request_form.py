@@ -1,4 +1,4 @@
-"""The form of the requests to one model: what its server was found to accept.
+"""The form of the requests to one model, as its server has accepted them.
 
 A refusal that another form would cure changes the form, and the request is sent again. A form that
 worked is remembered for the process, so that no later answer waits for a refusal.
@@ -19,7 +19,7 @@ from avr_sts_speechmatics.services.llm.history_budget import estimated_tokens, w
 from avr_sts_speechmatics.services.llm.refusals import Refusal
 
 LEAST_TOKENS = 64
-"""A history is not shortened below this estimate (tokens): its last turn is kept in any case."""
+"""A history is not shortened below this estimate (tokens). The last turn is always kept."""
 
 _OPTIONAL = ("stream_options", "reasoning_effort", "temperature", "parallel_tool_calls")
 
@@ -40,17 +40,17 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class RequestForm:
-    """How one model is asked.
+    """The form of requests to one model.
 
     parameters: fields that every request has, `model` among them.
-    server: address of the server, for fields that go back to it.
+    server: address of the server, for opaque fields that only this server gets back.
     history_tokens: longest conversation (tokens, estimated); None for no limit.
     tools: the model takes tools.
     refused_tools: names of tools that the server refuses.
     messages: the form of the messages.
     reasons_first: the answers begin with reasoning that has no opening tag, or may do so.
     proven: an answer has shown whether the model reasons first.
-    changes: what was changed and why, one sentence each.
+    changes: changes to the form, each with its reason, one sentence each.
     """
 
     parameters: Mapping[str, Any]
@@ -64,7 +64,7 @@ class RequestForm:
     changes: tuple[str, ...] = ()
 
     def body(self, asked: Asked) -> dict[str, Any]:
-        """The body of a request."""
+        """Return the body of a request."""
         history = self._history(asked)
         body: dict[str, Any] = dict(self.parameters)
         messages = chat_messages(asked.instructions, history, self._message_form, self.server)
@@ -79,7 +79,7 @@ class RequestForm:
         return body
 
     def offered(self, asked: Asked) -> list[ToolSpec]:
-        """The tools that the request offers."""
+        """Return the tools that the request offers."""
         if not self.tools:
             return []
         return [tool for tool in asked.tools if tool.name not in self.refused_tools]
@@ -95,7 +95,7 @@ class RequestForm:
         return within_budget(asked.history, self.history_tokens)
 
     def cured(self, refusal: Refusal, asked: Asked) -> "RequestForm | None":
-        """The form of a request that may be accepted; None if no other form can help."""
+        """Return a form that the server may accept; None if no other form can help."""
         if not refusal.may_be_cured:
             return None
         for cure in _CURES:
@@ -105,7 +105,10 @@ class RequestForm:
         return None
 
     def with_reasoning(self, reasons: bool) -> "RequestForm":
-        """The form after an answer that began with reasoning without an opening tag, or did not."""
+        """Return the form after an answer.
+
+        reasons: the answer began with reasoning that had no opening tag.
+        """
         if self.proven and (self.reasons_first or not reasons):
             return self
         if not reasons:
@@ -115,7 +118,12 @@ class RequestForm:
         return replace(self, reasons_first=True, proven=True, changes=changes)
 
     def changed(self, what: str, refusal: Refusal, **fields: Any) -> "RequestForm":
-        """The form with other fields. what: what is done differently, for the operator."""
+        """Return the form with other fields.
+
+        what: the change, in words for the operator.
+        refusal: the reason for the change.
+        fields: the new values.
+        """
         change = f"{what} (the server: {refusal.reason})"
         return replace(self, changes=(*self.changes, change), **fields)
 
@@ -181,7 +189,7 @@ def _without_tools(form: RequestForm, refusal: Refusal, asked: Asked) -> Request
 
 
 def _details(form: RequestForm, refusal: Refusal, asked: Asked) -> RequestForm | None:
-    """Small things of single messages: identifiers, fields of other servers, missing text."""
+    """Change details of single messages: identifiers, fields of other servers, missing text."""
     messages = form.messages
     if refusal.ids and not messages.short_ids:
         return form.changed(
@@ -229,7 +237,7 @@ def _system(form: RequestForm, refusal: Refusal, asked: Asked) -> RequestForm | 
 
 
 def _roles(form: RequestForm, refusal: Refusal, asked: Asked) -> RequestForm | None:
-    """Ever stricter orders of the messages."""
+    """Try ever stricter orders of the messages."""
     if not (refusal.roles or refusal.tool_messages or refusal.is_of_the_form):
         return None
     messages = form.messages
@@ -253,7 +261,7 @@ def _roles(form: RequestForm, refusal: Refusal, asked: Asked) -> RequestForm | N
 
 
 def _fewest(form: RequestForm, refusal: Refusal, asked: Asked) -> RequestForm | None:
-    """The server does not say what is wrong: ask without what is only nice to have."""
+    """Leave out optional parts of the request, because the server does not name the fault."""
     if not refusal.is_of_the_form or (refusal.param and not refusal.param.startswith("messages")):
         return None
     if refusal.too_long or "stream_options" not in form.parameters:

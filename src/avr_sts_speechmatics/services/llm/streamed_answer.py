@@ -1,4 +1,4 @@
-"""One answer of a model as its chunks arrive: visible text, tool calls, and whether it is whole."""
+"""One answer of a model, read chunk by chunk: visible text, tool calls, completeness."""
 
 from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class StreamedAnswer:
-    """An answer as far as it has come.
+    """An answer as far as it has arrived.
 
-    brief: the agent's tools, which a tool call written as text must name.
-    form: what is known of the server.
+    brief: the brief of the call; a tool call that is written as text must name one of its tools.
+    form: the form of requests that the server accepts.
     """
 
     def __init__(self, brief: Brief, form: RequestForm) -> None:
@@ -50,7 +50,7 @@ class StreamedAnswer:
         return text
 
     def end(self) -> str:
-        """The stream is over: return the rest of the visible text."""
+        """End the stream and return the rest of the visible text."""
         text = self.text.end(cut=self._finish == "length" or bool(self._pieces))
         self.has_text = self.has_text or bool(text)
         return text

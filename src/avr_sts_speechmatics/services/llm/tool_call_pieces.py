@@ -14,7 +14,10 @@ from avr_sts_speechmatics.services.llm.written_calls import Written
 
 @dataclass(slots=True)
 class _Call:
-    """A tool call so far. sent_id: the identifier as the server sent it."""
+    """A tool call so far.
+
+    sent_id: the identifier as the server sent it.
+    """
 
     id: str
     sent_id: str
@@ -36,10 +39,10 @@ class ToolCallPieces:
     """The tool calls of one answer.
 
     A fragment belongs to the call with its index. A new id together with a name begins a new call,
-    whatever the index is: some servers give every call the index 0. A new id alone does not: some
-    servers give every fragment an id of its own. Servers that send a call in one piece may leave
-    out the index or the id, or use an id twice; then the call gets a new id, so that its result can
-    refer to it.
+    with any index: some servers give every call the index 0. A new id alone does not begin a call:
+    some servers give every fragment an id of its own. Servers that send a call in one piece may
+    leave out the index or the id, or use an id twice; then the call gets a new id, so that its
+    result can refer to the call.
     """
 
     def __init__(self) -> None:
@@ -66,7 +69,7 @@ class ToolCallPieces:
             call.opaque = merged(call.opaque, dict(piece.opaque)) if piece.opaque else call.opaque
 
     def _call_of(self, piece: CallPiece) -> _Call | None:
-        """The call that a fragment continues; None if the fragment begins a call."""
+        """Return the call that a fragment continues; None if the fragment begins a call."""
         same_index = [call for call in self._calls if call.index == piece.index]
         same_id = [call for call in self._calls if piece.id and call.sent_id == piece.id]
         if not same_index:
@@ -104,7 +107,7 @@ class ToolCallPieces:
     def whole(
         self, written: Iterable[Written] = (), *, server: str = "", message: Mapping[str, Any] = {}
     ) -> list[ToolCall]:
-        """The tool calls of the complete answer.
+        """Return the tool calls of the complete answer.
 
         written: calls that the model wrote as text. A server may send one call in both ways.
         server: address of the server that sent the answer.
@@ -142,12 +145,12 @@ def is_object(text: str) -> bool:
 
 
 def made_up_id() -> str:
-    """An identifier that every server accepts: some require nine letters and digits."""
+    """Return an identifier that every server accepts: some require nine letters and digits."""
     return f"c{uuid.uuid4().hex[:8]}"
 
 
 def _continued(name: str, piece: str) -> str:
-    """A name after its next fragment; a name that is sent again is not doubled."""
+    """Return a name extended by its next fragment. A name that is sent again is not doubled."""
     if not name or piece.startswith(name):
         return piece or name
     return name if name.endswith(piece) else name + piece

@@ -1,8 +1,8 @@
-"""The text of an answer that the caller may hear, separated from what a model writes beside it.
+"""Visible text: the part of an answer for the caller, separated from reasoning and tool calls.
 
 Reasoning (`<think>…</think>` and its relatives), tool calls written as text and special tokens are
-taken out of the stream, which may be cut anywhere. Ordinary text is passed on at once: only what
-may be the beginning of a mark waits for the next piece.
+taken out of the stream, which may be cut anywhere. Ordinary text is passed on at once: only the
+possible beginning of a mark waits for the next piece.
 
 Some servers leave out the opening tag of the reasoning, so that the first mark is a closing tag.
 The text before it may have been spoken by then. `closes_unopened` reports it, and with
@@ -66,7 +66,7 @@ _BEGINNINGS = tuple(
         *("let's think", "the question is", "the instructions", "the system prompt"),
     )
 )
-"""How models begin to reason, and hardly ever an answer."""
+"""Openings with which models begin to reason, and hardly ever begin an answer."""
 _JSON_KEYS = (
     "name function function_name type tool tool_name tool_call tool_calls action arguments "
     "parameters recipient_name function_call id"
@@ -77,7 +77,7 @@ _BEFORE_PYTHON = ("", "functions.", "default_api.", "print(", "print(default_api
 _KIMI = ("◁think▷", "◁/think▷")
 _CANDIDATE = re.compile(r"[<\[`{◁]")
 
-# Reading the stream's start of a mark gives one of these.
+# Results of reading the possible start of a mark.
 _NONE, _HALF = "none", "half"
 
 
@@ -86,10 +86,10 @@ class VisibleText:
 
     tools: the offered tools.
     reasons_first: the server is known to send reasoning without its opening tag.
-    suspicious: it is not known what the server does. Text that begins as reasoning does waits too.
+    suspicious: the server's habit is not known. Text that begins like reasoning waits too.
 
     calls: tool calls that were written as text, so far.
-    closes_unopened: reasoning ended that had no beginning.
+    closes_unopened: a closing tag ended reasoning that had no opening tag.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class VisibleText:
         self._held = ""
         self._mode = "hidden" if reasons_first else "text"
         self._close = _END_OF_REASONING
-        self._unproven = reasons_first  # the hidden text may be the answer: it has no end so far
+        self._unproven = reasons_first  # the hidden text may be the answer: no closing tag so far
         self._suspicious = suspicious
         self._begun = False
         self._passed_on = False
@@ -132,13 +132,13 @@ class VisibleText:
             shown = step if self.closes_unopened and not unopened else shown + step
         if not self._begun and (shown := shown.lstrip()):
             self._begun = True
-            # Reasoning that was passed on must not be one sentence with the answer.
+            # Reasoning that was passed on must not join the answer in one sentence.
             shown = f"\n{shown}" if self._passed_on else shown
         self._passed_on = self._passed_on or bool(shown)
         return shown
 
     def reasons_elsewhere(self) -> None:
-        """The server sends the reasoning in a field of its own: the text waits for nothing."""
+        """Stop holding text back: the server sends the reasoning in a field of its own."""
         if self._unproven:
             self._mode, self._unproven = "text", False
 
@@ -148,10 +148,10 @@ class VisibleText:
         return self._unproven
 
     def end(self, *, cut: bool = False) -> str:
-        """The stream is complete: return the rest.
+        """End the stream and return the rest of the text.
 
-        cut: the answer ended at its longest length, or with tool calls: reasoning that has not
-            ended is no answer.
+        cut: the answer ended at the limit of its length, or with tool calls. Reasoning without
+            an end is then no answer.
         """
         held, self._held = self._held, ""
         match self._mode:
@@ -258,7 +258,7 @@ class VisibleText:
         return ""
 
     def _header(self) -> str | None:
-        """The header of a part in OpenAI's open format: `analysis`, `commentary` or `final`."""
+        """Read a part's header in OpenAI's open format: `analysis`, `commentary` or `final`."""
         header, mark, rest = self._held.partition("<|message|>")
         if not mark:
             return None if len(self._held) < LONGEST_MARK else self._show_header()
@@ -284,7 +284,7 @@ class VisibleText:
         return self._call_or_text(block)
 
     def _call_or_text(self, block: str) -> str:
-        """A block that may be a tool call: take the call, or show the text."""
+        """Take the tool call that a block contains, or return the block as text."""
         calls = written_calls.parse(block, self._tools, certain=False)
         self.calls += calls
         return "" if calls else block
@@ -292,7 +292,7 @@ class VisibleText:
     # --- marks ------------------------------------------------------------------------------------
 
     def _mark(self, rest: str) -> tuple[str, int]:
-        """What begins here, and the length of its mark. Sets how the part that begins is closed."""
+        """Return kind and length of the mark that begins here, and set the end of its part."""
         match rest[:1]:
             case "<":
                 return self._tag(rest)

@@ -61,8 +61,8 @@ def parse(block: str, tools: Tools, *, certain: bool = True) -> list[Written]:
     block: the text, with or without the tags around it.
     tools: the offered tools, by name.
     certain: the block is marked as a tool call. Then a block that cannot be read becomes one call
-        with the text as its arguments, which the model is told of. Otherwise a block counts only
-        if it has the form of a call.
+        with the text as its arguments, so that the model receives an error. Otherwise only a block
+        with the form of a call counts.
     """
     found = [*_tagged(block, tools)] or [*_named_tags(block, tools)]
     if not found:
@@ -95,7 +95,7 @@ def _tagged(block: str, tools: Tools) -> Iterator[Written]:
 
 
 def _named_tags(block: str, tools: Tools) -> Iterator[Written]:
-    """Tags that have the name of a tool, with arguments as attributes, as tags, or as JSON."""
+    """Yield calls from tags with a tool's name; arguments are attributes, tags, or JSON."""
     for tag in _NAMED_TAG.finditer(block):
         name, attributes, body = tag[1], tag[2], tag[3] or ""
         if name not in tools:
@@ -126,7 +126,7 @@ def _in_json(block: str, tools: Tools, *, certain: bool) -> Iterator[Written]:
 
 
 def _calls_of(value: object, tools: Tools) -> Iterator[Written]:
-    """The tool calls that a JSON value describes."""
+    """Yield the tool calls that a JSON value describes."""
     if isinstance(value, list):
         for item in value:
             yield from _calls_of(item, tools)
@@ -151,7 +151,7 @@ def _calls_of(value: object, tools: Tools) -> Iterator[Written]:
 
 
 def _values(text: str) -> Iterator[object]:
-    """The JSON values (objects and lists) in a text. Python's notation is read too."""
+    """Yield the JSON values (objects and lists) in a text. Python's notation is read too."""
     decoder, at = json.JSONDecoder(strict=False), 0
     while (start := _next_bracket(text, at)) >= 0:
         try:
@@ -184,7 +184,7 @@ def _literal(text: str) -> object:
 
 
 def end_of_value(text: str, start: int = 0) -> int:
-    """Where the object or list that begins at `start` ends; -1 if it is not complete."""
+    """Return the end of the object or list that begins at `start`; -1 if it is not complete."""
     depth, quote, escaped = 0, "", False
     for at in range(start, len(text)):
         c = text[at]
@@ -205,7 +205,7 @@ def end_of_value(text: str, start: int = 0) -> int:
 
 
 def _python(block: str, tools: Tools) -> Iterator[Written]:
-    """Python calls of offered tools: `avr_transfer(transfer_extension="700")`."""
+    """Yield Python calls of offered tools, such as `avr_transfer(transfer_extension="700")`."""
     for match in re.finditer(r"(?<![\w])([A-Za-z_]\w*)\(", block):
         if match[1] not in tools:
             continue
@@ -225,7 +225,7 @@ def _python(block: str, tools: Tools) -> Iterator[Written]:
 
 
 def _typed(name: str, pairs: Mapping[str, str], tools: Tools) -> dict[str, Any]:
-    """Arguments written as text, in the types of the tool's schema."""
+    """Convert arguments that are written as text to the types of the tool's schema."""
     spec = tools.get(name)
     schemas = spec.parameters.get("properties") if spec is not None else None
     schemas = schemas if isinstance(schemas, Mapping) else {}

@@ -1,7 +1,7 @@
 """The STT stream of a call that nobody answers, because no model is set.
 
-The stream fails at once, so the call takes the way of every call without STT: the caller hears the
-agent's farewell to its end, and ON_FAILURE is carried out. Nothing is recognised meanwhile.
+The stream fails at once, so the call ends like every call without STT: the caller hears the whole
+farewell of the agent, and ON_FAILURE is carried out. No speech is recognised meanwhile.
 """
 
 from avr_sts_speechmatics.errors import ServiceError

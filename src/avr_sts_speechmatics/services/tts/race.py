@@ -1,9 +1,9 @@
-"""Requests for one sentence side by side: whichever speaks first is heard.
+"""Parallel TTS requests for one sentence: the caller hears the request that speaks first.
 
-A voice that is late may still speak a moment later, so its request is not ended when another one is
-sent. Only one request is ever heard: the others are ended, and their connections closed, before its
-audio is passed on. When a further request is sent, and how long all of them are waited for, is
-decided by the users of a race: `pcm_over_http` and `fallback`.
+A late voice may still speak a moment later, so its request is not ended when another request is
+sent. Only one request is ever heard: the others are ended, and their connections closed, before the
+audio is passed on. The users of a race, `pcm_over_http` and `fallback`, decide when to send a
+further request and how long to wait.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ Who = TypeVar("Who")
 class Spoke(Generic[Who]):
     """A request delivered its first audio.
 
-    who: as given to `Race.add`.
+    who: name of the request, as given to `Race.add`.
     audio: the rest of the audio.
-    piece: the first piece.
+    piece: the first piece of the audio.
     """
 
     who: Who
@@ -35,7 +35,7 @@ class Spoke(Generic[Who]):
 class Failed(Generic[Who]):
     """A request failed before its first audio.
 
-    who: as given to `Race.add`.
+    who: name of the request, as given to `Race.add`.
     """
 
     who: Who
@@ -43,28 +43,29 @@ class Failed(Generic[Who]):
 
 
 class Race(Generic[Who]):
-    """The requests for one sentence. `close` must be called in the end, also when cancelled."""
+    """The requests for one sentence. The user must call `close` at the end, also when cancelled."""
 
     def __init__(self) -> None:
         self._audio: dict[asyncio.Task[bytes], tuple[Who, AsyncGenerator[bytes, None]]] = {}
 
     @property
     def running(self) -> list[Who]:
-        """Requests that have neither spoken nor failed, oldest first."""
+        """Return the requests that have neither spoken nor failed, oldest first."""
         return [who for who, _ in self._audio.values()]
 
     def add(self, who: Who, audio: AsyncGenerator[bytes, None]) -> None:
         """Begin a request.
 
         who: names the request in its outcome.
-        audio: the request; it is begun by its first iteration.
+        audio: the request, which begins with the first iteration.
         """
         self._audio[asyncio.create_task(_first_piece(audio))] = who, audio
 
     async def next(self, within: float) -> Spoke[Who] | Failed[Who] | None:
-        """Wait for the next outcome, the oldest request's first; None after `within` seconds.
+        """Wait for the next outcome, the oldest request's first. Returns None after `within` s.
 
-        Running time, so that a standstill of this process is not taken for silence of a voice.
+        within: longest wait (s), in running time, so that a standstill of this process does not
+            count as silence of a voice.
         """
         if self._audio:
             await running_time.wait(
