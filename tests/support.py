@@ -68,3 +68,8 @@ async def until(holds: Callable[[], bool], *, timeout: float = 10) -> None:
 
 def url_of(server: Server, path: str = "/") -> str:
     return "ws://{}:{}".format(*server.addresses[0]) + path
+
+
+def untraced_environment() -> dict[str, str]:
+    """Return the environment of a child process whose coverage is not measured."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}

@@ -1,6 +1,5 @@
 """The file `.env`: no line of it is lost without a word, and no value of it is shown."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.settings.environment import error_of
+from tests.support import untraced_environment
 
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.settings import DECLARATIONS, load, load_and_warn
@@ -158,11 +158,6 @@ def test_a_file_in_another_encoding_is_one_sentence(env_file: Path, encoding: st
     assert error_of({}, env_file) == f"{env_file}: not text in UTF-8; save the file as UTF-8."
 
 
-def untraced() -> dict[str, str]:
-    """The environment without the measuring of coverage, whose files another user cannot write."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-
-
 def loaded_as_another_user(folder: Path) -> str:
     """What another user's process in this folder prints: "loaded", or the error."""
     code = (
@@ -176,7 +171,7 @@ def loaded_as_another_user(folder: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,
-        env=untraced(),
+        env=untraced_environment(),
         capture_output=True,
         text=True,
         timeout=30,
@@ -207,7 +202,7 @@ def test_a_working_directory_that_cannot_be_entered_has_no_file(tmp_path: Path) 
     )
     done = subprocess.run(
         ["sh", "-c", f'{command} "{code}"'],
-        env=untraced(),
+        env=untraced_environment(),
         capture_output=True,
         text=True,
         timeout=30,
