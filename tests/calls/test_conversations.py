@@ -423,8 +423,8 @@ async def test_a_backchannel_over_the_end_of_a_question_is_answered(
     async def converse(line: Line) -> None:
         await line.says(QUESTION)
         await line.until_agent_speaks()
-        await line.waits((LETTER_S * len(asks) - 0.45) * SPEED)
-        await line.says(word)
+        await line.waits((LETTER_S * len(asks) - 0.6) * SPEED)
+        await line.says(word, settles=0.2)  # while the agent is paused by the sound
         await line.until_said(
             *(("user", QUESTION), ("agent", asks), ("user", word), ("agent", "It is booked."))
         )
