@@ -17,6 +17,9 @@ Tools: TypeAlias = Mapping[str, ToolSpec]
 Written: TypeAlias = tuple[str, str]
 """Name of the tool, and its arguments as JSON text."""
 
+LEVELS_MAX = 8
+"""How deep a tool call may be nested in lists and objects; no notation needs more than four."""
+
 _NAMES = ("name", "function", "function_name", "tool", "tool_name", "recipient_name", "action")
 _ARGUMENTS = (
     *("arguments", "parameters", "args", "params", "input", "kwargs"),
@@ -122,20 +125,25 @@ def _in_json(block: str, tools: Tools, *, certain: bool) -> Iterator[Written]:
                 yield name, _dump(value)
         return
     for value in _values(block):
-        yield from _calls_of(value, tools)
+        yield from _calls_of(value, tools, LEVELS_MAX)
 
 
-def _calls_of(value: object, tools: Tools) -> Iterator[Written]:
-    """Yield the tool calls that a JSON value describes."""
+def _calls_of(value: object, tools: Tools, levels: int) -> Iterator[Written]:
+    """Yield the tool calls that a JSON value describes.
+
+    levels: how deep the calls may be nested.
+    """
+    if not levels:
+        return
     if isinstance(value, list):
         for item in value:
-            yield from _calls_of(item, tools)
+            yield from _calls_of(item, tools, levels - 1)
     if not isinstance(value, dict):
         return
     inner = value.get("tool_calls", value.get("function_call", value.get("tool_call")))
     inner = value["function"] if isinstance(value.get("function"), dict) else inner
     if isinstance(inner, list | dict):
-        yield from _calls_of(inner, tools)
+        yield from _calls_of(inner, tools, levels - 1)
         return
     name = next((value[key] for key in _NAMES if isinstance(value.get(key), str)), "")
     name = name.removeprefix("functions.")
@@ -240,4 +248,7 @@ def _of_type(text: str, schema: object) -> object:
 
 
 def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except RecursionError:
+        return '"nested too deeply"'  # no JSON object: the model is told so
