@@ -131,12 +131,6 @@ class BargeIn(Steps):
         if text:
             yield from self.write_down(text)
         yield from self.await_voice()
-        for event in held.news:
-            yield from self.handle_now(event)
-
-    def handle_now(self, event: ev.Event) -> Commands:
-        """Handle an event within the handling of another one."""
-        raise NotImplementedError
 
     def _guess_came(self, guess: str, *, twice: bool) -> Commands:
         """T27, T28: a guess heard twice, or in silence, is answered ahead; a new one drops that."""

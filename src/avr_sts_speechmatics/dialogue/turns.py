@@ -124,12 +124,15 @@ class Dialogue(TurnEnds, Replies, SilenceAndLimits):
             held = self.held
             if held is not None and getattr(event, "reply", None) == held.reply.number:
                 held.news.append(event)
-            else:
-                yield from self.handle_now(event)
+                return
+            yield from self._handle(event)
+            if held is not None and self.reply is held.reply:  # the held reply goes on
+                for news in held.news:
+                    yield from self._handle(news)
         finally:
             self.handling = False
 
-    def handle_now(self, event: ev.Event) -> Commands:
+    def _handle(self, event: ev.Event) -> Commands:
         if isinstance(event, ev.TimerFired):
             yield from _TIMERS[event.timer](self)
         else:
