@@ -553,7 +553,7 @@ class SimulatedCall:
         assert waited >= self.manners.farewell_s - _SAME, "the farewell is still on the line"
         for role, text in self.transcript[lines:]:
             for late in self._late:  # perhaps beside words of the caller
-                text = text.replace(late, " ")
+                text = re.sub(rf"\b{re.escape(late)}(?!\w)", " ", text)
             few = self._words_that_count(text) < self.manners.min_words
             assert few or role != "user", "the caller spoke"
 
