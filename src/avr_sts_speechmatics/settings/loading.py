@@ -20,7 +20,7 @@ from typing import Any
 
 from avr_sts_speechmatics.errors import InvalidValue, SettingsError
 from avr_sts_speechmatics.settings import checks as check
-from avr_sts_speechmatics.settings import spelling
+from avr_sts_speechmatics.settings import panel, spelling
 from avr_sts_speechmatics.settings.declaration import Declaration
 from avr_sts_speechmatics.settings.env_file import EnvFile, read_env_file
 from avr_sts_speechmatics.settings.raw_values import cleaned
@@ -93,6 +93,7 @@ def load_and_warn(environ: Mapping[str, str] | None = None, env_file: Path | Non
     settings = Settings(**values)
     _check_together(settings)
     warnings += _misspelt(environ, file)
+    warnings += panel.advice(settings, environ)
     return Loaded(settings, tuple(warnings))
 
 
