@@ -1,4 +1,4 @@
-"""Advice for operators of avr-app, the panel that starts a container of this service for each agent.
+"""Advice for operators of avr-app, the panel that starts a container of this service per agent.
 
 The panel's form for this service has fields for Speechmatics' key and region only. Everything else
 reaches the container through the panel's REST API. [AVR protocol, 12]
