@@ -431,7 +431,7 @@ def test_a_long_first_sentence_that_comes_at_once_is_spoken_whole() -> None:
 
 
 def test_a_sentence_without_a_good_place_is_cut_between_two_words_after_350_ms() -> None:
-    text = "That restaurant serves wonderful homemade pasta dishes every evening except Sundays now."
+    text = "That restaurant serves wonderful homemade pasta dishes each evening except Sundays now."
     sentences, pieces, now = Sentences(), list[str](), 0.0
     for token in re.findall(r"\s*\S+", text)[:-1]:
         pieces += sentences.feed(token, now)
