@@ -39,6 +39,7 @@ pt: O Sr. Silva mora na Av. Central n. 5.
 nl: Dhr. Jansen komt bijv. morgen, d.w.z. dinsdag.
 sv: Vi har t.ex. öppet kl. 10.
 tr: Sn. Ali Bey ve Dr. Ayşe burada.
+ru: Это написал А. С. Пушкин.
 ru: Мы на ул. Ленина, д. 5, кв. 3.
 """
 
@@ -116,6 +117,7 @@ def test_a_full_stop_is_judged_as_soon_as_the_text_decides(
         ("We open at 9 a.m.", False, "en", True),
         ("Acme Inc.", False, "en", True),
         ("It weighs 5 lbs.", False, "en", True),
+        ("ask dr.", True, "en", False),
         ("We have 5.", True, "en", True),
         ("We have 5.", False, "en", False),  # 5.50
         ("1.", True, "en", False),  # the head of a list

@@ -438,6 +438,7 @@ def test_a_sentence_without_a_good_place_is_cut_between_two_words_after_350_ms()
         assert not pieces
         now += 0.03
     due = sentences.due_at(now)
+    assert due is not None
     assert due == pytest.approx(FIRST_S)
     (piece,) = sentences.due(due)
     assert text.startswith(f"{piece} ")

@@ -25,7 +25,7 @@ _CALENDAR = frozenset(
 _ROMAN = re.compile(r"[IVXLC]{1,6}")
 _ENDS_OF_NAMES = frozenset(("jr", "sr"))
 _BEFORE_AMOUNTS = frozenset(("kr", "kč", "zł"))
-_COMPANIES = frozenset(("inc", "ltd", "llc", "plc", "a.m", "p.m"))
+_BEFORE_NO_NAME = frozenset(("inc", "ltd", "llc", "plc", "a.m", "p.m"))
 _STREETS = frozenset(("st", "dr"))
 
 
@@ -61,7 +61,7 @@ def ends_sentence(before: str, after: str, language: Language) -> bool | None:
         or name.isdigit()
         or (language.has_ordinal_dot and _ORDINAL.fullmatch(name))
         or _DOTTED.fullmatch(name)
-        or (len(name) == 1 and name.isalpha() and name.isascii())
+        or (len(name) == 1 and name.isalpha() and (name.isascii() or written.isupper()))
         or (name.isalpha() and name.isascii() and len(name) <= 5 and not _VOWEL.search(name))
     )
     if not judged:
@@ -86,9 +86,9 @@ def wrong_end_is_harmless(before: str, language: Language, *, spaced: bool = Fal
     if name[-1].isdigit():
         is_first = not before[: found.start()].strip()
         return spaced and not is_first and not language.has_ordinal_dot
-    if name not in language.perhaps_last or name in _BEFORE_AMOUNTS | language.before_figures:
+    if name not in language.perhaps_last or name in language.titles | language.before_figures:
         return False
-    return written.islower() or name in _COMPANIES
+    return (written.islower() and name not in _BEFORE_AMOUNTS) or name in _BEFORE_NO_NAME
 
 
 def _by_next_word(

@@ -65,6 +65,7 @@ _SENTENCE_END = re.compile(
     r"|[!?]+(?=[\u3040-\u30ff\u3400-\u9fff])"
     r"|\n+"
 )
+_MARKS = re.compile(r"[.!?…\n。！？｡؟۔।॥։።។៕]")
 _MAY_END = re.compile(r"[.!?…\n,;:–—。！？｡，；：、،؛؟۔।॥։።။៕\u0e00-\u0e7f]|\s-\s")
 _SURELY_FITS = LONGEST_CHARS // 3
 
@@ -108,7 +109,7 @@ class Sentences:
 
     def due(self, now: float) -> list[str]:
         """Return the pieces that are complete or must leave now, without further text."""
-        if self._plain.holds_mark and now >= self._fed_at + QUIET_S:
+        if now >= self._fed_at + QUIET_S and self._plain.holds_mark:
             self._text += self._plain.release_mark()
         pieces: list[str] = []
         while cut := self._cut(now):
@@ -122,12 +123,13 @@ class Sentences:
         began = self._began_at
         if began is None or not self._text.strip():
             return None
-        due = self._heard_by - EARLY_S
-        at = next((at for at in (due, due + OVERDUE_S + 0.01) if at > now), None)
+        late = self._heard_by - EARLY_S
+        overdue = late + OVERDUE_S + 0.01
+        at = late if late > now else overdue if overdue > now else None
         quiet = self._fed_at + QUIET_S
         if quiet > now and (self._in_doubt or self._plain.holds_mark):
             at = quiet
-        if began + QUIET_S > now and self._has_first_words():
+        if self._first and began + QUIET_S > now and self._has_first_words():
             at = min(began + QUIET_S, at or quiet)
         return at
 
@@ -175,7 +177,7 @@ class Sentences:
         """
         self._in_doubt = False
         late = now is not None and self._is_late(now)
-        if not late and _MAY_END.search(self._text) is None and len(self._text) < _SURELY_FITS:
+        if not late and self._has_no_end():  # most tokens
             return 0
         end, known = self._sentence_end(now)
         if self._first:
@@ -190,6 +192,11 @@ class Sentences:
         if known and end:
             return end
         return self._part_end(now) if late and now is not None else 0
+
+    def _has_no_end(self) -> bool:
+        text = self._text
+        fits = len(text) < (LONGEST_CHARS if text.isascii() else _SURELY_FITS)
+        return fits and (_MAY_END if self._first else _MARKS).search(text) is None
 
     def _sentence_end(self, now: float | None) -> tuple[int, bool]:
         """Return the end of the first sentence (0 for none yet), and whether it is spoken now."""

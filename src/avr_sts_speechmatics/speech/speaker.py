@@ -129,6 +129,7 @@ class Speaker:
                 except ServiceError as error:
                     _log.warning("%s", error)
                     self._report(ServiceFailed(error.service, str(error)))
+                    await self._start_sentences(reply)  # they were complete before the failure
                     reply.failed = True
                 while await reply.heard_or_cut():
                     await self._start_sentences(reply)
