@@ -195,6 +195,8 @@ def test_a_mark_inside_a_name_or_number_is_not_taken_for_an_end(text: str) -> No
         (["Really", "?", "!", " Yes"], ["Really?", "Yes"]),
         (["It is so", ".", '"', " Yes"], ["It is so.", "Yes"]),
         (["It is so", ".", "Yes"], ["It is so.", "Yes"]),
+        (["It is so", ".", " ", '"Yes" it is'], ["It is so.", '"Yes" it is']),
+        (["It is so. ", '"Yes" it is'], ["It is so.", '"Yes" it is']),
         (["Yes", "!", "<br>", "No"], ["Yes!", "No"]),
         (["Yes", "!", "[here](https://a.example)", "."], ["Yes!", "here"]),
         (["![a cat](https://a.example/cat.png)", " Look"], ["a cat Look"]),

@@ -113,7 +113,8 @@ class Sentences:
             self._text += self._plain.release_mark()
         pieces: list[str] = []
         while cut := self._cut(now):
-            self._ended_early = self._text[-2:] if cut == len(self._text) else ""
+            has_more = cut < len(self._text) or self._text[-1].isspace()
+            self._ended_early = "" if has_more else self._text[-1]
             self._add(self._text[:cut], pieces, now)
             self._text = self._text[cut:]
         return pieces
