@@ -56,6 +56,7 @@ from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures, extension_of
 from avr_sts_speechmatics.pbx.protocol import PbxError
+from avr_sts_speechmatics.runtime.task_group import TaskGroup
 from avr_sts_speechmatics.services.llm.protocol import Llm, Usage
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.protocol import Tts
@@ -121,7 +122,7 @@ class Call:
         self._fault: Exception | None = None
         self._ended: CallEnded | None = None  # how the call ends, as soon as that is known
         self._audio_at = time.monotonic()
-        self._tasks: asyncio.TaskGroup | None = None
+        self._tasks: TaskGroup | None = None
 
     async def run(self) -> None:
         """Run the call to its end; returns when nothing of the call is left.
@@ -134,15 +135,15 @@ class Call:
         self._playout.start()
         failed = False
         try:
-            async with asyncio.TaskGroup() as self._tasks:
+            async with TaskGroup() as self._tasks:
                 if self._arrival.must_ask:
                     self._spawn(self._begin_when_known())
                 else:
                     self._begin(self._arrival.agent)
                 await self._until_over()
-                raise self._fault or _CallOver
-        except* _CallOver:
-            pass
+                if self._fault is not None:
+                    raise self._fault
+                self._tasks.end()
         except* Exception:
             failed = True
             self._ended = CallEnded("failure", error="internal error")
@@ -152,6 +153,7 @@ class Call:
             self._stop()
             self._line.close(failed=failed)
             self._observers.close(self._ended)
+            self._let_go()
 
     async def _until_over(self) -> None:
         try:
@@ -425,8 +427,21 @@ class Call:
         return self._tasks.create_task(work)
 
     def _stop(self) -> None:
+        self._over.set()  # from now on `_tell` drops what is reported
         self._playout.close()
         self._timers.cancel_all()
+
+    def _let_go(self) -> None:
+        """Drop the parts that refer to this call, so that an ended call is freed at once.
+
+        The transport keeps the call until the connection is closed and may still call `hear`,
+        `press`, `audio_ended` and `leave`.
+        """
+        self._hear = _ignore
+        self._tasks = self._driver = self._fault = None
+        del self._playout, self._timers
+        if hasattr(self, "_speaker"):  # the agent was known
+            del self._speaker
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -437,8 +452,8 @@ class _Reply:
     task: asyncio.Task[None]
 
 
-class _CallOver(Exception):
-    """Ends the task group of a call that ended without a fault."""
+def _ignore(pcm: bytes) -> None:
+    """Take audio that arrives after the end of the call."""
 
 
 async def _fixed(text: str) -> AsyncGenerator[str | None, None]:

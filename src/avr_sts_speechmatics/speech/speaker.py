@@ -26,6 +26,7 @@ from avr_sts_speechmatics.audio.playout import AgentAudio, Utterance
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.runtime.task_group import TaskGroup
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.read_aloud import spoken
@@ -123,7 +124,7 @@ class Speaker:
         """
         reply = self._replies[number] = _Reply(number)
         try:
-            async with asyncio.TaskGroup() as fetching:
+            async with TaskGroup() as fetching:
                 try:
                     async with aclosing(text):
                         await self._speak_text(reply, text, fetching)
@@ -194,7 +195,7 @@ class Speaker:
             reply.utterance_heard(utterance)
 
     async def _speak_text(
-        self, reply: "_Reply", text: AsyncGenerator[str | None, None], fetching: asyncio.TaskGroup
+        self, reply: "_Reply", text: AsyncGenerator[str | None, None], fetching: TaskGroup
     ) -> None:
         now = asyncio.get_running_loop().time
         sentences = Sentences(self._language)
@@ -219,7 +220,7 @@ class Speaker:
         reply.sentences += sentences.end()
         await self._start_sentences(reply, fetching)
 
-    async def _start_sentences(self, reply: "_Reply", fetching: asyncio.TaskGroup) -> None:
+    async def _start_sentences(self, reply: "_Reply", fetching: TaskGroup) -> None:
         """Start the sentences that wait, one after another, as room for them comes."""
         while reply.sentences and not reply.failed:
             await reply.room.acquire()
@@ -228,7 +229,7 @@ class Speaker:
                 return
             self._start_sentence(reply, reply.sentences.popleft(), fetching)
 
-    def _start_sentence(self, reply: "_Reply", sentence: str, fetching: asyncio.TaskGroup) -> None:
+    def _start_sentence(self, reply: "_Reply", sentence: str, fetching: TaskGroup) -> None:
         utterance = self._open(reply, sentence)
         self._report(ClauseReady(reply.number))
         kept = self._phrases.get(sentence)

@@ -166,8 +166,9 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._ending = True
         self._stop_deadline()
         self._stop_stall()
-        if self._call is not None:
-            self._call.leave()
+        call, self._call = self._call, None  # a reference cycle otherwise: the call has its line
+        if call is not None:
+            call.leave()
 
     def pause_writing(self) -> None:
         self._writable = False
