@@ -11,8 +11,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,33 @@ from typing import Any
 from tests.support import ROOT, untraced_environment
 
 from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox
+
+CYCLES_MAX = 8
+"""Most cycles that a failed test shows."""
+
+_NAMED = (AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, MethodType)
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """What only the collector could free.
+
+    kinds: number of objects by type; generators that were dropped in the middle are counted too.
+    cycles: some of the cycles, each as a chain of types.
+    """
+
+    kinds: Counter[str]
+    cycles: Sequence[str]
+
+    def shown(self, number: int) -> str:
+        """Return a text for the message of a failed test.
+
+        number: of turns or calls that left the garbage.
+        """
+        rows = [f"{count / number:8.1f}  {kind}" for kind, count in self.kinds.most_common(40)]
+        each = f"{self.kinds.total() / number:.1f} objects for each of {number}:"
+        return "\n".join([each, *rows, "some of the cycles:", *self.cycles])
+
 
 @dataclass(frozen=True, slots=True)
 class CountedService:
@@ -41,9 +68,10 @@ class CountedService:
         """Return the number of calls in progress."""
         return int(await self._ask("calls"))
 
-    async def garbage(self) -> Counter[str]:
-        """Collect; return the collected objects, counted by type (frames by their function)."""
-        return Counter(await self._ask("garbage"))
+    async def garbage(self) -> "Garbage":
+        """Collect, and return what was collected."""
+        kinds, cycles = await self._ask("garbage")
+        return Garbage(Counter(kinds), cycles)
 
     async def _ask(self, what: str) -> Any:
         assert self._process.stdin is not None
@@ -90,11 +118,13 @@ async def _line_of(process: subprocess.Popen[str]) -> str:
 
 def _kind(found: object) -> str:
     """Name an object such that a reader finds the code that made the object."""
-    if isinstance(found, FrameType):
-        return f"frame of {found.f_code.co_qualname}"
-    if isinstance(found, AsyncGeneratorType | CoroutineType | GeneratorType | FunctionType | MethodType):
-        return f"{type(found).__name__} {found.__qualname__}"
     kind = type(found)
+    # Not `isinstance`: a dead weak proxy among the garbage would raise ReferenceError.
+    if issubclass(kind, FrameType):
+        assert isinstance(found, FrameType)
+        return f"frame of {found.f_code.co_qualname}"
+    if issubclass(kind, _NAMED):
+        return f"{kind.__name__} {getattr(found, '__qualname__', '')}"
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
@@ -114,15 +144,43 @@ def _note_suspended_generators() -> None:
     sys.set_asyncgen_hooks(iterated, dropped)
 
 
-def _collected() -> Counter[str]:
+def _cycles(garbage: list[object]) -> list[str]:
+    """Return some of the shortest cycles, so that a reader sees what to cut."""
+    by_id = {id(found): found for found in garbage}
+    explained, cycles = set[int](), list[str]()
+    for start in garbage:
+        if id(start) in explained or len(cycles) == CYCLES_MAX:
+            continue
+        came_from: dict[int, int] = {}
+        queue = deque([id(start)])
+        while queue and id(start) not in came_from:
+            here = queue.popleft()
+            for other in map(id, gc.get_referents(by_id[here])):
+                if other in by_id and other not in came_from:
+                    came_from[other] = here
+                    queue.append(other)
+        if id(start) not in came_from:
+            continue  # hangs on a cycle, and is no part of one
+        path = [id(start), came_from[id(start)]]
+        while path[-1] != id(start):
+            path.append(came_from[path[-1]])
+        explained.update(path)
+        shown = " -> ".join(_kind(by_id[at]) for at in reversed(path))
+        if shown not in cycles:
+            cycles.append(shown)
+    return cycles
+
+
+def _collected() -> tuple[Counter[str], list[str]]:
     _suspended.clear()
     gc.set_debug(gc.DEBUG_SAVEALL)
     gc.collect()
     gc.set_debug(0)
     kinds = Counter([*_suspended, *map(_kind, gc.garbage)])
+    cycles = _cycles(gc.garbage)
     gc.garbage.clear()
     gc.collect()
-    return kinds
+    return kinds, cycles
 
 
 async def _run(settings: dict[str, Any]) -> None:

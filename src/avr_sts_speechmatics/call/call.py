@@ -57,6 +57,7 @@ from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures, extension_of
 from avr_sts_speechmatics.pbx.protocol import PbxError
 from avr_sts_speechmatics.runtime.task_group import TaskGroup
+from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.services.llm.protocol import Llm, Usage
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.protocol import Tts
@@ -241,6 +242,7 @@ class Call:
         try:
             await stt.run()
         except ServiceError as error:
+            drop_traceback(error)
             _log.error("%s", error)
             self._observers.event(ServiceFailed(error.service, str(error)))
             self._tell(ev.SttFailed())

@@ -27,6 +27,7 @@ from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.runtime.task_group import TaskGroup
+from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.read_aloud import spoken
@@ -129,6 +130,7 @@ class Speaker:
                     async with aclosing(text):
                         await self._speak_text(reply, text, fetching)
                 except ServiceError as error:
+                    drop_traceback(error)
                     _log.warning("%s", error)
                     self._report(ServiceFailed(error.service, str(error)))
                     reply.failed = True
@@ -270,6 +272,7 @@ class Speaker:
             self._write(reply, utterance, resampler.feed(held) + resampler.flush())
             whole = True
         except ServiceError as error:
+            drop_traceback(error)
             _log.warning("%s", error)
             self._report(ServiceFailed(error.service, str(error)))
             # Half a sentence was heard: the next sentence confuses the caller less than an apology.

@@ -166,7 +166,9 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._ending = True
         self._stop_deadline()
         self._stop_stall()
-        call, self._call = self._call, None  # a reference cycle otherwise: the call has its line
+        # Reference cycles otherwise: the call has its line, and the sound logs through this line.
+        del self._sound
+        call, self._call = self._call, None
         if call is not None:
             call.leave()
 

@@ -31,6 +31,7 @@ import msgspec
 from avr_sts_speechmatics.audio.pcm import SampleAligner
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import connection_errors, running_time
+from avr_sts_speechmatics.network.http_answers import abandon
 from avr_sts_speechmatics.network.proxies import Proxy, failure_of
 from avr_sts_speechmatics.services.quiet_retries import retries_are_logged
 from avr_sts_speechmatics.services.tts.race import Failed, Race, Spoke
@@ -169,7 +170,7 @@ class PcmOverHttp:
         finally:
             # Closes the connection of an abandoned answer without reading the rest. An answer
             # that was read to its end has returned its connection to the pool already.
-            response.close()
+            abandon(response)
         if empty:
             raise _failed("a sentence came back without audio", retryable=True)
 
@@ -206,7 +207,7 @@ class PcmOverHttp:
         status, kind = response.status, response.content_type
         if status == 200 and not _is_text(kind):
             return response
-        response.close()
+        abandon(response)
         if status == 407 and self._proxy is not None:
             raise _failed(f"cannot connect: {self._proxy.refusal(status)}", retryable=False)
         if status == 200:
