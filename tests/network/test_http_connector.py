@@ -59,8 +59,14 @@ async def peer() -> AsyncIterator[Peer]:
         await runner.cleanup()
 
 
+def session() -> aiohttp.ClientSession:
+    # A timer of aiohttp would keep the task of the request.
+    none = aiohttp.ClientTimeout(total=None, sock_connect=None)
+    return aiohttp.ClientSession(connector=Connector(keepalive_s=60), timeout=none)
+
+
 async def test_the_connection_of_a_cut_answer_is_freed() -> None:
-    async with peer() as there, aiohttp.ClientSession(connector=Connector(keepalive_s=60)) as http:
+    async with peer() as there, session() as http:
         response = await http.get(f"{there.url}/endless")
         assert await response.content.readany() == b"the beginning"
         assert response.connection is not None
@@ -71,12 +77,13 @@ async def test_the_connection_of_a_cut_answer_is_freed() -> None:
 
 
 async def test_the_connection_of_an_answer_that_was_never_taken_is_freed() -> None:
-    async with peer() as there, aiohttp.ClientSession(connector=Connector(keepalive_s=60)) as http:
+    async with peer() as there, session() as http:
         connector = http.connector
         assert isinstance(connector, Connector)
         request = asyncio.create_task(http.get(f"{there.url}/endless"))
         while not any(protocol._buffer for protocol in connector._watched):
-            await asyncio.sleep(0)  # to the moment at which the answer is there and not taken
+            # To the moment at which the answer is there and not taken.
+            await asyncio.sleep(0)
         request.cancel()
         await asyncio.wait((request,))
         assert request.cancelled()
@@ -85,7 +92,7 @@ async def test_the_connection_of_an_answer_that_was_never_taken_is_freed() -> No
 
 
 async def test_the_connection_of_a_whole_answer_is_used_again() -> None:
-    async with peer() as there, aiohttp.ClientSession(connector=Connector(keepalive_s=60)) as http:
+    async with peer() as there, session() as http:
         for _ in range(3):
             async with http.get(f"{there.url}/whole") as response:
                 assert await response.text() == "all of it"
@@ -93,7 +100,7 @@ async def test_the_connection_of_a_whole_answer_is_used_again() -> None:
 
 
 async def test_a_lost_connection_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    async with peer() as there, aiohttp.ClientSession(connector=Connector(keepalive_s=60)) as http:
+    async with peer() as there, session() as http:
         response = await http.get(f"{there.url}/broken")
         with pytest.raises(aiohttp.ClientError):
             await response.read()
