@@ -76,21 +76,6 @@ async def test_the_connection_of_a_cut_answer_is_freed() -> None:
         await until(lambda: protocol() is None)
 
 
-async def test_the_connection_of_an_answer_that_was_never_taken_is_freed() -> None:
-    async with peer() as there, session() as http:
-        connector = http.connector
-        assert isinstance(connector, Connector)
-        request = asyncio.create_task(http.get(f"{there.url}/endless"))
-        while not any(protocol._buffer for protocol in connector._watched):
-            # To the moment at which the answer is there and not taken.
-            await asyncio.sleep(0)
-        request.cancel()
-        await asyncio.wait((request,))
-        assert request.cancelled()
-        del request  # a cancelled task keeps the frames in which it was cancelled
-        await until(lambda: not connector._watched)
-
-
 async def test_the_connection_of_a_whole_answer_is_used_again() -> None:
     async with peer() as there, session() as http:
         for _ in range(3):

@@ -26,7 +26,7 @@ from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import RATE, seconds
 from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
-from avr_sts_speechmatics.call.answer import Answer
+from avr_sts_speechmatics.call.answer import Answer, ReplyUnderWay, fixed_text
 from avr_sts_speechmatics.call.arrival import Arrival
 from avr_sts_speechmatics.call.brief import brief_for
 from avr_sts_speechmatics.call.observer import (
@@ -116,7 +116,7 @@ class Call:
         self._playout = line.open_playout(pacing, self._utterance_finished)
         self._driver: Driver | None = None  # None until the agent is known
         self._texts: dict[int, str] = {}  # text of each utterance not yet heard
-        self._replies: dict[int, _Reply] = {}
+        self._replies: dict[int, ReplyUnderWay] = {}
         self._heard_bytes = 0
         self._timers = Timers(self._tell)
         self._over = asyncio.Event()
@@ -287,7 +287,7 @@ class Call:
             case ev.RunTool(number, request):
                 self._spawn(self._run_tool(number, request))
             case ev.Say(number, text):
-                self._start(number, None, _fixed(text))
+                self._start(number, None, fixed_text(text))
             case ev.Fill(number, text):
                 self._speaker.fill(number, text)
             case ev.CancelReply(number):
@@ -344,7 +344,7 @@ class Call:
         self, number: int, answer: Answer | None, text: AsyncGenerator[str | None, None]
     ) -> None:
         task = self._spawn(self._speaker.speak(number, text))
-        self._replies[number] = _Reply(answer, task)
+        self._replies[number] = ReplyUnderWay(answer, task)
         task.add_done_callback(partial(self._reply_over, number))
 
     def _reply_over(self, number: int, task: asyncio.Task[None]) -> None:
@@ -434,29 +434,13 @@ class Call:
         self._timers.cancel_all()
 
     def _let_go(self) -> None:
-        """Drop the parts that refer to this call, so that an ended call is freed at once.
-
-        The transport keeps the call until the connection is closed and may still call `hear`,
-        `press`, `audio_ended` and `leave`.
-        """
+        """Drop the parts that refer to this call: as cycles they would wait for the collector."""
+        # The transport has the call until the connection is closed, and may still use it.
         self._hear = _ignore
         self._tasks = self._driver = self._fault = None
         del self._playout, self._timers
-        if hasattr(self, "_speaker"):  # the agent was known
-            del self._speaker
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Reply:
-    """A reply under way. answer: None for a fixed text."""
-
-    answer: Answer | None
-    task: asyncio.Task[None]
+        self.__dict__.pop("_speaker", None)  # not there if the agent was never known
 
 
 def _ignore(pcm: bytes) -> None:
     """Take audio that arrives after the end of the call."""
-
-
-async def _fixed(text: str) -> AsyncGenerator[str | None, None]:
-    yield text
