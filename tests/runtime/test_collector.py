@@ -38,7 +38,7 @@ def old_knot() -> weakref.ref[Knot]:
 
 async def test_an_old_cycle_is_freed_as_soon_as_no_call_is_in_progress() -> None:
     calls = 1
-    collector = Collector(lambda: calls, quiet_s=0.01)
+    collector = Collector(lambda: calls, look_s=0.01)
     collector.start()
     gone = old_knot()
     looked = asyncio.get_running_loop().time() + 0.1
@@ -50,7 +50,7 @@ async def test_an_old_cycle_is_freed_as_soon_as_no_call_is_in_progress() -> None
 
 
 async def test_an_old_cycle_is_freed_during_calls_if_they_never_end() -> None:
-    collector = Collector(lambda: 300, quiet_s=0.01, held_s=0.05)
+    collector = Collector(lambda: 300, look_s=0.01, held_s=0.05)
     collector.start()
     gone = old_knot()
     await until(lambda: gone() is None)
@@ -64,6 +64,14 @@ async def test_young_cycles_are_freed_at_any_time() -> None:
     kept = [[number] for number in range(2 * YOUNG)]
     assert gone() is None
     assert len(kept) == 2 * YOUNG
+    collector.stop()
+
+
+async def test_young_cycles_are_freed_soon_although_few_objects_are_made() -> None:
+    collector = Collector(lambda: 300, look_s=0.01)
+    collector.start()
+    gone = weakref.ref(Knot())
+    await until(lambda: gone() is None)
     collector.stop()
 
 

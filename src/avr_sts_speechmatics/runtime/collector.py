@@ -6,12 +6,15 @@ service finds next to nothing, and its time goes into visiting objects that live
     objects that live              | visited
     -------------------------------+-------------------------------------------------------------
     from the start of the process  | never (frozen): the libraries make half a million
-    young, YOUNG at most           | when there are so many of them
-    older: of calls in progress    | when no call is in progress, every QUIET_S at most; during
-                                   | calls, HELD_S after the last time
+    young: of the last LOOK_S      | every LOOK_S, and earlier if there are YOUNG of them
+    older: of calls in progress    | when no call is in progress; during calls, HELD_S after the
+                                   | last time
 
 So memory is bounded: what a cycle keeps is freed in the next quiet moment, and after HELD_S at the
 latest. A call has 200 to 400 objects, so that visiting 300 calls takes 3 to 8 ms.
+
+Python by itself would let young objects gather: it counts new objects minus freed ones, and while
+old calls end and new calls begin, the count stays low.
 
 The rule holds for every Python. Up to 3.13, and again from 3.14.5, a young collection is all that
 happens by itself with these thresholds. In 3.14.0 to 3.14.4 each young collection also visits a
@@ -26,8 +29,8 @@ from collections.abc import Callable
 YOUNG = 10_000
 """Number of new objects after which they are visited, which takes about 1 ms."""
 
-QUIET_S = 10.0
-"""Time between two looks for a quiet moment (s)."""
+LOOK_S = 1.0
+"""Time between two collections: of young objects, or in a quiet moment of all (s)."""
 
 HELD_S = 600.0
 """Longest time for which older objects are not visited while there are calls (s)."""
@@ -39,7 +42,7 @@ class Collector:
     """The schedule of the collector, and its stops. One for a process.
 
     calls: returns the number of calls in progress.
-    quiet_s: see QUIET_S (s).
+    look_s: see LOOK_S (s).
     held_s: see HELD_S (s).
 
     stops: number of collections since `start`.
@@ -47,10 +50,10 @@ class Collector:
     """
 
     def __init__(
-        self, calls: Callable[[], int], *, quiet_s: float = QUIET_S, held_s: float = HELD_S
+        self, calls: Callable[[], int], *, look_s: float = LOOK_S, held_s: float = HELD_S
     ) -> None:
         self._calls = calls
-        self._quiet_s = quiet_s
+        self._look_s = look_s
         self._held_s = held_s
         self.stops = 0
         self.longest_stop_s = 0.0
@@ -66,7 +69,7 @@ class Collector:
         self._wait()
 
     def stop(self) -> None:
-        """End the schedule; young collections go on."""
+        """End the schedule and the count."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -88,12 +91,14 @@ class Collector:
         }
 
     def _wait(self) -> None:
-        self._handle = asyncio.get_running_loop().call_later(self._quiet_s, self._look)
+        self._handle = asyncio.get_running_loop().call_later(self._look_s, self._look)
 
     def _look(self) -> None:
         if not self._calls() or time.monotonic() - self._visited_at > self._held_s:
             gc.collect()
             self._visited_at = time.monotonic()
+        else:
+            gc.collect(0)
         self._wait()
 
     def _note(self, phase: str, info: dict[str, int]) -> None:
