@@ -45,6 +45,7 @@ async def test_health_says_what_is_in_use_and_no_secrets(serve: Serve) -> None:
     assert health["status"] == "ok"
     assert health["engine"] == "cloud"
     assert health["calls"] == 0
+    assert health["gc_stops"] == health["gc_longest_stop_ms"] == 0, "only `serve` starts to count"
     assert health["services"]["stt"] == cloud.rt_url + "/agent"
     assert health["services"]["tts"] == cloud.tts_url
     assert cloud.openai_url in health["services"]["llm"]

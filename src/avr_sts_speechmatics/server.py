@@ -33,6 +33,7 @@ from avr_sts_speechmatics.call_in_log import current_call
 from avr_sts_speechmatics.errors import CallerError, SettingsError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network.websocket import accept
+from avr_sts_speechmatics.runtime.collector import Collector
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
 from avr_sts_speechmatics.service_trials import ServiceTrials
 from avr_sts_speechmatics.services.stt import Stt
@@ -115,6 +116,8 @@ class Server:
         self._draining = False
         self._trials: ServiceTrials | None = None
         self._trying: asyncio.Task[None] | None = None
+        self.collector = Collector(lambda: len(self._calls))
+        """The schedule of Python's cycle collector, which the process may start."""
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -358,6 +361,7 @@ class Server:
             "service_states": {} if states is None else states.shown(),
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
             "log_lines_lost": lines_lost(),
+            **self.collector.shown(),
             "warnings": self.warnings,
             "versions": {"python": platform.python_version(), **_versions()},
         }

@@ -18,6 +18,7 @@ from typing import Protocol
 from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.runtime.task_group import TaskGroup
 from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
 from avr_sts_speechmatics.services.quiet_retries import quiet_retries
 from avr_sts_speechmatics.services.stt.protocol import Recogniser
@@ -79,7 +80,7 @@ class ServiceTrials:
 
     async def run(self) -> None:
         """Try each service until cancelled. A working service is tried only after a failure."""
-        async with asyncio.TaskGroup() as tasks:
+        async with TaskGroup() as tasks:
             for service in self._services:
                 tasks.create_task(self._watch(service), name=f"trials of {service.state.name}")
 

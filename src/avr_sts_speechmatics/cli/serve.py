@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import gc
 import logging
 import shutil
 import sys
@@ -92,8 +91,9 @@ async def _serve_calls(loaded: settings.Loaded) -> None:
 
     signals.handle(loop, end, ignored)
     progress = Progress(sys.stderr)
-    _spare_the_collector()
     server = Server(chosen, news=progress.show)
+    collector = server.collector
+    collector.start()
     try:
         await server.listen()
         starting = asyncio.create_task(server.make_ready())
@@ -106,9 +106,9 @@ async def _serve_calls(loaded: settings.Loaded) -> None:
             _introduce(server, loaded.warnings)
             if chosen.try_services:
                 server.try_services()
-            _spare_the_collector()
+            collector.exclude_present_objects()
             # The LLM's library is still loading, possibly during the first calls.
-            server.when_warm(_spare_the_collector)
+            server.when_warm(collector.exclude_present_objects)
         await ending
         if not starting.done():
             starting.cancel()
@@ -127,19 +127,9 @@ async def _serve_calls(loaded: settings.Loaded) -> None:
             stopping = asyncio.create_task(server.stop())
             await asyncio.wait((stopping,), timeout=STOP_S)
         hurry.cancel()
+        collector.stop()
         if not stopping.done():
             _log.warning("not everything could be closed within %.0f s", STOP_S)
-
-
-def _spare_the_collector() -> None:
-    """Exclude all present objects from Python's cycle collector, which would delay all calls.
-
-    The libraries make half a million objects that stay until the end. A collection that visits
-    them takes about 80 ms, which is four frames of every call. No collection is done before the
-    freeze, because it would take as long.
-    """
-    gc.freeze()
-    gc.set_threshold(5_000, 20, 50)
 
 
 def _in_container() -> bool:

@@ -133,6 +133,10 @@ class AsteriskWebSocket(WebSocketConnection):
         super().on_ws_connected(transport)
         self._set_deadline(START_WAIT_S, self._not_started)
 
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        super().on_ws_disconnected(transport)
+        self._playout = None  # a reference cycle otherwise: the playout sends through this line
+
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         message = self._whole_message(frame)
         if message is None:

@@ -166,8 +166,11 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._ending = True
         self._stop_deadline()
         self._stop_stall()
-        if self._call is not None:
-            self._call.leave()
+        # Reference cycles otherwise: the call has its line, and the sound logs through this line.
+        del self._sound
+        call, self._call = self._call, None
+        if call is not None:
+            call.leave()
 
     def pause_writing(self) -> None:
         self._writable = False

@@ -22,6 +22,7 @@ from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, SampleAligner, seco
 from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.transports.http_connection import HttpConnection
 from avr_sts_speechmatics.transports.limited_log import address_of
 from avr_sts_speechmatics.transports.reception import Reception
@@ -96,7 +97,8 @@ async def _read(request: web.Request, call: CallerSide) -> None:
                     await asyncio.sleep(due - now - LEAD_S)
                 due = max(due, now) + seconds(len(piece))
                 call.hear(piece)
-    except (ConnectionError, asyncio.IncompleteReadError, web.HTTPException):
+    except (ConnectionError, asyncio.IncompleteReadError, web.HTTPException) as error:
+        drop_traceback(error)  # the body keeps the error
         call.leave()
     else:
         call.audio_ended()

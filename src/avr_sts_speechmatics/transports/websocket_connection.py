@@ -84,8 +84,9 @@ class WebSocketConnection(Listener, Line):
         self._stop_stall()
         if self._bad > 1:
             self._say("unusable messages", f"{self._bad} messages of this call could not be used")
-        if self._call is not None:
-            self._call.leave()
+        call, self._call = self._call, None  # a reference cycle otherwise: the call has its line
+        if call is not None:
+            call.leave()
 
     def pause_writing(self) -> None:
         self._stop_stall()

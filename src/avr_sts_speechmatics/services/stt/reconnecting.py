@@ -18,6 +18,7 @@ import random
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE, SAMPLE_BYTES, seconds
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.services.stt.protocol import (
     OpenAnotherSession,
     Recogniser,
@@ -100,6 +101,7 @@ class ReconnectingStt:
             except OpenAnotherSession:
                 continue
             except ServiceError as error:
+                drop_traceback(error)
                 now = running_time.now()
                 if session.started_at is not None:
                     down_since = now
