@@ -201,7 +201,8 @@ def _main(start: Start, pipe: Connection) -> None:
     prepare(VOICE_RATE)
     # The ledger is never garbage; collecting garbage would make this process late.
     gc.disable()
-    with contextlib.suppress(EOFError, OSError):
+    # The parent has ended.
+    with contextlib.suppress(EOFError, BrokenPipeError):
         uvloop.run(_serve(start, pipe))
 
 
@@ -216,7 +217,7 @@ async def _serve(start: Start, pipe: Connection) -> None:
         try:
             pipe.send("listening")
             while True:
-                order = await _next(pipe)
+                order = await received(pipe)
                 if isinstance(order, Calls):
                     pipe.send(await make_calls(order, ledger, metronome))
                 else:
@@ -227,7 +228,8 @@ async def _serve(start: Start, pipe: Connection) -> None:
             ticking.cancel()
 
 
-async def _next(pipe: Connection) -> Any:
+async def received(pipe: Connection) -> Any:
+    """The next object from a pipe. Raises EOFError when the other end is closed."""
     loop = asyncio.get_running_loop()
     came = asyncio.Event()
     loop.add_reader(pipe.fileno(), came.set)
@@ -235,6 +237,8 @@ async def _next(pipe: Connection) -> Any:
         await came.wait()
     finally:
         loop.remove_reader(pipe.fileno())
+    # The loop made the pipe non-blocking, and a large answer does not fit into it at once.
+    os.set_blocking(pipe.fileno(), True)
     return pipe.recv()
 
 

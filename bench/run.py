@@ -3,6 +3,7 @@
 import asyncio
 import math
 import os
+import resource
 import socket
 import sys
 import tempfile
@@ -27,12 +28,8 @@ BARE_COMMAND = (sys.executable, str(Path(__file__).with_name("bare.py")))
 MOST_CALLS = LIMIT - 1
 """Largest number of calls; one number is reserved for the warm-up call."""
 
-# A turn takes about this long (s): callers who dial evenly over a turn keep the load even.
-_DIALLING_SECONDS = 7.0
 _SETTLING_SECONDS = 1.0
 _PATIENCE_SECONDS = 5.0
-# Calls that one process of the load carries in time, if it may have more than one core.
-_CALLS_A_PROCESS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +50,9 @@ class Plan:
     settings: further settings of the service.
     offered: calls that are offered during the measurement, in percent of `calls`. Beyond 100, the
         service's limit is MAX_CALLS=`calls`, and further callers call again and again.
+    dialling: time over which the calls begin, s. A turn takes about twice as long: callers who dial
+        evenly over a part of a turn keep the load even enough.
+    calls_a_process: calls that one process of the load carries, if the load has several cores.
     """
 
     calls: int
@@ -68,6 +68,8 @@ class Plan:
     workers: int = 1
     settings: tuple[tuple[str, str], ...] = ()
     offered: int = 100
+    dialling: float = 7.0
+    calls_a_process: int = 200
 
     @property
     def applicants(self) -> int:
@@ -104,6 +106,7 @@ async def run(plan: Plan) -> Report:
     the last turns. The processes of service and load are always stopped.
     """
     os.sched_setaffinity(0, plan.load_cores)
+    _allow_files()
     with ExitStack() as open_:
         ports = [open_.enter_context(_Reserved()).port for _ in range(2)]
         certificate = None
@@ -134,7 +137,7 @@ async def run(plan: Plan) -> Report:
 
 def _processes(plan: Plan) -> list[tuple[int, ...]]:
     """The cores of each process of the load."""
-    count = min(len(plan.load_cores), math.ceil(plan.calls / _CALLS_A_PROCESS))
+    count = min(len(plan.load_cores), math.ceil(plan.calls / plan.calls_a_process))
     if count == 1:
         return [plan.load_cores]
     return [(core,) for core in plan.load_cores[:count]]
@@ -155,11 +158,9 @@ async def _measure(plan: Plan, load: list[LoadProcess], service: Service, port: 
     idle_memory = service.memory_bytes()
 
     first = time.perf_counter() + 0.1
-    dials = [
-        (number, first + _DIALLING_SECONDS * number / plan.calls) for number in range(plan.calls)
-    ]
+    dials = [(number, first + plan.dialling * number / plan.calls) for number in range(plan.calls)]
     applicants = range(plan.calls, plan.calls + plan.applicants)
-    begin = first + _DIALLING_SECONDS + _SETTLING_SECONDS
+    begin = first + plan.dialling + _SETTLING_SECONDS
     end = begin + plan.seconds
     count = len(load)
     prober = Prober(port, 4 * plan.workers if plan.workers > 1 else 1, pages=plan.offered > 100)
@@ -282,6 +283,16 @@ def _environment(plan: Plan, port: int, stt_port: int, web_port: int) -> dict[st
         **limit,
         **dict(plan.settings),
     }
+
+
+def _allow_files() -> None:
+    """Allow this process and its children as many open files as the system permits.
+
+    A call has up to three connections in the service, and each of them has its end in the load.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class _Reserved:
