@@ -15,6 +15,7 @@ from typing import Any
 import uvloop
 
 from bench.arguments import first_audio_plan, parsed, planned
+from bench.capacity import machine
 from bench.comparison import Comparison
 from bench.first_audio import FirstAudio
 from bench.ramp import Ramp, Step, climb, judged
@@ -30,7 +31,7 @@ class Output:
 
     def __init__(self) -> None:
         self.runs: list[dict[str, Any]] = []
-        self.document: dict[str, Any] = {"runs": self.runs}
+        self.document: dict[str, Any] = {"machine": machine(), "runs": self.runs}
         self.tables: list[str] = []
         self.whole = True
 

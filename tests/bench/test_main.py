@@ -83,7 +83,7 @@ def written(path: Path, document: object) -> Path:
 def test_each_figure_of_an_earlier_run_is_compared(tmp_path: Path) -> None:
     before = {"runs": [report(Timings(added=[0.008] * 3)).document()]}
     output = Output()
-    output.runs = [report(Timings(added=[0.004] * 3)).document()]
+    output.runs[:] = [report(Timings(added=[0.004] * 3)).document()]
     _compare(written(tmp_path / "before.json", before), output)
     (table,) = output.tables
     assert "added latency p99, ms                  4.00     8.00     0.50" in table
@@ -93,7 +93,7 @@ def test_each_figure_of_an_earlier_run_is_compared(tmp_path: Path) -> None:
 
 def test_runs_of_other_numbers_of_calls_are_not_compared(tmp_path: Path) -> None:
     output = Output()
-    output.runs = [report(calls=300).document()]
+    output.runs[:] = [report(calls=300).document()]
     # An earlier version wrote one run, without a list.
     _compare(written(tmp_path / "before.json", report().document()), output)
     assert output.tables == ["before.json has no run of 300 calls."]
