@@ -26,6 +26,9 @@ _READY = b"GET /ready HTTP/1.1\r\nHost: bench\r\n\r\n"
 _PONG = 0xA
 # A service that answers no ping within this time (s) is not measured.
 _PATIENCE_SECONDS = 5.0
+# A connection that is no call is ended by the service after 10 s, with a warning in its log.
+_CONNECTION_SECONDS = 5.0
+_CLOSE = bytes((0x88, 0x80, 0, 0, 0, 0))
 
 
 @dataclass(slots=True)
@@ -72,13 +75,19 @@ class Prober:
     def _run(self) -> None:
         thread = f"/proc/self/task/{threading.get_native_id()}/schedstat"
         connections: list[socket.socket | None] = [None] * self._count
+        opened = [0.0] * self._count
         turn = 0
         try:
             while not self._over.wait(EVERY_SECONDS):
                 turn = (turn + 1) % self._count
                 try:
-                    connection = connections[turn] or self._connect()
-                    connections[turn] = connection
+                    connection = connections[turn]
+                    if connection and time.perf_counter() - opened[turn] > _CONNECTION_SECONDS:
+                        self._leave(connection)
+                        connection = connections[turn] = None
+                    if connection is None:
+                        connection = connections[turn] = self._connect()
+                        opened[turn] = time.perf_counter()
                     waited, began = _waited(thread), time.perf_counter()
                     answered = self._ask(connection)
                     took = time.perf_counter() - began - (_waited(thread) - waited)
@@ -92,7 +101,13 @@ class Prober:
                 self._stops.answers.append(took)
         finally:
             for connection in filter(None, connections):
-                connection.close()
+                with contextlib.suppress(OSError):
+                    self._leave(connection)
+
+    def _leave(self, connection: socket.socket) -> None:
+        with connection:
+            if not self._pages:
+                connection.sendall(_CLOSE)
 
     def _connect(self) -> socket.socket:
         connection = socket.create_connection(("127.0.0.1", self._port), _PATIENCE_SECONDS)

@@ -262,3 +262,14 @@ def test_a_service_that_answers_no_ping_has_no_stop() -> None:
     made = report(answered_call())
     assert made.document()["longest_stop_ms"] is None
     assert "longest stop of the loop, ms              -\n" in made.table()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "valid"),
+    [({"lags": [0.015]}, True), ({"service_waited": 9.0}, True), ({"lags": [0.025]}, False)],
+)
+def test_a_load_on_the_cores_of_the_service_may_be_less_punctual(
+    trouble: dict[str, Any], valid: bool
+) -> None:
+    made = report(answered_call(), cores=(0, 1), load_cores=(0, 1), **trouble)
+    assert made.document()["valid"] is valid
