@@ -13,6 +13,8 @@ from bench.run import DEFAULT_COMMAND, MOST_CALLS, Plan
 # The conditions under which the first audio of an answer is stated.
 FIRST_AUDIO_LLM_MS, FIRST_AUDIO_TTS_MS = 350, 120
 _FIRST_AUDIO_CALLS = 20
+# A turn with a long first sentence takes this long (s): every caller ends one while it is measured.
+_FIRST_AUDIO_SECONDS = 20.0
 
 
 def parsed(words: list[str] | None = None) -> argparse.Namespace:
@@ -295,6 +297,7 @@ def first_audio_plan(arguments: argparse.Namespace) -> Plan:
     plan = planned(arguments, min(_FIRST_AUDIO_CALLS, *arguments.calls))
     return replace(
         plan,
+        seconds=max(plan.seconds, _FIRST_AUDIO_SECONDS),
         preemptive="off",
         offered=100,
         barge_in=0.0,

@@ -47,6 +47,8 @@ class FirstAudio:
         verdict = "met" if spread.count and spread.p95 < BUDGET_MS else "MISSED"
         if self.report.doubt:
             verdict = "NOT JUDGED, timings not valid"
+        elif not spread.count:
+            verdict = "NOT MEASURED, no turn ended"
         shown = "".join(
             f"{value:9.0f}" for value in (spread.p50, spread.p95, spread.p99, spread.worst)
         )

@@ -92,3 +92,4 @@ def test_the_figure_stands_beside_its_budget(seconds: float, verdict: str) -> No
 def test_a_late_load_is_not_judged() -> None:
     late = report(Timings(first_audio=[0.85]), Integrity(answers=1), lags=[0.05])
     assert "NOT JUDGED" in FirstAudio(DELAYS, late).table()
+    assert "NOT MEASURED" in FirstAudio(DELAYS, report(Timings(), Integrity(answers=1))).table()

@@ -69,8 +69,9 @@ def test_workers_have_the_first_cores_and_the_load_has_the_others() -> None:
 
 
 def test_first_audio_is_measured_with_few_calls_and_a_slow_model() -> None:
-    plan = first_audio_plan(parsed(["--calls", "300", "--first-sentence-words", "12"]))
-    assert plan.calls == 20
+    words = ["--calls", "300", "--seconds", "5", "--first-sentence-words", "12"]
+    plan = first_audio_plan(parsed(words))
+    assert (plan.calls, plan.seconds) == (20, 20)
     assert (plan.delays.llm, plan.delays.voice) == (0.35, 0.12)
     assert (plan.delays.tokens_per_second, plan.delays.first_words) == (75, 12)
 
