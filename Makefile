@@ -23,7 +23,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --python-version
 	--fork-strategy fewest --generate-hashes --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-asterisk coverage coverage-run coverage-report soak bench
+.PHONY: help run test test-all test-asterisk coverage coverage-run coverage-report soak soak-calls bench
 .PHONY: lint style types imports spelling image docs lock upgrade clean
 
 help: ## print this
@@ -87,6 +87,9 @@ image: $(VENV)/installed-tools
 
 soak: $(VENV)/installed-dev ## a million events in generated calls, none of which may break a promise; ARGS=--help
 	@exec $(BIN)/python -m tests.dialogue.soak $(ARGS)
+
+soak-calls: $(VENV)/installed-dev ## ten minutes of calls that come and go; fails if anything they used is left; ARGS=--help
+	@exec $(BIN)/python -m bench.soak $(ARGS)
 
 bench: $(VENV)/installed-dev ## measure; ARGS=--help shows what
 	@exec $(BIN)/python -m bench $(ARGS)
