@@ -2,7 +2,8 @@
 
 Compatible servers differ in small things: a list of parts instead of a text, arguments as an
 object, an index that is missing. A field that cannot be read is left out; the rest of the chunk
-is used.
+is used. Nearly all chunks have nothing but a text and are decoded into the few fields that are
+needed; every other chunk is decoded whole and read field by field.
 """
 
 import json
@@ -11,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from avr_sts_speechmatics.network.untrusted_json import ERRORS, BadJson, reason
+from avr_sts_speechmatics.services.llm.api_error import inside_stream
 from avr_sts_speechmatics.services.llm.protocol import Usage
 
 _OF_A_CALL = frozenset({"index", "id", "type", "function"})
@@ -52,6 +55,62 @@ class Chunk(msgspec.Struct, frozen=True):
     finish: str = ""
     opaque: Mapping[str, Any] = {}
     usage: Usage | None = None
+
+
+class _PlainDelta(msgspec.Struct, forbid_unknown_fields=True):
+    """A delta with text only. Other fields may be there, but not with a value."""
+
+    content: str | None = None
+    role: str | None = None
+    refusal: None = None
+    tool_calls: None = None
+    function_call: None = None
+    reasoning_content: None = None
+    reasoning: None = None
+
+
+class _PlainChoice(msgspec.Struct):
+    delta: _PlainDelta
+    finish_reason: str | None = None
+    message: None = None
+
+
+class _PlainChunk(msgspec.Struct):
+    choices: tuple[_PlainChoice, ...]
+    usage: None = None
+    error: None = None
+
+
+_plain = msgspec.json.Decoder(_PlainChunk).decode
+
+
+def decode_chunk(data: bytes) -> Chunk:
+    """Decode a chunk. Raises ApiError if the chunk is an error, and BadJson.
+
+    data: JSON; not a number (NaN), broken UTF-8 and halves of surrogate pairs are tolerated.
+    """
+    try:
+        plain = _plain(data)
+    except ERRORS:
+        chunk = _decode(data)
+        if isinstance(chunk, dict) and (error := chunk.get("error")):
+            raise inside_stream(error) from None
+        return read_chunk(chunk)
+    if not plain.choices:
+        return Chunk()
+    choice = plain.choices[0]
+    return Chunk(choice.delta.content or "", finish=choice.finish_reason or "")
+
+
+def _decode(data: bytes) -> object:
+    try:
+        return msgspec.json.decode(data)
+    except ERRORS:
+        pass
+    try:
+        return json.loads(data.decode("utf-8", "ignore"))
+    except ERRORS as error:
+        raise BadJson(reason(error)) from None
 
 
 def read_chunk(chunk: object) -> Chunk:
