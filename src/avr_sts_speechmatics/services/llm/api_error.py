@@ -9,6 +9,7 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 
 class ApiError(Exception):
@@ -65,10 +66,8 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
     """
     text = body.decode("utf-8", "replace").strip()
     found: object = text or None
-    try:
+    with suppress(ValueError, RecursionError):
         found = json.loads(text)
-    except (ValueError, RecursionError):
-        pass
     error = found.get("error", found) if isinstance(found, dict) else found
     said = _said(error)
     return ApiError(

@@ -57,7 +57,7 @@ class Chunk(msgspec.Struct, frozen=True):
     usage: Usage | None = None
 
 
-class _PlainDelta(msgspec.Struct, forbid_unknown_fields=True):
+class _PlainDelta(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """A delta with text only. Other fields may be there, but not with a value."""
 
     content: str | None = None
@@ -69,13 +69,13 @@ class _PlainDelta(msgspec.Struct, forbid_unknown_fields=True):
     reasoning: None = None
 
 
-class _PlainChoice(msgspec.Struct):
+class _PlainChoice(msgspec.Struct, gc=False):
     delta: _PlainDelta
     finish_reason: str | None = None
     message: None = None
 
 
-class _PlainChunk(msgspec.Struct):
+class _PlainChunk(msgspec.Struct, gc=False):
     choices: tuple[_PlainChoice, ...]
     usage: None = None
     error: None = None

@@ -129,13 +129,17 @@ class OpenAiLlm:
                 try:
                     # One generator from the socket to the caller of this method: a dropped answer
                     # leaves no other generator behind, and each level would cost CPU per word.
-                    while (events := await self._next(stream, request)) is not None:
+                    while (events := await stream.read(request.until())) is not None:
                         for event in events:
                             if text := self._add(event, answer, request, form):
                                 if not request.heard:
                                     self._remember(request.model, form, begun_with)
-                                request.heard = True
+                                    request.heard = True
                                 yield text
+                except Stalled:
+                    raise _failed("the answer stalled", retryable=True) from None
+                except Cut as cut:
+                    raise _failed(f"the answer was cut: {cut}", retryable=True) from None
                 finally:
                     stream.close()
                 break
@@ -187,19 +191,6 @@ class OpenAiLlm:
                 raise self._unanswered(error) from error
             await asyncio.sleep(RETRY_WAIT_S)
             raise _Again(form) from error
-
-    async def _next(self, stream: EventStream, request: "_Request") -> list[bytes] | None:
-        """Wait for the next events; None at the end of the answer. Raises ServiceError."""
-        wait = FIRST_S if request.first is None else GAP_S
-        until = min(running_time.now() + wait, request.began + ANSWER_S)
-        try:
-            while (events := await stream.read(until)) is not None and not events:
-                """Nothing but comments, or a part of an event: `until` stays."""
-        except Stalled:
-            raise _failed("the answer stalled", retryable=True) from None
-        except Cut as cut:
-            raise _failed(f"the answer was cut: {cut}", retryable=True) from None
-        return events
 
     def _add(
         self, event: bytes, answer: StreamedAnswer, request: "_Request", form: RequestForm
@@ -323,6 +314,11 @@ class _Request:
         self.first: float | None = None
         self.heard = False
         self.refusal: ApiError | None = None
+
+    def until(self) -> float:
+        """Return the latest time for the next event, in running time (s)."""
+        now = running_time.now()
+        return min(now + (FIRST_S if self.first is None else GAP_S), self.began + ANSWER_S)
 
 
 class _Again(Exception):

@@ -31,19 +31,24 @@ class StreamedAnswer:
 
     def add(self, chunk: Chunk) -> str:
         """Take a chunk; return the text that is visible now."""
-        self._finish = chunk.finish or self._finish
-        self.usage = chunk.usage or self.usage
+        if chunk.finish:
+            self._finish = chunk.finish
+        if chunk.usage is not None:
+            self.usage = chunk.usage
         if chunk.opaque:
             self._opaque = merged(self._opaque, chunk.opaque)
             if any(value and key.startswith("reasoning") for key, value in chunk.opaque.items()):
                 self.text.reasons_elsewhere()
         if chunk.calls:
             self._pieces.add(chunk.calls)
-        if not chunk.text:
+        delta = chunk.text
+        if not delta:
             return ""
-        self._end = self._end[-40:] + chunk.text
-        text = self.text.feed(chunk.text)
-        self.has_text = self.has_text or bool(text)
+        if not delta.isspace():
+            self._end = delta
+        text = self.text.feed(delta)
+        if text:
+            self.has_text = True
         return text
 
     def end(self) -> str:
