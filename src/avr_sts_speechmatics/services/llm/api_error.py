@@ -68,8 +68,10 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
     found: object = text or None
     with suppress(ValueError, RecursionError):
         found = json.loads(text)
-    error = found.get("error", found) if isinstance(found, dict) else found
-    said = _said(error)
+    error, said = found, ""
+    if isinstance(found, dict):
+        error = found.get("error", found)
+        said = error if isinstance(error, str) else _said(error)
     return ApiError(
         f"Error code: {status} - {said}" if said else f"Error code: {status}",
         error,

@@ -151,7 +151,7 @@ def _text(content: object) -> str:
         return content if content.isascii() else content.encode("utf-8", "ignore").decode()
     if isinstance(content, list):
         return "".join(map(_text, content))
-    if isinstance(content, dict) and content.get("type", "text") in _TEXT_PARTS:
+    if isinstance(content, dict) and str(content.get("type", "text")) in _TEXT_PARTS:
         text = content.get("text")
         return _text(text.get("value") if isinstance(text, dict) else text)
     return ""
