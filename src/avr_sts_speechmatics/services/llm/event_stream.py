@@ -40,12 +40,22 @@ class EventStream:
     A server that does not stream sends one JSON text, which is read like the data of one event.
     """
 
-    __slots__ = ("_due", "_ended", "_events", "_response", "_rings_at", "_stalled", "_timer")
+    __slots__ = (
+        "_due",
+        "_ended",
+        "_events",
+        "_response",
+        "_rings_at",
+        "_stalled",
+        "_timer",
+        "_whole",
+    )
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
         is_json = response.headers.get("content-type", "").startswith("application/json")
         self._events = None if is_json else Events()
+        self._whole = bytearray()  # an answer that is not streamed
         self._ended = False
         self._stalled = False
         self._due = math.inf
@@ -59,18 +69,28 @@ class EventStream:
 
         Comments do not count as events. Raises Stalled or Cut.
         """
-        events = self._events
+        events, content = self._events, self._response.content
         while not self._ended:
-            data = await self._next(until)
+            if until < self._rings_at:
+                self._set_timer(until)
+            self._due = until
+            try:
+                data = await content.readany()
+            except Exception as error:  # of aiohttp's connections, parser, decoders: no family
+                raise self._broken(error) from None
+            self._due = math.inf
+            self._ended = not data
             if events is None:
-                return await self._whole(data, until)
-            if not data:
-                self._ended = True
-                break
-            found = events.feed(data)
-            self._ended = events.done
-            if found:
-                return found
+                self._whole += data
+                if len(self._whole) > LONGEST_EVENT:
+                    raise Cut("the answer is too long")
+                if not data:
+                    return [bytes(self._whole)]
+            elif data:
+                found = events.feed(data)
+                self._ended = events.done
+                if found:
+                    return found
         return None
 
     def close(self) -> None:
@@ -88,35 +108,12 @@ class EventStream:
         else:
             response.close()
 
-    async def _whole(self, data: bytes, until: float) -> list[bytes]:
-        """Read the rest of an answer that is not streamed."""
-        parts = [data]
-        size = len(data)
-        while data:
-            data = await self._next(until)
-            parts.append(data)
-            size += len(data)
-            if size > LONGEST_EVENT:
-                raise Cut("the answer is too long")
-        self._ended = True
-        return [b"".join(parts)]
-
-    async def _next(self, until: float) -> bytes:
-        """Return the next part of the body; empty at its end."""
-        if until < self._rings_at:
-            self._set_timer(until)
-        self._due = until
-        try:
-            data = await self._response.content.readany()
-        except Exception as error:  # of aiohttp's connections, parser and decoders: no family
-            # The response keeps the error. With its traceback both would be garbage for the
-            # collector.
-            error.__traceback__ = None
-            if self._stalled:
-                raise Stalled from None
-            raise Cut(connection_errors.cut(error, str(self._response.url))) from None
-        self._due = math.inf
-        return data
+    def _broken(self, error: Exception) -> Stalled | Cut:
+        # The response keeps the error. With its traceback both would be garbage for the collector.
+        error.__traceback__ = None
+        if self._stalled:
+            return Stalled()
+        return Cut(connection_errors.cut(error, str(self._response.url)))
 
     def _set_timer(self, until: float) -> None:
         if self._timer is not None:

@@ -317,8 +317,9 @@ class _Request:
 
     def until(self) -> float:
         """Return the latest time for the next event, in running time (s)."""
-        now = running_time.now()
-        return min(now + (FIRST_S if self.first is None else GAP_S), self.began + ANSWER_S)
+        until = running_time.now() + (FIRST_S if self.first is None else GAP_S)
+        longest = self.began + ANSWER_S
+        return until if until < longest else longest
 
 
 class _Again(Exception):
