@@ -328,6 +328,16 @@ async def test_a_server_is_trusted_by_its_own_authority_only(tmp_path: Path) -> 
         await runner.cleanup()
 
 
+async def test_a_list_of_certificates_that_is_not_there_is_named(tmp_path: Path) -> None:
+    async with wire(FINISHED) as server:
+        with pytest.raises(OSError, match=r"SSL_CERT_FILE: .*none\.pem has no certificates"):
+            await ask(server.url, environ={"SSL_CERT_FILE": str(tmp_path / "none.pem")})
+        (tmp_path / "empty.pem").touch()
+        with pytest.raises(OSError, match="SSL_CERT_FILE"):
+            await ask(server.url, environ={"SSL_CERT_FILE": str(tmp_path / "empty.pem")})
+        assert not server.requests
+
+
 async def test_calls_do_not_wait_for_each_other() -> None:
     """150 requests at once: no answer comes before all of them have arrived."""
     begun = []

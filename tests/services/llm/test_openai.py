@@ -14,6 +14,7 @@ import pytest
 import uvloop
 from aiohttp import web
 from tests.services.llm.wire import END, FINISHED, STREAM, WireServer, piece, wire, words
+from tests.services.llm.wire import whole as reply_of
 
 from avr_sts_speechmatics.conversation import Message, ToolCall
 from avr_sts_speechmatics.errors import ServiceError
@@ -388,6 +389,16 @@ async def cancelled_early(model: OpenAiLlm, server: WireServer) -> None:
         await task
 
 
+async def failed(model: OpenAiLlm, _: WireServer) -> None:
+    with pytest.raises(ServiceError):
+        await whole(model)
+
+
+def cut(transport: asyncio.Transport) -> None:
+    transport.write(UNFINISHED)
+    transport.close()
+
+
 UNFINISHED = STREAM + piece(words("Until "))
 
 
@@ -399,8 +410,11 @@ UNFINISHED = STREAM + piece(words("Until "))
         (closed, UNFINISHED),
         (cancelled, UNFINISHED),
         (cancelled_early, lambda _: None),
+        (failed, reply_of(b'{"error": {"message": "wrong key"}}', "401 No")),
+        (failed, reply_of(b'{"error": {"message": "odd"}}', "500 No")),
+        (failed, cut),
     ],
-    ids=["finished", "left open", "closed", "cancelled", "early"],
+    ids=["finished", "left open", "closed", "cancelled", "early", "401", "500", "cut"],
 )
 def test_an_answer_leaves_no_garbage_and_no_generator(
     use: Callable[[OpenAiLlm, WireServer], Awaitable[None]],
@@ -408,6 +422,7 @@ def test_an_answer_leaves_no_garbage_and_no_generator(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(event_stream, "REST_S", 0.01)
+    monkeypatch.setattr(openai, "RETRY_WAIT_S", 0.01)
     # On uvloop, as in service: asyncio's own transports are garbage after their end.
     uvloop.run(leaves_nothing(use, answer))
 
@@ -432,7 +447,7 @@ async def leaves_nothing(
         try:
             for _ in range(20):
                 await use(model, server)
-            if answer == FINISHED and use is finished:
+            if answer == FINISHED or (isinstance(answer, bytes) and answer.endswith(b"}")):
                 assert server.opened == 1
             else:
                 await server.until(lambda: not server.open)

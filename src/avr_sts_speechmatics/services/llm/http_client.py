@@ -14,6 +14,7 @@ import os
 import ssl
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 
 import aiohttp
 from multidict import CIMultiDict
@@ -70,7 +71,8 @@ class HttpClient:
     async def prepare(self) -> None:
         """Load the certificates in a thread: that takes longer than a call should wait."""
         if self._certificates is None:
-            self._certificates = await asyncio.to_thread(_certificates, self._environ)
+            with suppress(OSError):  # the first request says what is wrong
+                self._certificates = await asyncio.to_thread(_certificates, self._environ)
 
     async def post(self, body: bytes) -> aiohttp.ClientResponse:
         """Send a request. Returns the response, its status 2xx and its body not yet read.
@@ -142,7 +144,7 @@ async def _refusal(response: aiohttp.ClientResponse) -> ApiError:
     try:
         while len(body) < LONGEST_ERROR and (more := await response.content.readany()):
             body += more
-    except (aiohttp.ClientError, OSError):
+    except Exception:  # noqa: S110 - a connection, a parser or a decoder fails; the status is known
         pass
     finally:
         response.close()
@@ -213,6 +215,10 @@ def _certificates(environ: Mapping[str, str]) -> ssl.SSLContext:
         usual = ssl.get_default_verify_paths()
         if usual.cafile is None and not (usual.capath and os.listdir(usual.capath)):
             file = next(filter(os.path.isfile, _LISTS), None)
-    context = ssl.create_default_context(cafile=file or None, capath=None if file else folder)
+    try:
+        context = ssl.create_default_context(cafile=file or None, capath=None if file else folder)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise OSError(f"SSL_CERT_FILE: {file} has no certificates: {why}") from error
     context.set_alpn_protocols(["http/1.1"])
     return context

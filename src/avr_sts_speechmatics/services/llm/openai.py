@@ -249,7 +249,8 @@ class OpenAiLlm:
         raise _failed(_short(first), retryable=False) from error
 
     def _cured(self, error: ApiError, request: "_Request", form: RequestForm) -> RequestForm | None:
-        request.refusal = request.refusal or error
+        # Without its traceback, which leads back to the request: a cycle.
+        request.refusal = request.refusal or error.with_traceback(None)
         request.changes += 1
         cured = None
         if request.changes <= CHANGES:
