@@ -5,11 +5,14 @@ import contextlib
 import gc
 import json
 import sys
+import time
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import asdict
 from typing import Any
 
+import openai as vendor
 import pytest
 import uvloop
 from aiohttp import web
@@ -472,3 +475,37 @@ async def test_a_reply_is_continued_by_other_tasks() -> None:
             while True:
                 pieces.append(str(await asyncio.create_task(following(reply))))
     assert "".join(pieces) == "Until five o'clock."
+
+
+async def test_an_answer_costs_a_fraction_of_the_sdks() -> None:
+    """CPU of requests with twelve messages and twenty chunks, the server's included in both."""
+    chunks = b"".join(piece(words(f"word{number}. ")) for number in range(20))
+    turns = [Message("user", "When do you close?"), Message("assistant", "At five.")] * 6
+
+    async def by_us() -> None:
+        assert len([text async for text in model.reply(Brief("Be brief."), turns[:-1])]) == 20
+
+    async def by_sdk() -> None:
+        stream = await sdk.post(
+            "/chat/completions",
+            cast_to=object,
+            body={"model": "m", "messages": [asdict(turn) for turn in turns], "stream": True},
+            stream=True,
+            stream_cls=vendor.AsyncStream[object],
+        )
+        assert len([chunk async for chunk in stream]) == 20
+
+    costs = {by_us: 0.0, by_sdk: 0.0}
+    async with (
+        wire(STREAM + chunks + piece(b"data: [DONE]\n\n") + END) as server,
+        llm(server.url) as model,
+        vendor.AsyncOpenAI(api_key="k", base_url=server.url, max_retries=0) as sdk,
+    ):
+        for _ in range(3):  # alternating, so that both meet the same machine
+            for way in costs:
+                await way()
+                begun = time.process_time()
+                for _ in range(20):
+                    await way()
+                costs[way] += time.process_time() - begun
+    assert costs[by_us] < costs[by_sdk] / 2, costs

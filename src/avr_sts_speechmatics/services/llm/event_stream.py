@@ -53,7 +53,7 @@ class EventStream:
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
-        is_json = response.headers.get("content-type", "").startswith("application/json")
+        is_json = response.headers.get("content-type", "").lower().startswith("application/json")
         self._events = None if is_json else Events()
         self._whole = bytearray()  # an answer that is not streamed
         self._ended = False

@@ -344,5 +344,6 @@ def _short(error: BaseException) -> str:
 def _json(body: dict[str, Any]) -> bytes:
     try:
         return msgspec.json.encode(body)
-    except UnicodeEncodeError:  # half of a surrogate pair, in the result of a tool
+    except (ValueError, OverflowError):
+        # Half of a surrogate pair in the result of a tool; an integer of more than 64 bits.
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
