@@ -22,6 +22,7 @@ REST_S = 1.0
 again if the server does so; otherwise it is closed. Nobody waits for it."""
 
 _BOM = b"\xef\xbb\xbf"
+_LF, _CR = b"\n\r"  # as numbers, which are looked for five times as fast as texts of one byte
 
 
 class Stalled(Exception):
@@ -156,11 +157,12 @@ class Events:
         """
         rest = self._rest
         if (
-            data.startswith(b"data: {")
-            and data.endswith(b"}\n\n")
-            and data.count(b"\n") == 2
-            and b"\r" not in data
-            and not (rest or self._after_cr)
+            data[:7] == b"data: {"
+            and data.find(_LF) == len(data) - 2
+            and data[-1] == _LF
+            and _CR not in data
+            and not rest
+            and not self._after_cr
         ):
             self._begun = True
             return [data[6:-2]]  # nearly all reads are one event
@@ -172,7 +174,7 @@ class Events:
             self._begun = True
             self._rest.clear()
             data = data.removeprefix(_BOM)
-        if b"\r" in data or self._after_cr:
+        if _CR in data or self._after_cr:
             data = self._lines(data)
         if rest:
             rest += data
@@ -189,7 +191,7 @@ class Events:
                 raise Cut("an event is too long")
         found = []
         for event in events:
-            if event.startswith(b"data: {") and b"\n" not in event:
+            if event[:7] == b"data: {" and _LF not in event:
                 found.append(event[6:])  # nearly all events are one line
             elif payload := _data(event):
                 if payload.startswith(b"[DONE]"):
