@@ -66,7 +66,9 @@ def test_the_wait_that_a_server_asks_for_is_read(
     assert least <= wait <= most
 
 
-@pytest.mark.parametrize("text", ["", "soon", "nan", "Thu, 99 Foo"])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "nan", "Thu, 99 Foo", "1 Jan 99999999999 00:00:00", "0 0 0 0:0:0"]
+)
 def test_a_wait_that_cannot_be_read_is_none(text: str) -> None:
     assert refused(429, {"retry-after": text}, b"").retry_after is None
 

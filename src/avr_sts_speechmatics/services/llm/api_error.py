@@ -106,5 +106,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             continue
         if not math.isnan(wait):
             return max(0.0, wait)
-    date = email.utils.parsedate_tz(headers.get("retry-after", ""))
-    return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
+    with suppress(ValueError, OverflowError, TypeError, IndexError):  # a date that is none
+        date = email.utils.parsedate_tz(headers.get("retry-after", ""))
+        return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
+    return None
