@@ -1,8 +1,8 @@
 """The service: its listeners, its calls, when it is ready and how it ends.
 
-The only module that knows every room. Start: listen, then get ready (the sandbox, the SDK, the kept
-phrases) while `/ready` answers 503. End: take no new call, let running calls finish for DRAIN_S,
-then end them. Nothing is left behind, whatever was under way.
+The only module that knows every room. Start: listen, then get ready (the sandbox, the kept phrases)
+while `/ready` answers 503. End: take no new call, let running calls finish for DRAIN_S, then end
+them. Nothing is left behind, whatever was under way.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ process for seconds, because a connection's data is handled in one go."""
 END_S = 1.0
 """How long a call that was ended may take to release everything (s)."""
 
-_LIBRARIES = ("aiohttp", "msgspec", "numpy", "openai", "picows", "uvloop")
+_LIBRARIES = ("aiohttp", "msgspec", "numpy", "picows", "uvloop")
 
 _log = logging.getLogger(__name__)
 
