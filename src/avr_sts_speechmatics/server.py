@@ -14,8 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +39,7 @@ from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.telemetry.log import lines_lost
+from avr_sts_speechmatics.telemetry.versions import versions
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
 from avr_sts_speechmatics.transports.acceptor import Acceptor, listening_sockets
 from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls
@@ -60,8 +59,6 @@ WAITING_MIN = 256
 
 END_S = 1.0
 """How long a call that was ended may take to release everything (s)."""
-
-_LIBRARIES = ("aiohttp", "msgspec", "numpy", "openai", "picows", "uvloop")
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +102,6 @@ class Server:
         self._parts: Parts | None = None
         self._busy: BusyCalls | None = None
         self._admission = admission_of(settings, self._not_ready)
-        self._gate: PortGate | None = None
         self._announced = AnnouncedCalls(required=settings.require_call)
         log = LimitedLog()
         # A PBX may open all its calls at the same moment.
@@ -145,7 +141,8 @@ class Server:
                 "AUDIOSOCKET_PORT", settings.audiosocket_port, self._audiosocket, needed=needed
             )
             if listener is not None and settings.on_busy == "refuse":
-                self._gate = PortGate(listener, "AUDIOSOCKET_PORT", self._admission.refusal)
+                gate = PortGate(listener, "AUDIOSOCKET_PORT", self._admission.refusal)
+                self._open.callback(gate.close)
         if settings.http_port is not None:
             port = self.addresses[0][1]
             log, why_not = self._reception.log, self._admission.refusal
@@ -172,9 +169,11 @@ class Server:
         )
         self.warnings += self._parts.warnings
         self.warnings += self._admission.start(settings.max_calls)
+        self._open.callback(self._admission.lag.stop)
         # Loading a library in the background delays the loop, and is over soon.
         self._parts.warm.add_done_callback(lambda _: self._admission.lag.forget())
         self._busy = BusyCalls(self._parts.services, self._clock, settings.on_busy)
+        self._open.push_async_callback(self._busy.close)
         if settings.ready_needs_clouds:
             self.try_services()
 
@@ -195,16 +194,12 @@ class Server:
         if self._calls and drain_s:
             _log.info("%s may go on for %.0f s", counted(len(self._calls), "call"), drain_s)
             await asyncio.wait(self._calls, timeout=drain_s)
-        if self._gate is not None:
-            self._gate.close()
         for listener in self._listeners:
             listener.close()
         for task in self._calls:
             task.cancel()
         if self._calls:
             await asyncio.wait(self._calls, timeout=END_S)
-        if self._busy is not None:
-            await self._busy.close()
         for runner in self._runners:
             await runner.cleanup()
         self._reception.log.close()
@@ -218,7 +213,6 @@ class Server:
             await asyncio.wait((self._keeping,))
         if self._sandbox is not None:
             await self._sandbox.stop()
-        self._admission.lag.stop()
         self._clock.close()
 
     @property
@@ -391,7 +385,7 @@ class Server:
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
             "log_lines_lost": lines_lost(),
             "warnings": self.warnings,
-            "versions": {"python": platform.python_version(), **_versions()},
+            "versions": {"python": platform.python_version(), **versions()},
         }
 
     def _status(self) -> str:
@@ -445,15 +439,3 @@ def _warnings(settings: Settings) -> Iterator[str]:
         )
     if Stt(settings).offline and language != "en":
         yield "The sandbox hears English only; SPEECHMATICS_LANGUAGE has no effect offline."
-
-
-@cache
-def _versions() -> dict[str, str]:
-    # Kept: reading a package's metadata takes half a millisecond.
-    found = {}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
