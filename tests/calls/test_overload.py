@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -229,7 +230,11 @@ async def test_a_busy_caller_may_be_transferred_without_a_word(serve: Serve) -> 
     name = str(uuid.uuid4())
     async with fake_avr_ami() as ami:
         ami.known.add(name)
-        settings = {"ami_url": ami.url, "on_busy": "transfer:700", "transfer_context": "queues"}
+        settings: dict[str, Any] = {
+            "ami_url": ami.url,
+            "on_busy": "transfer:700",
+            "transfer_context": "queues",
+        }
         async with full(serve, **settings) as (server, _, _):
             async with calling(server, name) as asterisk:
                 await until(lambda: bool(ami.asked))

@@ -63,7 +63,7 @@ def test_refused_calls_are_counted_by_their_reason() -> None:
         raise CallRefused(Refusal("overloaded", "late"))
 
     for open_call in (busy, busy, full):
+        reception = Reception(open_call, reasons=reasons)
         with pytest.raises(CallerError):
-            reception = Reception(open_call, reasons=reasons)
             reception.take(CALLER, cast(Line, None), None)
     assert reasons == {"overloaded": 2, "other": 1}
