@@ -178,7 +178,7 @@ async def test_an_audiosocket_caller_hears_that_all_lines_are_busy_and_is_hung_u
 async def test_the_sentence_is_that_of_the_agent_who_would_have_answered(
     serve: Serve, tmp_path: Path
 ) -> None:
-    own = "Alle Leitungen sind belegt."
+    own = "Hier ist gerade besetzt."
     (tmp_path / "support.yaml").write_text(
         f"instructions: Help.\nwelcome: ''\nnumbers: [600]\nmanners:\n  busy_message: {own}\n"
     )
