@@ -144,11 +144,12 @@ class _Busy(msgspec.Struct, frozen=True):
 
 def _busy(error: Exception) -> str:
     """Why the service refused a WebSocket with status 503; empty if it did not."""
-    response = error.response if isinstance(error, WSHandshakeError) else None
-    if response is None or response.status != HTTPStatus.SERVICE_UNAVAILABLE:
+    if not isinstance(error, WSHandshakeError) or error.response is None:
+        return ""
+    if error.response.status != HTTPStatus.SERVICE_UNAVAILABLE:
         return ""
     try:
-        return msgspec.json.decode(response.body or b"", type=_Busy).error
+        return msgspec.json.decode(error.raw_body or b"", type=_Busy).error
     except msgspec.DecodeError:
         return "it is busy"
 
