@@ -6,7 +6,6 @@ reader may be called from different tasks. The timer is not moved with each even
 time that is due when it rings.
 """
 
-import asyncio
 import math
 
 import aiohttp
