@@ -328,13 +328,15 @@ class Playout:
             self._clock.join(self, self._deadline)
 
     def _play_one(self) -> bool:
-        self._drop_finished()
-        frame = self._utterances[0].take() if self._utterances else None
-        if frame is None:
+        utterances = self._utterances
+        if utterances and utterances[0].ended:
+            self._drop_finished()
+        if not utterances or (frame := utterances[0].take()) is None:
             return False
         self._deadline += _FRAME_S
         self._send(frame if self._background is None else self._background(frame))
-        self._drop_finished()
+        if utterances and utterances[0].ended:  # the line may have flushed while it sent
+            self._drop_finished()
         return True
 
     def _drop_finished(self) -> None:
@@ -401,7 +403,7 @@ class PlayoutClock:
             for playout in tuple(self._slots[number % SLOTS]):
                 playout.context.run(playout.tick, now)
         self._turned = max(self._turned, current)
-        self.close()
+        self.close()  # a playout that joined meanwhile may have set the timer
         for number in range(self._turned + 1, self._turned + SLOTS + 1):
             if self._slots[number % SLOTS]:
                 self._wait_for(number)
