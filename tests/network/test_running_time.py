@@ -265,10 +265,14 @@ def test_an_alarm_that_is_set_again_and_again_needs_one_timer(
         timer = alarm._handle
         for _ in range(100):
             alarm.suspend()
+            assert alarm.has_timer
+            assert not alarm.is_set
             alarm.set(5, print)
+        assert alarm.is_set
         assert alarm._handle is timer
         alarm.stop()
         alarm.stop()
+        assert not alarm.has_timer
 
     run_on(loop, main())
 

@@ -176,6 +176,16 @@ class Alarm:
         self._handle: asyncio.TimerHandle | None = None
         self._rings_at = 0.0  # running time for which `_handle` is set
 
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a deadline."""
+        return self._then is not None
+
+    @property
+    def has_timer(self) -> bool:
+        """Whether the loop has a timer of this alarm; after `suspend` without a deadline."""
+        return self._handle is not None
+
     def set(self, after: float, then: Callable[[], object]) -> None:
         """Replace the deadline.
 

@@ -121,7 +121,7 @@ class AvrWebSocket(WebSocketConnection):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         super().on_ws_connected(transport)
-        self._set_deadline(INIT_WAIT_S, self._no_init)
+        self._deadline.set(INIT_WAIT_S, self._no_init)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         payload: memoryview | bytes
@@ -171,7 +171,7 @@ class AvrWebSocket(WebSocketConnection):
         if self._transport is None:
             return  # closed, because there was no init in time or the call was refused
         self._uuid = name
-        self._stop_deadline()
+        self._deadline.stop()
         caller = Caller(name or str(uuid.uuid4()), "avr-websocket", self._facts)
         if self._take_call(caller) and self._call is not None:
             self._early.deliver(self._call)
