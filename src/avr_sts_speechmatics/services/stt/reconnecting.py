@@ -155,6 +155,13 @@ class ReconnectingStt:
         if self._pump_handle is None:
             self._pump(_PUMP_BYTES)
 
+    def closing(self) -> None:
+        session, unsent = self._session, self._end - self._sent
+        # What is pumped takes too long: nobody waits for the words of a call that is over.
+        if session is not None and 0 < unsent < QUIET_PIECE_BYTES:
+            session.send(bytes(self._audio[-unsent:]))
+            self._sent += unsent
+
     def speech_started(self, at: float) -> None:
         self._turn_open = True
         self._listener.speech_started(self._base + at)

@@ -214,6 +214,7 @@ class Session(Listener):
         assert transport is not None
         try:
             if self.started_at is not None and self.writable and not self._over.done():
+                self._listener.closing()
                 self.writable = False
                 goodbye = {"message": "EndOfStream", "last_seq_no": self.frames}
                 transport.send(WSMsgType.TEXT, msgspec.json.encode(goodbye))
