@@ -14,7 +14,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -105,12 +104,11 @@ class Server:
         self._keeping: asyncio.Task[None] | None = None
         self._open = AsyncExitStack()
         self._parts: Parts | None = None
-        self._announced = AnnouncedCalls(required=settings.require_call)
         log = LimitedLog()
+        self._announced = AnnouncedCalls(required=settings.require_call, log=log)
         # A PBX may open all its calls at the same moment.
         waiting = WaitingConnections(log, max(settings.max_calls, WAITING_MIN))
         self._reception = Reception(self.open_call, log, waiting)
-        self._announced_reception = replace(self._reception, open_call=self._open_announced_call)
         self._begun = time.monotonic()
         self._draining = False
         self._trials: ServiceTrials | None = None
@@ -297,7 +295,9 @@ class Server:
     ) -> WSListener | WSUpgradeResponseWithListener:
         path = request.path.decode("latin-1")
         if path.partition("?")[0] == asterisk_websocket.PATH:
-            return asterisk_websocket.accept_media(request, self._announced_reception)
+            return asterisk_websocket.accept_media(
+                request, self._reception, self._announced.facts_for
+            )
         return AvrWebSocket(path, self._reception)
 
     def _audiosocket(self) -> AudioSocketConnection:
@@ -306,13 +306,6 @@ class Server:
             law=self.settings.audiosocket_g711,
             facts_for=self._announced.facts_for,
         )
-
-    def _open_announced_call(self, caller: Caller, line: Line) -> CallerSide:
-        """Take a call with its own facts and those of its announcement, if it was announced."""
-        announced = self._announced.facts_for(caller.uuid)
-        if announced is None:
-            raise CallerError("the call was not announced by POST /call (REQUIRE_CALL)")
-        return self.open_call(replace(caller, facts={**announced, **caller.facts}), line)
 
     async def _ask_webhook(
         self, uuid: str, payload: Mapping[str, object]
