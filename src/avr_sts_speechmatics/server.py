@@ -37,6 +37,7 @@ from avr_sts_speechmatics.service_trials import ServiceTrials
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
+from avr_sts_speechmatics.shared_state.shared import SharedState
 from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.telemetry.log import lines_lost
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
@@ -78,7 +79,7 @@ class Server:
     settings: checked by `settings.load`.
     news: called when the sandbox has loaded a part: its name, how many are loaded, of how many.
 
-    Raises SettingsError when an agent file has a mistake.
+    Raises SettingsError when an agent file has a mistake, or a package is missing.
     """
 
     def __init__(
@@ -105,7 +106,9 @@ class Server:
         self._open = AsyncExitStack()
         self._parts: Parts | None = None
         log = LimitedLog()
-        self._announced = AnnouncedCalls(required=settings.require_call, log=log)
+        self._shared = None if settings.redis_url is None else SharedState(settings.redis_url)
+        store = None if self._shared is None else self._shared.announcements
+        self._announced = AnnouncedCalls(required=settings.require_call, store=store, log=log)
         # A PBX may open all its calls at the same moment.
         waiting = WaitingConnections(log, max(settings.max_calls, WAITING_MIN))
         self._reception = Reception(self.open_call, log, waiting)
@@ -154,6 +157,9 @@ class Server:
     async def make_ready(self) -> None:
         """Open all that a call needs; `/ready` answers 200 afterwards. Raises SettingsError."""
         settings = self.settings
+        if self._shared is not None:
+            self._open.push_async_callback(self._shared.close)
+            await self._shared.start()
         sandbox_url = ""
         if needs_sandbox(settings):
             self._sandbox = SandboxProcess(news=self._news)
@@ -349,6 +355,7 @@ class Server:
                 ),
             },
             "service_states": {} if states is None else states.shown(),
+            "shared": None if self._shared is None else self._shared.health(),
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
             "log_lines_lost": lines_lost(),
             "warnings": self.warnings,
@@ -361,7 +368,8 @@ class Server:
             return "draining"
         if self._parts is None or not self.ready:
             return "starting"
-        return "degraded" if self._parts.states.degraded else "ok"
+        shares = self._shared is None or self._shared.works
+        return "degraded" if self._parts.states.degraded or not shares else "ok"
 
 
 def _shown(url: str | None) -> str:

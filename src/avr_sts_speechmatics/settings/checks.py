@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo, available_timezones
 import msgspec
 
 from avr_sts_speechmatics.errors import InvalidValue
-from avr_sts_speechmatics.network import proxies
+from avr_sts_speechmatics.network import proxies, redis_address
 from avr_sts_speechmatics.network.proxies import Proxy
+from avr_sts_speechmatics.network.redis_address import RedisAddress
 from avr_sts_speechmatics.pbx import dial_patterns
 from avr_sts_speechmatics.settings.language_codes import code_meant
 from avr_sts_speechmatics.tools.mcp_config import McpServers, parse_mcp_servers
@@ -278,6 +279,14 @@ def proxy(value: str) -> Proxy:
         return proxies.parse(value)
     except ValueError:
         raise InvalidValue("give the address of a proxy, such as http://proxy:3128") from None
+
+
+def redis(value: str) -> RedisAddress:
+    """The address of a Redis or Valkey server, with its password if it wants one."""
+    try:
+        return redis_address.parse(value)
+    except ValueError as error:
+        raise InvalidValue(str(error)) from None
 
 
 def no_proxy(value: str) -> tuple[str, ...]:

@@ -103,6 +103,16 @@ class AnnouncedHere:
         _, facts = self._waiting.pop(uuid, (0.0, None))
         return facts
 
+    def forget(self, uuid: str) -> bool:
+        """Remove an announcement; returns False if there was none."""
+        return self._waiting.pop(uuid, None) is not None
+
+    def waiting(self) -> list[tuple[str, float, Facts]]:
+        """Return the announcements: uuid, the rest of its time (s), and the facts."""
+        self._forget()
+        now = self._now()
+        return [(uuid, until - now, facts) for uuid, (until, facts) in self._waiting.items()]
+
     def _forget(self) -> None:
         """Drop expired announcements, and the oldest of too many."""
         now = self._now()

@@ -1,0 +1,22 @@
+"""Settings: what machines share."""
+
+from dataclasses import dataclass
+
+from avr_sts_speechmatics.network.redis_address import RedisAddress
+from avr_sts_speechmatics.settings import checks as check
+from avr_sts_speechmatics.settings.declaration import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManyMachines:
+    """The server through which machines share announced calls and the count of sessions."""
+
+    redis_url: RedisAddress | None = setting(
+        check.redis,
+        "Address of the Redis or Valkey server (6.2 or later) that machines behind one load "
+        "balancer share, such as `redis://:password@host:6379/0`, `rediss://…` or "
+        "`unix:///run/redis.sock`: announced calls reach whichever machine gets the call, and STT "
+        "sessions are counted over all machines. While the server is away, calls go on "
+        "([Scaling](scaling.md)). One machine needs none.",
+        private=True,
+    )
