@@ -55,7 +55,7 @@ ENV HOST=0.0.0.0 \
     PHRASE_CACHE_DIR=/var/cache/avr-sts-speechmatics \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    DRAIN_S=8
+    DRAIN_S=4
 # Compose hands the volume on to the next container.
 VOLUME /var/cache/avr-sts-speechmatics
 WORKDIR /home/avr

@@ -304,7 +304,7 @@ class Server:
             return DRAINING
         member = self._member
         sandbox = self._sandbox is None or self._sandbox.ready
-        sandbox_is_up = sandbox and (member is None or member.sandbox_ready)
+        sandbox_is_up = sandbox and (member is None or member.may_take_calls)
         return None if self._parts is not None and sandbox_is_up else STARTING
 
     async def _serve(self, app: web.Application) -> Callable[[], HttpConnection]:

@@ -121,6 +121,7 @@ async def _supervise(loaded: settings.Loaded) -> None:
         progress.close()
         if starting.done():
             _introduce(supervisor, starting.result(), loaded.warnings)
+            supervisor.introduced()
             started = True
         await told_to_end
         starting.cancel()

@@ -72,7 +72,7 @@ class SilenceAndLimits(Steps):
         """T44: apologise and end the call, once the agent's sentence is over."""
         if self.departure is not None:
             return  # the call is about to end by itself
-        self.closing = True
+        self.patience.closing = True
         if self.state in (State.SPEAKING, State.PAUSED):
             yield ev.SetTimer(ev.Timer.CLOSING, SENTENCE_S)
         else:

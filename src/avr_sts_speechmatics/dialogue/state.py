@@ -242,6 +242,7 @@ class Patience:
         be recognised; a steady noise must not keep a call for ever.
     failures: how many replies in a row have failed.
     warning: see Warning.
+    closing: this program ends: the call must, once the agent's sentence is over.
     """
 
     fillers: Iterator[str]
@@ -250,6 +251,7 @@ class Patience:
     extended: bool = False
     failures: int = 0
     warning: Warning = Warning.NOT_DUE
+    closing: bool = False
 
     @classmethod
     def of(cls, manners: Manners) -> "Patience":

@@ -80,8 +80,6 @@ class Steps:
         self.patience = Patience.of(manners)
         self.tools = ToolRuns()
         self.audio = CallerAudio()
-        self.closing = False
-        """Whether the caller must be told that the call ends, once the agent's sentence is over."""
         self.handling = False
         """Whether an event is being handled: no other may be."""
         self._reply_numbers: Iterator[int] = count(1)
@@ -409,9 +407,9 @@ class Steps:
 
     def close_call(self) -> Commands:
         """T44: apologise and end the call, if it must end because this program does."""
-        if not self.closing or self.departure is not None:
+        if not self.patience.closing or self.departure is not None:
             return
-        self.closing = False
+        self.patience.closing = False
         yield ev.CancelTimer(ev.Timer.CLOSING)
         yield from self.take_the_floor(STOPPED_MARK)
         yield from self.leave(self.manners.farewell, reason="shutdown")

@@ -156,6 +156,9 @@ def set_up(
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(lines)
+    root = logging.getLogger()
+    for before in [one for one in root.handlers if isinstance(one, _Handler)]:
+        root.removeHandler(before)  # not closed: the new handler has the same writer
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # These libraries log whole requests, and requests contain what callers said.
     for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp.access"):

@@ -20,7 +20,9 @@ from avr_sts_speechmatics.workers.channel import Channel, ChannelClosed, Message
 from avr_sts_speechmatics.workers.ports import Port, Ports
 
 GIVE_WAY_S = 0.004
-"""How long a worker leaves a connection to workers with fewer calls (s)."""
+GIVE_WAY_MAX_S = 0.04
+"""How long a worker leaves a connection to another worker (s): for each call that the other one has
+fewer, and at most."""
 
 STAND_ASIDE_S = 0.05
 """How long a worker that refuses calls leaves connections to workers that take calls (s)."""
@@ -63,6 +65,8 @@ class Membership:
         )
         self.announcements = SupervisedAnnouncements(channel)
         self.sandbox_ready = True
+        self.admitted = self.waits
+        """Whether the worker may take calls: its start was made known to the operator."""
         self._pulse: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -85,6 +89,8 @@ class Membership:
                 hello.set_result(message)
             elif message["tell"] == "sandbox" and member is not None:
                 member.sandbox_ready = message["ready"]
+            elif message["tell"] == "go" and member is not None:
+                member.admitted = True
             else:
                 told(message)
 
@@ -100,6 +106,11 @@ class Membership:
             raise ChannelClosed
         member = cls(channel, hello.result())
         return member
+
+    @property
+    def may_take_calls(self) -> bool:
+        """Whether nothing outside of this worker keeps it from taking calls."""
+        return self.admitted and self.sandbox_ready
 
     async def close(self) -> None:
         """Leave the service."""
@@ -167,8 +178,8 @@ class Membership:
 class AcceptTurn:
     """The turn of one port. Implements `transports.acceptor.Turn`.
 
-    The worker with the fewest calls accepts at once. Another worker waits for GIVE_WAY_S and then
-    accepts what is left, so that no connection depends on a worker that is busy. A worker that
+    The worker with the fewest calls accepts at once. Another worker waits for it, the longer the
+    more calls it has, and then accepts what is left, so that no connection depends on a worker that is busy. A worker that
     refuses calls leaves connections alone as long as another worker takes calls.
     """
 
@@ -184,7 +195,7 @@ class AcceptTurn:
         self._takes_calls = takes_calls
         self._waiting = waiting
         self._now = now
-        self._gave_way_at = 0.0
+        self._gave_way_until = 0.0
 
     def others_first_s(self) -> float:
         takes, waiting = self._takes_calls(), self._waiting()
@@ -196,12 +207,14 @@ class AcceptTurn:
             return 0.0
         if not takes:
             return STAND_ASIDE_S
-        now = self._now()
-        if own.load <= min(row.load for row in others) or now - self._gave_way_at < 5 * GIVE_WAY_S:
-            self._gave_way_at = 0.0
+        now, more = self._now(), own.load - min(row.load for row in others)
+        if more <= 0 or now < self._gave_way_until:
+            self._gave_way_until = 0.0
             return 0.0
-        self._gave_way_at = now
-        return GIVE_WAY_S
+        give_way_s = min(GIVE_WAY_S * more, GIVE_WAY_MAX_S)
+        # A connection that is still there a moment later is for this worker.
+        self._gave_way_until = now + 2 * give_way_s + GIVE_WAY_S
+        return give_way_s
 
 
 class SupervisedAnnouncements:

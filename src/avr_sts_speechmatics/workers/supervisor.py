@@ -69,6 +69,7 @@ class Supervisor:
         self._current: dict[int, WorkerProcess] = {}
         self._all: set[WorkerProcess] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._introduced = False
         self._ending = False
         self._begun = time.monotonic()
         self._again = False
@@ -103,6 +104,12 @@ class Supervisor:
             if worker is not waits[first]:
                 self._spawn(self._see_to_start(worker))
         return ready
+
+    def introduced(self) -> None:
+        """Take calls from now on: the operator knows that the service runs."""
+        self._introduced = True
+        for worker in self._all:
+            worker.admit()
 
     def drain(self) -> None:
         """Let all workers finish their calls and end."""
@@ -171,6 +178,8 @@ class Supervisor:
         place = Place(number, of, ports, waits)
         worker = await WorkerProcess.start(place, self._board, self._answer, self._leaving)
         self._all.add(worker)
+        if self._introduced:
+            worker.admit()
         self._current[number] = worker
         self._spawn(self._watch(worker))
         return worker

@@ -72,6 +72,7 @@ class WorkerProcess:
         self._report: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
         # Nobody may be waiting when a worker fails.
         self._report.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._admitted = False
         self._why = ""
         self._leaving: Callable[[], None] = lambda: None
         self._channel: Channel | None = None
@@ -170,6 +171,12 @@ class WorkerProcess:
             return None
         return health
 
+    def admit(self) -> None:
+        """Let the worker take calls as soon as it is ready."""
+        self._admitted = True
+        if self.is_ready:
+            self.tell({"tell": "go"})
+
     def drain(self, *, replaced: bool) -> None:
         """Let the worker end after its last call, or after DRAIN_S.
 
@@ -216,6 +223,8 @@ class WorkerProcess:
         match message["tell"]:
             case "ready" if not self._report.done():
                 self._report.set_result(Ready(message["warnings"], message["hints"]))
+                if self._admitted:
+                    self.admit()
             case "failed":
                 self._why = message["why"]
             case "leaving" if not self.retired:
