@@ -84,15 +84,17 @@ class Service:
         raise BenchError(f"The service was not ready within {_READY_SECONDS:.0f} s.")
 
     def cpu_seconds(self) -> float:
-        """CPU time of the process so far (s), user and system time."""
-        stat = self._read("stat")
-        # The process name in parentheses may contain spaces: count the fields after it.
-        fields = stat.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+        """CPU time of the service so far (s), user and system time."""
+        ticks = 0
+        for stat in self._read("stat"):
+            # The process name in parentheses may contain spaces: count the fields after it.
+            fields = stat.rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / _TICKS_PER_SECOND
 
     def waited_seconds(self) -> float:
         """Time in which the service has waited for its core so far (s)."""
-        return waited_seconds(self._process.pid)
+        return sum(waited_seconds(process) for process in self._processes())
 
     def memory_bytes(self) -> int:
         """Anonymous memory of the process, including swapped memory (bytes).
@@ -100,7 +102,7 @@ class Service:
         Memory of mapped files does not count, because its resident part depends on other programs.
         """
         own = 0
-        for line in self._read("smaps_rollup").splitlines():
+        for line in "\n".join(self._read("smaps_rollup")).splitlines():
             if line.startswith(("Anonymous:", "Swap:")):
                 own += int(line.split()[1]) * 1024
         return own
@@ -116,9 +118,19 @@ class Service:
                 self._process.wait()
         self._home.cleanup()
 
-    def _read(self, name: str) -> str:
+    def _processes(self) -> list[int]:
+        """The process and its children: the service's workers do the work."""
+        own = self._process.pid
         try:
-            return Path(f"/proc/{self._process.pid}/{name}").read_text()
+            children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        except OSError:
+            children = []
+        return [own, *map(int, children)]
+
+    def _read(self, name: str) -> list[str]:
+        """The content of a file of each process under /proc."""
+        try:
+            return [Path(f"/proc/{one}/{name}").read_text() for one in self._processes()]
         except OSError as error:
             raise BenchError("The service ended in the middle of the run.") from error
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from tests.avr_core import dial, refused_upgrade
-from tests.cli.commands import CLOUDS, COMMAND, free_port
+from tests.cli.commands import CLOUDS, COMMAND, free_port, run
 from tests.support import until
 from tests.workers.processes import PATIENCE_S, Caller, Service, running_service
 
@@ -312,3 +312,26 @@ async def on_both_workers(service: Service, stack: AsyncExitStack) -> list[Calle
 def closed(callers: list[Caller]) -> int:
     """Number of calls that have ended."""
     return sum(one.core.heard.close_code is not None for one in callers)
+
+
+async def test_a_worker_that_cannot_start_again_is_tried_again(tmp_path: Path) -> None:
+    async with running_service(tmp_path) as service:
+        (worker,) = await service.workers()
+        env = tmp_path / ".env"
+        env.write_text("SPEECHMATICS_REGION=mars")
+        os.kill(worker, signal.SIGKILL)
+        line = await service.until_logged("cannot be started again")
+        assert "SPEECHMATICS_REGION=mars" in line
+        env.unlink()
+        await service.until_logged("runs again")
+        await service.until_workers(1, without={worker})
+
+
+async def test_a_first_worker_that_cannot_start_ends_the_service_with_its_reason(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "agent.yaml").write_text("voice: {engine: none}\n")
+    done = await asyncio.to_thread(run, "serve", cwd=tmp_path, AGENTS_DIR=".", WORKERS="2")
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "agent.yaml" in done.stderr

@@ -131,7 +131,6 @@ class Call:
         An unexpected exception is logged and ends this call only.
         """
         current_call.set(self.name)
-        self._audio_at = time.monotonic()
         self._observers.event(CallBegan(self.caller, self._arrival.agent.name))
         self._playout.start()
         failed = False
@@ -408,9 +407,8 @@ class Call:
         if error is not None:
             self._send_error(error)
         services = self._services
-        action = {"failure": services.on_failure, "shutdown": services.on_drain}.get(
-            reason, "hangup"
-        )
+        wanted = {"failure": services.on_failure, "shutdown": services.on_drain}
+        action = wanted.get(reason, "hangup")
         try:
             if action.startswith("transfer:"):
                 extension = action.removeprefix("transfer:")

@@ -54,7 +54,8 @@ class Listening:
         check.number(0, 3600, "seconds"),
         "How long running calls may continue after SIGTERM, or in a worker that SIGHUP has "
         "replaced (s). Afterwards callers hear an apology, and `ON_DRAIN` follows. 0: until the "
-        "last call ends. The container image sets 4, because `docker stop` kills a container after 10 s.",
+        "last call ends. The container image sets 4, because `docker stop` kills a container after "
+        "10 s.",
         20.0,
     )
     on_drain: str = setting(

@@ -179,8 +179,9 @@ class AcceptTurn:
     """The turn of one port. Implements `transports.acceptor.Turn`.
 
     The worker with the fewest calls accepts at once. Another worker waits for it, the longer the
-    more calls it has, and then accepts what is left, so that no connection depends on a worker that is busy. A worker that
-    refuses calls leaves connections alone as long as another worker takes calls.
+    more calls it has, and then accepts what is left, so that no connection depends on a worker that
+    is busy. A worker that refuses calls leaves connections alone as long as another worker takes
+    calls.
     """
 
     def __init__(
