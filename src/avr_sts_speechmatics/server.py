@@ -158,7 +158,7 @@ class Server:
         app.router.add_post(http_stream.PATH, http_stream.HttpStream(self._reception).handle)
         http = await self._serve(app)
         watch = PortWatch(self._reception)
-        log, why_not = self._reception.log, self._admission.refusal
+        log, why_not = self._reception.log, self._all_refuse
         port = self.addresses[0][1]
         core = AvrCoreHttp(self._announced, self._ask_webhook, port, log, why_not=why_not)
         core_http = await self._serve(core.application())
@@ -258,6 +258,7 @@ class Server:
 
     async def _admit_accepted(self) -> None:
         """Wait until the connections that were accepted already have opened their calls."""
+        await asyncio.sleep(0.1)  # a connection that was just accepted does not count yet
         until = time.monotonic() + ACCEPTED_S
         while len(self._reception.waiting) and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # nobody announces that a connection opens no call

@@ -275,9 +275,11 @@ def test_a_terminal_that_closes_lets_the_service_drain(tmp_path: Path) -> None:
     async def ends() -> int:
         await until(lambda: log.exists() and "ready; listening" in log.read_text(), timeout=30)
         os.close(ours)  # the terminal is gone
-        return await asyncio.wait_for(asyncio.to_thread(os.waitpid, pid, 0), 30)  # type: ignore[return-value,arg-type]
+        async with asyncio.timeout(PATIENCE_S):
+            _, status = await asyncio.to_thread(os.waitpid, pid, 0)
+        return status
 
-    _, status = asyncio.run(ends())  # type: ignore[misc]
+    status = asyncio.run(ends())
     assert os.waitstatus_to_exitcode(status) == 0
     assert "because the terminal is gone: the service ends" in log.read_text()
 
@@ -303,7 +305,7 @@ async def test_log_lines_of_several_workers_name_the_worker(tmp_path: Path) -> N
 
 async def on_both_workers(service: Service, stack: AsyncExitStack) -> list[Caller]:
     """Callers, so many that each worker has one."""
-    callers = []
+    callers: list[Caller] = []
     while len(callers) < 2 or not all((await service.workers()).values()):
         callers.append(await stack.enter_async_context(service.caller()))
     return callers

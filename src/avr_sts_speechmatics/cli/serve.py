@@ -102,8 +102,6 @@ async def _supervise(loaded: settings.Loaded) -> None:
             return  # it may accompany SIGTERM (systemd's SendSIGHUP)
         if terminal.is_gone:
             end(signals.Ending.DRAIN, f"{name}, because the terminal is gone")
-        elif not started:
-            _log.info("%s: the service has just begun to start", name)
         else:
             _log.info("%s: the workers are replaced", name)
             supervisor.replace()
@@ -111,7 +109,6 @@ async def _supervise(loaded: settings.Loaded) -> None:
     def ignored(name: str) -> None:
         _log.info("%s has no meaning here and is ignored", name)
 
-    started = False
     signals.handle(loop, end, hung_up, ignored)
     try:
         starting = asyncio.create_task(supervisor.start())
@@ -122,7 +119,6 @@ async def _supervise(loaded: settings.Loaded) -> None:
         if starting.done():
             _introduce(supervisor, starting.result(), loaded.warnings)
             supervisor.introduced()
-            started = True
         await told_to_end
         starting.cancel()
         await asyncio.wait((starting,))

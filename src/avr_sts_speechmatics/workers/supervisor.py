@@ -110,6 +110,8 @@ class Supervisor:
         self._introduced = True
         for worker in self._all:
             worker.admit()
+        if self._again:
+            self.replace()
 
     def drain(self) -> None:
         """Let all workers finish their calls and end."""
@@ -248,7 +250,7 @@ class Supervisor:
         """
         if self._ending:
             return
-        if self._round is not None and not self._round.done():
+        if not self._introduced or (self._round is not None and not self._round.done()):
             self._again = True
             return
         self._round = self._spawn(self._rounds())
