@@ -11,8 +11,6 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +39,7 @@ from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.shared_state.shared import SharedState
 from avr_sts_speechmatics.telemetry.log import lines_lost
+from avr_sts_speechmatics.telemetry.versions import versions
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
 from avr_sts_speechmatics.transports.acceptor import Acceptor
 from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls, Announcements
@@ -72,8 +71,6 @@ A connection says which call it is at once."""
 
 END_S = 1.0
 """How long a call that was ended may take to release everything (s)."""
-
-_LIBRARIES = ("aiohttp", "msgspec", "numpy", "openai", "picows", "uvloop")
 
 _log = logging.getLogger(__name__)
 
@@ -212,9 +209,11 @@ class Server:
         )
         self.warnings += self._parts.warnings
         self.warnings += self._admission.start(settings.max_calls)
+        self._open.callback(self._admission.lag.stop)
         # Loading a library in the background delays the loop, and is over soon.
         self._parts.warm.add_done_callback(lambda _: self._admission.lag.forget())
         self._busy = BusyCalls(self._parts.services, self._clock, settings.on_busy)
+        self._open.push_async_callback(self._busy.close)
         if settings.ready_needs_clouds:
             self.try_services()
         if member is not None and member.waits:
@@ -277,8 +276,6 @@ class Server:
             task.cancel()
         if self._calls:
             await asyncio.wait(self._calls, timeout=END_S)
-        if self._busy is not None:
-            await self._busy.close()
         for runner in self._runners:
             await runner.cleanup()
         self._reception.log.close()
@@ -292,7 +289,6 @@ class Server:
             await asyncio.wait((self._keeping,))
         if self._sandbox is not None:
             await self._sandbox.stop()
-        self._admission.lag.stop()
         self._clock.close()
 
     @property
@@ -421,7 +417,7 @@ class Server:
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
             "log_lines_lost": lines_lost(),
             "warnings": self.warnings,
-            "versions": {"python": platform.python_version(), **_versions()},
+            "versions": {"python": platform.python_version(), **versions()},
         }
 
     def _status(self) -> str:
@@ -437,15 +433,3 @@ class Server:
 def _shown(url: str | None) -> str:
     """An address without its query, which may hold the token of a proxy."""
     return "" if url is None else urlsplit(url)._replace(query="").geturl()
-
-
-@cache
-def _versions() -> dict[str, str]:
-    # Kept: reading a package's metadata takes half a millisecond.
-    found = {}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -67,7 +67,7 @@ class Service:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "avr_sts_speechmatics", "serve"],
-                env=inherited | environment,
+                env=inherited | {"OVERLOAD_LAG_MS": "0"} | environment,
                 cwd=home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

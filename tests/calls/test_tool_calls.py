@@ -1,5 +1,6 @@
 """Whole calls in which the model uses tools: what runs, when, how often, and who learns of it."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,19 @@ async def test_text_before_a_tool_is_heard_while_the_tool_runs(serve: Serve) -> 
         assistant = call.requests[1][1]
         assert assistant["content"] == "Let me look that up."
         assert len(assistant["tool_calls"]) == 1
+
+
+async def test_text_before_a_tool_is_heard_while_the_model_still_writes_the_arguments(
+    serve: Serve,
+) -> None:
+    written = asyncio.Event()
+    answers: tuple[Thought, ...] = ["Let me look", ".", written, asks_for("find_booking")], ANSWER
+    async with live_call(serve, *answers, tools_dir=OWN_TOOLS) as call:
+        call.say("When is my booking?")
+        await call.until_said("Let me look.")
+        assert not written.is_set()
+        written.set()
+        await call.until_said(f"Let me look. {ANSWER}")
 
 
 async def test_several_tools_asked_for_together_are_answered_together(serve: Serve) -> None:

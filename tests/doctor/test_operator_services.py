@@ -47,7 +47,8 @@ async def test_without_an_exchange_it_is_said_what_one_would_give() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("TRANSFER_ALLOW", "700"), ("ON_FAILURE", "transfer:700")]
+    ("name", "value"),
+    [("TRANSFER_ALLOW", "700"), ("ON_FAILURE", "transfer:7"), ("ON_BUSY", "transfer:7")],
 )
 async def test_a_transfer_that_nobody_could_do_is_a_warning(name: str, value: str) -> None:
     (found,) = await looked_at(offline(**{name: value}), "pbx")

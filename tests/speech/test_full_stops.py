@@ -2,7 +2,11 @@
 
 import pytest
 
-from avr_sts_speechmatics.speech.full_stops import LONGEST_WORD, ends_sentence
+from avr_sts_speechmatics.speech.full_stops import (
+    LONGEST_WORD,
+    ends_sentence,
+    wrong_end_is_harmless,
+)
 from avr_sts_speechmatics.speech.languages import language_of
 from avr_sts_speechmatics.speech.sentences import sentences_of
 
@@ -35,6 +39,7 @@ pt: O Sr. Silva mora na Av. Central n. 5.
 nl: Dhr. Jansen komt bijv. morgen, d.w.z. dinsdag.
 sv: Vi har t.ex. öppet kl. 10.
 tr: Sn. Ali Bey ve Dr. Ayşe burada.
+ru: Это написал А. С. Пушкин.
 ru: Мы на ул. Ленина, д. 5, кв. 3.
 """
 
@@ -104,3 +109,29 @@ def test_a_full_stop_is_judged_as_soon_as_the_text_decides(
     before: str, after: str, ends: bool | None
 ) -> None:
     assert ends_sentence(before, after, language_of("en")) is ends
+
+
+@pytest.mark.parametrize(
+    ("before", "spaced", "code", "harmless"),
+    [
+        ("We open at 9 a.m.", False, "en", True),
+        ("Acme Inc.", False, "en", True),
+        ("It weighs 5 lbs.", False, "en", True),
+        ("ask dr.", True, "en", False),
+        ("We have 5.", True, "en", True),
+        ("We have 5.", False, "en", False),  # 5.50
+        ("1.", True, "en", False),  # the head of a list
+        ("am 3.", True, "de", False),  # the third of May
+        ("Ask Dr.", True, "en", False),
+        ("Ask J.", True, "en", False),
+        ("the U.S.", True, "en", False),
+        ("It is in Jan.", True, "en", False),
+        ("5 Mio.", True, "de", False),
+        ("det koster kr.", True, "da", False),
+        ("Brot usw.", False, "de", True),
+    ],
+)
+def test_a_pause_inside_a_name_or_number_is_not_harmless(
+    before: str, spaced: bool, code: str, harmless: bool
+) -> None:
+    assert wrong_end_is_harmless(before, language_of(code), spaced=spaced) is harmless

@@ -38,3 +38,19 @@ def test_no_abbreviation_has_two_meanings(code: str) -> None:
     assert language.never_last
     assert not language.never_last & language.perhaps_last
     assert not any(word.endswith(".") for word in language.never_last | language.perhaps_last)
+
+
+@pytest.mark.parametrize("code", "en de fr it es pt nl".split())
+def test_a_word_before_which_a_sentence_is_cut_is_no_number_and_no_unit(code: str) -> None:
+    language = language_of(code)
+    begins = language.joins | language.prepositions
+    assert begins
+    assert not begins & language.numbers
+    assert not language.joins & language.prepositions
+    assert language.links
+
+
+def test_the_beginnings_of_abbreviations_are_known() -> None:
+    assert {"i", "e"} <= language_of("en").begun
+    assert "dott" in language_of("it").begun
+    assert "ee" in language_of("es").begun

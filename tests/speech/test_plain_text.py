@@ -117,3 +117,18 @@ def test_what_is_held_back_is_bounded(begun: str) -> None:
 )
 def test_a_person_would_read_it_so(written: str, said: str) -> None:
     assert speakable(written) == said
+
+
+def test_an_exclamation_mark_is_held_back_while_it_may_begin_an_image() -> None:
+    plain = PlainText()
+    assert plain.feed("Great!") == "Great"
+    assert plain.holds_mark
+    assert plain.feed("[a cat](https://a.example/cat.png) there") == "a cat there"
+    assert not plain.holds_mark
+
+
+def test_an_exclamation_mark_that_was_released_is_said_once() -> None:
+    plain = PlainText()
+    assert plain.feed("Great!") + plain.release_mark() == "Great!"
+    assert not plain.holds_mark
+    assert plain.feed(" Next") + plain.end() == " Next"

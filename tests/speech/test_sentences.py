@@ -1,5 +1,6 @@
 """Where a stream of text is cut, and what of it reaches the voice."""
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -11,7 +12,9 @@ from avr_sts_speechmatics.dialogue.words import speech_seconds
 from avr_sts_speechmatics.speech.read_aloud import spoken
 from avr_sts_speechmatics.speech.sentences import (
     FIRST_CLAUSE_CHARS,
+    FIRST_S,
     LONGEST_CHARS,
+    QUIET_S,
     Sentences,
     sentences_of,
     speakable,
@@ -26,6 +29,7 @@ FRAGMENTS = st.sampled_from(
 TEXTS = st.lists(FRAGMENTS, max_size=120).map("".join) | st.lists(FRAGMENTS, max_size=90).map(
     " ".join
 )
+SPACED_TEXTS = st.lists(FRAGMENTS, max_size=90).map(" ".join)
 CUTS = st.lists(st.integers(1, 40), max_size=60)
 
 
@@ -43,15 +47,22 @@ def letter_by_letter(text: str) -> list[str]:
     return cut(text, *[1] * len(text))
 
 
+def without_last_marks(pieces: list[str]) -> list[str]:
+    return [re.sub(r"[\W_]+$", "", piece) for piece in pieces]
+
+
 # --- properties --------------------------------------------------------------------------------
 
 
 @settings(deadline=None)
-@given(TEXTS, CUTS)
+@given(SPACED_TEXTS, CUTS)
 @example("x" * 238 + ".\n\n\n\n", [239, 1])
 @example("x" * 235 + " p.m.  And so on.", [241])
 def test_the_pieces_do_not_depend_on_how_the_stream_was_cut(text: str, sizes: list[int]) -> None:
-    assert cut(text, *sizes) == cut(text) == letter_by_letter(text)
+    # A sentence that has left cannot gain further marks: "Well." may become "Well...".
+    whole = without_last_marks(cut(text))
+    assert without_last_marks(cut(text, *sizes)) == whole
+    assert without_last_marks(letter_by_letter(text)) == whole
 
 
 @settings(deadline=None)
@@ -135,6 +146,128 @@ def test_hours_are_not_torn_and_the_question_after_them_is_its_own() -> None:
         "We are open from 9 a.m. to 1 p.m.",
         "Would you like to come?",
     ]
+
+
+@pytest.mark.parametrize("end", [".", "!", "?", "...", "…", '!"', "?!", ".**", "! 😀"])
+def test_a_sentence_with_a_certain_mark_does_not_wait_for_the_next_token(end: str) -> None:
+    sentences = Sentences()
+    assert sentences.feed("We are open") == []
+    (piece,) = sentences.feed(end)
+    assert piece.startswith("We are open")
+    assert piece != "We are open"
+    assert sentences.feed(" So") + sentences.end() == ["So"]
+
+
+@pytest.mark.parametrize("text", ["We close at 5 p.m.", "Bring pens etc.", 'He said "yes."', "O !"])
+def test_a_mark_in_doubt_waits_30_ms_for_more(text: str) -> None:
+    sentences = Sentences()
+    sentences.feed("Well. ", 1.0)
+    assert sentences.feed(text, 1.0) == []
+    assert sentences.due_at(1.0) == 1.0 + QUIET_S == 1.03
+    assert sentences.due(1.029) == []
+    assert sentences.due(1.03) == [text]
+    assert sentences.feed(" on Monday.", 1.1) == ["on Monday."]
+
+
+def test_each_token_begins_the_wait_anew() -> None:
+    sentences = Sentences()
+    assert sentences.feed("Well. We close at 5 p.m.", 1.0) == ["Well."]
+    assert sentences.feed(" on", 1.02) == []
+    assert sentences.due(1.04) == []
+    assert sentences.feed(" Monday.", 1.04) == ["We close at 5 p.m. on Monday."]
+
+
+@pytest.mark.parametrize("text", ["It costs 3.", "Ask Dr.", "Ask J.", "It is No.", "It is in Jan."])
+def test_a_mark_inside_a_name_or_number_is_not_taken_for_an_end(text: str) -> None:
+    sentences = Sentences()
+    assert sentences.feed("Well. ", 1.0) == ["Well."]
+    assert sentences.feed(text, 1.0) == []
+    assert sentences.due(9.0) == []
+    assert sentences.feed("50" if text.endswith("3.") else " 5", 9.0) == []
+
+
+@pytest.mark.parametrize(
+    ("tokens", "pieces"),
+    [
+        (["Write to john", ".", "smith@example.com"], ["Write to john.", ".smith@example.com"]),
+        (["It is example", ".", "com", " today"], ["It is example.", ".com today"]),
+        (["Well", ".", ".", ".", " yes"], ["Well.", "yes"]),
+        (["Really", "?", "!", " Yes"], ["Really?", "Yes"]),
+        (["It is so", ".", '"', " Yes"], ["It is so.", "Yes"]),
+        (["It is so", ".", "Yes"], ["It is so.", "Yes"]),
+        (["It is so", ".", " ", '"Yes" it is'], ["It is so.", '"Yes" it is']),
+        (["It is so. ", '"Yes" it is'], ["It is so.", '"Yes" it is']),
+        (["Yes", "!", "<br>", "No"], ["Yes!", "No"]),
+        (["Yes", "!", "[here](https://a.example)", "."], ["Yes!", "here"]),
+        (["![a cat](https://a.example/cat.png)", " Look"], ["a cat Look"]),
+        (["Ja 'n"], ["Ja 'n"]),
+    ],
+)
+def test_an_end_that_was_taken_too_early_costs_a_pause_only(
+    tokens: list[str], pieces: list[str]
+) -> None:
+    sentences = Sentences()
+    said = [piece for token in tokens for piece in sentences.feed(token)] + sentences.end()
+    assert [piece.rstrip(".") for piece in said] == [piece.rstrip(".") for piece in pieces]
+
+
+# Texts that are easily torn. The list stands for what models write in calls.
+EASILY_TORN = """
+en: We open at 3.30 p.m. on Monday and close at 5 p.m. on Friday.
+en: Ask Dr. Smith about it and then call J. R. Miller of the U.S. Army, i.e. him.
+en: Fruit e.g. apples is cheap. It is No. 5 on the list. Etc. etc. and so on.
+en: Go to www.example.com. Then write to john.smith@example.com or info@example.co.uk today.
+en: It costs $3.50. Or 3.14 euros. Or €1,234.56 for 10 km and 5 kg. Or $3.5.
+en: Well... yes! Really?! "Yes." he said. (It is done.) **Yes.** It is *so*. Great 😀! Look!
+en: Your code is 4821. The card ends in 4242. Version 1.2.3 is out. Call 555-0123. So do I.
+en: We meet in New York on Monday the third of May for five hundred euros and ten minutes.
+en: It was in 2026. On May 3, 2026. Acme Inc. is at 5 Main St. near Mt. Vernon ca. 10 ft. away.
+en: The five hundred and twenty euros that Johnson and Johnson paid for two hours and ten minutes.
+de: Ihr Termin ist am 3. Mai um 14.30 Uhr bei Dr. Müller. Das sind z. B. ca. 5 Min. von hier.
+de: Das kostet 1.234,56 Euro bzw. 5 Mio. Euro. Am 3.5.2026. Wir haben Brot usw. und so.
+fr: M. Dupont vous attend av. Foch, p. ex. demain. Bonjour ! Oui. C'est 3,50 euros.
+it: Il Sig. Rossi e la Dott.ssa Verdi sono qui. Pane ecc. e vino.
+es: La Sra. López le espera en la Av. Mayor núm. 5, aprox. a las 10. ¡Hola! ¿Qué tal?
+pt: O Sr. Silva mora na Av. Central n. 5. Sim. Bem-vindo à cidade grande e bonita.
+nl: Dhr. Jansen komt bijv. morgen, d.w.z. dinsdag. Ja. Brood enz. en kaas.
+cmn: 您好。他说「好。」我们可以为您安排一张四人桌而且您可以免费停车。好的！真的？！
+ja: はい！三名様ですね？ご予約の件は担当者が確認いたしますので少々お待ちください。
+th: เราสามารถจองโต๊ะสำหรับสี่ท่านและคุณสามารถจอดรถได้ฟรีหรือไม่
+ar: كيف حالك؟ شكرا. نحجز لكم طاولة كبيرة لأربعة أشخاص في المطعم الذي تحبونه.
+"""
+
+
+def words_said(pieces: list[str], code: str) -> list[str]:
+    said = " ".join(spoken(piece, code) for piece in pieces)
+    between = "" if code in ("cmn", "ja", "th") else " "
+    return re.sub(r"[\W_]+", between, said).split()
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    st.sampled_from(EASILY_TORN.strip().splitlines()),
+    st.lists(
+        st.tuples(st.integers(1, 9), st.sampled_from([0.0, 0.01, 0.02, 0.035, 0.1, 0.4, 1.2])),
+        min_size=1,
+    ),
+)
+def test_no_word_is_read_otherwise_however_the_text_is_cut_and_whenever_it_comes(
+    line: str, tokens: list[tuple[int, float]]
+) -> None:
+    code, _, text = line.partition(": ")
+    sentences, pieces, now, rest = Sentences(code), list[str](), 0.0, text
+    for size, wait in itertools.cycle(tokens):
+        if not rest:
+            break
+        pieces += sentences.feed(rest[:size], now)
+        rest = rest[size:]
+        until = now + wait
+        while (due := sentences.due_at(now)) is not None and due < until:
+            now = due
+            pieces += sentences.due(now)
+        now = until
+    pieces += sentences.end()
+    assert words_said(pieces, code) == words_said(sentences_of(text, code), code)
 
 
 def test_no_is_an_answer_of_its_own() -> None:
@@ -266,6 +399,51 @@ def test_one_word_before_a_comma_waits_for_more() -> None:
 def test_a_fast_model_is_spoken_in_whole_sentences() -> None:
     text = "We are open from nine to five. You can come at any time. We look forward to it."
     assert heard(text, 60).pieces == re.findall(r"\S[^.]*\.", text)
+
+
+LONG_FIRST = """
+en: I would be more than happy to help you find a table for two people on Friday evening here.
+en: Our clinic in New York is open every weekday from nine in the morning until five on all days.
+en: Your appointment with Dr. Smith is on Monday the third of May at half past two in the afternoon.
+de: Ich würde Ihnen sehr gerne einen Tisch für zwei Personen am Freitagabend bei uns reservieren.
+fr: Je serais ravi de vous aider à trouver une table pour deux personnes vendredi soir chez nous.
+it: Sarei molto felice di aiutarla a trovare un tavolo per due persone venerdì sera da noi tutti.
+es: Estaría encantado de ayudarle a encontrar una mesa para dos personas el viernes por la noche.
+pt: Teria muito gosto em ajudar a encontrar uma mesa para duas pessoas na sexta à noite aqui mesmo.
+nl: Ik help u heel graag met het vinden van een tafel voor twee personen op vrijdagavond bij ons.
+"""
+
+
+@pytest.mark.parametrize("line", LONG_FIRST.strip().splitlines())
+def test_a_first_sentence_without_a_comma_leaves_with_eight_words(line: str) -> None:
+    code, _, text = line.partition(": ")
+    said = heard(text, 50, language=code)
+    words = len(said.pieces[0].split())
+    assert 2 <= words < 12
+    assert said.first_s <= 14 / 50 + TTS_S
+    assert " ".join(said.pieces) == text
+
+
+def test_a_long_first_sentence_that_comes_at_once_is_spoken_whole() -> None:
+    text = LONG_FIRST.strip().splitlines()[0].partition(": ")[2]
+    sentences, pieces = Sentences(), list[str]()
+    for number, token in enumerate(re.findall(r"\s*\S+", text)):
+        pieces += sentences.feed(token, 5.0 + number / 1000)
+    assert pieces == [text]
+
+
+def test_a_sentence_without_a_good_place_is_cut_between_two_words_after_350_ms() -> None:
+    text = "That restaurant serves wonderful homemade pasta dishes each evening except Sundays now."
+    sentences, pieces, now = Sentences(), list[str](), 0.0
+    for token in re.findall(r"\s*\S+", text)[:-1]:
+        pieces += sentences.feed(token, now)
+        assert not pieces
+        now += 0.03
+    due = sentences.due_at(now)
+    assert due is not None
+    assert due == pytest.approx(FIRST_S)
+    (piece,) = sentences.due(due)
+    assert text.startswith(f"{piece} ")
 
 
 def test_a_stalled_model_is_spoken_as_far_as_it_wrote() -> None:

@@ -1,16 +1,29 @@
 """From text to the playout: order, one sentence ahead, and how a reply ends."""
 
 import asyncio
+import gc
+import re
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, cast
 
 import pytest
+from tests import virtual_time
 
 from avr_sts_speechmatics.audio.playout import Played, Playout, PlayoutClock
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
-from avr_sts_speechmatics.speech.speaker import ClauseReady, ServiceFailed, Speaker, TextStarted
+from avr_sts_speechmatics.speech.sentences import QUIET_S
+from avr_sts_speechmatics.speech.speaker import (
+    AHEAD,
+    ClauseReady,
+    ServiceFailed,
+    Speaker,
+    TextStarted,
+)
 
 FRAME = 320
 
@@ -325,6 +338,221 @@ async def test_a_model_that_stalls_in_a_long_sentence_is_spoken_as_far_as_it_wro
     await asyncio.wait_for(saying, 5)
     assert voice.asked == ["We would be happy", "to see you and your family."]
     assert closed.is_set()
+
+
+async def test_a_sentence_is_spoken_before_the_model_writes_more(clock: PlayoutClock) -> None:
+    voice, goes_on = AnyTts({}), asyncio.Event()
+    mouth = Mouth(voice, clock)
+
+    async def text() -> AsyncGenerator[str, None]:
+        yield "One moment"
+        yield "."
+        await goes_on.wait()  # such as the arguments of a tool call
+        yield " Done."
+
+    saying = asyncio.create_task(mouth.speaker.speak(1, text()))
+    await until_asked(voice, 1)
+    assert voice.asked == ["One moment."]
+    assert not goes_on.is_set()
+    goes_on.set()
+    await asyncio.wait_for(saying, 5)
+    assert voice.asked == ["One moment.", "Done."]
+
+
+async def test_a_mark_in_doubt_is_spoken_while_the_model_stalls_but_a_number_is_not(
+    clock: PlayoutClock,
+) -> None:
+    voice = AnyTts({})
+    goes_on = [asyncio.Event(), asyncio.Event()]
+    mouth = Mouth(voice, clock)
+
+    async def text() -> AsyncGenerator[str, None]:
+        yield "We open at nine a.m."
+        await goes_on[0].wait()
+        yield " It costs 3."
+        await goes_on[1].wait()
+        yield "50 euros."
+
+    saying = asyncio.create_task(mouth.speaker.speak(1, text()))
+    await until_asked(voice, 1)
+    goes_on[0].set()
+    await asyncio.sleep(0.1)
+    assert voice.asked == ["We open at nine a.m."]
+    goes_on[1].set()
+    await asyncio.wait_for(saying, 5)
+    assert voice.asked == ["We open at nine a.m.", "It costs three point five zero euros."]
+
+
+async def test_what_leaves_by_time_waits_for_room_and_does_not_wait_for_the_model(
+    clock: PlayoutClock,
+) -> None:
+    voice, goes_on = AnyTts({}), asyncio.Event()
+    mouth = Mouth(voice, clock)
+    mouth.playout.pause()
+
+    async def text() -> AsyncGenerator[str, None]:
+        yield "One. Two. "
+        yield "We open at three p.m."
+        await goes_on.wait()
+
+    saying = asyncio.create_task(mouth.speaker.speak(1, text()))
+    await until_asked(voice, AHEAD)
+    await asyncio.sleep(0.1)  # the third sentence is there by now
+    assert voice.asked == ["One.", "Two."]
+    mouth.playout.resume()
+    await until_asked(voice, 3)
+    assert not goes_on.is_set()
+    goes_on.set()
+    await asyncio.wait_for(saying, 5)
+    assert voice.asked == ["One.", "Two.", "We open at three p.m."]
+
+
+async def test_what_left_by_time_before_the_model_failed_is_heard(clock: PlayoutClock) -> None:
+    voice, fails = AnyTts({}), asyncio.Event()
+    mouth = Mouth(voice, clock)
+    mouth.playout.pause()
+
+    async def text() -> AsyncGenerator[str, None]:
+        yield "One. Two. "
+        yield "We open at three p.m."
+        await fails.wait()
+        raise ServiceError("llm", "cut", retryable=True)
+
+    saying = asyncio.create_task(mouth.speaker.speak(1, text()))
+    await until_asked(voice, AHEAD)
+    await asyncio.sleep(0.1)  # the third sentence is there by now
+    fails.set()
+    mouth.playout.resume()
+    await asyncio.wait_for(saying, 5)
+    assert voice.asked == ["One.", "Two.", "We open at three p.m."]
+    assert mouth.told[-1] == ev.ReplyFailed(1)
+
+
+async def test_a_reply_that_is_cancelled_starts_no_sentence_that_is_due(
+    clock: PlayoutClock,
+) -> None:
+    mouth = Mouth(AnyTts({}), clock)
+    loop = asyncio.get_running_loop()
+
+    async def text() -> AsyncGenerator[str, None]:
+        yield "We open at nine a.m."
+        # The loop stops until the sentence is due, and in its next turn the reply is cancelled.
+        loop.call_at(loop.time() + QUIET_S / 2, saying.cancel)
+        loop.call_soon(time.sleep, 2 * QUIET_S)
+        await asyncio.Event().wait()
+
+    saying = asyncio.create_task(mouth.speaker.speak(1, text()))
+    with pytest.raises(asyncio.CancelledError):
+        await saying
+    await asyncio.sleep(0.05)
+    assert mouth.told == []
+
+
+async def test_no_task_is_made_for_a_token(clock: PlayoutClock) -> None:
+    mouth = Mouth(AnyTts({}), clock)
+    loop, made = asyncio.get_running_loop(), list[Any]()
+
+    def make(loop: Any, coro: Any, **options: Any) -> Any:
+        made.append(coro)
+        return asyncio.Task(coro, loop=loop, **options)
+
+    async def text() -> AsyncGenerator[str, None]:
+        for word in ("We", " are", " open", " now", ".") * 40:
+            await asyncio.sleep(0)
+            yield word
+
+    loop.set_task_factory(make)
+    try:
+        await asyncio.wait_for(mouth.speaker.speak(1, text()), 5)
+    finally:
+        loop.set_task_factory(None)
+    assert len(made) <= 40 + 2
+
+
+async def test_a_reply_leaves_nothing_for_the_cycle_collector(clock: PlayoutClock) -> None:
+    mouth = Mouth(AnyTts({}), clock)
+    tokens = ("We", " are", " open", " from", " 9", " a.m.", " It", " costs", " $3", ".", "50")
+
+    async def text() -> AsyncGenerator[str, None]:
+        for word in tokens:
+            await asyncio.sleep(0)
+            yield word
+
+    await mouth.speaker.speak(1, text())
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(2, 12):
+            await mouth.speaker.speak(number, text())
+        found = gc.collect()
+    finally:
+        gc.enable()
+    assert found < 10
+
+
+@dataclass
+class _Utterance:
+    number: int
+    waiting_bytes = 0
+    written_bytes = 0
+
+    async def room(self) -> None: ...
+
+
+class InstantPlayout:
+    """A playout in which everything is heard at once, in the time of the loop."""
+
+    speaker: Speaker
+
+    def open(self, number: int, *, ahead: bool = False) -> Any:
+        return _Utterance(number)
+
+    def write(self, utterance: Any, pcm: bytes) -> None:
+        utterance.written_bytes += len(pcm)
+
+    def end(self, utterance: Any, *, whole: bool = True) -> None:
+        self.speaker.played(utterance.number)
+
+
+class LateTts(AnyTts):
+    """Its first byte comes after 120 ms."""
+
+    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        await asyncio.sleep(0.12)
+        async for pcm in super().speak(text):
+            yield pcm
+
+
+def test_a_first_sentence_of_25_words_is_heard_within_900_ms_of_the_end_of_turn() -> None:
+    sentence = (
+        "I would be more than happy to help you find a table for two people on Friday evening in "
+        "our restaurant near the old harbour."
+    )
+    assert len(sentence.split()) == 25
+
+    async def text() -> AsyncGenerator[str, None]:
+        await asyncio.sleep(0.35)
+        for token in re.findall(r" ?\w+|\W", sentence):
+            yield token
+            await asyncio.sleep(1 / 75)
+
+    async def first_audio() -> float:
+        now = asyncio.get_running_loop().time
+        began, heard = now(), list[float]()
+
+        def tell(event: ev.Event) -> None:
+            if isinstance(event, ev.VoiceStarted):
+                heard.append(now() - began)
+
+        playout = InstantPlayout()
+        speaker = Speaker(
+            LateTts({}), KeptPhrases(()), cast(Any, playout), tell, lambda report: None
+        )
+        playout.speaker = speaker
+        await speaker.speak(1, text())
+        return heard[0]
+
+    assert virtual_time.run(first_audio()) < 0.9
 
 
 async def test_a_reply_cancelled_while_the_model_stalls_closes_the_model(

@@ -8,6 +8,9 @@ from avr_sts_speechmatics.speech.read_aloud import spoken
 EXAMPLES = """
 Write to a.b@example.com. | Write to a dot b at example dot com.
 See www.example.co.uk/help. | See www dot example dot co dot uk slash help.
+.com today. | dot com today.
+.smith@example.com | dot smith at example dot com
+.example.com is it. | dot example dot com is it.
 Go to joes.pizza or my-shop.store. | Go to joes dot pizza or my dash shop dot store.
 """
 

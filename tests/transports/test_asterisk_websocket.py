@@ -15,9 +15,9 @@ from tests.nasty_json import NASTY
 from tests.support import Serve, until, url_of
 from tests.transports.test_asterisk_codec import loudness, tone
 
+from avr_sts_speechmatics.admission.refusal import CallRefused, Refusal
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
-from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.sandbox.scripted_cloud import ScriptedTts, running_sandbox, scripted, turn
@@ -94,7 +94,7 @@ class Transports:
 
     def open_call(self, caller: Caller, line: Line) -> CallerSide:
         if self.refuses:
-            raise CallerError(self.refuses)
+            raise CallRefused(Refusal("full", self.refuses))
         agent = Agent(caller, line)
         self.agents.append(agent)
         self._came.set()
@@ -197,7 +197,7 @@ async def test_a_call_that_cannot_be_taken_is_closed_and_the_log_says_why(
     async with opened() as ports, dial(ports.url + ADDRESS) as asterisk:
         ports.refuses = "the service has its 5 calls (MAX_CALLS)"
         await asterisk.start()
-        assert await asterisk.until_closed() == 1008
+        assert await asterisk.until_closed() == 1013
         assert ports.refuses in caplog.text
 
 

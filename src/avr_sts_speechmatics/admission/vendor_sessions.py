@@ -92,7 +92,7 @@ class VendorSessions:
         if self._now() < self._full_until:
             self._learned = max(self._learned, self._open)
         else:
-            self._hold_s = HOLD_S
+            self._full_until, self._hold_s = -math.inf, HOLD_S
 
     def ended(self) -> None:
         self._open -= 1

@@ -14,21 +14,14 @@ from pathlib import Path
 from avr_sts_speechmatics import settings
 from avr_sts_speechmatics.audio.wav import AudioFileError, read_speech, write_stereo
 from avr_sts_speechmatics.cli.arguments import file_path, plain_text, words
+from avr_sts_speechmatics.cli.callers_voice import callers_voice
 from avr_sts_speechmatics.cli.common import NO_READER, abandon_stdout, run_on_uvloop, set_up_log
-from avr_sts_speechmatics.cli.progress import Progress
-from avr_sts_speechmatics.errors import ServiceError, SettingsError
 from avr_sts_speechmatics.phone.caller import Conversation, Line, Patience
 from avr_sts_speechmatics.phone.connection import CallError, is_websocket, open_connection
 from avr_sts_speechmatics.phone.report import answered, document, table
 from avr_sts_speechmatics.phone.script import Script, verdict
 from avr_sts_speechmatics.phone.script_file import KEYS, ScriptError, read_script
 from avr_sts_speechmatics.phone.script_run import Performance, prepare
-from avr_sts_speechmatics.sandbox_process import SandboxProcess
-from avr_sts_speechmatics.services.quiet_retries import quiet_retries
-from avr_sts_speechmatics.services.tts.protocol import Tts
-from avr_sts_speechmatics.services.tts.speechmatics import SpeechmaticsTts
-from avr_sts_speechmatics.speech.kept_phrases import speech_of
-from avr_sts_speechmatics.values import Secret
 
 ANSWERED, NOT_ANSWERED, NOT_POSSIBLE, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses of the command."""
@@ -254,34 +247,5 @@ def run(given: argparse.Namespace) -> int:
 
 
 async def _call_service(given: argparse.Namespace, chosen: settings.Settings) -> int:
-    async with contextlib.AsyncExitStack() as stack:
-        voice: Tts | None = None
-
-        async def say(text: str) -> bytes:
-            nonlocal voice
-            if voice is None:
-                voice = await _callers_voice(chosen, stack)
-            try:
-                with quiet_retries():  # the sentence below says what failed
-                    return await speech_of(text, voice)
-            except ServiceError as error:
-                raise SettingsError(f"The caller's words could not be spoken: {error}.") from error
-
+    async with callers_voice(chosen) as say:
         return await run_call(given, say)
-
-
-async def _callers_voice(chosen: settings.Settings, stack: contextlib.AsyncExitStack) -> Tts:
-    """Open a TTS voice for the caller: of Speechmatics with a key, of the sandbox without."""
-    url, key = chosen.tts_url, chosen.speechmatics_api_key
-    if url is None:
-        progress = Progress(sys.stderr)
-        sandbox = SandboxProcess(news=progress.show)
-        stack.push_async_callback(sandbox.stop)
-        progress.show("a voice for the caller", 0, 1)
-        try:
-            url, key = await sandbox.start(), Secret("sandbox")
-        finally:
-            progress.close()
-    voice = SpeechmaticsTts(url, key, chosen.speechmatics_voice, proxy=chosen.proxies.for_url(url))
-    stack.push_async_callback(voice.close)
-    return voice

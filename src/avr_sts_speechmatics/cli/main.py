@@ -21,6 +21,7 @@ COMMANDS = {
     "call": "call the service as a test caller",
     "tools": "list the agent's tools, or run one by hand",
     "doctor": "check that calls will work, and say what to do if not",
+    "conformance": "check an AVR service, this one or another, against the protocol",
 }
 """Each subcommand and its line in `--help`.
 

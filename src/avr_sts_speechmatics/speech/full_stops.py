@@ -24,6 +24,8 @@ _CALENDAR = frozenset(
 )
 _ROMAN = re.compile(r"[IVXLC]{1,6}")
 _ENDS_OF_NAMES = frozenset(("jr", "sr"))
+_BEFORE_AMOUNTS = frozenset(("kr", "kč", "zł"))
+_BEFORE_NO_NAME = frozenset(("inc", "ltd", "llc", "plc", "a.m", "p.m"))
 _STREETS = frozenset(("st", "dr"))
 
 
@@ -59,12 +61,34 @@ def ends_sentence(before: str, after: str, language: Language) -> bool | None:
         or name.isdigit()
         or (language.has_ordinal_dot and _ORDINAL.fullmatch(name))
         or _DOTTED.fullmatch(name)
-        or (len(name) == 1 and name.isalpha() and name.isascii())
+        or (len(name) == 1 and name.isalpha() and (name.isascii() or written.isupper()))
         or (name.isalpha() and name.isascii() and len(name) <= 5 and not _VOWEL.search(name))
     )
     if not judged:
         return True
     return _by_next_word(written, name, is_first, after, language)
+
+
+def wrong_end_is_harmless(before: str, language: Language, *, spaced: bool = False) -> bool:
+    """Whether nothing worse than a pause is heard if a full stop in doubt ends no sentence and is
+    taken for an end.
+
+    before: the piece of text up to the full stop, the full stop included.
+    spaced: a space follows. Before that, "3." may become "3.50".
+
+    A pause inside "at 9 a.m. on Monday" is harmless, a pause inside "Dr. Smith" or "No. 5" is not.
+    """
+    found = _LAST_WORD.search(before)
+    if found is None:
+        return True
+    written = found[1]
+    name = written.lower()
+    if name[-1].isdigit():
+        is_first = not before[: found.start()].strip()
+        return spaced and not is_first and not language.has_ordinal_dot
+    if name not in language.perhaps_last or name in language.titles | language.before_figures:
+        return False
+    return (written.islower() and name not in _BEFORE_AMOUNTS) or name in _BEFORE_NO_NAME
 
 
 def _by_next_word(

@@ -60,6 +60,17 @@ class PlainText(Markdown, TagsAndSigns):
         self._held += without_control(delta)
         return self._scan(complete=False)
 
+    @property
+    def holds_mark(self) -> bool:
+        """Whether an exclamation mark is held back, because an image may begin there."""
+        return self._held == "!" and not self._skipping
+
+    def release_mark(self) -> str:
+        """Return the exclamation mark that is held back: it is no image."""
+        self._held = ""
+        self._said += "!"
+        return "!"
+
     def end(self) -> str:
         """End the stream and return the text that was held back."""
         # Markup that was begun is complete at the end of a line at the latest.

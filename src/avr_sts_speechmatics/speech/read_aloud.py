@@ -139,7 +139,7 @@ _TOPICS: tuple[tuple[re.Pattern[str], tuple[Rule, ...]], ...] = tuple(
         # A topic is tried where the text has one of its signs: most texts have few.
         (r"etween .*\d", BETWEEN),
         (r"\. ?[\dIVX]", PARTS_OF_BOOKS),
-        (r"@|\w\.\w", WEB_ADDRESSES),  # before other rules match their dots and digits
+        (r"@|\w\.\w|^\.\w", WEB_ADDRESSES),  # before other rules match their dots and digits
         (rf"\d|{_CALENDAR}", DATES),
         (r"\d", TIMES),
         (r"[*#]", TELEPHONE_KEYS),

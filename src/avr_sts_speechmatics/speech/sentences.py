@@ -4,21 +4,26 @@ A model writes a few words at a time; TTS speaks a piece as a whole. Later piece
 sentences, because TTS gives a sentence a better melody. A full stop ends a sentence only where
 `full_stops` says so. Markup is removed first, see `plain_text`.
 
+A mark at the end of the text so far ends its sentence at once if the word before the mark is an
+ordinary word, else QUIET_S later or when more text decides: see `last_marks`. If such an end turns
+out to be wrong, the rest is said so that no word changes.
+
 The caller waits for the first piece of a reply, so the first piece ends at the first clause that
-can stand alone. If the sentence is long and the model slow, a piece must leave before its sentence
-is complete: the first one FIRST_S after the text began, each following one before the speech so far
-has been heard. Such a piece ends at a comma, or else before a conjunction or preposition, never
-inside a date, a number or an abbreviation, and lasts as long as the model needs for more words.
-Without time (`now` is always 0) the pieces depend on the text alone.
+can stand alone. If the sentence is long, a piece must leave before its sentence is complete: the
+first one FIRST_S after the text began or with FIRST_WORDS words, each following one before the
+speech so far has been heard. Such a piece ends at a comma, or else at the best of the `pauses`, and
+lasts as long as the model needs for more words. Without time (`now` is always 0) no piece leaves
+before its clause is complete.
 """
 
 import re
 
 from avr_sts_speechmatics.dialogue.words import speech_seconds
-from avr_sts_speechmatics.speech.full_stops import ends_sentence
-from avr_sts_speechmatics.speech.languages import Language, language_of
+from avr_sts_speechmatics.speech.full_stops import ends_sentence, wrong_end_is_harmless
+from avr_sts_speechmatics.speech.languages import language_of
+from avr_sts_speechmatics.speech.last_marks import Mark, after_early_end, last_mark
+from avr_sts_speechmatics.speech.pauses import clause_ends, has_words, part_ends
 from avr_sts_speechmatics.speech.plain_text import PlainText, speakable, without_emoji
-from avr_sts_speechmatics.speech.telephone_numbers import LEADS_TO_NUMBER, NUMBER_LINKS
 
 __all__ = ["FIRST_CLAUSE_CHARS", "LONGEST_CHARS", "Sentences", "sentences_of", "speakable"]
 
@@ -32,6 +37,13 @@ A sign that is a syllable counts as three."""
 
 FIRST_S = 0.35
 """How long after the first text the first piece leaves if its sentence is not complete (s)."""
+
+FIRST_WORDS = 8
+"""The first piece leaves earlier if the text has so many words, unless the text comes at once."""
+
+QUIET_S = 0.03
+"""How long a mark in doubt waits for more text (s). Text that comes within this time of the first
+text comes at once."""
 
 EARLY_S = 0.3
 """How long before the end of the speech so far the next piece should leave (s): the time to the
@@ -53,25 +65,9 @@ _SENTENCE_END = re.compile(
     r"|[!?]+(?=[\u3040-\u30ff\u3400-\u9fff])"
     r"|\n+"
 )
+_MARKS = re.compile(r"[.!?…\n。！？｡؟۔।॥։።។៕]")
 _MAY_END = re.compile(r"[.!?…\n,;:–—。！？｡，；：、،؛؟۔।॥։።။៕\u0e00-\u0e7f]|\s-\s")
 _SURELY_FITS = LONGEST_CHARS // 3
-_CLAUSE_END = re.compile(
-    r"(?P<mark>[,;:،؛](?=\s)|\s[–—-](?=\s))|[，；：、]|(?<=[\u0e00-\u0e7f])\s(?=[\u0e00-\u0e7f])"
-)
-_DAY_BEFORE = re.compile(r"\b(?:Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\.?$")
-_NAME_BEFORE = re.compile(r"(?:^|[\s.(\"'“])[^\W\d_a-zà-ÿ][^\W\d_]*$")
-_WORD_BEFORE = re.compile(r"(?:^|[\s\"'“‘(])([^\W\d_]+(?:['’-][^\W\d_]+)*)$")
-_DIGITS_BEFORE = re.compile(r"\bdigits\b[^.,;!?]{0,30}$")
-_NUMBER_BEFORE = re.compile(r"(?:^|\s)\d{1,6}$")
-_AFTER_NUMBERS = frozenset("and but because if when while although which who so".split())
-_TIGHT = frozenset(
-    "a an the of to my your our his her their its this that these those is are am be been by at in "
-    "on as not very too so every each any some no would will shall can could should may might must "
-    "have has had do does did was were i you he she it we they who which there "
-    "only same next last first other own new good great best more most "
-    "der die das den dem des ein eine einen einem einer le la les un une des du de el los las il "
-    "lo gli o os as um uma het een zu zum zur".split()
-)
 
 
 class Sentences:
@@ -86,7 +82,10 @@ class Sentences:
         self._text = ""
         self._first = True
         self._began_at: float | None = None
+        self._fed_at = 0.0
         self._fed_chars = 0
+        self._in_doubt = False  # a mark in doubt waits for more text
+        self._ended_early = ""  # the end of a sentence whose mark had nothing behind it yet
         self._heard_by = 0.0
 
     def feed(self, delta: str, now: float = 0.0) -> list[str]:
@@ -98,30 +97,51 @@ class Sentences:
             if not delta:
                 return []
             self._began_at, self._heard_by = now, now + FIRST_S + EARLY_S
+        self._fed_at = now
         self._fed_chars += _length(delta)
-        self._text += self._plain.feed(delta)
+        more = self._plain.feed(delta)
+        if self._ended_early and more:
+            more = self._after_early_end(more)
+        self._text += more
+        if self._plain.holds_mark and self._mark_is_no_image():
+            self._text += self._plain.release_mark()
         return self.due(now)
 
     def due(self, now: float) -> list[str]:
         """Return the pieces that are complete or must leave now, without further text."""
+        if now >= self._fed_at + QUIET_S and self._plain.holds_mark:
+            self._text += self._plain.release_mark()
         pieces: list[str] = []
         while cut := self._cut(now):
+            has_more = cut < len(self._text) or self._text[-1].isspace()
+            self._ended_early = "" if has_more else self._text[-1]
             self._add(self._text[:cut], pieces, now)
             self._text = self._text[cut:]
         return pieces
 
     def due_at(self, now: float) -> float | None:
         """When `due` should be asked next if no text comes until then; None for never."""
-        if self._began_at is None or not self._text.strip():
+        began = self._began_at
+        if began is None or not self._text.strip():
             return None
-        due = self._heard_by - EARLY_S
-        return next((at for at in (due, due + OVERDUE_S + 0.01) if at > now), None)
+        late = self._heard_by - EARLY_S
+        overdue = late + OVERDUE_S + 0.01
+        at = late if late > now else overdue if overdue > now else None
+        quiet = self._fed_at + QUIET_S
+        if quiet > now and (self._in_doubt or self._plain.holds_mark):
+            at = quiet
+        if self._first and began + QUIET_S > now and self._has_first_words():
+            at = min(began + QUIET_S, at or quiet)
+        return at
 
     def end(self) -> list[str]:
         """The stream is complete: return the pieces that are left."""
         pieces: list[str] = []
         # The last mark of a text has no space after it.
-        self._text += self._plain.end() + "\n"
+        more = self._plain.end()
+        if self._ended_early and more:
+            more = self._after_early_end(more)
+        self._text += more + "\n"
         while cut := self._cut(None):
             self._add(self._text[:cut], pieces, 0.0)
             self._text = self._text[cut:]
@@ -137,17 +157,32 @@ class Sentences:
             self._first = False
             pieces.append(spoken)
 
+    def _after_early_end(self, more: str) -> str:
+        rest = after_early_end(self._ended_early, more)
+        if rest is None:
+            self._ended_early += more
+            return ""
+        self._ended_early = ""
+        return rest
+
+    def _mark_is_no_image(self) -> bool:
+        last = self._text[-1:]
+        if last.isspace() and self._language.code == "fr":
+            last = self._text.rstrip()[-1:]
+        return last.isalnum() or last in ("?", "!", ")", '"', "’", "”", "»")
+
     def _cut(self, now: float | None) -> int:
         """Return the end of the next piece; 0 while the end is not known.
 
         now: the current time (s); None at the end of the text.
         """
+        self._in_doubt = False
         late = now is not None and self._is_late(now)
-        if not late and _MAY_END.search(self._text) is None and len(self._text) < _SURELY_FITS:
+        if not late and self._has_no_end():  # most tokens
             return 0
-        end, known = _sentence_end(self._text, self._language)
+        end, known = self._sentence_end(now)
         if self._first:
-            clauses = _clause_ends(self._text)
+            clauses = clause_ends(self._text)
             long = (at for at in clauses if _length(self._text[:at]) >= FIRST_CLAUSE_CHARS)
             clause = next(long, 0)
             if clause and (not end or clause < end):
@@ -159,8 +194,42 @@ class Sentences:
             return end
         return self._part_end(now) if late and now is not None else 0
 
+    def _has_no_end(self) -> bool:
+        text = self._text
+        fits = len(text) < (LONGEST_CHARS if text.isascii() else _SURELY_FITS)
+        return fits and (_MAY_END if self._first else _MARKS).search(text) is None
+
+    def _sentence_end(self, now: float | None) -> tuple[int, bool]:
+        """Return the end of the first sentence (0 for none yet), and whether it is spoken now."""
+        text, language = self._text, self._language
+        quiet = now is not None and now >= self._fed_at + QUIET_S
+        for match in _SENTENCE_END.finditer(text):
+            end = match.end()
+            if match["mark"] == ".":
+                stop = match.end("mark")
+                ends = ends_sentence(text[:stop], text[end:], language)
+                if ends is None and "\n" not in text[end:]:  # a line break ends it
+                    self._in_doubt = wrong_end_is_harmless(text[:stop], language, spaced=True)
+                    return end, quiet and self._in_doubt
+                if not ends or (match["closing"] and _goes_on(text[end:])):
+                    continue
+            return end, True
+        if now is None:
+            return 0, True
+        mark = last_mark(text, language)
+        self._in_doubt = mark is Mark.DOUBTFUL
+        return (len(text) if mark is Mark.SURE or (quiet and self._in_doubt) else 0), True
+
     def _is_late(self, now: float) -> bool:
-        return self._began_at is not None and now >= self._heard_by - EARLY_S
+        began = self._began_at
+        if began is None:
+            return False
+        if now >= self._heard_by - EARLY_S:
+            return True
+        return now >= began + QUIET_S and self._has_first_words()
+
+    def _has_first_words(self) -> bool:
+        return self._first and has_words(self._text, FIRST_WORDS)
 
     def _part_end(self, now: float) -> int:
         """Return the end of a piece that must leave before its sentence is complete; 0 for none."""
@@ -172,33 +241,14 @@ class Sentences:
         if late > OVERDUE_S:
             needed /= 2
         # A pause after a comma is natural, should the next words come late.
-        ends = [at for at in _clause_ends(text) if 2 * _seconds(text[:at]) > needed]
+        ends = [at for at in clause_ends(text) if 2 * _seconds(text[:at]) > needed]
         if ends and len(text[: ends[-1]].split()) + _length(text[: ends[-1]]) // 9 > 1:
             return ends[-1]
-        parts = self._part_ends(text, anywhere=late > OVERDUE_S)
+        anywhere = late > OVERDUE_S or (late >= 0 and self._has_first_words())
         needed = max(needed, _SHORTEST_PART_S)
-        return next((at for at in reversed(parts) if _seconds(text[:at]) >= needed), 0)
-
-    def _part_ends(self, text: str, *, anywhere: bool) -> list[int]:
-        """Gaps between two words of letters where a voice may pause."""
-        found = []
-        for gap in re.finditer(r"\s+(?=([^\W\d_]+)\s)", text):
-            said, following = text[: gap.start()], gap[1].lower()
-            before = _WORD_BEFORE.search(said)
-            good = following in self._language.parts
-            if before is None:
-                if following in _AFTER_NUMBERS and _NUMBER_BEFORE.search(said):
-                    found.append(gap.end())
-                continue
-            if before[1].lower() in _TIGHT or before[1].lower() in self._language.parts:
-                continue
-            if not good and not (anywhere and len(before[1]) > 3):
-                continue
-            links = following in NUMBER_LINKS or _DIGITS_BEFORE.search(said)
-            if links and LEADS_TO_NUMBER.search(said):
-                continue
-            found.append(gap.end())
-        return found
+        places = part_ends(text, self._language, anywhere=anywhere)
+        fitting = [place for place in places if _seconds(text[: place.at]) >= needed]
+        return max(fitting, key=lambda place: (place.rank, place.at)).at if fitting else 0
 
 
 def sentences_of(text: str, language: str = "en") -> list[str]:
@@ -216,44 +266,9 @@ def _length(text: str) -> int:
     return len(text) if text.isascii() else round(speech_seconds(text) * 14)
 
 
-def _sentence_end(text: str, language: Language) -> tuple[int, bool]:
-    """Return the end of the first sentence (0 for none yet), and whether the end is certain."""
-    for match in _SENTENCE_END.finditer(text):
-        end = match.end()
-        if match["mark"] == ".":
-            stop = match.end("mark")
-            ends = ends_sentence(text[:stop], text[end:], language)
-            if ends is None and "\n" not in text[end:]:  # a line break ends it
-                return end, False
-            if not ends or (match["closing"] and _goes_on(text[end:])):
-                continue
-        return end, True
-    return 0, True
-
-
 def _goes_on(after: str) -> bool:
     """Whether a sentence goes on after a full stop and a bracket or a closing quotation mark."""
     return after.lstrip()[:1].islower()
-
-
-def _clause_ends(text: str) -> list[int]:
-    """Return the ends of clauses.
-
-    No clause ends inside a date or a number, such as "May 5, 2026" or "code: 4242".
-    """
-    return [m.end() for m in _CLAUSE_END.finditer(text) if m["mark"] is None or _parts(text, m)]
-
-
-def _parts(text: str, mark: re.Match[str]) -> bool:
-    before = text[: mark.start()].rstrip()
-    if _DAY_BEFORE.search(before):
-        return False
-    # A number belongs to the name before it: "May, 2026", "Washington, 20500".
-    ends_name = _NAME_BEFORE.search(before) or not _WORD_BEFORE.search(before)
-    if not ends_name and not LEADS_TO_NUMBER.search(before):
-        return True
-    after = text[mark.end() :].lstrip()
-    return bool(after) and not after[0].isdecimal()
 
 
 def _break_long(text: str) -> int:
@@ -261,7 +276,7 @@ def _break_long(text: str) -> int:
     while _length(text[:limit]) > LONGEST_CHARS:
         limit -= max(1, (_length(text[:limit]) - LONGEST_CHARS) // 3)
     window = text[:limit]
-    clauses = [at for at in _clause_ends(window) if at >= FIRST_CLAUSE_CHARS]
+    clauses = [at for at in clause_ends(window) if at >= FIRST_CLAUSE_CHARS]
     if clauses:
         return clauses[-1]
     space = window.rfind(" ")

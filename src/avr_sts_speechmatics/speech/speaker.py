@@ -3,7 +3,7 @@
     text of the model -> sentences -> TTS (one sentence ahead) -> 8 kHz -> playout
 
 A piece of text that must leave although its sentence is not complete is cut by `sentences`; the
-speaker tells it the time, also when the model stalls.
+speaker tells it the time with each token, and by one timer when no token comes.
 
 While the caller hears one sentence, the next one is fetched, and no more: speech that is fetched
 too early costs characters and is thrown away when the caller interrupts. A sentence has its place
@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE
 from avr_sts_speechmatics.audio.playout import AgentAudio, Utterance
@@ -39,9 +40,6 @@ COMFORT_BYTES = BYTES_PER_SECOND // 5
 """Resampling 10 ms of audio costs nearly as much as resampling 200 ms. While more than
 COMFORT_BYTES wait to be heard, audio is resampled in pieces of PIECE_BYTES; until then all of it is
 passed on immediately."""
-
-WATCH_S = 0.5
-"""How long before a piece should leave the speaker begins to watch whether text comes (s)."""
 
 _log = logging.getLogger(__name__)
 
@@ -121,19 +119,22 @@ class Speaker:
         Cancelling stops the model and the TTS requests immediately, and sends no event. The playout
         keeps the audio that waits there: the code that cancels also flushes.
         """
-        reply = self._replies[number] = _Reply(number)
+        reply = self._replies[number] = _Reply(number, asyncio.current_task())
         try:
             async with asyncio.TaskGroup() as fetching:
                 try:
                     async with aclosing(text):
-                        await self._speak_text(reply, text, fetching)
+                        reply.fetching = fetching
+                        await self._speak_text(reply, text)
                 except ServiceError as error:
                     _log.warning("%s", error)
                     self._report(ServiceFailed(error.service, str(error)))
+                    await self._start_sentences(reply)  # they were complete before the failure
                     reply.failed = True
                 while await reply.heard_or_cut():
-                    await self._start_sentences(reply, fetching)
+                    await self._start_sentences(reply)
         finally:
+            reply.task = reply.fetching = None
             del self._replies[number]
             for utterance in reply.utterances:
                 self._under_way.pop(utterance, None)
@@ -173,7 +174,7 @@ class Speaker:
             self._under_way.pop(utterance, None)
             if utterance not in reply.fillers:
                 reply.sentences.appendleft(sentence)
-                reply.room.release()
+                reply.room += 1
         reply.utterances.clear()
         for fetch in reply.fetches:
             fetch.cancel()
@@ -183,6 +184,8 @@ class Speaker:
         """Go on with a reply that was held. number: of the reply."""
         if (reply := self._replies.get(number)) is not None:
             reply.may_speak.set()
+            reply.changed.set()
+            self._start_soon(reply)
 
     def played(self, utterance: int) -> None:
         """Take the report that an utterance was played to its end.
@@ -192,43 +195,77 @@ class Speaker:
         reply = self._under_way.pop(utterance, None)
         if reply is not None:
             reply.utterance_heard(utterance)
+            self._start_soon(reply)
 
-    async def _speak_text(
-        self, reply: "_Reply", text: AsyncGenerator[str | None, None], fetching: asyncio.TaskGroup
-    ) -> None:
+    async def _speak_text(self, reply: "_Reply", text: AsyncGenerator[str | None, None]) -> None:
         now = asyncio.get_running_loop().time
-        sentences = Sentences(self._language)
-
-        def due_at() -> float | None:
-            return sentences.due_at(now())
-
-        async for delta in _with_waits(text, due_at):
-            if not reply.has_text:
-                reply.has_text = True
-                self._report(TextStarted(reply.number))
-            if delta is None:
-                pieces, sentences = sentences.end(), Sentences(self._language)
-            elif isinstance(delta, _Waited):
-                pieces = sentences.due(now())
-            else:
-                pieces = sentences.feed(delta, now())
-            reply.sentences += pieces
-            await self._start_sentences(reply, fetching)
-            if reply.failed:
-                return
+        sentences = reply.text = Sentences(self._language)
+        try:
+            async for delta in text:
+                if not reply.has_text:
+                    reply.has_text = True
+                    self._report(TextStarted(reply.number))
+                if delta is None:
+                    reply.sentences += sentences.end()
+                    sentences = reply.text = Sentences(self._language)
+                else:
+                    reply.sentences += sentences.feed(delta, now())
+                self._watch(reply, now())
+                if reply.sentences:
+                    await self._start_sentences(reply)
+                if reply.failed:
+                    return
+        finally:
+            reply.end_watch()
         reply.sentences += sentences.end()
-        await self._start_sentences(reply, fetching)
+        await self._start_sentences(reply)
 
-    async def _start_sentences(self, reply: "_Reply", fetching: asyncio.TaskGroup) -> None:
+    def _watch(self, reply: "_Reply", now: float) -> None:
+        """Set the timer for the text that has come, should no more come.
+
+        A timer that is earlier stays and is set anew when it fires: most tokens move the time and
+        set no timer.
+        """
+        assert reply.text is not None
+        due = reply.due_at = reply.text.due_at(now)
+        if due is not None and (reply.timer is None or reply.timer.when() > due):
+            if reply.timer is not None:
+                reply.timer.cancel()
+            loop = asyncio.get_running_loop()
+            reply.timer = loop.call_at(due, self._no_text_came, reply)
+
+    def _no_text_came(self, reply: "_Reply") -> None:
+        reply.timer = None
+        now = asyncio.get_running_loop().time()
+        if reply.text is None or reply.due_at is None:
+            return
+        if reply.due_at <= now:
+            reply.sentences += reply.text.due(now)
+            self._start_waiting(reply)
+        self._watch(reply, now)
+
+    def _start_soon(self, reply: "_Reply") -> None:
+        """Start the sentences that wait, if `speak` itself waits for text."""
+        if reply.text is not None and reply.sentences:
+            asyncio.get_running_loop().call_soon(self._start_waiting, reply)
+
+    def _start_waiting(self, reply: "_Reply") -> None:
+        # A reply that is being cancelled was flushed already: no sentence may follow.
+        if reply.task is not None and not reply.task.cancelling():
+            while reply.may_start:
+                self._start_sentence(reply, reply.sentences.popleft())
+
+    async def _start_sentences(self, reply: "_Reply") -> None:
         """Start the sentences that wait, one after another, as room for them comes."""
         while reply.sentences and not reply.failed:
-            await reply.room.acquire()
-            await reply.may_speak.wait()
-            if reply.failed:
-                return
-            self._start_sentence(reply, reply.sentences.popleft(), fetching)
+            if reply.may_start:
+                self._start_sentence(reply, reply.sentences.popleft())
+            else:
+                reply.changed.clear()
+                await reply.changed.wait()
 
-    def _start_sentence(self, reply: "_Reply", sentence: str, fetching: asyncio.TaskGroup) -> None:
+    def _start_sentence(self, reply: "_Reply", sentence: str) -> None:
+        reply.room -= 1
         utterance = self._open(reply, sentence)
         self._report(ClauseReady(reply.number))
         kept = self._phrases.get(sentence)
@@ -236,7 +273,8 @@ class Speaker:
             self._write(reply, utterance, kept)
             self._playout.end(utterance)
         else:
-            fetch = fetching.create_task(self._fetch(reply, utterance, sentence))
+            assert reply.fetching is not None
+            fetch = reply.fetching.create_task(self._fetch(reply, utterance, sentence))
             reply.fetches.add(fetch)
             fetch.add_done_callback(reply.fetches.discard)
 
@@ -274,6 +312,7 @@ class Speaker:
             # Half a sentence was heard: the next sentence confuses the caller less than an apology.
             if not utterance.written_bytes:
                 reply.failed = True
+                reply.changed.set()
         finally:
             self._playout.end(utterance, whole=whole)
 
@@ -286,46 +325,6 @@ class Speaker:
         self._playout.write(utterance, pcm)
 
 
-class _Waited:
-    """No text came until a piece should leave."""
-
-
-async def _with_waits(
-    text: AsyncGenerator[str | None, None], due_at: Callable[[], float | None]
-) -> AsyncGenerator[str | _Waited | None, None]:
-    """Pass on pieces of text, and _Waited whenever the text is late.
-
-    due_at: when to stop waiting for more text, in the loop's time; None for never.
-    """
-    now = asyncio.get_running_loop().time
-    coming: asyncio.Task[str | _Waited | None] | None = None
-    ended = _Waited()
-    try:
-        while True:
-            due = due_at()
-            if coming is None and (due is None or due - now() > WATCH_S):
-                piece = await anext(text, ended)  # a task for each token would cost more
-            else:
-                coming = coming or asyncio.create_task(_next(text, ended))
-                wait_s = None if due is None else max(0.0, due - now())
-                if not (await asyncio.wait((coming,), timeout=wait_s))[0]:
-                    yield _Waited()
-                    continue
-                task, coming = coming, None
-                piece = task.result()
-            if piece is ended:
-                return
-            yield piece
-    finally:
-        if coming is not None:  # the generator cannot be closed while it runs
-            coming.cancel()
-            await asyncio.wait((coming,))
-
-
-async def _next(text: AsyncGenerator[str | None, None], ended: _Waited) -> str | _Waited | None:
-    return await anext(text, ended)
-
-
 class _Reply:
     """The state of a reply under way.
 
@@ -333,18 +332,28 @@ class _Reply:
     utterances: sentences that were started and not heard yet, by their utterance.
     fillers: utterances that no TTS request belongs to.
     fetches: TTS requests under way.
-    room: one for each sentence that may be started.
+    fetching: the owner of those requests.
+    task: the task that speaks the reply.
+    text: cuts the text; None unless text is awaited.
+    due_at: when to cut the text if no more comes, in the loop's time (s); None for never.
+    timer: fires at `due_at` or earlier.
+    room: how many sentences may be started.
     may_speak: set unless the reply is held.
-    changed: set when an utterance was heard or the reply was held.
+    changed: set when `may_start` may have changed.
     """
 
     __slots__ = (
-        *("changed", "failed", "fetches", "fillers", "has_text", "may_speak", "number"),
-        *("room", "sentences", "started", "utterances"),
+        *("changed", "due_at", "failed", "fetches", "fetching", "fillers", "has_text", "may_speak"),
+        *("number", "room", "sentences", "started", "task", "text", "timer", "utterances"),
     )
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, task: asyncio.Task[Any] | None) -> None:
         self.number = number
+        self.task = task
+        self.fetching: asyncio.TaskGroup | None = None
+        self.text: Sentences | None = None
+        self.due_at: float | None = None
+        self.timer: asyncio.TimerHandle | None = None
         self.has_text = False
         self.started = False
         self.failed = False
@@ -352,15 +361,27 @@ class _Reply:
         self.utterances: dict[int, str] = {}
         self.fillers: set[int] = set()
         self.fetches: set[asyncio.Task[None]] = set()
-        self.room = asyncio.Semaphore(AHEAD)
+        self.room = AHEAD
         self.may_speak = asyncio.Event()
         self.may_speak.set()
         self.changed = asyncio.Event()
 
+    @property
+    def may_start(self) -> bool:
+        """Whether a sentence waits and has room."""
+        waits = bool(self.sentences) and not self.failed
+        return waits and self.room > 0 and self.may_speak.is_set()
+
+    def end_watch(self) -> None:
+        self.text = None
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
     def utterance_heard(self, utterance: int) -> None:
         self.utterances.pop(utterance, None)
         if utterance not in self.fillers:
-            self.room.release()
+            self.room += 1
         self.changed.set()
 
     async def heard_or_cut(self) -> bool:

@@ -3,7 +3,7 @@
 import re
 
 from avr_sts_speechmatics.speech.number_words import cardinal, digits
-from avr_sts_speechmatics.speech.reading_rule import rules
+from avr_sts_speechmatics.speech.reading_rule import rules, saying
 
 _ADDRESS_SIGNS = {".": "dot", "@": "at", "-": "dash", "_": "underscore", "+": "plus", "/": "slash"}
 _TOP = (
@@ -26,6 +26,7 @@ def _address(found: re.Match[str]) -> str:
 
 
 WEB_ADDRESSES = rules(
+    (r"^\.(?=[^\W\d_])", saying("dot ")),  # the rest of an address that was begun before
     (_MAIL, _address),
     (_SITE, _address),
 )

@@ -8,10 +8,10 @@ acceptor accepts by itself:
     descriptors                        | the acceptor
     -----------------------------------+---------------------------------------------------------
     there are some besides the reserve | accepts up to BATCH connections, then the loop has a turn
-    the reserve begins                 | accepts FEW connections and pauses for PAUSE_S, so that
-                                       | each is answered and closed before the next is accepted;
+    the reserve begins                 | uses a quarter of the reserve, for connections that are
+                                       | answered and closed; pauses for PAUSE_S between them;
                                        | closes connections that have waited for IDLE_S
-    there are none                     | pauses for AGAIN_S
+    the system has none                | pauses for AGAIN_S
 
 Connections that are not accepted yet wait in the kernel's queue.
 """
@@ -20,6 +20,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from avr_sts_speechmatics.admission.descriptors import SHORTAGES, Descriptors
@@ -28,12 +29,11 @@ from avr_sts_speechmatics.transports.limited_log import NOBODY
 from avr_sts_speechmatics.transports.reception import Reception
 
 BATCH = 32
-FEW = 4
-"""Connections that are accepted in one go: usually, and where descriptors are short."""
+"""Most connections that are accepted in one go."""
 
 PAUSE_S = 0.01
 AGAIN_S = 0.1
-"""Pause where descriptors are short, and where there are none (s)."""
+"""Pause where descriptors are short, and where the system has none (s)."""
 
 IDLE_S = 1.0
 """How long a connection may wait without a call where descriptors are short (s)."""
@@ -131,7 +131,8 @@ class Acceptor:
             return
         room = self._descriptors.room()
         # One by one where others accept too, so that a crowd is spread over all processes.
-        for _ in range(min(BATCH, max(room, FEW)) if self._turn is None else 1):
+        most = BATCH if self._turn is None else 1
+        for _ in range(min(most, room + self._descriptors.reserve // 4)):
             try:
                 sock, _ = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -155,16 +156,16 @@ class Acceptor:
                 self._loop.connect_accepted_socket(self._protocol, sock)
             )
             self._accepting.add(task)
-            task.add_done_callback(self._accepted)
-        if room <= FEW:
+            task.add_done_callback(partial(self._accepted, sock))
+        if room <= 0:
             self._reception.waiting.close_older_than(IDLE_S)
             self._rest(PAUSE_S)
 
-    def _accepted(self, task: "asyncio.Task[object]") -> None:
+    def _accepted(self, sock: socket.socket, task: "asyncio.Task[object]") -> None:
         self._accepting.discard(task)
-        if task.cancelled():
-            return
-        error = task.exception()
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or error is not None:
+            sock.close()
         # A client that is gone already is no fault of this service.
         if error is not None and not isinstance(error, OSError):
             self._loop.call_exception_handler(

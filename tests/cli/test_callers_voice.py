@@ -1,0 +1,29 @@
+"""The simulated caller's voice: opened when the first words are spoken, closed at the end."""
+
+import pytest
+
+from avr_sts_speechmatics.cli.callers_voice import callers_voice
+from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox, tone
+from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.values import Secret
+
+
+async def test_the_voice_of_the_settings_speaks_at_8_khz() -> None:
+    async with running_sandbox() as cloud:
+        key, url = Secret("a-key"), cloud.tts_url
+        chosen = Settings(speechmatics_api_key=key, speechmatics_tts_url=url)
+        async with callers_voice(chosen) as say:
+            assert not cloud.received.speech
+            pcm = await say("Hello there.")
+        assert abs(len(pcm) - len(tone("Hello there.")) / 2) < 400
+        assert [request.body["text"] for request in cloud.received.speech] == ["Hello there."]
+
+
+async def test_a_voice_that_fails_is_one_sentence() -> None:
+    chosen = Settings(
+        speechmatics_api_key=Secret("a-key"), speechmatics_tts_url="http://127.0.0.1:9"
+    )
+    async with callers_voice(chosen) as say:
+        with pytest.raises(SettingsError, match="could not be spoken"):
+            await say("Hello.")
