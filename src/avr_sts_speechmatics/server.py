@@ -169,12 +169,13 @@ class Server:
             if one.setting == "AUDIOSOCKET_PORT" and self.settings.on_busy == "refuse":
                 self._gate = PortGate(listener, "AUDIOSOCKET_PORT", self._all_refuse)
         if self._member is not None:
-            self._member.pulse(lambda: self.ready, lambda: len(self._reception.waiting))
+            self._member.pulse(lambda: self.ready)
+            self._reception.waiting.changed = self._member.row.show_waiting
 
     def _acceptor(self, port: Port, protocol: Callable[[], asyncio.BaseProtocol]) -> Acceptor:
         turn = None
         if self._member is not None:
-            turn = self._member.turn(lambda: self.ready, lambda: len(self._reception.waiting))
+            turn = self._member.turn(lambda: self.ready)
         descriptors = self._admission.descriptors
         acceptor = Acceptor(port.sockets, protocol, descriptors, self._reception, turn)
         self._listeners.append(acceptor)

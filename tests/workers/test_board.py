@@ -67,7 +67,8 @@ def test_calls_and_sessions_are_counted_apart(board: Board) -> None:
 
 def test_others_see_what_a_worker_shows(board: Board) -> None:
     one, other = (OwnRow(board, board.claim(number)) for number in (1, 2))
-    one.show(State.TAKES, 3)
+    one.show(State.TAKES)
+    one.show_waiting(3)
     one.calls(None).try_begin()
     (seen,) = other.others()
     assert (seen.state, seen.waiting, seen.load) == (State.TAKES, 3, 4)

@@ -23,11 +23,8 @@ class Workers:
         board = Board()
         self.own, self.other = (OwnRow(board, board.claim(number)) for number in (1, 2))
         self.takes = True
-        self.waiting = 0
         self.time = 100.0
-        self.turn = AcceptTurn(
-            self.own, lambda: self.takes, lambda: self.waiting, now=lambda: self.time
-        )
+        self.turn = AcceptTurn(self.own, lambda: self.takes, now=lambda: self.time)
 
     def begin(self, row: OwnRow, calls: int) -> None:
         for _ in range(calls):
@@ -47,7 +44,7 @@ def test_a_worker_alone_accepts_at_once(workers: Workers) -> None:
 
 
 def test_the_worker_with_fewer_calls_accepts_at_once(workers: Workers) -> None:
-    workers.other.show(State.TAKES, 0)
+    workers.other.show(State.TAKES)
     workers.begin(workers.other, 1)
     assert workers.turn.others_first_s() == 0
     workers.begin(workers.own, 1)
@@ -55,7 +52,7 @@ def test_the_worker_with_fewer_calls_accepts_at_once(workers: Workers) -> None:
 
 
 def test_the_worker_with_more_calls_gives_way_once_for_a_connection(workers: Workers) -> None:
-    workers.other.show(State.TAKES, 0)
+    workers.other.show(State.TAKES)
     workers.begin(workers.own, 2)
     waits = workers.turn.others_first_s()
     assert 0 < waits <= GIVE_WAY_MAX_S
@@ -67,7 +64,7 @@ def test_the_worker_with_more_calls_gives_way_once_for_a_connection(workers: Wor
 
 
 def test_the_wait_grows_with_the_difference_and_is_bounded(workers: Workers) -> None:
-    workers.other.show(State.TAKES, 0)
+    workers.other.show(State.TAKES)
     workers.begin(workers.own, 1)
     short = workers.turn.others_first_s()
     workers.time += 10
@@ -76,8 +73,8 @@ def test_the_wait_grows_with_the_difference_and_is_bounded(workers: Workers) -> 
 
 
 def test_connections_without_a_call_count_as_load(workers: Workers) -> None:
-    workers.other.show(State.TAKES, 0)
-    workers.waiting = 1
+    workers.other.show(State.TAKES)
+    workers.own.show_waiting(1)
     assert workers.turn.others_first_s() > 0
 
 
@@ -85,10 +82,10 @@ def test_a_worker_that_refuses_stands_aside_as_long_as_another_takes_calls(
     workers: Workers,
 ) -> None:
     workers.takes = False
-    workers.other.show(State.TAKES, 0)
+    workers.other.show(State.TAKES)
     for _ in range(3):
         assert workers.turn.others_first_s() == STAND_ASIDE_S
-    workers.other.show(State.REFUSES, 0)
+    workers.other.show(State.REFUSES)
     assert workers.turn.others_first_s() == 0
 
 

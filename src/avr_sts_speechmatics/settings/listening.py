@@ -30,12 +30,6 @@ class Listening:
         default_text="`6033`",
         may_be_empty=True,
     )
-    workers: int | None = setting(
-        check.workers,
-        "Number of processes that take calls on the same ports, each on a core of its own; `auto`: "
-        "as many as there are cores for this service. `MAX_CALLS` counts for all of them.",
-        1,
-    )
     max_calls: int = setting(
         check.whole(1, 100_000),
         "Largest number of calls at once; a further call is rejected with a reason. As many "

@@ -1,4 +1,4 @@
-"""Settings: what machines share."""
+"""Settings: more than one process or machine."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,14 @@ from avr_sts_speechmatics.settings.declaration import setting
 
 @dataclass(frozen=True, kw_only=True)
 class ManyMachines:
-    """The server through which machines share announced calls and the count of sessions."""
+    """The number of processes, and the server through which machines share what they must."""
 
+    workers: int | None = setting(
+        check.workers,
+        "Number of processes that take calls on the same ports, each on a core of its own; `auto`: "
+        "as many as there are cores for this service. `MAX_CALLS` counts for all of them.",
+        1,
+    )
     redis_url: RedisAddress | None = setting(
         check.redis,
         "Address of the Redis or Valkey server (6.2 or later) that machines behind one load "

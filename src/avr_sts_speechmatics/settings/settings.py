@@ -38,7 +38,7 @@ TOPICS: Mapping[str, type] = {
     "Tools": ToolSources,
     "Straight into Asterisk": AsteriskPorts,
     "Around a call": AroundCalls,
-    "More than one machine": ManyMachines,
+    "More than one core or machine": ManyMachines,
     "Proxies": ProxyVariables,
     "The log": LoggingOptions,
 }

@@ -133,10 +133,13 @@ class OwnRow:
         self.board = board
         self.index = index
 
-    def show(self, state: State, waiting: int) -> None:
-        """Write what the worker does with new calls, and its connections without a call."""
+    def show(self, state: State) -> None:
+        """Write what the worker does with new calls."""
         self.board._set(self.index, _STATE, state)
-        self.board._set(self.index, _WAITING, waiting)
+
+    def show_waiting(self, count: int) -> None:
+        """Write the number of connections without a call."""
+        self.board._set(self.index, _WAITING, count)
 
     def calls(self, limit: int | None) -> "SharedCount":
         """Return the count of calls. limit: of all workers together."""

@@ -19,8 +19,8 @@ from avr_sts_speechmatics.workers.board import Board, OwnRow, State
 from avr_sts_speechmatics.workers.channel import Channel, ChannelClosed, Message
 from avr_sts_speechmatics.workers.ports import Port, Ports
 
-GIVE_WAY_S = 0.004
-GIVE_WAY_MAX_S = 0.04
+GIVE_WAY_S = 0.008
+GIVE_WAY_MAX_S = 0.05
 """How long a worker leaves a connection to another worker (s): for each call that the other one has
 fewer, and at most."""
 
@@ -152,27 +152,24 @@ class Membership:
 
     # --- accepting -----------------------------------------------------------------------------
 
-    def pulse(self, takes_calls: Callable[[], bool], waiting: Callable[[], int]) -> None:
-        """Keep the row of the board up to date from now on.
+    def pulse(self, takes_calls: Callable[[], bool]) -> None:
+        """Show the other workers from now on whether this one takes calls.
 
         takes_calls: whether this worker takes calls now.
-        waiting: returns the number of connections without a call.
         """
-        self.row.show(State.TAKES if takes_calls() else State.REFUSES, waiting())
-        self._pulse = asyncio.get_running_loop().call_later(
-            PULSE_S, self.pulse, takes_calls, waiting
-        )
+        self.row.show(State.TAKES if takes_calls() else State.REFUSES)
+        self._pulse = asyncio.get_running_loop().call_later(PULSE_S, self.pulse, takes_calls)
 
     def accept_no_more(self) -> None:
         """Show the other workers that this one leaves all connections to them."""
         if self._pulse is not None:
             self._pulse.cancel()
             self._pulse = None
-        self.row.show(State.NONE, 0)
+        self.row.show(State.NONE)
 
-    def turn(self, takes_calls: Callable[[], bool], waiting: Callable[[], int]) -> "AcceptTurn":
-        """Return the turn of one port; see `pulse` for the arguments."""
-        return AcceptTurn(self.row, takes_calls, waiting)
+    def turn(self, takes_calls: Callable[[], bool]) -> "AcceptTurn":
+        """Return the turn of one port. takes_calls: see `pulse`."""
+        return AcceptTurn(self.row, takes_calls)
 
 
 class AcceptTurn:
@@ -188,19 +185,17 @@ class AcceptTurn:
         self,
         row: OwnRow,
         takes_calls: Callable[[], bool],
-        waiting: Callable[[], int],
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._row = row
         self._takes_calls = takes_calls
-        self._waiting = waiting
         self._now = now
         self._gave_way_until = 0.0
 
     def others_first_s(self) -> float:
-        takes, waiting = self._takes_calls(), self._waiting()
-        self._row.show(State.TAKES if takes else State.REFUSES, waiting)
+        takes = self._takes_calls()
+        self._row.show(State.TAKES if takes else State.REFUSES)
         rows = list(self._row.board.rows())
         own = next(row for row in rows if row.index == self._row.index)
         others = [row for row in rows if row is not own and row.state is State.TAKES]
