@@ -106,7 +106,9 @@ class Server:
         self._open = AsyncExitStack()
         self._parts: Parts | None = None
         log = LimitedLog()
-        self._shared = None if settings.redis_url is None else SharedState(settings.redis_url)
+        self._shared: SharedState | None = None
+        if settings.redis_url is not None:
+            self._shared = SharedState(settings.redis_url, settings.redis_prefix)
         store = None if self._shared is None else self._shared.announcements
         self._announced = AnnouncedCalls(required=settings.require_call, store=store, log=log)
         # A PBX may open all its calls at the same moment.

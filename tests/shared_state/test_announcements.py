@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from redis.asyncio import Redis
 from tests.real_servers.servers import RealRedis
-from tests.shared_state.linked import away, linked, up
+from tests.shared_state.linked import PREFIX, away, linked, up
 
 from avr_sts_speechmatics.errors import StoreError
 from avr_sts_speechmatics.shared_state.announcements import SharedAnnouncements
@@ -66,7 +66,7 @@ async def test_an_announcement_ends_after_its_time_which_amending_does_not_exten
 ) -> None:
     async with machines(redis) as (one, other):
         await one.announce(UUID, {"from": "2001"})
-        key = f"avr-sts-speechmatics:call:{UUID}"
+        key = f"{PREFIX}call:{UUID}"
         link = link_of(one)
         assert 0 < await link.do(lambda r: r.pttl(key)) <= LIVES_S * 1000
         await link.do(lambda r: r.pexpire(key, 30_000))
@@ -80,7 +80,7 @@ async def test_an_announcement_ends_after_its_time_which_amending_does_not_exten
 async def test_facts_that_no_instance_wrote_are_no_announcement(redis: RealRedis) -> None:
     async with machines(redis) as (one, _):
         for wrong in (b"\xff", b"[]", b'{"from": 1}', b""):
-            key = f"avr-sts-speechmatics:call:{UUID}"
+            key = f"{PREFIX}call:{UUID}"
             await link_of(one).do(partial(_set, key=key, value=wrong))
             with pytest.raises(StoreError, match="cannot be read"):
                 await one.facts_for(UUID)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from tests.real_servers.servers import PROGRAMS, RealRedis, free_port, redis_server
-from tests.shared_state.linked import away, linked, up
+from tests.shared_state.linked import PREFIX, away, linked, up
 from tests.support import open_sockets, until
 
 from avr_sts_speechmatics.errors import SettingsError, StoreError
@@ -120,7 +120,7 @@ async def test_a_server_that_is_not_there_at_the_start_is_found_later(
 
 
 async def test_a_link_that_was_not_started_says_so(redis: RealRedis) -> None:
-    link = RedisLink(parse(redis.url))
+    link = RedisLink(parse(redis.url), PREFIX)
     with pytest.raises(StoreError, match="has not been asked yet"):
         await ask(link)
     await link.close()
@@ -136,7 +136,7 @@ async def test_a_link_that_was_not_started_says_so(redis: RealRedis) -> None:
         (
             ("--user", "avr", "on", "nopass", "~other:*", "+@all"),
             "avr:x@",
-            "allow the keys avr-sts-speech",
+            "allow the keys tests:",
         ),
         (("--rename-command", "GETDEL", ""), "", "unknown command"),
     ],
@@ -178,7 +178,7 @@ async def test_a_fault_of_ours_is_not_blamed_on_the_server(redis: RealRedis) -> 
 
 
 async def test_each_return_of_the_server_is_reported(own_redis: RealRedis) -> None:
-    link = RedisLink(parse(own_redis.url), trial_s=0.02, retry_s=(0.01,))
+    link = RedisLink(parse(own_redis.url), PREFIX, trial_s=0.02, retry_s=(0.01,))
     returns = 0
 
     async def count() -> None:
@@ -206,7 +206,7 @@ def without_redis(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("without_redis")
 def test_without_the_package_one_sentence_says_what_to_install() -> None:
     with pytest.raises(SettingsError, match=r"pip install 'avr-sts-speechmatics\[redis\]'\.$"):
-        RedisLink(parse(f"redis://127.0.0.1:{free_port()}"))
+        RedisLink(parse(f"redis://127.0.0.1:{free_port()}"), PREFIX)
 
 
 def test_without_redis_url_the_package_is_not_imported() -> None:

@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.real_servers.servers import RealRedis
-from tests.shared_state.linked import away, linked, up
+from tests.shared_state.linked import PREFIX, away, linked, up
 from tests.support import until
 
 from avr_sts_speechmatics.shared_state.link import RedisLink
-from avr_sts_speechmatics.shared_state.sessions import KEY, SharedSessions
+from avr_sts_speechmatics.shared_state.sessions import SharedSessions
 
 LIMIT = 10
+KEY = f"{PREFIX}sessions"
 
 
 @asynccontextmanager

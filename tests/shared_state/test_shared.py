@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.calls.test_direct_calls import announce, calling
 from tests.real_servers.servers import RealRedis, free_port
+from tests.shared_state.linked import PREFIX
 from tests.support import Serve, until
 
 from avr_sts_speechmatics.network.redis_address import parse
@@ -80,7 +81,7 @@ async def test_an_announcement_that_cannot_be_shared_is_answered_503_and_counts_
 
 
 async def test_a_service_starts_without_its_redis() -> None:
-    shared = SharedState(parse(f"redis://127.0.0.1:{free_port()}"), sessions_max=5)
+    shared = SharedState(parse(f"redis://127.0.0.1:{free_port()}"), PREFIX, sessions_max=5)
     async with asyncio.timeout(10):
         await shared.start()
     assert not shared.works
@@ -91,8 +92,8 @@ async def test_a_service_starts_without_its_redis() -> None:
 
 
 async def test_health_counts_the_sessions_elsewhere(redis: RealRedis) -> None:
-    one = SharedState(parse(redis.url), sessions_max=5)
-    other = SharedState(parse(redis.url), sessions_max=5)
+    one = SharedState(parse(redis.url), PREFIX, sessions_max=5)
+    other = SharedState(parse(redis.url), PREFIX, sessions_max=5)
     await one.start()
     await other.start()
     assert other.sessions is not None

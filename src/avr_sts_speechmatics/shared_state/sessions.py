@@ -19,15 +19,13 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from avr_sts_speechmatics.errors import StoreError
-from avr_sts_speechmatics.shared_state.link import PREFIX, RedisLink
+from avr_sts_speechmatics.shared_state.link import RedisLink
 
 SYNC_S = 0.1
 """Longest time between two exchanges with Redis (s)."""
 
 LIVES_S = 5.0
 """How long a number counts after its process was last heard of (s)."""
-
-KEY = f"{PREFIX}sessions"
 
 # All times are Redis's own: the clocks of machines differ.
 _EXCHANGE = """
@@ -70,6 +68,7 @@ class SharedSessions:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._link = link
+        self._key = link.key("sessions")
         self._limit = limit
         self._sync_s = sync_s
         self._lives_s = lives_s
@@ -123,7 +122,7 @@ class SharedSessions:
             self._syncing.cancel()
             await asyncio.wait((self._syncing,))
         with suppress(StoreError):  # the number becomes void by itself
-            await self._link.do(lambda redis: redis.hdel(KEY, self._name))
+            await self._link.do(lambda redis: redis.hdel(self._key, self._name))
 
     async def _sync(self) -> None:
         while True:
@@ -139,7 +138,7 @@ class SharedSessions:
         lives_ms = round(self._lives_s * 1000)
         try:
             self._others = await self._link.do(
-                lambda redis: redis.eval(_EXCHANGE, 1, KEY, self._name, self._own, lives_ms)
+                lambda redis: redis.eval(_EXCHANGE, 1, self._key, self._name, self._own, lives_ms)
             )
         except StoreError:
             return

@@ -13,13 +13,16 @@ class SharedState:
     """The share of this process.
 
     address: the Redis or Valkey server.
+    prefix: beginning of the names of all keys.
     sessions_max: most STT sessions of all machines together; None for no limit.
 
     Raises SettingsError if the package `redis` is not installed.
     """
 
-    def __init__(self, address: RedisAddress, *, sessions_max: int | None = None) -> None:
-        self._link = RedisLink(address)
+    def __init__(
+        self, address: RedisAddress, prefix: str, *, sessions_max: int | None = None
+    ) -> None:
+        self._link = RedisLink(address, prefix)
         self.announcements = SharedAnnouncements(self._link)
         """The store of announced calls."""
         self.sessions = None if sessions_max is None else SharedSessions(self._link, sessions_max)
