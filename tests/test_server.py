@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 import websockets
 from aiohttp.test_utils import make_mocked_request
-from tests.avr_core import dial
+from tests.avr_core import dial, refused_upgrade
 from tests.support import Serve, until, url_of
 
 from avr_sts_speechmatics.errors import SettingsError
@@ -70,10 +70,9 @@ async def test_ready_is_503_until_calls_can_be_taken_and_calls_are_refused_with_
                     assert response.status == 503
                 async with http.get(http_url(server, "/health")) as response:
                     assert (await response.json())["status"] == "starting"
-                async with dial(url_of(server)) as core:
-                    await core.init()
-                    heard = await core.until_closed()
-                    assert "not ready" in heard.of("error")[0]["message"]
+                status, _, body = await refused_upgrade(url_of(server))
+                assert status == 503
+                assert "not ready" in body
                 await server.make_ready()
                 async with http.get(http_url(server, "/ready")) as response:
                     assert response.status == 200
@@ -245,9 +244,9 @@ async def test_the_end_waits_for_running_calls_and_takes_no_new_ones(
             ending = asyncio.create_task(server.stop(drain_s=10))
             await until(lambda: not server.ready)
             assert "1 call may go on for 10 s" in caplog.text
-            async with dial(url_of(server)) as late:
-                await late.init()
-                assert (await late.until_closed()).of("error")
+            status, _, body = await refused_upgrade(url_of(server))
+            assert status == 503
+            assert "about to end" in body
             assert core.heard.close_code is None
             assert not ending.done()
         await asyncio.wait_for(ending, 2)

@@ -11,6 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from avr_sts_speechmatics.admission.admission import Admission
+from avr_sts_speechmatics.admission.call_count import LocalCount
+from avr_sts_speechmatics.admission.descriptors import Descriptors, raise_limit
+from avr_sts_speechmatics.admission.loop_lag import LoopLag
+from avr_sts_speechmatics.admission.refusal import Refusal
+from avr_sts_speechmatics.admission.vendor_sessions import VendorSessions
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.ambient import Ambience
@@ -26,7 +32,7 @@ from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.llm.protocol import Llm
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.stt.nobody import NobodyStt
-from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
+from avr_sts_speechmatics.services.stt.protocol import SessionWatch, SttListener, SttStream
 from avr_sts_speechmatics.services.tts.openai import BASE_URL as OPENAI_TTS_BASE_URL
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.phrase_store import PhraseStore
@@ -72,10 +78,13 @@ class Parts:
 
 
 @asynccontextmanager
-async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> AsyncIterator[Parts]:
+async def assembled(
+    settings: Settings, agents: Agents, sandbox_url: str, sessions: SessionWatch | None = None
+) -> AsyncIterator[Parts]:
     """Open everything that a call needs; all of it is closed at the end. Raises SettingsError.
 
     sandbox_url: HTTP address of the sandbox; used where `needs_sandbox` is True.
+    sessions: counts the STT sessions of calls, or None.
     """
     # A proxy that cannot be used stops the start, not the first call.
     for url in remote_addresses(settings):
@@ -103,7 +112,7 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             stack.push_async_callback(traces.close)
         toolbox = await toolbox_of(settings)
         stack.push_async_callback(toolbox.close)
-        stt = Stt(settings, sandbox_url)
+        stt = Stt(settings, sandbox_url, sessions)
         tried = tried_services(settings, agents, stt, llm, voices)
         states = ServiceStates(*(one.state for one in tried))
         services = Services(
@@ -132,6 +141,22 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             for task in background:
                 task.cancel()
             await asyncio.wait(background)
+
+
+def admission_of(settings: Settings, state: Callable[[], Refusal | None]) -> Admission:
+    """Make what admits calls under these settings; raises this process's limit of open files.
+
+    state: returns the refusal of a service that is starting or draining, or None.
+    """
+    # Nobody is heard without a model, so that no session is opened.
+    sessions = None if settings.nobody_answers else settings.speechmatics_max_sessions
+    return Admission(
+        state,
+        LocalCount(settings.max_calls),
+        VendorSessions(LocalCount(sessions)),
+        LoopLag(settings.overload_lag_ms),
+        Descriptors(raise_limit()),
+    )
 
 
 def llm_of(settings: Settings) -> Llm:
@@ -336,6 +361,8 @@ def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterato
         yield "TRANSFER_ALLOW has no effect: set AMI_URL or AMI_HOST, so that calls can be moved."
     if pbx is None and settings.on_failure.startswith("transfer:"):
         yield "ON_FAILURE cannot transfer: set AMI_URL or AMI_HOST; the call is closed instead."
+    if pbx is None and settings.on_busy.startswith("transfer:"):
+        yield "ON_BUSY cannot transfer: set AMI_URL or AMI_HOST; the call is ended instead."
     silent = sorted(agent.name for agent in agents.all if agent.voice_engine == "openai")
     if silent and not settings.second_voice_is_there:
         yield (

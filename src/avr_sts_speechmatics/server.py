@@ -10,7 +10,6 @@ import errno
 import logging
 import os
 import platform
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -24,9 +23,11 @@ from aiohttp import web
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
 
 from avr_sts_speechmatics import __version__
+from avr_sts_speechmatics.admission.refusal import DRAINING, STARTING, Refusal
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.assembly import Parts, assembled, needs_sandbox
+from avr_sts_speechmatics.assembly import Parts, admission_of, assembled, needs_sandbox
 from avr_sts_speechmatics.audio.playout import PlayoutClock
+from avr_sts_speechmatics.call.busy import BusyCalls
 from avr_sts_speechmatics.call.call import Call
 from avr_sts_speechmatics.call_in_log import current_call
 from avr_sts_speechmatics.errors import CallerError, SettingsError
@@ -41,12 +42,14 @@ from avr_sts_speechmatics.shared_state.shared import SharedState
 from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.telemetry.log import lines_lost
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
+from avr_sts_speechmatics.transports.acceptor import Acceptor, listening_sockets
 from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls
 from avr_sts_speechmatics.transports.audiosocket import AudioSocketConnection
 from avr_sts_speechmatics.transports.avr_core_http import AvrCoreHttp
 from avr_sts_speechmatics.transports.avr_websocket import AvrWebSocket
 from avr_sts_speechmatics.transports.http_connection import HttpConnection
 from avr_sts_speechmatics.transports.limited_log import LimitedLog
+from avr_sts_speechmatics.transports.port_gate import PortGate
 from avr_sts_speechmatics.transports.reception import PortWatch, Reception
 from avr_sts_speechmatics.transports.shared_port import SharedPort
 from avr_sts_speechmatics.transports.waiting_connections import WaitingConnections
@@ -54,11 +57,6 @@ from avr_sts_speechmatics.values import counted
 
 WAITING_MIN = 256
 """Most connections without a call, or MAX_CALLS if that is larger."""
-
-RECEIVE_BUFFER_BYTES = 32 * 1024
-"""Data of a connection that the kernel holds until this process reads it (bytes): over a second
-of a call. The default, megabytes, would let one client that sends as fast as it can occupy the
-process for seconds, because a connection's data is handled in one go."""
 
 END_S = 1.0
 """How long a call that was ended may take to release everything (s)."""
@@ -99,12 +97,15 @@ class Server:
         self._news = news
         self._clock = PlayoutClock()
         self._calls: set[asyncio.Task[None]] = set()
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[Acceptor] = []
         self._runners: list[web.AppRunner] = []
         self._sandbox: SandboxProcess | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._open = AsyncExitStack()
         self._parts: Parts | None = None
+        self._busy: BusyCalls | None = None
+        self._admission = admission_of(settings, self._not_ready)
+        self._gate: PortGate | None = None
         log = LimitedLog()
         self._shared: SharedState | None = None
         if settings.redis_url is not None:
@@ -113,7 +114,9 @@ class Server:
         self._announced = AnnouncedCalls(required=settings.require_call, store=store, log=log)
         # A PBX may open all its calls at the same moment.
         waiting = WaitingConnections(log, max(settings.max_calls, WAITING_MIN))
-        self._reception = Reception(self.open_call, log, waiting)
+        self._reception = Reception(
+            self.open_call, log, waiting, self._admission.refusal, self._answer_busy
+        )
         self._begun = time.monotonic()
         self._draining = False
         self._trials: ServiceTrials | None = None
@@ -141,12 +144,15 @@ class Server:
         if settings.audiosocket_port is not None:
             # Another program may use the default port, and this operator may not need AudioSocket.
             needed = settings.audiosocket_port != DEFAULTS.audiosocket_port
-            await self._listen(
+            listener = await self._listen(
                 "AUDIOSOCKET_PORT", settings.audiosocket_port, self._audiosocket, needed=needed
             )
+            if listener is not None and settings.on_busy == "refuse":
+                self._gate = PortGate(listener, "AUDIOSOCKET_PORT", self._admission.refusal)
         if settings.http_port is not None:
             port = self.addresses[0][1]
-            core = AvrCoreHttp(self._announced, self._ask_webhook, port, self._reception.log)
+            log, why_not = self._reception.log, self._admission.refusal
+            core = AvrCoreHttp(self._announced, self._ask_webhook, port, log, why_not=why_not)
             core_http = await self._serve(core.application())
             needed = settings.http_port != DEFAULTS.http_port
             await self._listen("HTTP_PORT", settings.http_port, core_http, needed=needed)
@@ -168,9 +174,13 @@ class Server:
             sandbox_url = await self._sandbox.start()
             self._keeping = asyncio.create_task(self._sandbox.keep_running())
         self._parts = await self._open.enter_async_context(
-            assembled(settings, self._agents, sandbox_url)
+            assembled(settings, self._agents, sandbox_url, self._admission.sessions)
         )
         self.warnings += self._parts.warnings
+        self.warnings += self._admission.start(settings.max_calls)
+        # Loading a library in the background delays the loop, and is over soon.
+        self._parts.warm.add_done_callback(lambda _: self._admission.lag.forget())
+        self._busy = BusyCalls(self._parts.services, self._clock, settings.on_busy)
         if settings.ready_needs_clouds:
             self.try_services()
 
@@ -191,12 +201,16 @@ class Server:
         if self._calls and drain_s:
             _log.info("%s may go on for %.0f s", counted(len(self._calls), "call"), drain_s)
             await asyncio.wait(self._calls, timeout=drain_s)
+        if self._gate is not None:
+            self._gate.close()
         for listener in self._listeners:
             listener.close()
         for task in self._calls:
             task.cancel()
         if self._calls:
             await asyncio.wait(self._calls, timeout=END_S)
+        if self._busy is not None:
+            await self._busy.close()
         for runner in self._runners:
             await runner.cleanup()
         self._reception.log.close()
@@ -210,13 +224,19 @@ class Server:
             await asyncio.wait((self._keeping,))
         if self._sandbox is not None:
             await self._sandbox.stop()
+        self._admission.lag.stop()
         self._clock.close()
 
     @property
     def ready(self) -> bool:
         """Whether a call can be taken now."""
+        return self._admission.refusal() is None
+
+    def _not_ready(self) -> Refusal | None:
+        if self._draining:
+            return DRAINING
         sandbox_is_up = self._sandbox is None or self._sandbox.ready
-        return self._parts is not None and not self._draining and sandbox_is_up
+        return None if self._parts is not None and sandbox_is_up else STARTING
 
     async def _serve(self, app: web.Application) -> Callable[[], HttpConnection]:
         """Start an application; returns what makes the protocol of a connection."""
@@ -235,11 +255,10 @@ class Server:
         protocol: Callable[[], asyncio.BaseProtocol],
         *,
         needed: bool = True,
-    ) -> None:
+    ) -> Acceptor | None:
         host = self.settings.host
-        loop = asyncio.get_running_loop()
         try:
-            listener = await loop.create_server(protocol, host, port, backlog=1024)
+            sockets = await listening_sockets(host, port)
         except OSError as error:
             reason = cannot_listen(host, port, error)
             if error.errno == errno.EADDRINUSE:
@@ -249,13 +268,13 @@ class Server:
             self.warnings.append(
                 f"{setting}: {reason}; calls to that port will not reach this service."
             )
-            return
-        for sock in listener.sockets:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+            return None
+        listener = Acceptor(sockets, protocol, self._admission.descriptors, self._reception)
         self._listeners.append(listener)
-        found = [sock.getsockname()[:2] for sock in listener.sockets]
+        found = [sock.getsockname()[:2] for sock in sockets]
         self.addresses += found
         self.ports[setting] = found[0]
+        return listener
 
     async def _holder(self, host: str, port: int) -> str:
         """The rest of a sentence that says who has a port already; empty if that is unknown."""
@@ -282,21 +301,28 @@ class Server:
 
     def open_call(self, caller: Caller, line: Line) -> CallerSide:
         """Take a call. Raises CallerError with the reason when it cannot be taken."""
-        parts = self._parts
-        if parts is None or not self.ready:
-            raise CallerError("the service is not ready; try again later")
-        if len(self._calls) >= self.settings.max_calls:
-            most = counted(self.settings.max_calls, "call")
-            raise CallerError(f"the service has its {most} (MAX_CALLS)")
-        call = Call(caller, line, parts.services, self._clock)
+        self._admission.begin()
+        assert self._parts is not None  # otherwise no call is admitted
+        try:
+            call = Call(caller, line, self._parts.services, self._clock)
+        except BaseException:
+            self._admission.end()
+            raise
         # In the context of the connection, so that the lines of its later callbacks name the call.
         current_call.set(call.name)
         if self._trials is not None:
             self._trials.call_begins()
         task = asyncio.create_task(call.run(), name=f"call {caller.uuid}")
         self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        task.add_done_callback(self._call_over)
         return call
+
+    def _call_over(self, task: asyncio.Task[None]) -> None:
+        self._calls.discard(task)
+        self._admission.end()
+
+    def _answer_busy(self, caller: Caller, line: Line) -> CallerSide | None:
+        return None if self._busy is None else self._busy.take(caller, line)
 
     def _accept_websocket(
         self, request: WSUpgradeRequest
@@ -327,9 +353,13 @@ class Server:
         return web.json_response(self.health())
 
     async def _ready(self, _: web.Request) -> web.Response:
-        ready = self.ready
+        refusal = self._admission.refusal()
+        if refusal is not None:
+            answer = {"ready": False, "reason": refusal.reason}
+            return web.json_response(answer, status=503, headers=refusal.headers)
+        ready = True
         if self.settings.ready_needs_clouds:
-            ready = ready and self._parts is not None and self._parts.states.all_work
+            ready = self._parts is not None and self._parts.states.all_work
         return web.json_response({"ready": ready}, status=200 if ready else 503)
 
     def health(self) -> dict[str, Any]:
@@ -345,6 +375,8 @@ class Server:
             "uptime_s": round(time.monotonic() - self._begun, 1),
             "calls": len(self._calls),
             "calls_refused": self._reception.refused.total(),
+            "calls_refused_by_reason": dict(self._reception.reasons),
+            **self._admission.health(),
             "services": {
                 "stt": _shown(Stt(settings).address) or "sandbox",
                 "tts": _shown(settings.tts_url) or "sandbox",
@@ -365,13 +397,13 @@ class Server:
         }
 
     def _status(self) -> str:
-        """In one word: draining, starting, degraded (a service is known to fail) or ok."""
-        if self._draining:
-            return "draining"
-        if self._parts is None or not self.ready:
-            return "starting"
+        """In one word: why calls are refused, or degraded (a service is known to fail), or ok."""
+        refusal = self._admission.refusal()
+        if refusal is not None:
+            return refusal.kind
         shares = self._shared is None or self._shared.works
-        return "degraded" if self._parts.states.degraded or not shares else "ok"
+        works = self._parts is not None and not self._parts.states.degraded
+        return "ok" if works and shares else "degraded"
 
 
 def _shown(url: str | None) -> str:

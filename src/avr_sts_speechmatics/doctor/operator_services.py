@@ -59,6 +59,9 @@ def _without_effect(chosen: Settings, *, has_pbx: bool) -> Iterator[Check]:
     if chosen.on_failure.startswith("transfer:"):
         detail = "ON_FAILURE cannot transfer without one: the call is closed instead"
         yield Check("pbx", "warning", detail, _SETTING)
+    if chosen.on_busy.startswith("transfer:"):
+        detail = "ON_BUSY cannot transfer without one: the call is ended instead"
+        yield Check("pbx", "warning", detail, _SETTING)
 
 
 async def webhook(url: str, proxy: Proxy | None) -> Check:

@@ -43,6 +43,13 @@ _NO_KEY = re.compile(
 _WORDS = str.maketrans("_-.", "   ")
 
 
+def phrase(value: str) -> str:
+    """Text that is equal for all callers, so that its speech can be kept."""
+    if "{" in value or "}" in value:
+        raise InvalidValue("give text without { and }: it is equal for all callers")
+    return text(value)
+
+
 def secret(value: str) -> Secret:
     """A password: printable ASCII without spaces."""
     if not value.isascii() or any(c.isspace() or not c.isprintable() for c in value):
@@ -357,15 +364,23 @@ def port_or_none(value: str) -> int | None:
         raise InvalidValue("not a port; give a number from 1 to 65535, or 0 for none") from None
 
 
-def on_failure(value: str) -> str:
-    """`hangup`, `close`, or `transfer:<extension>`."""
-    kind, colon, extension = (part.strip() for part in value.partition(":"))
-    kind = kind.lower()
-    if kind == "transfer" and dial_patterns.is_extension(extension):
-        return f"{kind}:{extension}"
-    if kind not in ("hangup", "close") or colon:
-        raise InvalidValue("give hangup, close, or transfer:<extension> such as transfer:700")
-    return kind
+def hangup_or(other: str) -> Callable[[str], str]:
+    """Return a check for `hangup`, another word, or `transfer:<extension>`.
+
+    other: the other word.
+    """
+
+    def parse(value: str) -> str:
+        kind, colon, extension = (part.strip() for part in value.partition(":"))
+        kind = kind.lower()
+        if kind == "transfer" and dial_patterns.is_extension(extension):
+            return f"{kind}:{extension}"
+        if kind not in ("hangup", other) or colon:
+            transfer = "transfer:<extension> such as transfer:700"
+            raise InvalidValue(f"give hangup, {other}, or {transfer}")
+        return kind
+
+    return parse
 
 
 def context(value: str) -> str:

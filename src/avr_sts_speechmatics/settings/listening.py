@@ -36,6 +36,14 @@ class Listening:
         "connections (at least 256) may wait without a call.",
         1000,
     )
+    overload_lag_ms: float = setting(
+        check.number(0, 10_000, "milliseconds"),
+        "How late the service may be before new calls are refused: the 95th percentile of the "
+        "event loop's delay in the last 5 s (ms). Calls are taken again when the delay has fallen "
+        "to 70 % of the value. Running calls do not notice. 0: new calls are never refused for "
+        "that.",
+        30.0,
+    )
     drain_s: float = setting(
         check.number(0, 3600, "seconds"),
         "How long running calls may continue after SIGTERM before the service ends them (s). The "

@@ -273,10 +273,7 @@ class AsteriskWebSocket(WebSocketConnection):
         """Refuse a channel that cannot carry a conversation."""
         if self._transport is not None:
             self._reception.refuse(self._caller, self._transport.underlying_transport, why)
-        self._refused(why)
-
-    def _refused(self, why: str) -> None:
-        self._close(WSCloseCode.POLICY_VIOLATION)
+        self._refused(why, WSCloseCode.POLICY_VIOLATION)
 
     def _not_opened(self) -> None:
         self._refuse(f"it could not be opened within {OPEN_WAIT_S:.0f} s")

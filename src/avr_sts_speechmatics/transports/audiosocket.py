@@ -18,6 +18,9 @@ was lost whole in 3 of 13 calls). The first audio from Asterisk arrives 0.1 to 2
 connection, possibly while the caller is not bridged but still dialling. The wait is far below the
 two seconds, so no silence is needed until the playout sends it.
 
+Asterisk has answered the phone by then, and AudioSocket has no message for "busy". So a caller who
+cannot be taken gets a stand-in for a call, which says so (`Reception.busy`), or the hangup.
+
 A phase of the connection has a deadline: the wait for the uuid, for the caller's audio, or for the
 end. The stall timer, which is another one, bounds how long Asterisk may take no audio.
 
@@ -31,6 +34,7 @@ import socket
 from collections.abc import Callable
 from typing import Literal, cast
 
+from avr_sts_speechmatics.admission.refusal import CallRefused
 from avr_sts_speechmatics.audio.g711 import UnlabelledStream
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import RATE, SampleAligner
@@ -244,10 +248,15 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         caller = Caller(self._uuid, "audiosocket", facts)
         try:
             self._call = self._reception.take(caller, self, self._transport)
+        except CallRefused:
+            self._reception.waiting.remove(self._transport)
+            self._call = self._reception.busy(caller, self)
+            if self._call is None:
+                self._end()
         except CallerError:
             self._end()
-            return
-        self._early.deliver(self._call)
+        else:
+            self._early.deliver(self._call)
 
     # --- the connection ------------------------------------------------------------------------
 

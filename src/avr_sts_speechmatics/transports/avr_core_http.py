@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from aiohttp import web
 
+from avr_sts_speechmatics.admission.refusal import Refusal
 from avr_sts_speechmatics.errors import CallerError, StoreError
 from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
@@ -54,6 +55,7 @@ class AvrCoreHttp:
         time. None if no webhook is configured.
     sts_port: port where this service takes calls by WebSocket.
     log: takes the lines about requests.
+    why_not: returns why no new call can be taken now; None if one can.
     """
 
     def __init__(
@@ -62,7 +64,10 @@ class AvrCoreHttp:
         ask: Ask | None,
         sts_port: int,
         log: LimitedLog | None = None,
+        *,
+        why_not: Callable[[], Refusal | None] = lambda: None,
     ) -> None:
+        self._why_not = why_not
         self._log = log or LimitedLog()
         self._announced = announced
         self._ask = ask
@@ -91,6 +96,10 @@ class AvrCoreHttp:
         except CallerError as error:
             return _refused(400, str(error))
         peer = request.remote or NOBODY
+        if (refusal := self._why_not()) is not None:
+            what = f"call {uuid} is not announced: {refusal.reason}"
+            self._log.say("refused announcements", peer, what, lines=ANNOUNCED_LINES)
+            return _refused(503, refusal.reason, refusal.headers)
 
         def complain(what: str) -> None:
             self._log.say("payloads with too many facts", peer, f"call {uuid}: {what}")
@@ -198,5 +207,5 @@ def _is_address(url: object) -> bool:
     )
 
 
-def _refused(status: int, why: str) -> web.Response:
-    return web.json_response({"error": why}, status=status)
+def _refused(status: int, why: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.json_response({"error": why}, status=status, headers=headers)

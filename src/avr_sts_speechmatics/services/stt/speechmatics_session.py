@@ -34,7 +34,7 @@ from avr_sts_speechmatics.network.websocket import (
     close_reason,
     connect,
 )
-from avr_sts_speechmatics.services.stt.protocol import SessionListener
+from avr_sts_speechmatics.services.stt.protocol import SessionListener, TooManySessions
 
 CONNECT_S = 5.0
 """Longest wait for a connection, and again for the session to start (s). The service may need
@@ -52,6 +52,7 @@ QUOTA_WAIT_S = 5.0
 
 _FAREWELL_S = 0.5
 
+_QUOTA_CODE = 4005
 _FATAL_CODES = frozenset({1003, 4001, 4003, 4004, 4006})
 _FATAL_TYPES = frozenset(
     {
@@ -212,9 +213,12 @@ class Session(Listener):
             transport.disconnect(graceful=not unsent)
             await asyncio.wait((self._gone,), timeout=_FAREWELL_S)
 
-    def _fail(self, what: str, *, retryable: bool, retry_after: float | None = None) -> None:
+    def _fail(self, what: str, *, retryable: bool) -> None:
+        self._fail_with(ServiceError("stt", what, retryable=retryable))
+
+    def _fail_with(self, error: ServiceError) -> None:
         if self._error is None:
-            self._error = ServiceError("stt", what, retryable=retryable, retry_after=retry_after)
+            self._error = error
         self._end()
 
     def _end(self) -> None:
@@ -224,14 +228,12 @@ class Session(Listener):
 
     def _dropped(self) -> ServiceError:
         code = self._close_code
+        what = f"the connection was closed ({code})"
+        if code == _QUOTA_CODE:
+            return TooManySessions(what, QUOTA_WAIT_S)
         # Policy (1008) after a session has run is idleness or its length: a new one may be had.
         fatal = code in _FATAL_CODES or (code == 1008 and self.started_at is None)
-        return ServiceError(
-            "stt",
-            f"the connection was closed ({code})",
-            retryable=not fatal,
-            retry_after=QUOTA_WAIT_S if code == 4005 else None,
-        )
+        return ServiceError("stt", what, retryable=not fatal)
 
     # --- picows' callbacks ---------------------------------------------------------------------
 
@@ -304,12 +306,11 @@ class Session(Listener):
         kind = message.type
         if kind == "invalid_audio_type" and self.started_at is None and self._error is None:
             self._error = self._rate_refused(self._rate)
-        quota = "quota" in kind
-        self._fail(
-            f"{kind}: {message.reason}",
-            retryable=kind not in _FATAL_TYPES,
-            retry_after=QUOTA_WAIT_S if quota else None,
-        )
+        what = f"{kind}: {message.reason}"
+        if "quota" in kind:
+            self._fail_with(TooManySessions(what, QUOTA_WAIT_S))
+        else:
+            self._fail(what, retryable=kind not in _FATAL_TYPES)
 
 
 def _refused(error: Exception, url: str) -> ServiceError:

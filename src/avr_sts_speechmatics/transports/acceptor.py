@@ -1,0 +1,182 @@
+"""The acceptor of a port: accepts connections, a few at a time, as long as there are descriptors.
+
+The event loops accept everything that waits, without regard to what is left. asyncio then tries a
+thousand times a second and logs each failure; uvloop closes the callers' connections without a
+word; and either has taken the descriptors that running calls need to reconnect. Therefore the
+acceptor accepts by itself:
+
+    descriptors                        | the acceptor
+    -----------------------------------+---------------------------------------------------------
+    there are some besides the reserve | accepts up to BATCH connections, then the loop has a turn
+    the reserve begins                 | accepts FEW connections and pauses for PAUSE_S, so that
+                                       | each is answered and closed before the next is accepted;
+                                       | closes connections that have waited for IDLE_S
+    there are none                     | pauses for AGAIN_S
+
+Connections that are not accepted yet wait in the kernel's queue.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from avr_sts_speechmatics.admission.descriptors import SHORTAGES, Descriptors
+from avr_sts_speechmatics.transports.limited_log import NOBODY
+from avr_sts_speechmatics.transports.reception import Reception
+
+BACKLOG = 1024
+"""Connections that wait in the kernel's queue."""
+
+BATCH = 32
+FEW = 4
+"""Connections that are accepted in one go: usually, and where descriptors are short."""
+
+PAUSE_S = 0.01
+AGAIN_S = 0.1
+"""Pause where descriptors are short, and where there are none (s)."""
+
+IDLE_S = 1.0
+"""How long a connection may wait without a call where descriptors are short (s)."""
+
+RECEIVE_BUFFER_BYTES = 32 * 1024
+"""Data of a connection that the kernel holds until this process reads it (bytes): over a second
+of a call. The default, megabytes, would let one client that sends as fast as it can occupy the
+process for seconds, because a connection's data is handled in one go."""
+
+Address = tuple[socket.AddressFamily, Any]
+"""A family, and an address of that family as `bind` takes it."""
+
+
+async def listening_sockets(host: str, port: int) -> list[socket.socket]:
+    """Open a port at every address of a host. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    addresses: list[Address] = [(family, address) for family, _, _, _, address in found]
+    return _listen_at(list(dict.fromkeys(addresses)))
+
+
+def _listen_at(addresses: Sequence[Address]) -> list[socket.socket]:
+    opened: list[socket.socket] = []
+    try:
+        for family, address in addresses:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            opened.append(sock)
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+            sock.bind(address)
+            sock.listen(BACKLOG)
+    except OSError:
+        for sock in opened:
+            sock.close()
+        raise
+    return opened
+
+
+class Acceptor:
+    """Accepts the connections of one port.
+
+    sockets: the listening sockets; the acceptor closes them.
+    protocol: makes the protocol of a connection.
+    descriptors: the file descriptors of this process.
+    reception: takes log lines, and has the connections without a call.
+    """
+
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        protocol: Callable[[], asyncio.BaseProtocol],
+        descriptors: Descriptors,
+        reception: Reception,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._protocol = protocol
+        self._descriptors = descriptors
+        self._reception = reception
+        self.sockets = list(sockets)
+        self.addresses: list[Address] = [(one.family, one.getsockname()) for one in sockets]
+        """Where the acceptor listens, or listened before it was suspended."""
+        self._pause: asyncio.TimerHandle | None = None
+        self._accepting: set[asyncio.Task[object]] = set()
+        self._read()
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the port is closed."""
+        return not self.sockets
+
+    def close(self) -> None:
+        """Close the port. Accepted connections go on. May be called more than once."""
+        self._stop_reading()
+        for sock in self.sockets:
+            sock.close()
+        self.sockets.clear()
+
+    suspend = close
+
+    def resume(self) -> None:
+        """Open the port again. Raises OSError, for example because another program has it."""
+        if self.suspended:
+            self.sockets = _listen_at(self.addresses)
+            self._read()
+
+    def _read(self) -> None:
+        self._pause = None
+        for sock in self.sockets:
+            self._loop.add_reader(sock, self._accept, sock)
+
+    def _stop_reading(self) -> None:
+        for sock in self.sockets:
+            self._loop.remove_reader(sock)
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+
+    def _rest(self, pause_s: float) -> None:
+        self._stop_reading()
+        self._pause = self._loop.call_later(pause_s, self._read)
+
+    def _accept(self, listening: socket.socket) -> None:
+        room = self._descriptors.room()
+        for _ in range(min(BATCH, max(room, FEW))):
+            try:
+                sock, _ = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                break
+            except OSError as error:
+                if error.errno not in SHORTAGES:
+                    raise
+                self._say(f"no connection can be accepted ({error.strerror})")
+                self._reception.waiting.close_older_than(IDLE_S)
+                self._rest(AGAIN_S)
+                return
+            self._descriptors.opened()
+            sock.setblocking(False)
+            if sock.family in (socket.AF_INET, socket.AF_INET6):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            task: asyncio.Task[object] = self._loop.create_task(
+                self._loop.connect_accepted_socket(self._protocol, sock)
+            )
+            self._accepting.add(task)
+            task.add_done_callback(self._accepted)
+        if room <= FEW:
+            self._reception.waiting.close_older_than(IDLE_S)
+            self._rest(PAUSE_S)
+
+    def _accepted(self, task: "asyncio.Task[object]") -> None:
+        self._accepting.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        # A client that is gone already is no fault of this service.
+        if error is not None and not isinstance(error, OSError):
+            self._loop.call_exception_handler(
+                {"message": "a connection met a fault of this service", "exception": error}
+            )
+
+    def _say(self, what: str) -> None:
+        self._reception.log.say("connections that were not accepted", NOBODY, what, lines=1)
