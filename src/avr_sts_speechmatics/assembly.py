@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from avr_sts_speechmatics.admission.admission import Admission
-from avr_sts_speechmatics.admission.call_count import LocalCount
+from avr_sts_speechmatics.admission.call_count import CallCount, LocalCount
 from avr_sts_speechmatics.admission.descriptors import Descriptors, raise_limit
 from avr_sts_speechmatics.admission.loop_lag import LoopLag
 from avr_sts_speechmatics.admission.refusal import Refusal
@@ -143,17 +143,28 @@ async def assembled(
             await asyncio.wait(background)
 
 
-def admission_of(settings: Settings, state: Callable[[], Refusal | None]) -> Admission:
+def sessions_limit(settings: Settings) -> int | None:
+    """Return the most STT sessions of all machines together; None for no limit."""
+    # Nobody is heard without a model, so that no session is opened.
+    return None if settings.nobody_answers else settings.speechmatics_max_sessions
+
+
+def admission_of(
+    settings: Settings,
+    state: Callable[[], Refusal | None],
+    sessions: CallCount | None = None,
+) -> Admission:
     """Make what admits calls under these settings; raises this process's limit of open files.
 
     state: returns the refusal of a service that is starting or draining, or None.
+    sessions: the count of STT sessions, if other processes share the count.
     """
-    # Nobody is heard without a model, so that no session is opened.
-    sessions = None if settings.nobody_answers else settings.speechmatics_max_sessions
+    if sessions is None:
+        sessions = LocalCount(sessions_limit(settings))
     return Admission(
         state,
         LocalCount(settings.max_calls),
-        VendorSessions(LocalCount(sessions)),
+        VendorSessions(sessions),
         LoopLag(settings.overload_lag_ms),
         Descriptors(raise_limit()),
     )

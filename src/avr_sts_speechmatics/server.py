@@ -25,12 +25,18 @@ from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
 from avr_sts_speechmatics import __version__
 from avr_sts_speechmatics.admission.refusal import DRAINING, STARTING, Refusal
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.assembly import Parts, admission_of, assembled, needs_sandbox
+from avr_sts_speechmatics.assembly import (
+    Parts,
+    admission_of,
+    assembled,
+    needs_sandbox,
+    sessions_limit,
+)
 from avr_sts_speechmatics.audio.playout import PlayoutClock
 from avr_sts_speechmatics.call.busy import BusyCalls
 from avr_sts_speechmatics.call.call import Call
 from avr_sts_speechmatics.call_in_log import current_call
-from avr_sts_speechmatics.errors import CallerError, SettingsError
+from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
@@ -104,14 +110,15 @@ class Server:
         self._open = AsyncExitStack()
         self._parts: Parts | None = None
         self._busy: BusyCalls | None = None
-        self._admission = admission_of(settings, self._not_ready)
+        self._shared = SharedState(
+            settings.redis_url, settings.redis_prefix, sessions_max=sessions_limit(settings)
+        )
+        self._admission = admission_of(settings, self._not_ready, self._shared.sessions)
         self._gate: PortGate | None = None
         log = LimitedLog()
-        self._shared: SharedState | None = None
-        if settings.redis_url is not None:
-            self._shared = SharedState(settings.redis_url, settings.redis_prefix)
-        store = None if self._shared is None else self._shared.announcements
-        self._announced = AnnouncedCalls(required=settings.require_call, store=store, log=log)
+        self._announced = AnnouncedCalls(
+            required=settings.require_call, store=self._shared.announcements, log=log
+        )
         # A PBX may open all its calls at the same moment.
         waiting = WaitingConnections(log, max(settings.max_calls, WAITING_MIN))
         self._reception = Reception(
@@ -165,9 +172,8 @@ class Server:
     async def make_ready(self) -> None:
         """Open all that a call needs; `/ready` answers 200 afterwards. Raises SettingsError."""
         settings = self.settings
-        if self._shared is not None:
-            self._open.push_async_callback(self._shared.close)
-            await self._shared.start()
+        self._open.push_async_callback(self._shared.close)
+        await self._shared.start()
         sandbox_url = ""
         if needs_sandbox(settings):
             self._sandbox = SandboxProcess(news=self._news)
@@ -389,7 +395,7 @@ class Server:
                 ),
             },
             "service_states": {} if states is None else states.shown(),
-            "shared": None if self._shared is None else self._shared.health(),
+            "shared": self._shared.health(),
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
             "log_lines_lost": lines_lost(),
             "warnings": self.warnings,
@@ -401,9 +407,8 @@ class Server:
         refusal = self._admission.refusal()
         if refusal is not None:
             return refusal.kind
-        shares = self._shared is None or self._shared.works
         works = self._parts is not None and not self._parts.states.degraded
-        return "ok" if works and shares else "degraded"
+        return "ok" if works and not self._shared.is_away else "degraded"
 
 
 def _shown(url: str | None) -> str:

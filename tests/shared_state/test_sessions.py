@@ -40,7 +40,7 @@ async def test_two_machines_together_keep_the_limit(redis: RealRedis) -> None:
         assert not one.full
         await until(lambda: not other.full)
         assert other.try_begin()
-        assert (len(one), len(other)) == (5, 5)
+        assert (one.own, other.own) == (5, 5)
         await until(lambda: one.full)
 
 

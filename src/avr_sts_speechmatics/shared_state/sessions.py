@@ -80,7 +80,8 @@ class SharedSessions:
         self._changed = asyncio.Event()
         self._syncing: asyncio.Task[None] | None = None
 
-    def __len__(self) -> int:
+    @property
+    def own(self) -> int:
         """The calls of this process."""
         return self._own
 

@@ -12,7 +12,7 @@ from avr_sts_speechmatics.shared_state.sessions import SharedSessions
 class SharedState:
     """The share of this process.
 
-    address: the Redis or Valkey server.
+    address: the Redis or Valkey server; None if this process shares nothing.
     prefix: beginning of the names of all keys.
     sessions_max: most STT sessions of all machines together; None for no limit.
 
@@ -20,24 +20,30 @@ class SharedState:
     """
 
     def __init__(
-        self, address: RedisAddress, prefix: str, *, sessions_max: int | None = None
+        self, address: RedisAddress | None, prefix: str, *, sessions_max: int | None = None
     ) -> None:
-        self._link = RedisLink(address, prefix)
-        self.announcements = SharedAnnouncements(self._link)
-        """The store of announced calls."""
-        self.sessions = None if sessions_max is None else SharedSessions(self._link, sessions_max)
-        """The count of STT sessions; None without a limit."""
+        self.announcements: SharedAnnouncements | None = None
+        """The store of announced calls; None if nothing is shared."""
+        self.sessions: SharedSessions | None = None
+        """The count of STT sessions; None if nothing is shared, or without a limit."""
+        self._link: RedisLink | None = None
         self._open = AsyncExitStack()
+        if address is not None:
+            self._link = link = RedisLink(address, prefix)
+            self.announcements = SharedAnnouncements(link)
+            if sessions_max is not None:
+                self.sessions = SharedSessions(link, sessions_max)
 
     @property
-    def works(self) -> bool:
-        """Whether Redis answers."""
-        return self._link.state.up
+    def is_away(self) -> bool:
+        """Whether there is a Redis that does not answer."""
+        return self._link is not None and not self._link.state.up
 
     async def start(self) -> None:
         """Connect and stay connected. Never raises; returns soon even if Redis is away."""
-        self._open.push_async_callback(self._link.close)
-        await self._link.start()
+        if self._link is not None:
+            self._open.push_async_callback(self._link.close)
+            await self._link.start()
         if self.sessions is not None:
             self._open.push_async_callback(self.sessions.close)
             await self.sessions.start()
@@ -46,8 +52,10 @@ class SharedState:
         """Withdraw what this process shares, and disconnect."""
         await self._open.aclose()
 
-    def health(self) -> dict[str, object]:
-        """What `/health` says about Redis; it holds no secrets."""
+    def health(self) -> dict[str, object] | None:
+        """What `/health` says about Redis, without secrets; None if nothing is shared."""
+        if self._link is None:
+            return None
         state = self._link.state
         return {
             "server": str(self._link),
