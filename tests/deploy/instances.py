@@ -40,6 +40,7 @@ class Instance:
     def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
         self.port, self.audiosocket, self.http = free_port(), free_port(), free_port()
         self._folder = folder
+        self._log = ""
         self._environment = {
             **untraced_environment(),
             "HOST": "127.0.0.1",
@@ -54,7 +55,9 @@ class Instance:
     @property
     def log(self) -> str:
         """All that the instance has logged."""
-        return (self._folder / "log").read_text(errors="replace")
+        if self._folder.is_dir():
+            self._log = (self._folder / "log").read_text(errors="replace")
+        return self._log
 
     async def start(self) -> None:
         """Start the instance and wait until the instance is ready."""
@@ -124,6 +127,7 @@ async def instances(environment: Mapping[str, str]) -> AsyncIterator[tuple[Insta
         finally:
             for instance in pair:
                 instance.kill()
+                _ = instance.log  # kept, because the folder goes
 
 
 class Balancer:
