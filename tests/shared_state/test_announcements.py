@@ -147,6 +147,20 @@ async def test_a_write_that_a_frozen_redis_carries_out_later_admits_no_second_ca
         assert await one.facts_for(UUID) is None
 
 
+async def test_a_long_absence_of_redis_does_not_fill_the_memory(own_redis: RealRedis) -> None:
+    now = 1000.0
+    async with linked(own_redis.url, trial_s=0.05) as link:
+        store = SharedAnnouncements(link, now=lambda: now)
+        own_redis.kill()
+        await away(link)
+        for number in range(300):
+            now += 1.0
+            with pytest.raises(StoreError):
+                await store.announce(f"call-{number}", {})
+            assert await store.facts_for(f"call-{number}") == {}
+        assert len(store._spent) <= LIVES_S
+
+
 async def test_a_second_announcement_reaches_all_after_a_first_that_did_not(
     own_redis: RealRedis,
 ) -> None:

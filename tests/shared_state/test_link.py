@@ -5,8 +5,10 @@ import logging
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+from tests.http_proxy import certificate
 from tests.real_servers.servers import PROGRAMS, RealRedis, free_port, redis_server
 from tests.shared_state.linked import PREFIX, away, linked, up
 from tests.support import open_sockets, until
@@ -50,6 +52,25 @@ async def test_a_password_with_any_character_is_sent() -> None:
     with redis_server("--requirepass", "s/e:c@r#t") as server:
         async with linked(f"redis://:s%2Fe%3Ac%40r%23t@127.0.0.1:{server.port}/0") as link:
             assert await ask(link) is None
+
+
+async def test_a_server_behind_tls_is_reached_and_its_certificate_checked(tmp_path: Path) -> None:
+    _, certificate_file = certificate(tmp_path, ["localhost"])
+    port = free_port()
+    tls = {
+        "--tls-port": str(port),
+        "--tls-cert-file": str(certificate_file),
+        "--tls-key-file": str(tmp_path / "key.pem"),
+        "--tls-ca-cert-file": str(certificate_file),
+        "--tls-auth-clients": "no",
+    }
+    with redis_server(*(word for option in tls.items() for word in option)):
+        url = f"rediss://localhost:{port}"
+        async with linked(f"{url}?ssl_ca_certs={certificate_file}") as link:
+            assert await ask(link) is None
+        async with linked(url) as link:
+            with pytest.raises(StoreError, match=r"(?i)certificate"):
+                await ask(link)
 
 
 async def test_a_closed_link_leaves_neither_tasks_nor_sockets(redis: RealRedis) -> None:

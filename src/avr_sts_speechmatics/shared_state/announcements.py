@@ -56,7 +56,7 @@ class SharedAnnouncements:
     async def facts_for(self, uuid: str) -> Facts | None:
         kept = await self._here.facts_for(uuid)
         if kept is not None:
-            self._spent[uuid] = self._now() + LIVES_S
+            self._spend(uuid)
             await self._remove_spent(uuid)
             return kept
         value = await self._link.do(lambda redis: redis.getdel(self._key(uuid)))
@@ -74,6 +74,14 @@ class SharedAnnouncements:
         value, lives_ms = msgspec.json.encode(facts), max(1, round(lives_s * 1000))
         await self._link.do(lambda redis: redis.set(self._key(uuid), value, px=lives_ms))
 
+    def _spend(self, uuid: str) -> None:
+        """Remember that an announcement is used up, for as long as Redis may have it."""
+        now = self._now()
+        while self._spent and self._spent[oldest := next(iter(self._spent))] <= now:
+            del self._spent[oldest]
+        self._spent.pop(uuid, None)
+        self._spent[uuid] = now + LIVES_S
+
     async def _remove_spent(self, uuid: str) -> None:
         try:
             await self._remove(uuid)
@@ -90,8 +98,7 @@ class SharedAnnouncements:
             await self._write(uuid, facts, left_s)
             if not self._here.forget(uuid):
                 # The call came in between, with the facts that were kept here.
-                self._spent[uuid] = self._now() + LIVES_S
-        for uuid, until in list(self._spent.items()):
-            if self._now() < until:
-                await self._remove(uuid)
+                self._spend(uuid)
+        for uuid in list(self._spent):
+            await self._remove(uuid)
             self._spent.pop(uuid, None)
