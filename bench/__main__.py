@@ -17,7 +17,9 @@ import uvloop
 from bench.comparison import Comparison
 from bench.frames import FRAME_SECONDS
 from bench.ledger import Delays
-from bench.run import DEFAULT_COMMAND, MOST_CALLS, Plan, run
+from bench.ratios import BesideBare
+from bench.report import Report
+from bench.run import BARE_COMMAND, DEFAULT_COMMAND, MOST_CALLS, Plan, run
 from bench.service import BenchError
 
 
@@ -114,7 +116,24 @@ def main() -> int:
         help="command to start instead of the project's service. The command runs in an empty "
         "folder with the settings in its environment; its child processes are not measured",
     )
+    add(
+        "--bare",
+        choices=("on", "off"),
+        default="on",
+        help="measure the bare service (bench/bare.py) as well, after the service and under the "
+        "same load, and print the figures of both with their ratios (default: %(default)s)",
+    )
+    add(
+        "--rounds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="runs of the service and of the bare service, in turn; the ratios are those of the "
+        "medians, which evens out the noise of a shared machine (default: %(default)s)",
+    )
     args = parser.parse_args()
+    if args.rounds < 1:
+        parser.error("--rounds: give 1 or more")
     if not 1 <= args.calls <= MOST_CALLS:
         parser.error(f"--calls: give 1 to {MOST_CALLS}")
     if args.seconds <= 0:
@@ -148,6 +167,16 @@ def main() -> int:
     )
     try:
         report = uvloop.run(run(plan))
+        beside = None
+        if args.bare == "on":
+            unadorned = replace(plan, command=BARE_COMMAND, preemptive="off")
+            mine = [report] if plan.preemptive == "off" else []
+            bare: list[Report] = []
+            while len(bare) < args.rounds:
+                if len(mine) == len(bare):
+                    mine.append(uvloop.run(run(replace(plan, preemptive="off"))))
+                bare.append(uvloop.run(run(unadorned)))
+            beside = BesideBare(mine, bare)
         comparison = None
         if args.preemptive == "both":
             ahead = uvloop.run(run(replace(plan, preemptive="on")))
@@ -156,6 +185,10 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     document, table, whole = report.document(), report.table(), report.whole
+    if beside:
+        document["beside_bare"] = beside.document()
+        table += "\n\n" + beside.table()
+        whole = whole and beside.whole
     if comparison:
         document["answering_ahead"] = comparison.document()
         table += "\n\n" + comparison.table()

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import astuple, dataclass
+from pathlib import Path
 
 from picows import WSError, ws_create_server
 
@@ -23,6 +24,7 @@ from bench.stt import SttStream
 from bench.web import Web
 
 DEFAULT_COMMAND = (sys.executable, "-m", "avr_sts_speechmatics", "serve")
+BARE_COMMAND = (sys.executable, str(Path(__file__).with_name("bare.py")))
 
 MOST_CALLS = LIMIT - 1
 """Largest number of calls; one number is reserved for the warm-up call."""

@@ -9,6 +9,7 @@ otherwise those of the environment that runs the tests stand in for them.
 import json
 import os
 import re
+import resource
 import shlex
 import signal
 import socket
@@ -201,9 +202,10 @@ def test_an_image_runs_under_any_user_id() -> None:
 
 def test_a_service_that_is_ready_is_soon_healthy() -> None:
     (check,) = target("service").all("HEALTHCHECK")
-    found = re.search(r"--interval=(\d+)s", check)
-    assert found is not None
-    assert int(found[1]) <= 5
+    intervals = dict(re.findall(r"--(interval|start-interval)=(\d+)s", check))
+    assert int(intervals["interval"]) <= 5
+    # Docker waits for this before the first probe; without the option 5 s.
+    assert int(intervals["start-interval"]) == 1
 
 
 def test_an_image_takes_no_secret_and_nothing_unpinned() -> None:
@@ -383,6 +385,18 @@ def test_the_images_own_health_check_follows_the_service_from_start_to_sigterm(
     assert time.monotonic() - begun < 3
     assert "Traceback" not in output
     assert not started.healthy()
+
+
+@pytest.mark.timeout(600)
+def test_a_probe_costs_little_cpu(started: Running) -> None:
+    def cpu() -> float:
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return children.ru_utime + children.ru_stime
+
+    begun = cpu()
+    for _ in range(10):
+        started.healthy()
+    assert (cpu() - begun) / 10 < 0.05
 
 
 @pytest.mark.timeout(600)

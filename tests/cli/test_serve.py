@@ -10,10 +10,12 @@ import time
 import urllib.request
 import wave
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.commands import CLOUDS, COMMAND, free_port, run, serving
 from tests.cli.test_standard_streams import health
+from tests.settings.test_panel import PANEL
 from tests.support import CLIPS
 
 from avr_sts_speechmatics.sandbox.scripted_cloud import (
@@ -21,6 +23,7 @@ from avr_sts_speechmatics.sandbox.scripted_cloud import (
     ToneTts,
     running_sandbox,
     scripted,
+    turn,
 )
 
 
@@ -160,6 +163,38 @@ def test_offline_a_question_is_answered_over_both_doors(tmp_path: Path) -> None:
         _, err = process.communicate(timeout=5)
         assert process.returncode == 0
         assert "Traceback" not in err
+
+
+async def test_a_container_started_by_avr_app_is_ready_says_what_is_missing_and_answers(
+    tmp_path: Path,
+) -> None:
+    """The panel's own variables, and the panel's names for addresses."""
+
+    def hold(cloud: RunningSandbox, **provider: str) -> tuple[dict[str, Any], str]:
+        """Answer one call; returns the caller's report and the log of the service."""
+        environment = PANEL | {
+            "SPEECHMATICS_API_KEY": "a-key",
+            "SPEECHMATICS_RT_BASE": cloud.rt_url,
+            "SPEECHMATICS_TTS_BASE": cloud.tts_url,
+            "TRY_SERVICES": "false",  # a trial would take a script
+        }
+        del environment["PORT"]  # any port
+        with serving(tmp_path, **environment, **provider) as (process, port):
+            clip = str(CLIPS / "bm_george_u05_clean.wav")
+            url = f"ws://127.0.0.1:{port}"
+            done = run("call", "--play", clip, "--json", "--url", url, cwd=tmp_path)
+            process.terminate()
+            _, err = process.communicate(timeout=5)
+        return json.loads(done.stdout), err
+
+    asked = turn("Can you transfer me?", start=0.5, end=2.0)
+    async with running_sandbox(scripted(asked, asked, answers=["Of course."])) as cloud:
+        _, log = await asyncio.to_thread(hold, cloud)
+        assert "AMI_URL: undefined counts as not set" in log
+        assert f"PATCH /providers/{PANEL['PROVIDER_STS_ID']}" in log
+        report, log = await asyncio.to_thread(hold, cloud, OPENAI_BASE=cloud.openai_url)
+        assert "PATCH" not in log
+        assert "Of course." in json.dumps(report)
 
 
 @pytest.mark.parametrize("after_s", [0.4, 0.9, 1.5])

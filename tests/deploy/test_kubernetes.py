@@ -15,7 +15,8 @@ import pytest
 import yaml
 from tests.support import ROOT
 
-from avr_sts_speechmatics.cli.serve import STOP_S
+from avr_sts_speechmatics.cli.serve import FAREWELL_S
+from avr_sts_speechmatics.cli.worker import STOP_S
 from avr_sts_speechmatics.settings import DECLARATIONS, load
 
 BASE = ROOT / "deploy" / "kubernetes"
@@ -125,7 +126,7 @@ def test_a_pod_that_ends_has_time_for_its_calls(
     drain_s = float(manifests["ConfigMap"]["data"]["DRAIN_S"])
     command = container["lifecycle"]["preStop"]["exec"]["command"]
     pause_s = float(command[-1].partition("sleep(")[2].rstrip(")"))
-    assert pod["terminationGracePeriodSeconds"] >= pause_s + drain_s + STOP_S
+    assert pod["terminationGracePeriodSeconds"] >= pause_s + drain_s + FAREWELL_S + STOP_S
     # The pod is out of all lists before it begins to end.
     probe = container["readinessProbe"]
     assert pause_s > probe["periodSeconds"] * probe["failureThreshold"]

@@ -127,3 +127,33 @@ def test_on_a_line_that_is_known_to_echo_a_part_of_a_number_stays_the_callers() 
 def test_words_beyond_those_that_are_compared_are_the_callers() -> None:
     heard = f"we are open from nine to five on weekdays {' '.join(['word'] * 100)}"
     assert left(heard).split() == ["word"] * 100
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "Hello, how can I help you?",
+        "Good morning, this is the city bakery, what can I do for you?",
+        "I can book that for you. What time would you like?",
+        "Would you like me to transfer you to a colleague?",
+    ],
+)
+@pytest.mark.parametrize(
+    "caller",
+    [
+        "Can you transfer me?",
+        "Can you help me?",
+        "How can I pay?",
+        "What can you do?",
+        "How are you?",
+        "Where are you?",
+        "I can not hear you",
+        "Are you open on Sunday?",
+        "Who are you?",
+    ],
+)
+def test_a_request_that_shares_small_words_with_the_agent_is_heard_whole(
+    agent: str, caller: str
+) -> None:
+    compared = without_echo(caller, [agent], settled=True, known=False, suspected=True)
+    assert compared.text == caller

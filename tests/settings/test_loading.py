@@ -170,6 +170,31 @@ def test_the_other_name_counts_if_our_own_name_is_empty() -> None:
     assert settings.speechmatics_instructions == "Rhyme."
 
 
+def test_a_second_name_that_another_value_overrides_is_reported() -> None:
+    said = reported({"OPENAI_INSTRUCTIONS": "Rhyme.", "SPEECHMATICS_INSTRUCTIONS": "Be brief."})
+    assert (
+        "OPENAI_INSTRUCTIONS is ignored: SPEECHMATICS_INSTRUCTIONS is set too, and overrides it."
+        in said
+    )
+    same = reported({"HTTP_PROXY": "http://p:1", "http_proxy": "http://p:1"})
+    assert not any("ignored" in one for one in same)
+
+
+@pytest.mark.parametrize("variable", [name for name in NAMES if name.endswith("_URL")])
+def test_an_address_has_a_second_name_that_the_panel_stores(variable: str) -> None:
+    second = {"OPENAI_BASE_URL": "OPENAI_BASE"}.get(variable, variable[:-4] + "_BASE")
+    scheme = "ws" if "RT" in variable else "redis" if "REDIS" in variable else "http"
+    for address in (f"{scheme}://one.example:81", f"{scheme}://one.example:81/v1"):
+        try:
+            first = given_that(**{variable: address})
+        except SettingsError:
+            continue
+        assert given_that(**{second: address}) == first
+        assert getattr(first, variable.lower()) is not None
+        return
+    raise AssertionError(f"no address passed the check of {variable}")
+
+
 # --- names that are not settings ---------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from tests.real_servers.servers import RealRedis, free_port
 from tests.shared_state.linked import PREFIX
 from tests.support import Serve, until
 
+from avr_sts_speechmatics.admission.call_count import LocalCount
 from avr_sts_speechmatics.network.redis_address import parse
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox
 from avr_sts_speechmatics.server import Server
@@ -94,33 +95,37 @@ async def test_the_sessions_of_both_instances_keep_the_limit_of_the_plan(
 
 
 async def test_a_service_that_shares_nothing_has_nothing_to_start() -> None:
-    shared = SharedState(None, PREFIX, sessions_max=5)
+    shared = SharedState(None, PREFIX)
     await shared.start()
     assert shared.health() is None
     assert not shared.is_away
     assert shared.announcements is None
-    assert shared.sessions is None
+    here = LocalCount(5)
+    assert shared.count(here) is here
     await shared.close()
 
 
 async def test_a_service_starts_without_its_redis() -> None:
-    shared = SharedState(parse(f"redis://127.0.0.1:{free_port()}"), PREFIX, sessions_max=5)
+    shared = SharedState(parse(f"redis://127.0.0.1:{free_port()}"), PREFIX)
+    count = shared.count(LocalCount(5))
     async with asyncio.timeout(10):
         await shared.start()
     assert shared.is_away
-    assert shared.sessions is not None
-    assert shared.sessions.try_begin()
+    assert count.try_begin()
     assert "secret" not in str(shared.health())
     await shared.close()
 
 
 async def test_health_counts_the_sessions_elsewhere(redis: RealRedis) -> None:
-    one = SharedState(parse(redis.url), PREFIX, sessions_max=5)
-    other = SharedState(parse(redis.url), PREFIX, sessions_max=5)
+    one = SharedState(parse(redis.url), PREFIX)
+    other = SharedState(parse(redis.url), PREFIX)
+    without_a_limit = LocalCount()
+    assert one.count(without_a_limit) is without_a_limit
+    one.count(LocalCount(5))
+    count = other.count(LocalCount(5))
     await one.start()
     await other.start()
-    assert other.sessions is not None
-    other.sessions.try_begin()
+    count.try_begin()
     await until(lambda: "'sessions_elsewhere': 1" in str(one.health()))
     await other.close()
     await until(lambda: "'sessions_elsewhere': 0" in str(one.health()))

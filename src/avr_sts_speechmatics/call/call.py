@@ -78,6 +78,7 @@ class Services:
     departures: hangs up and transfers.
     ambience: background noise for every call, or None.
     on_failure: value of the setting ON_FAILURE, carried out after the apology.
+    on_drain: value of the setting ON_DRAIN, carried out after the apology.
     observers: returns the observers of a new call, in the order in which they receive reports.
     """
 
@@ -89,6 +90,7 @@ class Services:
     departures: Departures
     ambience: Ambience | None = None
     on_failure: str = "hangup"
+    on_drain: str = "hangup"
     observers: Callable[[Caller, Line], tuple[Observer, ...]] = lambda caller, line: ()
 
 
@@ -211,6 +213,9 @@ class Call:
             self._ended = CallEnded("caller")
         self._over.set()
 
+    def take_leave(self) -> None:  # because this program is about to end
+        self._tell(ev.ServiceEnds())
+
     # --- reports of the recogniser -------------------------------------------------------------
 
     def speech_started(self, at: float) -> None:
@@ -308,7 +313,7 @@ class Call:
             case ev.EndCall(error, hang_up, reason):
                 if self._ended is None:
                     self._ended = CallEnded(reason, error=error or "")
-                self._spawn(self._end(error, hang_up=hang_up))
+                self._spawn(self._end(error, reason, hang_up=hang_up))
         return None
 
     # --- the agent's side ----------------------------------------------------------------------
@@ -398,17 +403,19 @@ class Call:
         self._observers.event(ToolRan(tool.name, time.monotonic() - begun, failed))
         self._tell(ev.ToolDone(number, result, failed))
 
-    async def _end(self, error: str | None, *, hang_up: bool) -> None:
+    async def _end(self, error: str | None, reason: ev.EndReason, *, hang_up: bool) -> None:
         """End or transfer the phone call, if there is a way to do so, then close the line."""
         if error is not None:
             self._send_error(error)
         services = self._services
-        action = "hangup" if error is None else services.on_failure
+        action = {"failure": services.on_failure, "shutdown": services.on_drain}.get(
+            reason, "hangup"
+        )
         try:
             if action.startswith("transfer:"):
                 extension = action.removeprefix("transfer:")
                 await services.departures.transfer(extension, self.caller, self._line)
-                self._ended = CallEnded("failure", extension, error or "")
+                self._ended = CallEnded(reason, extension, error or "")
             elif action == "hangup" and hang_up:
                 await services.departures.hang_up(self.caller, self._line)
         except PbxError as trouble:

@@ -130,12 +130,15 @@ def _few(
     share = _common(words, near) / len(words)
     whole = share == 1
     likely = share >= HALF and (whole or len(words) > 2 or not settled)
-    if (known and likely) or (suspected and (whole or (likely and len(words) > 2))):
+    mostly = len(words) > 2 and share >= MOST
+    # A caller's own request may share its small words with the agent: "How can I pay?" and "How
+    # can I help you?".
+    if (known and likely) or (suspected and (whole or (mostly and echo.weight > 3))):
         evidence = 2 if echo.weight > 2 else 1
         return Compared("", evidence=evidence if settled else 0)
     if not settled:
-        return Compared("" if whole or (len(words) > 2 and share >= MOST) else heard)
-    doubtful = len(words) > 1 and (whole or (len(words) > 2 and share >= MOST))
+        return Compared("" if whole or mostly else heard)
+    doubtful = len(words) > 1 and (whole or mostly)
     return Compared(heard, doubtful, evidence=int(share >= HALF))
 
 

@@ -200,9 +200,11 @@ class LastWord:
     """The call must end. The agent says one last sentence, whatever the caller does.
 
     error: what the other end is told; None when the call ends as planned.
+    reason: why the call ends; "failure" if there is an error.
     """
 
     error: str | None = None
+    reason: ev.EndReason = "longest_call"
 
 
 Departure: TypeAlias = Goodbye | Requested | LastWord

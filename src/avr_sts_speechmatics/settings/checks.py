@@ -30,6 +30,9 @@ def text(value: str) -> str:
     return value
 
 
+WORKERS_MAX = 64
+"""Most worker processes."""
+
 _NOT_REPLACED = re.compile(r"\$\{?\w+\}?|\$\(\w+\)|%\w+%|\{\{.*\}\}")
 _PLACEHOLDER = re.compile(
     r"<.*>|\[.*\]|.*\byour\b.*\b(key|token|secret|password)\b.*", re.IGNORECASE
@@ -362,6 +365,16 @@ def port_or_none(value: str) -> int | None:
         return whole(0, 65535)(value) or None
     except InvalidValue:
         raise InvalidValue("not a port; give a number from 1 to 65535, or 0 for none") from None
+
+
+def workers(value: str) -> int | None:
+    """A number of processes, or None for `auto`."""
+    if value.strip().lower() == "auto":
+        return None
+    try:
+        return whole(1, WORKERS_MAX)(value)
+    except InvalidValue:
+        raise InvalidValue(f"give a number from 1 to {WORKERS_MAX}, or auto") from None
 
 
 def hangup_or(other: str) -> Callable[[str], str]:

@@ -8,7 +8,7 @@ agent file, the manners of an agent and the tables in docs/settings.md.
 
 import operator
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 from avr_sts_speechmatics.dialogue.manners import Manners
@@ -132,5 +132,20 @@ def manner(
 
 
 def declarations(topic: Any) -> dict[str, Declaration]:
-    """The declarations of a topic, by the names of its fields, in their order."""
-    return {item.name: item.metadata[_KEY] for item in fields(topic)}
+    """The declarations of a topic, by the names of its fields, in their order.
+
+    The variable of every address has a second name that ends in `_BASE`.
+    """
+    return {item.name: _with_second_name(item.name, item.metadata[_KEY]) for item in fields(topic)}
+
+
+def _with_second_name(name: str, declaration: Declaration) -> Declaration:
+    """Add the second name of an address: avr-app stores no name that ends in `_URL`.
+
+    [AVR protocol, 12]
+    """
+    stem = name.upper().removesuffix("_URL")
+    if stem == name.upper():
+        return declaration
+    second = stem if stem.endswith("_BASE") else f"{stem}_BASE"
+    return replace(declaration, also=(*declaration.also, second))

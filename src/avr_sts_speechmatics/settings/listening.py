@@ -30,6 +30,12 @@ class Listening:
         default_text="`6033`",
         may_be_empty=True,
     )
+    workers: int | None = setting(
+        check.workers,
+        "Number of processes that take calls on the same ports, each on a core of its own; `auto`: "
+        "as many as there are cores for this service. `MAX_CALLS` counts for all of them.",
+        1,
+    )
     max_calls: int = setting(
         check.whole(1, 100_000),
         "Largest number of calls at once; a further call is rejected with a reason. As many "
@@ -46,9 +52,17 @@ class Listening:
     )
     drain_s: float = setting(
         check.number(0, 3600, "seconds"),
-        "How long running calls may continue after SIGTERM before the service ends them (s). The "
-        "container image sets 8, because `docker stop` kills a container after 10 s.",
+        "How long running calls may continue after SIGTERM, or in a worker that SIGHUP has "
+        "replaced (s). Afterwards callers hear an apology, and `ON_DRAIN` follows. 0: until the last call "
+        "ends. The container image sets 4, because `docker stop` kills a container after 10 s.",
         20.0,
+    )
+    on_drain: str = setting(
+        check.hangup_or("close"),
+        "What follows the apology when `DRAIN_S` is over and a call is still running: `hangup`, "
+        "`transfer:<extension>`, or `close` (only the connection to this service is closed, so "
+        "that the dialplan goes on).",
+        "hangup",
     )
     try_services: bool = setting(
         check.yes_or_no,

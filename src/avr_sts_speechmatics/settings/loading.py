@@ -20,7 +20,7 @@ from typing import Any
 
 from avr_sts_speechmatics.errors import InvalidValue, SettingsError
 from avr_sts_speechmatics.settings import checks as check
-from avr_sts_speechmatics.settings import spelling
+from avr_sts_speechmatics.settings import panel, spelling
 from avr_sts_speechmatics.settings.declaration import Declaration
 from avr_sts_speechmatics.settings.env_file import EnvFile, read_env_file
 from avr_sts_speechmatics.settings.raw_values import cleaned
@@ -78,10 +78,15 @@ def load_and_warn(environ: Mapping[str, str] | None = None, env_file: Path | Non
     texts, repairs = _texts(environ, file)
     values: dict[str, Any] = {}
     for name, declaration in DECLARATIONS.items():
+        used = ""
         for variable in (name.upper(), *declaration.also):
             if variable in repairs:
                 warnings.append(f"{variable}: {repairs[variable]}.")
             if (text := texts.get(variable)) is None:
+                continue
+            if used:
+                if text != texts[used]:
+                    warnings.append(f"{variable} is ignored: {used} is set too, and overrides it.")
                 continue
             try:
                 if declaration.parse not in (check.file, check.directory):
@@ -90,11 +95,12 @@ def load_and_warn(environ: Mapping[str, str] | None = None, env_file: Path | Non
             except InvalidValue as wrong:
                 shown = "(not shown)" if declaration.private else _shown(text)
                 raise SettingsError(f"{variable}={shown}: {_line(str(wrong))}.") from None
-            break
+            used = variable
     warnings += _separate_ports(values)
     settings = Settings(**values)
     _check_together(settings)
     warnings += _misspelt(environ, file)
+    warnings += panel.advice(settings, environ)
     return Loaded(settings, tuple(warnings))
 
 

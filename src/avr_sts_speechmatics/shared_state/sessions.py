@@ -9,7 +9,8 @@ Redis. So processes that take their calls within the same SYNC_S may together ex
 these calls. The vendor refuses the sessions that are too many, and the calls try again: an excess
 is a pause for a caller, and a question to Redis before each call would be one for all callers.
 
-While Redis is away the last known sum is used for LIVES_S; then this process counts for itself.
+While Redis is away the last known sum is used for LIVES_S; then each machine counts for itself, by
+a count that its processes share.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from avr_sts_speechmatics.admission.call_count import CallCount, LocalCount
 from avr_sts_speechmatics.errors import StoreError
 from avr_sts_speechmatics.shared_state.link import RedisLink
 
@@ -53,6 +55,7 @@ class SharedSessions:
 
     link: the way to Redis.
     limit: the largest count of all machines together.
+    here: the exact count of this machine, whose processes share it; None for one process.
     sync_s: see SYNC_S.
     lives_s: see LIVES_S.
     now: a clock that never goes back (s).
@@ -62,6 +65,7 @@ class SharedSessions:
         self,
         link: RedisLink,
         limit: int,
+        here: CallCount | None = None,
         *,
         sync_s: float = SYNC_S,
         lives_s: float = LIVES_S,
@@ -70,6 +74,7 @@ class SharedSessions:
         self._link = link
         self._key = link.key("sessions")
         self._limit = limit
+        self._here = LocalCount(limit) if here is None else here
         self._sync_s = sync_s
         self._lives_s = lives_s
         self._now = now
@@ -96,11 +101,11 @@ class SharedSessions:
 
     @property
     def full(self) -> bool:
-        return self._own + self.others >= self._limit
+        return self._here.full or self._own + self.others >= self._limit
 
     def try_begin(self) -> bool:
         """Count one more, unless the limit is reached. Returns whether one more was counted."""
-        if self.full:
+        if self.full or not self._here.try_begin():
             return False
         self._own += 1
         self._changed.set()
@@ -110,6 +115,7 @@ class SharedSessions:
         """Count one less."""
         assert self._own, "ended more often than begun"
         self._own -= 1
+        self._here.end()
         self._changed.set()
 
     async def start(self) -> None:

@@ -3,6 +3,7 @@
 import time
 from contextlib import AsyncExitStack
 
+from avr_sts_speechmatics.admission.call_count import CallCount
 from avr_sts_speechmatics.network.redis_address import RedisAddress
 from avr_sts_speechmatics.shared_state.announcements import SharedAnnouncements
 from avr_sts_speechmatics.shared_state.link import RedisLink
@@ -14,25 +15,30 @@ class SharedState:
 
     address: the Redis or Valkey server; None if this process shares nothing.
     prefix: beginning of the names of all keys.
-    sessions_max: most STT sessions of all machines together; None for no limit.
 
     Raises SettingsError if the package `redis` is not installed.
     """
 
-    def __init__(
-        self, address: RedisAddress | None, prefix: str, *, sessions_max: int | None = None
-    ) -> None:
+    def __init__(self, address: RedisAddress | None, prefix: str) -> None:
         self.announcements: SharedAnnouncements | None = None
         """The store of announced calls; None if nothing is shared."""
-        self.sessions: SharedSessions | None = None
-        """The count of STT sessions; None if nothing is shared, or without a limit."""
+        self._sessions: SharedSessions | None = None
         self._link: RedisLink | None = None
         self._open = AsyncExitStack()
         if address is not None:
             self._link = link = RedisLink(address, prefix)
             self.announcements = SharedAnnouncements(link)
-            if sessions_max is not None:
-                self.sessions = SharedSessions(link, sessions_max)
+
+    def count(self, here: CallCount) -> CallCount:
+        """Return the count of STT sessions of all machines; before `start`.
+
+        here: the count of this machine, with the limit that holds for all machines together. It is
+            returned as it is if nothing is shared, or without a limit.
+        """
+        if self._link is None or here.limit is None:
+            return here
+        self._sessions = SharedSessions(self._link, here.limit, here)
+        return self._sessions
 
     @property
     def is_away(self) -> bool:
@@ -44,9 +50,9 @@ class SharedState:
         if self._link is not None:
             self._open.push_async_callback(self._link.close)
             await self._link.start()
-        if self.sessions is not None:
-            self._open.push_async_callback(self.sessions.close)
-            await self.sessions.start()
+        if self._sessions is not None:
+            self._open.push_async_callback(self._sessions.close)
+            await self._sessions.start()
 
     async def close(self) -> None:
         """Withdraw what this process shares, and disconnect."""
@@ -62,5 +68,5 @@ class SharedState:
             "works": state.up,
             "error": state.error or None,
             "since_s": round(time.monotonic() - state.since, 1),
-            "sessions_elsewhere": None if self.sessions is None else self.sessions.others,
+            "sessions_elsewhere": None if self._sessions is None else self._sessions.others,
         }
