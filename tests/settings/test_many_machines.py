@@ -1,10 +1,30 @@
-"""What machines share, as operators set it."""
+"""Settings of the topic: what machines share."""
 
 import pytest
 from tests.doctor.surroundings import NO_FILE
+from tests.settings.topic_tests import TopicTests
 
 from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.network.redis_address import parse
 from avr_sts_speechmatics.settings import load
+from avr_sts_speechmatics.settings.many_machines import ManyMachines
+
+
+class TestManyMachines(TopicTests):
+    topic = ManyMachines
+    defaults = (
+        ("REDIS_URL", None),
+        ("REDIS_PREFIX", "avr-sts-speechmatics:"),
+    )
+    good = (
+        ("REDIS_URL", "redis://host/1", parse("redis://host/1")),
+        ("REDIS_URL", "unix:///run/redis.sock", parse("unix:///run/redis.sock")),
+        ("REDIS_PREFIX", "shop-2:", "shop-2:"),
+    )
+    wrong = (
+        ("REDIS_PREFIX", "a*", "plain name"),
+        ("REDIS_PREFIX", "a" * 101, "at most 100"),
+    )
 
 
 def test_the_password_of_redis_is_a_secret() -> None:
@@ -19,13 +39,3 @@ def test_a_wrong_address_is_not_shown() -> None:
     with pytest.raises(SettingsError, match="REDIS_URL") as error:
         load({"REDIS_URL": "redis://:hunter2/x@redis.example"}, NO_FILE)
     assert "hunter2" not in str(error.value)
-
-
-@pytest.mark.parametrize("prefix", ["a*", "a b", "caf\u00e9:", "a" * 101])
-def test_a_prefix_is_plain(prefix: str) -> None:
-    with pytest.raises(SettingsError, match="REDIS_PREFIX"):
-        load({"REDIS_PREFIX": prefix}, NO_FILE)
-
-
-def test_a_prefix_is_used_as_it_is() -> None:
-    assert load({"REDIS_PREFIX": "shop-2:"}, NO_FILE).redis_prefix == "shop-2:"
