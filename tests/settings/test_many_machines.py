@@ -25,6 +25,7 @@ class TestManyMachines(TopicTests):
         ("REDIS_PREFIX", "a*", "plain name"),
         ("REDIS_PREFIX", "a" * 101, "at most 100"),
     )
+    private = (("REDIS_URL", "http://:very-secret@host", "redis://, rediss:// or unix://"),)
 
 
 def test_the_password_of_redis_is_a_secret() -> None:
