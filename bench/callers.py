@@ -111,8 +111,11 @@ class Caller(WSListener):
         if frame.msg_type is WSMsgType.CLOSE:
             transport.disconnect()
             return
+        self.take(frame.get_payload_as_bytes())
+
+    def take(self, message: bytes) -> None:
+        """Record a message of the service."""
         now = time.perf_counter()
-        message = frame.get_payload_as_bytes()
         self._call.arrived.append((now, message))
         # Enough to know that the agent speaks: the messages are decoded after the run.
         if b'audio"' in message[:32]:

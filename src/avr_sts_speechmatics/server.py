@@ -18,6 +18,7 @@ from aiohttp import web
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
 
 from avr_sts_speechmatics import __version__
+from avr_sts_speechmatics.admission.call_count import LocalCount
 from avr_sts_speechmatics.admission.refusal import DRAINING, STARTING, Refusal
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.assembly import (
@@ -42,7 +43,7 @@ from avr_sts_speechmatics.telemetry.log import lines_lost
 from avr_sts_speechmatics.telemetry.versions import versions
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
 from avr_sts_speechmatics.transports.acceptor import Acceptor
-from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls, Announcements
+from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls
 from avr_sts_speechmatics.transports.audiosocket import AudioSocketConnection
 from avr_sts_speechmatics.transports.avr_core_http import AvrCoreHttp
 from avr_sts_speechmatics.transports.avr_websocket import AvrWebSocket
@@ -116,14 +117,15 @@ class Server:
         self._open = AsyncExitStack()
         self._parts: Parts | None = None
         self._busy: BusyCalls | None = None
-        counts = () if member is None else (member.row.calls, member.row.sessions)
-        self._admission = admission_of(settings, self._not_ready, *counts)
+        calls = LocalCount if member is None else member.row.calls
+        sessions = LocalCount if member is None else member.row.sessions
+        self._shared = SharedState(settings.redis_url, settings.redis_prefix)
+        self._admission = admission_of(
+            settings, self._not_ready, calls, lambda limit: self._shared.count(sessions(limit))
+        )
         self._gate: PortGate | None = None
         log = LimitedLog()
-        self._shared = None if settings.redis_url is None else SharedState(settings.redis_url)
-        store: Announcements | None = None if member is None else member.announcements
-        if self._shared is not None:
-            store = self._shared.announcements
+        store = self._shared.announcements or (None if member is None else member.announcements)
         self._announced = AnnouncedCalls(required=settings.require_call, store=store, log=log)
         # A PBX may open all its calls at the same moment.
         waiting = WaitingConnections(log, max(settings.max_calls, WAITING_MIN))
@@ -195,9 +197,8 @@ class Server:
     async def make_ready(self) -> None:
         """Open all that a call needs; `/ready` answers 200 afterwards. Raises SettingsError."""
         settings = self.settings
-        if self._shared is not None:
-            self._open.push_async_callback(self._shared.close)
-            await self._shared.start()
+        self._open.push_async_callback(self._shared.close)
+        await self._shared.start()
         sandbox_url, member = "", self._member
         if needs_sandbox(settings) and member is not None:
             sandbox_url = await member.sandbox()
@@ -414,7 +415,7 @@ class Server:
                 ),
             },
             "service_states": {} if states is None else states.shown(),
-            "shared": None if self._shared is None else self._shared.health(),
+            "shared": self._shared.health(),
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
             "log_lines_lost": lines_lost(),
             "warnings": self.warnings,
@@ -426,9 +427,8 @@ class Server:
         refusal = self._admission.refusal()
         if refusal is not None:
             return refusal.kind
-        shares = self._shared is None or self._shared.works
         works = self._parts is not None and not self._parts.states.degraded
-        return "ok" if works and shares else "degraded"
+        return "ok" if works and not self._shared.is_away else "degraded"
 
 
 def _shown(url: str | None) -> str:

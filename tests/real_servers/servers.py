@@ -12,14 +12,15 @@ A server dies with the tests, even if these are killed, and is woken up before i
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -33,6 +34,8 @@ STOP_S = 10.0
 """Longest wait for the end of a server that was asked to stop (s)."""
 
 PROGRAMS = ("redis-server", "valkey-server", "haproxy")
+
+_PORTS = 12_000, 30_000
 
 _SBIN = "/usr/sbin:/usr/local/sbin:/sbin"
 
@@ -63,10 +66,17 @@ def program(name: str) -> tuple[str, ...]:
 
 
 def free_port() -> int:
-    """A port that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has at this moment.
+
+    Not one that the kernel would choose: a connection to elsewhere may get that port in the time
+    until the server binds the port, or while the server is stopped.
+    """
+    while True:
+        with socket.socket() as probe:
+            port = random.randrange(*_PORTS)
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
 
 
 def takes_connections(port: int) -> bool:
@@ -82,9 +92,17 @@ class RealServer:
     words: the command line.
     ready: whether the server takes connections.
     folder: working directory, where `server.log` has what the server said.
+    environment: variables of the process, besides those of the tests.
     """
 
-    def __init__(self, words: Sequence[str], ready: Callable[[], bool], folder: Path) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        ready: Callable[[], bool],
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._environment = {**os.environ, **(environment or {})}
         self._words = words
         self._ready = ready
         self._log = folder / "server.log"
@@ -101,17 +119,21 @@ class RealServer:
             self._process = subprocess.Popen(
                 words,
                 cwd=self._folder,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         end = time.monotonic() + START_S
-        while not self._ready():
+        ready = False
+        while not ready:
+            time.sleep(0.02)
+            ready = self._ready()
+            # Another program may have the port: then this one has ended.
             if self._process.poll() is not None or time.monotonic() > end:
                 self.stop()
                 raise RuntimeError(f"{words}: {self._log.read_text()[-2000:]}")
-            time.sleep(0.02)
 
     def freeze(self) -> None:
         """Let the server stand still: connections stay open, nothing is answered."""
@@ -185,16 +207,16 @@ def redis_server(*options: str, name: str = "redis-server") -> Iterator[RealRedi
 
 
 @contextmanager
-def haproxy(config: str, port: int) -> Iterator[RealServer]:
+def haproxy(config: Path, port: int, environment: Mapping[str, str]) -> Iterator[RealServer]:
     """A running HAProxy.
 
-    config: its configuration.
+    config: path of its configuration.
     port: one of the ports that the configuration binds.
+    environment: the variables of the configuration.
     """
     with short_folder() as folder:
-        (folder / "haproxy.cfg").write_text(config)
-        words = [*program("haproxy"), "-db", "-f", str(folder / "haproxy.cfg")]
-        server = RealServer(words, lambda: takes_connections(port), folder)
+        words = [*program("haproxy"), "-db", "-f", str(config)]
+        server = RealServer(words, lambda: takes_connections(port), folder, environment)
         server.start()
         try:
             yield server

@@ -9,11 +9,13 @@ from tests.support import until
 from avr_sts_speechmatics.network.redis_address import parse
 from avr_sts_speechmatics.shared_state.link import RedisLink
 
+PREFIX = "tests:"
+
 
 @asynccontextmanager
 async def linked(url: str, **limits: Any) -> AsyncIterator[RedisLink]:
     """A link that has been started."""
-    link = RedisLink(parse(url), **limits)
+    link = RedisLink(parse(url), PREFIX, **limits)
     await link.start()
     try:
         yield link

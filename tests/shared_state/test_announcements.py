@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from redis.asyncio import Redis
 from tests.real_servers.servers import RealRedis
-from tests.shared_state.linked import away, linked, up
+from tests.shared_state.linked import PREFIX, away, linked, up
 
 from avr_sts_speechmatics.errors import StoreError
 from avr_sts_speechmatics.shared_state.announcements import SharedAnnouncements
@@ -66,7 +66,7 @@ async def test_an_announcement_ends_after_its_time_which_amending_does_not_exten
 ) -> None:
     async with machines(redis) as (one, other):
         await one.announce(UUID, {"from": "2001"})
-        key = f"avr-sts-speechmatics:call:{UUID}"
+        key = f"{PREFIX}call:{UUID}"
         link = link_of(one)
         assert 0 < await link.do(lambda r: r.pttl(key)) <= LIVES_S * 1000
         await link.do(lambda r: r.pexpire(key, 30_000))
@@ -80,7 +80,7 @@ async def test_an_announcement_ends_after_its_time_which_amending_does_not_exten
 async def test_facts_that_no_instance_wrote_are_no_announcement(redis: RealRedis) -> None:
     async with machines(redis) as (one, _):
         for wrong in (b"\xff", b"[]", b'{"from": 1}', b""):
-            key = f"avr-sts-speechmatics:call:{UUID}"
+            key = f"{PREFIX}call:{UUID}"
             await link_of(one).do(partial(_set, key=key, value=wrong))
             with pytest.raises(StoreError, match="cannot be read"):
                 await one.facts_for(UUID)
@@ -145,6 +145,20 @@ async def test_a_write_that_a_frozen_redis_carries_out_later_admits_no_second_ca
                 await asyncio.sleep(0.01)
         assert await other.facts_for(UUID) is None
         assert await one.facts_for(UUID) is None
+
+
+async def test_a_long_absence_of_redis_does_not_fill_the_memory(own_redis: RealRedis) -> None:
+    now = 1000.0
+    async with linked(own_redis.url, trial_s=0.05) as link:
+        store = SharedAnnouncements(link, now=lambda: now)
+        own_redis.kill()
+        await away(link)
+        for number in range(300):
+            now += 1.0
+            with pytest.raises(StoreError):
+                await store.announce(f"call-{number}", {})
+            assert await store.facts_for(f"call-{number}") == {}
+        assert len(store._spent) <= LIVES_S
 
 
 async def test_a_second_announcement_reaches_all_after_a_first_that_did_not(

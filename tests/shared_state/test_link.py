@@ -5,10 +5,12 @@ import logging
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+from tests.http_proxy import certificate
 from tests.real_servers.servers import PROGRAMS, RealRedis, free_port, redis_server
-from tests.shared_state.linked import away, linked, up
+from tests.shared_state.linked import PREFIX, away, linked, up
 from tests.support import open_sockets, until
 
 from avr_sts_speechmatics.errors import SettingsError, StoreError
@@ -50,6 +52,25 @@ async def test_a_password_with_any_character_is_sent() -> None:
     with redis_server("--requirepass", "s/e:c@r#t") as server:
         async with linked(f"redis://:s%2Fe%3Ac%40r%23t@127.0.0.1:{server.port}/0") as link:
             assert await ask(link) is None
+
+
+async def test_a_server_behind_tls_is_reached_and_its_certificate_checked(tmp_path: Path) -> None:
+    _, certificate_file = certificate(tmp_path, ["localhost"])
+    port = free_port()
+    tls = {
+        "--tls-port": str(port),
+        "--tls-cert-file": str(certificate_file),
+        "--tls-key-file": str(tmp_path / "key.pem"),
+        "--tls-ca-cert-file": str(certificate_file),
+        "--tls-auth-clients": "no",
+    }
+    with redis_server(*(word for option in tls.items() for word in option)):
+        url = f"rediss://localhost:{port}"
+        async with linked(f"{url}?ssl_ca_certs={certificate_file}") as link:
+            assert await ask(link) is None
+        async with linked(url) as link:
+            with pytest.raises(StoreError, match=r"(?i)certificate"):
+                await ask(link)
 
 
 async def test_a_closed_link_leaves_neither_tasks_nor_sockets(redis: RealRedis) -> None:
@@ -120,7 +141,7 @@ async def test_a_server_that_is_not_there_at_the_start_is_found_later(
 
 
 async def test_a_link_that_was_not_started_says_so(redis: RealRedis) -> None:
-    link = RedisLink(parse(redis.url))
+    link = RedisLink(parse(redis.url), PREFIX)
     with pytest.raises(StoreError, match="has not been asked yet"):
         await ask(link)
     await link.close()
@@ -136,7 +157,7 @@ async def test_a_link_that_was_not_started_says_so(redis: RealRedis) -> None:
         (
             ("--user", "avr", "on", "nopass", "~other:*", "+@all"),
             "avr:x@",
-            "allow the keys avr-sts-speech",
+            "allow the keys tests:",
         ),
         (("--rename-command", "GETDEL", ""), "", "unknown command"),
     ],
@@ -178,7 +199,7 @@ async def test_a_fault_of_ours_is_not_blamed_on_the_server(redis: RealRedis) -> 
 
 
 async def test_each_return_of_the_server_is_reported(own_redis: RealRedis) -> None:
-    link = RedisLink(parse(own_redis.url), trial_s=0.02, retry_s=(0.01,))
+    link = RedisLink(parse(own_redis.url), PREFIX, trial_s=0.02, retry_s=(0.01,))
     returns = 0
 
     async def count() -> None:
@@ -206,7 +227,7 @@ def without_redis(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("without_redis")
 def test_without_the_package_one_sentence_says_what_to_install() -> None:
     with pytest.raises(SettingsError, match=r"pip install 'avr-sts-speechmatics\[redis\]'\.$"):
-        RedisLink(parse(f"redis://127.0.0.1:{free_port()}"))
+        RedisLink(parse(f"redis://127.0.0.1:{free_port()}"), PREFIX)
 
 
 def test_without_redis_url_the_package_is_not_imported() -> None:

@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.real_servers.servers import RealRedis
-from tests.shared_state.linked import away, linked, up
+from tests.shared_state.linked import PREFIX, away, linked, up
 from tests.support import until
 
+from avr_sts_speechmatics.admission.call_count import LocalCount
 from avr_sts_speechmatics.shared_state.link import RedisLink
-from avr_sts_speechmatics.shared_state.sessions import KEY, SharedSessions
+from avr_sts_speechmatics.shared_state.sessions import SharedSessions
 
 LIMIT = 10
+KEY = f"{PREFIX}sessions"
 
 
 @asynccontextmanager
@@ -39,7 +41,7 @@ async def test_two_machines_together_keep_the_limit(redis: RealRedis) -> None:
         assert not one.full
         await until(lambda: not other.full)
         assert other.try_begin()
-        assert (len(one), len(other)) == (5, 5)
+        assert (one.own, other.own) == (5, 5)
         await until(lambda: one.full)
 
 
@@ -113,3 +115,14 @@ async def test_a_number_that_nobody_can_read_is_removed(redis: RealRedis) -> Non
             while await link.do(lambda r: r.hexists(KEY, "stranger")):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert one.others == 0
+
+
+async def test_processes_of_one_machine_keep_the_limit_exactly(redis: RealRedis) -> None:
+    machine_count = LocalCount(3)
+    async with linked(redis.url) as link:
+        one, other = (SharedSessions(link, 3, machine_count) for _ in range(2))
+        # In the same moment, before either has heard of the other by Redis.
+        assert [one.try_begin(), other.try_begin(), one.try_begin()] == [True] * 3
+        assert not other.try_begin()
+        one.end()
+        assert other.try_begin()

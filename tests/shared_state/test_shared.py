@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.calls.test_direct_calls import announce, calling
 from tests.real_servers.servers import RealRedis, free_port
+from tests.shared_state.linked import PREFIX
 from tests.support import Serve, until
 
+from avr_sts_speechmatics.admission.call_count import LocalCount
 from avr_sts_speechmatics.network.redis_address import parse
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox
 from avr_sts_speechmatics.server import Server
@@ -79,25 +81,52 @@ async def test_an_announcement_that_cannot_be_shared_is_answered_503_and_counts_
             await until(lambda: calls(one) == 1)
 
 
+async def test_the_sessions_of_both_instances_keep_the_limit_of_the_plan(
+    serve: Serve, redis: RealRedis
+) -> None:
+    async with pair(serve, redis.url, speechmatics_max_sessions=1) as (one, other):
+        async with calling(one):
+            await until(lambda: calls(one) == 1)
+            await until(lambda: other.health()["status"] == "no_sessions")
+            assert not other.ready
+        await until(lambda: other.health()["status"] == "ok")
+        async with calling(other):
+            await until(lambda: calls(other) == 1)
+
+
+async def test_a_service_that_shares_nothing_has_nothing_to_start() -> None:
+    shared = SharedState(None, PREFIX)
+    await shared.start()
+    assert shared.health() is None
+    assert not shared.is_away
+    assert shared.announcements is None
+    here = LocalCount(5)
+    assert shared.count(here) is here
+    await shared.close()
+
+
 async def test_a_service_starts_without_its_redis() -> None:
-    shared = SharedState(parse(f"redis://127.0.0.1:{free_port()}"), sessions_max=5)
+    shared = SharedState(parse(f"redis://127.0.0.1:{free_port()}"), PREFIX)
+    count = shared.count(LocalCount(5))
     async with asyncio.timeout(10):
         await shared.start()
-    assert not shared.works
-    assert shared.sessions is not None
-    assert shared.sessions.try_begin()
+    assert shared.is_away
+    assert count.try_begin()
     assert "secret" not in str(shared.health())
     await shared.close()
 
 
 async def test_health_counts_the_sessions_elsewhere(redis: RealRedis) -> None:
-    one = SharedState(parse(redis.url), sessions_max=5)
-    other = SharedState(parse(redis.url), sessions_max=5)
+    one = SharedState(parse(redis.url), PREFIX)
+    other = SharedState(parse(redis.url), PREFIX)
+    without_a_limit = LocalCount()
+    assert one.count(without_a_limit) is without_a_limit
+    one.count(LocalCount(5))
+    count = other.count(LocalCount(5))
     await one.start()
     await other.start()
-    assert other.sessions is not None
-    other.sessions.try_begin()
-    await until(lambda: one.health()["sessions_elsewhere"] == 1)
+    count.try_begin()
+    await until(lambda: "'sessions_elsewhere': 1" in str(one.health()))
     await other.close()
-    await until(lambda: one.health()["sessions_elsewhere"] == 0)
+    await until(lambda: "'sessions_elsewhere': 0" in str(one.health()))
     await one.close()

@@ -299,6 +299,16 @@ def redis(value: str) -> RedisAddress:
         raise InvalidValue(str(error)) from None
 
 
+def redis_prefix(value: str) -> str:
+    """The beginning of the names of keys: at most 100 plain characters."""
+    # The other characters are patterns in an access list of Redis.
+    if not value.isascii() or not all(c.isalnum() or c in "-_.:/" for c in value):
+        raise InvalidValue("give a plain name: letters, digits, and - _ . : /")
+    if len(value) > 100:
+        raise InvalidValue("give at most 100 characters")
+    return value
+
+
 def no_proxy(value: str) -> tuple[str, ...]:
     """Hosts, domains and networks, separated by commas; every text is a value."""
     return proxies.no_proxy(value)

@@ -26,3 +26,9 @@ class ManyMachines:
         "([Scaling](scaling.md)). One machine needs none.",
         private=True,
     )
+    redis_prefix: str = setting(
+        check.redis_prefix,
+        "Beginning of the names of all keys. Services that share a server but neither calls nor a "
+        "Speechmatics account need different ones.",
+        "avr-sts-speechmatics:",
+    )

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from avr_sts_speechmatics.errors import StoreError
-from avr_sts_speechmatics.shared_state.link import PREFIX, RedisLink
+from avr_sts_speechmatics.shared_state.link import RedisLink
 from avr_sts_speechmatics.transports.announced_calls import LIVES_S, AnnouncedHere, Facts
 
 _decode = msgspec.json.Decoder(dict[str, str]).decode
@@ -51,15 +51,15 @@ class SharedAnnouncements:
     async def amend(self, uuid: str, facts: Facts) -> None:
         await self._here.amend(uuid, facts)
         value = msgspec.json.encode(facts)
-        await self._link.do(lambda redis: redis.set(_key(uuid), value, xx=True, keepttl=True))
+        await self._link.do(lambda redis: redis.set(self._key(uuid), value, xx=True, keepttl=True))
 
     async def facts_for(self, uuid: str) -> Facts | None:
         kept = await self._here.facts_for(uuid)
         if kept is not None:
-            self._spent[uuid] = self._now() + LIVES_S
+            self._spend(uuid)
             await self._remove_spent(uuid)
             return kept
-        value = await self._link.do(lambda redis: redis.getdel(_key(uuid)))
+        value = await self._link.do(lambda redis: redis.getdel(self._key(uuid)))
         if value is None:
             return None
         try:
@@ -67,9 +67,20 @@ class SharedAnnouncements:
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise StoreError(f"{self._link}: the facts of a call cannot be read") from None
 
+    def _key(self, uuid: str) -> str:
+        return self._link.key(f"call:{uuid}")
+
     async def _write(self, uuid: str, facts: Mapping[str, str], lives_s: float) -> None:
         value, lives_ms = msgspec.json.encode(facts), max(1, round(lives_s * 1000))
-        await self._link.do(lambda redis: redis.set(_key(uuid), value, px=lives_ms))
+        await self._link.do(lambda redis: redis.set(self._key(uuid), value, px=lives_ms))
+
+    def _spend(self, uuid: str) -> None:
+        """Remember that an announcement is used up, for as long as Redis may have it."""
+        now = self._now()
+        while self._spent and self._spent[oldest := next(iter(self._spent))] <= now:
+            del self._spent[oldest]
+        self._spent.pop(uuid, None)
+        self._spent[uuid] = now + LIVES_S
 
     async def _remove_spent(self, uuid: str) -> None:
         try:
@@ -79,7 +90,7 @@ class SharedAnnouncements:
         self._spent.pop(uuid, None)
 
     async def _remove(self, uuid: str) -> None:
-        await self._link.do(lambda redis: redis.delete(_key(uuid)))
+        await self._link.do(lambda redis: redis.delete(self._key(uuid)))
 
     async def _catch_up(self) -> None:
         """Bring Redis up to date with what happened here while Redis was away."""
@@ -87,12 +98,7 @@ class SharedAnnouncements:
             await self._write(uuid, facts, left_s)
             if not self._here.forget(uuid):
                 # The call came in between, with the facts that were kept here.
-                self._spent[uuid] = self._now() + LIVES_S
-        for uuid, until in list(self._spent.items()):
-            if self._now() < until:
-                await self._remove(uuid)
+                self._spend(uuid)
+        for uuid in list(self._spent):
+            await self._remove(uuid)
             self._spent.pop(uuid, None)
-
-
-def _key(uuid: str) -> str:
-    return f"{PREFIX}call:{uuid}"

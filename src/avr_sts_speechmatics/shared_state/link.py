@@ -52,9 +52,6 @@ CONNECTIONS = 16
 QUIET_S = 60.0
 """After a line about a server that went away, further ones are counted for this long (s)."""
 
-PREFIX = "avr-sts-speechmatics:"
-"""Beginning of the names of all keys."""
-
 _T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
@@ -78,6 +75,7 @@ class RedisLink:
     """The way to one Redis or Valkey server, version 6.2 or later.
 
     address: where the server is.
+    prefix: beginning of the names of all keys.
     command_s: see COMMAND_S.
     trial_s: see TRIAL_S.
     retry_s: see RETRY_S.
@@ -88,6 +86,7 @@ class RedisLink:
     def __init__(
         self,
         address: RedisAddress,
+        prefix: str,
         *,
         command_s: float = COMMAND_S,
         trial_s: float = TRIAL_S,
@@ -99,11 +98,12 @@ class RedisLink:
                 "pip install 'avr-sts-speechmatics[redis]'."
             )
         self._address = address
+        self._prefix = prefix
         self._command_s = command_s
         self._trial_s = trial_s
         self._retry_s = retry_s
         self._redis = _client(address)
-        self._trial_key = f"{PREFIX}trial:{secrets.token_hex(8)}"
+        self._trial_key = self.key(f"trial:{secrets.token_hex(8)}")
         self._doubt = asyncio.Event()
         self._tending: asyncio.Task[None] | None = None
         self._returns: list[Callable[[], Awaitable[None]]] = []
@@ -115,6 +115,10 @@ class RedisLink:
 
     def __str__(self) -> str:
         return f"Redis at {self._address.shown}"
+
+    def key(self, name: str) -> str:
+        """Return the name of a key in Redis."""
+        return self._prefix + name
 
     def on_return(self, then: Callable[[], Awaitable[None]]) -> None:
         """Await `then` each time when the server is there again, after the link is UP.
@@ -151,7 +155,7 @@ class RedisLink:
             async with running_time.timeout(self._command_s):
                 return await command(self._redis)
         except Exception as error:
-            if (why := _reason(error, self._command_s)) is None:
+            if (why := self._reason(error, self._command_s)) is None:
                 raise
             self._lost(why)
             raise StoreError(self.state.error) from error
@@ -188,7 +192,7 @@ class RedisLink:
                 await self._redis.set(self._trial_key, b"1", px=10_000)
                 await self._redis.getdel(self._trial_key)
         except Exception as error:
-            why = _reason(error, self._command_s if up else CONNECT_S)
+            why = self._reason(error, self._command_s if up else CONNECT_S)
             if why is None:
                 raise
             self._lost(why)
@@ -237,6 +241,25 @@ class RedisLink:
         elif self._said_at >= before.since:  # a loss that was only counted needs no second line
             _log.info("%s is there again after %.1f s", self, now - before.since)
 
+    def _reason(self, error: Exception, within_s: float) -> str | None:
+        """Say why a command failed; None for an error that is no failure of the server."""
+        from redis.exceptions import (
+            AuthenticationError,
+            AuthorizationError,
+            NoPermissionError,
+            RedisError,
+        )
+
+        if isinstance(error, TimeoutError):
+            return f"no answer within {within_s * 1000:.0f} ms"
+        if isinstance(error, AuthenticationError | AuthorizationError) or "NOAUTH" in str(error):
+            return "the user name or password is not accepted; check REDIS_URL"
+        if isinstance(error, NoPermissionError):
+            return f"{error}; allow the keys {self._prefix}*"
+        if isinstance(error, RedisError | OSError):
+            return str(error).rstrip(".") or type(error).__name__
+        return None
+
 
 def _client(address: RedisAddress) -> "Redis":
     # Imported here: without REDIS_URL nothing of the package is loaded.
@@ -259,23 +282,3 @@ def _client(address: RedisAddress) -> "Redis":
         "client_name": "avr-sts-speechmatics",
     }
     return Redis(connection_pool=BlockingConnectionPool.from_url(address.url.reveal(), **options))
-
-
-def _reason(error: Exception, within_s: float) -> str | None:
-    """Say why a command failed; None for an error that is no failure of the server."""
-    from redis.exceptions import (
-        AuthenticationError,
-        AuthorizationError,
-        NoPermissionError,
-        RedisError,
-    )
-
-    if isinstance(error, TimeoutError):
-        return f"no answer within {within_s * 1000:.0f} ms"
-    if isinstance(error, AuthenticationError | AuthorizationError) or "NOAUTH" in str(error):
-        return "the user name or password is not accepted; check REDIS_URL"
-    if isinstance(error, NoPermissionError):
-        return f"{error}; allow the keys {PREFIX}*"
-    if isinstance(error, RedisError | OSError):
-        return str(error).rstrip(".") or type(error).__name__
-    return None

@@ -9,7 +9,8 @@ Redis. So processes that take their calls within the same SYNC_S may together ex
 these calls. The vendor refuses the sessions that are too many, and the calls try again: an excess
 is a pause for a caller, and a question to Redis before each call would be one for all callers.
 
-While Redis is away the last known sum is used for LIVES_S; then this process counts for itself.
+While Redis is away the last known sum is used for LIVES_S; then each machine counts for itself, by
+a count that its processes share.
 """
 
 import asyncio
@@ -18,16 +19,15 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from avr_sts_speechmatics.admission.call_count import CallCount, LocalCount
 from avr_sts_speechmatics.errors import StoreError
-from avr_sts_speechmatics.shared_state.link import PREFIX, RedisLink
+from avr_sts_speechmatics.shared_state.link import RedisLink
 
 SYNC_S = 0.1
 """Longest time between two exchanges with Redis (s)."""
 
 LIVES_S = 5.0
 """How long a number counts after its process was last heard of (s)."""
-
-KEY = f"{PREFIX}sessions"
 
 # All times are Redis's own: the clocks of machines differ.
 _EXCHANGE = """
@@ -55,6 +55,7 @@ class SharedSessions:
 
     link: the way to Redis.
     limit: the largest count of all machines together.
+    here: the exact count of this machine, whose processes share it; None for one process.
     sync_s: see SYNC_S.
     lives_s: see LIVES_S.
     now: a clock that never goes back (s).
@@ -64,13 +65,16 @@ class SharedSessions:
         self,
         link: RedisLink,
         limit: int,
+        here: CallCount | None = None,
         *,
         sync_s: float = SYNC_S,
         lives_s: float = LIVES_S,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._link = link
+        self._key = link.key("sessions")
         self._limit = limit
+        self._here = LocalCount(limit) if here is None else here
         self._sync_s = sync_s
         self._lives_s = lives_s
         self._now = now
@@ -81,7 +85,8 @@ class SharedSessions:
         self._changed = asyncio.Event()
         self._syncing: asyncio.Task[None] | None = None
 
-    def __len__(self) -> int:
+    @property
+    def own(self) -> int:
         """The calls of this process."""
         return self._own
 
@@ -96,11 +101,11 @@ class SharedSessions:
 
     @property
     def full(self) -> bool:
-        return self._own + self.others >= self._limit
+        return self._here.full or self._own + self.others >= self._limit
 
     def try_begin(self) -> bool:
         """Count one more, unless the limit is reached. Returns whether one more was counted."""
-        if self.full:
+        if self.full or not self._here.try_begin():
             return False
         self._own += 1
         self._changed.set()
@@ -110,6 +115,7 @@ class SharedSessions:
         """Count one less."""
         assert self._own, "ended more often than begun"
         self._own -= 1
+        self._here.end()
         self._changed.set()
 
     async def start(self) -> None:
@@ -123,7 +129,7 @@ class SharedSessions:
             self._syncing.cancel()
             await asyncio.wait((self._syncing,))
         with suppress(StoreError):  # the number becomes void by itself
-            await self._link.do(lambda redis: redis.hdel(KEY, self._name))
+            await self._link.do(lambda redis: redis.hdel(self._key, self._name))
 
     async def _sync(self) -> None:
         while True:
@@ -139,7 +145,7 @@ class SharedSessions:
         lives_ms = round(self._lives_s * 1000)
         try:
             self._others = await self._link.do(
-                lambda redis: redis.eval(_EXCHANGE, 1, KEY, self._name, self._own, lives_ms)
+                lambda redis: redis.eval(_EXCHANGE, 1, self._key, self._name, self._own, lives_ms)
             )
         except StoreError:
             return
