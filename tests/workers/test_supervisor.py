@@ -7,6 +7,7 @@ import pty
 import signal
 import socket
 import termios
+import time
 from contextlib import AsyncExitStack
 from fcntl import ioctl
 from pathlib import Path
@@ -75,11 +76,15 @@ async def test_a_killed_worker_takes_only_its_own_calls_with_it(tmp_path: Path) 
         running_service(tmp_path, ready=2, WORKERS="2") as service,
         AsyncExitStack() as stack,
     ):
+        begun = time.monotonic()
         callers = await on_both_workers(service, stack)
+        usual_s = (time.monotonic() - begun) / len(callers)  # on this machine, as busy as it is
         calls = await service.workers()
         killed = next(iter(calls))
         os.kill(killed, signal.SIGKILL)
+        begun = time.monotonic()
         async with service.caller() as next_one:
+            assert time.monotonic() - begun < 1.0 + 2 * usual_s
             next_one.asks()
             await next_one.answered()
         await service.until_logged("was ended by SIGKILL")
