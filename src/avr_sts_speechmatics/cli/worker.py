@@ -134,7 +134,7 @@ async def _end(server: "Server", orders: "Orders") -> None:
 
 
 class Orders:
-    """What the worker was told to do, by its supervisor or by a signal."""
+    """Orders to the worker, by its supervisor or by a signal."""
 
     def __init__(self) -> None:
         self.ending = asyncio.Event()
