@@ -75,7 +75,7 @@ TALKS = {
         "Quando è il mio appuntamento?",
         "È alle 14:30 e costa 25 euro.",
         "È alle quattordici e trenta e costa venticinque euro.",
-        "Siamo aperti da lunedì a venerdì dalla mattina alla sera e chiusi il sabato e la domenica.",
+        "Siamo aperti da lunedì a venerdì dalla mattina alla sera e chiusi nei giorni festivi.",
         "Sì, certo.",
         "No, vorrei un altro giorno.",
         "Volentieri.",
