@@ -149,6 +149,16 @@ de | im Jahr 1999 | im Jahr neunzehnhundertneunundneunzig
 de | 1 Euro und 101 Euro | ein Euro und einhundertein Euro
 de | um 14.30 Uhr | um vierzehn Uhr dreißig
 de | Linie A4 | Linie A vier
+de | um 08.15 Uhr | um acht Uhr fünfzehn
+de | Der 3.5. passt, am 4.5. nicht. | Der dritte Mai passt, am vierten Mai nicht.
+de | 1. Ihr Name | eins. Ihr Name
+de | 1/2 Liter, 24/7, Version 1.2.3 | 1/2 Liter, 24/7, Version 1.2.3
+de | Rechnung 2026-114 | Rechnung zwei null zwei sechs, eins eins vier
+de | 5,- Euro | fünf Euro
+de | die Taste *72 | die Taste *sieben zwei
+de | IBAN DE89 3704 0044 | IBAN D E acht neun, drei sieben null vier, null null vier vier
+pt | 1000-001 Lisboa | um zero zero zero, zero zero um Lisboa
+fr | 06.12.34.56.78 | zéro six, un deux, trois quatre, cinq six, sept huit
 fr | Cela coûte 25 euros. | Cela coûte vingt-cinq euros.
 fr | le 3 mai 2026 à 14h30 | le trois mai deux mille vingt-six à quatorze heures trente
 fr | le 1er mai à 1h | le premier mai à une heure

@@ -4,7 +4,8 @@ The number words come from Unicode's rules (unicode-rbnf); the words around them
 and "Uhr", come from the language pack. The rules are applied in the order of `_rules`, so that a
 date is found before the numbers in it:
 
-    dates, times, telephone numbers, amounts of money, percentages, ordinal numbers, numbers
+    account numbers, dates, telephone numbers, ranges, times, amounts of money, percentages, ordinal
+    numbers, numbers
 
 Telephone numbers and long numbers are said digit by digit in groups. A number whose form depends on
 the gender of a noun behind it ("1 Tisch", "doscientas noches") stays a figure: the voice knows the
@@ -28,7 +29,8 @@ _DAYS = 31
 _ANY_DIGIT = re.compile(r"\d")
 _THOUSANDS = r"\d{1,3}(?:[.'’\u00a0\u202f ]\d{3})+"
 _WHOLE = rf"(?:{_THOUSANDS}|\d+)"
-_NUMBER = rf"(?<![\w.,]){_WHOLE}(?:,\d+)?(?![\d]|[.,]\d)"
+_NUMBER = rf"(?<![\w.,/]){_WHOLE}(?:,\d+)?(?![\d]|[.,/]\d)"
+_IBAN = r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)"
 _AMOUNT = rf"(?<![\w.,])(?:{_THOUSANDS}|\d+)(?:[.,]\d{{1,2}})?(?![\d]|[.,]\d)"
 
 
@@ -106,8 +108,12 @@ class FiguresByLanguage:
         low, high = r"(?<!\d)\d{1,4}(?:[:.]\d{2})?", r"\d{1,4}(?:[:.,]\d{2})?"
         day = r"(?<![\d.,:/-])(\d{1,2})(?:\.|º|er|e)?"
         return rules(
+            (r"(?<=\d),[-–—]{1,2}(?=\s|$)", lambda found: ""),  # 5,- Euro
+            (_IBAN, self._iban),
+            (r"(?<=[*#])\d+", lambda found: self.digits(found[0])),
             (r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?![\d-])", self._iso_date),
             (r"(?<![\d./-])(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?![\d/-])", self._figures_date),
+            *self._short_dates(),
             (
                 rf"\b((?i:der|die|das) )?{day}{_between(figures.day)}(?i:({months}))\b{year}",
                 self._month_date,
@@ -117,11 +123,11 @@ class FiguresByLanguage:
                 lambda found: found[1] + self._year(int(found[2])),
             ),
             (r"(?<![\w+.,])\+\d(?:[ ()./-]{0,2}\d){5,16}(?!\d)", self._telephone),
-            (r"(?<![\w.,])\(?0\d{1,5}\)?(?:[ ./-]{1,2}\d{2,8})+(?![\d-])", self._telephone),
+            (r"(?<![\w.,])\(?0\d{1,5}\)?(?:[ ./-]{1,2}\d{2,8})+(?![\d-])", self._national),
             (r"(?<![\w.,])\d{2,5}(?:[ -]\d{2,4}){2,}(?![\w-]|[.,]\d)", self._spaced_number),
             (
-                rf"({low}(?:\s?(?:{hours}|[%€]))?)\s?[-–—]\s?(?={high}(?![\d-]))(?!0\d{{2}})",
-                lambda found: f"{found[1]} {figures.to} ",
+                rf"({low}(?:\s?(?:{hours}|[%€]))?)\s?[-–—]\s?({high})(?![\d-])",
+                self._range,
             ),
             (
                 rf"(?<![\d:.,])(\d{{1,2}})(?::| ?[hH] ?)(\d{{2}})(?![\d:])(?:\s?(?:{hours})\b)?",
@@ -138,10 +144,18 @@ class FiguresByLanguage:
             (r"(?<=[^\W\d_])-?(\d+)(?!\d|[.,]\d)", lambda found: f" {self._short(found[1])}"),
         )
 
+    def _short_dates(self) -> tuple[tuple[str, Say], ...]:
+        """3.5. is a date where ordinal numbers have a full stop."""
+        if self._figures.day_is != "ordinal":
+            return ()
+        pattern = r"\b((?i:der|die|das) )?(?<![\w.,])(\d{1,2})\.(\d{1,2})\.(?!\d)"
+        return ((pattern, lambda f: self._date(int(f[2]), int(f[3]), None, f[1] or "")),)
+
     def _ordinal_rules(self) -> tuple[tuple[str, Say], ...]:
         """Ordinal numbers as each language writes them: 3. Stock, 2e étage, 1.º piso, 3ª porta."""
         if self._figures.day_is == "ordinal":
-            return ((r"\b((?i:der|die|das) )?(?<![\w.,])(\d{1,2})\.(?= [^\W\d_])", self._dotted),)
+            # A number at the beginning of a text counts: "1. Ihr Name".
+            return ((r"\b((?i:der|die|das) )?(?<=\s)(\d{1,2})\.(?= [^\W\d_])", self._dotted),)
         if self._code == "nl":
             return ((r"(?<![\w.,])(\d{1,3})(?:ste|de|e)\b", self._ordinal("spellout-ordinal")),)
         feminine = r"(?<![\w.,])(\d{1,3})\.?(?:ª|re\b|ère\b)"
@@ -210,6 +224,26 @@ class FiguresByLanguage:
             " ".join(self.cardinal(int(c)) for c in group) if len(group) < 5 else self.digits(group)
             for group in groups
         )
+
+    def _national(self, found: re.Match[str]) -> str | None:
+        """030 123456, but not the time 08.15."""
+        return self._telephone(found) if len(re.sub(r"\D", "", found[0])) > 5 else None
+
+    def _iban(self, found: re.Match[str]) -> str:
+        text = found[0].replace(" ", "")
+        groups = (text[at : at + 4] for at in range(0, len(text), 4))
+        return ", ".join(
+            " ".join(self.cardinal(int(c)) if c.isdecimal() else c for c in group)
+            for group in groups
+        )
+
+    def _range(self, found: re.Match[str]) -> str:
+        """9-17 is a range; 2026-114 and 1000-001 are numbers of something, said digit by digit."""
+        low, high = found[1], found[2]
+        is_plain = low.isdecimal() and high.isdecimal() and len(high) > 2
+        if is_plain and (high[0] == "0" or int(high) <= int(low)):
+            return f"{self.digits(low)}, {self.digits(high)}"
+        return f"{low} {self._figures.to} {high}"
 
     def _spaced_number(self, found: re.Match[str]) -> str | None:
         """612 345 678 is a telephone number; 12 500 is a number and 1 234 567 is too long."""
