@@ -21,16 +21,16 @@ from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, try_tts
-from avr_sts_speechmatics.services import announced_ends
+from avr_sts_speechmatics.services import announced_ends, tts
 from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.llm.protocol import Llm
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.stt.nobody import NobodyStt
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
-from avr_sts_speechmatics.services.tts.openai import BASE_URL as OPENAI_TTS_BASE_URL
 from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.speech.phrase_store import PhraseStore
-from avr_sts_speechmatics.speech.voices import Voices
+from avr_sts_speechmatics.speech.voices import Voices, line_up
 from avr_sts_speechmatics.telemetry.call_records import CallRecords
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
@@ -288,12 +288,10 @@ def _stt_opener(settings: Settings, stt: Stt) -> Callable[[Agent, SttListener], 
 
 def remote_addresses(settings: Settings) -> tuple[str, ...]:
     """Addresses of the services that calls may use, each once; the PBX is not among them."""
-    second_url = settings.openai_tts_url or OPENAI_TTS_BASE_URL
     mcp = () if settings.mcp_servers is None else settings.mcp_servers.servers.values()
     found = (
         Stt(settings).address,
-        settings.tts_url,
-        second_url if settings.second_voice_is_there else None,
+        *(tts.ENGINES[name].address(settings) for name in tts.may_speak(settings)),
         settings.llm_url if settings.has_llm else None,
         settings.webhook_url,
         settings.speechmatics_url_instructions,
@@ -303,29 +301,37 @@ def remote_addresses(settings: Settings) -> tuple[str, ...]:
 
 
 def models_in_use(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
-    """Models that calls may have, of the LLM and of the second voice, each once."""
-    if settings.has_llm:
-        chosen_by: dict[str, str] = {}
-        for agent in agents.all:
-            own = agent.model not in (None, settings.openai_model)
-            by = f"agent {agent.name}" if own else "OPENAI_MODEL"
-            chosen_by.setdefault(agent.model or settings.openai_model, by)
-        for name, by in chosen_by.items():
-            yield ModelInUse(by, name, settings.llm_url, settings.openai_api_key)
-    voices = {agent.voice_engine for agent in agents.all}
-    if settings.second_voice_is_there and (settings.voice_fallback or "openai" in voices):
-        yield ModelInUse(
-            "OPENAI_TTS_MODEL",
-            settings.openai_tts_model,
-            settings.openai_tts_url or OPENAI_TTS_BASE_URL,
-            settings.openai_tts_key,
-            "name another server in OPENAI_TTS_URL",
-        )
+    """Models that calls may have, of the LLM and of the voices, each once."""
+    yield from _llm_models(settings, agents)
+    yield from _voice_models(settings, agents)
+
+
+def _llm_models(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
+    if not settings.has_llm:
+        return
+    chosen_by: dict[str, str] = {}
+    for agent in agents.all:
+        own = agent.model not in (None, settings.openai_model)
+        by = f"agent {agent.name}" if own else "OPENAI_MODEL"
+        chosen_by.setdefault(agent.model or settings.openai_model, by)
+    for name, by in chosen_by.items():
+        yield ModelInUse(by, name, settings.llm_url, settings.openai_api_key)
+
+
+def _voice_models(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
+    voices = (voice for agent in agents.all for voice in line_up(settings, agent.voicing))
+    for name in dict.fromkeys(voice.engine for voice in voices):
+        engine = tts.ENGINES[name]
+        url, model = engine.address(settings), engine.model(settings)
+        if url is not None and model:
+            yield ModelInUse(
+                engine.model_setting, model, url, engine.key(settings), engine.model_advice
+            )
 
 
 def needs_sandbox(settings: Settings) -> bool:
     """Whether the sandbox stands in for STT or TTS under these settings."""
-    return Stt(settings).offline or settings.tts_url is None
+    return Stt(settings).offline or settings.sandbox_speaks
 
 
 def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterator[str]:
@@ -336,9 +342,28 @@ def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterato
         yield "TRANSFER_ALLOW has no effect: set AMI_URL or AMI_HOST, so that calls can be moved."
     if pbx is None and settings.on_failure.startswith("transfer:"):
         yield "ON_FAILURE cannot transfer: set AMI_URL or AMI_HOST; the call is closed instead."
+    yield from _voices_unreachable(settings, agents)
+
+
+def _voices_unreachable(settings: Settings, agents: Agents) -> Iterator[str]:
+    """Warnings about voices that agents ask for and that cannot speak."""
     silent = sorted(agent.name for agent in agents.all if agent.voice_engine == "openai")
-    if silent and not settings.second_voice_is_there:
+    if silent and not settings.voice_server_is_there:
         yield (
             f"Agents with a voice of OpenAI cannot speak ({', '.join(silent)}): set "
             "OPENAI_TTS_API_KEY, or OPENAI_TTS_URL for a server that wants no key."
         )
+    replaced = sorted(agent.name for agent in agents.all if agent.voice_engine == "speechmatics")
+    if replaced and settings.tts == "http" and settings.tts_url is None:
+        yield (
+            f"Agents with a voice of Speechmatics have another voice ({', '.join(replaced)}), the "
+            "one of OPENAI_TTS_VOICE: set SPEECHMATICS_API_KEY."
+        )
+    if (second := tts.second(settings)) is not None and not settings.sandbox_speaks:
+        spoken = sorted({primary(agent.language) for agent in agents.all})
+        alone = [language for language in spoken if not tts.ENGINES[second].speaks(language)]
+        if alone:
+            yield (
+                f"VOICE_FALLBACK={settings.voice_fallback} has no effect for agents in "
+                f"{', '.join(alone)}: the voices of {tts.ENGINES[second].title} do not speak that."
+            )

@@ -36,8 +36,8 @@ from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.runtime.collector import Collector
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
 from avr_sts_speechmatics.service_trials import ServiceTrials
+from avr_sts_speechmatics.services import tts
 from avr_sts_speechmatics.services.stt import Stt
-from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.telemetry.log import lines_lost
@@ -349,7 +349,7 @@ class Server:
             "calls_refused": self._reception.refused.total(),
             "services": {
                 "stt": _shown(Stt(settings).address) or "sandbox",
-                "tts": _shown(settings.tts_url) or "sandbox",
+                "tts": _voice_shown(settings),
                 "llm": (
                     f"{_shown(settings.openai_base_url) or 'openai'} ({settings.openai_model})"
                     if settings.has_llm
@@ -375,6 +375,13 @@ class Server:
         return "degraded" if self._parts.states.degraded else "ok"
 
 
+def _voice_shown(settings: Settings) -> str:
+    """Who speaks for an agent without a voice of its own."""
+    engine = tts.ENGINES[tts.first(settings)]
+    url, model = engine.address(settings), engine.model(settings)
+    return (_shown(url) or "sandbox") + (f" ({model})" if model else "")
+
+
 def _shown(url: str | None) -> str:
     """An address without its query, which may hold the token of a proxy."""
     return "" if url is None else urlsplit(url)._replace(query="").geturl()
@@ -390,8 +397,9 @@ def cannot_listen(host: str, port: int, error: OSError) -> str:
 def how_it_tries(settings: Settings) -> Iterator[str]:
     """Yield hints for an operator who tries the service without keys; the hints are no faults."""
     if needs_sandbox(settings):
+        does = "hears and speaks" if settings.sandbox_speaks else "hears"
         yield (
-            "Offline: the local sandbox hears and speaks, for one or two calls. "
+            f"Offline: the local sandbox {does}, for one or two calls. "
             "Set SPEECHMATICS_API_KEY to use Speechmatics."
         )
     if not settings.has_llm and not settings.nobody_answers:
@@ -411,10 +419,11 @@ def _warnings(settings: Settings) -> Iterator[str]:
             "own; or FAQ_FILE, or THINKING=receptionist, for the scripted receptionist."
         )
     language = settings.speechmatics_language
-    if primary(language) not in LANGUAGES_SPOKEN and settings.voice_fallback is None:
+    speaks = tts.ENGINES[tts.first(settings)].speaks(primary(language))
+    if not speaks and settings.voice_fallback is None:
         yield (
             f"SPEECHMATICS_LANGUAGE={language}: callers are heard in that language, "
-            "but Speechmatics' voices speak English only; set VOICE_FALLBACK=openai."
+            "but Speechmatics' voices speak English only; set VOICE_FALLBACK=openai, or TTS=http."
         )
     if Stt(settings).offline and language != "en":
         yield "The sandbox hears English only; SPEECHMATICS_LANGUAGE has no effect offline."
