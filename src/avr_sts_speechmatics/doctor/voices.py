@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.doctor.check import Check, answered
@@ -115,6 +116,11 @@ def combination(chosen: Settings, agents: Agents) -> Check:
 
 def _shown(chosen: Settings, voice: Voice) -> str:
     engine = tts.ENGINES[voice.engine]
-    absent = voice.engine == "speechmatics" and engine.address(chosen) is None
+    url = engine.address(chosen)
+    where = engine.title
+    if voice.engine == "openai":
+        where = "no server" if url is None else urlsplit(url)._replace(query="").geturl()
+    elif voice.engine == "speechmatics" and url is None:
+        where = "the sandbox"
     limits = "" if engine.languages is None else f", {' and '.join(sorted(engine.languages))} only"
-    return f"{voice.name} ({'the sandbox' if absent else engine.title}{limits})"
+    return f"{voice.name} ({where}{limits})"
