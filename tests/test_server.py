@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import time
+from typing import Any
 
 import aiohttp
 import pytest
@@ -15,7 +16,7 @@ from tests.support import Serve, until, url_of
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.sandbox.faults import Status
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox, scripted, turn
-from avr_sts_speechmatics.server import Server
+from avr_sts_speechmatics.server import Server, how_it_tries
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.values import Secret
 
@@ -311,3 +312,15 @@ async def test_compression_offered_by_the_other_end_is_declined(serve: Serve) ->
         async with websockets.connect(url_of(server)) as ws:
             assert ws.response is not None
             assert "Sec-WebSocket-Extensions" not in ws.response.headers
+
+
+def test_the_hint_about_the_sandbox_says_what_the_sandbox_does() -> None:
+    server: dict[str, Any] = {"tts": "http", "openai_tts_url": "http://localhost:8880/v1"}
+    heard: dict[str, Any] = {"speechmatics_rt_url": "ws://localhost:9000/v2"}
+    for changes, says in (
+        ({}, "the local sandbox hears and speaks,"),
+        (server, "the local sandbox hears,"),
+        (heard, "the local sandbox speaks,"),
+    ):
+        assert [hint for hint in how_it_tries(Settings(**changes)) if says in hint]
+    assert not [hint for hint in how_it_tries(Settings(**server | heard)) if "sandbox" in hint]

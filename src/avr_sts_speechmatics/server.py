@@ -397,7 +397,8 @@ def cannot_listen(host: str, port: int, error: OSError) -> str:
 def how_it_tries(settings: Settings) -> Iterator[str]:
     """Yield hints for an operator who tries the service without keys; the hints are no faults."""
     if needs_sandbox(settings):
-        does = "hears and speaks" if settings.sandbox_speaks else "hears"
+        doing = ("hears", Stt(settings).offline), ("speaks", settings.sandbox_speaks)
+        does = " and ".join(word for word, done in doing if done)
         yield (
             f"Offline: the local sandbox {does}, for one or two calls. "
             "Set SPEECHMATICS_API_KEY to use Speechmatics."

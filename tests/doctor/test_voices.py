@@ -119,6 +119,7 @@ async def test_advice_about_the_first_voice_is_that_of_its_server(
 
 # --- what the voices can do together --------------------------------------------------------------
 
+NOT_THAT = "which does not speak that language"
 PREVIEW = "Speechmatics' text-to-speech is a preview: no end is announced, and no promise is made"
 
 
@@ -129,8 +130,7 @@ PREVIEW = "Speechmatics' text-to-speech is a preview: no end is announced, and n
         (CLOUD, f"en: sarah (Speechmatics, en only), no second voice; {PREVIEW}"),
         (
             CLOUD | {"SPEECHMATICS_LANGUAGE": "de"},
-            "de: sarah (Speechmatics, en only), which does not speak that language, no second voice; "
-            + PREVIEW,
+            f"de: sarah (Speechmatics, en only), {NOT_THAT}, no second voice; {PREVIEW}",
         ),
         (
             CLOUD | OPENAI | {"VOICE_FALLBACK": "openai"},

@@ -63,7 +63,8 @@ def line_up(settings: Settings, voicing: Voicing) -> tuple[Voice, ...]:
         engine = other if foreign and other else first
     else:
         engine = voicing.engine
-    if engine != first == "openai" and tts.ENGINES[engine].address(settings) is None:
+    absent = engine != first and tts.ENGINES[engine].address(settings) is None
+    if absent and first != "speechmatics":
         # A warning at the start says so; the server's voice is better than silence.
         engine, name = first, None
     voice = Voice(engine, name or tts.ENGINES[engine].voice(settings))

@@ -119,7 +119,7 @@ ENGINES = {
         lambda _: OPENAI_MODEL,
         "Set OPENAI_API_KEY.",
         "VOICE_FALLBACK",
-        "unset VOICE_FALLBACK, or set VOICE_FALLBACK=speechmatics for English",
+        "unset VOICE_FALLBACK, or set it to speechmatics for English",
     ),
 }
 """The vendors by the names that agent files and settings use."""
@@ -127,7 +127,7 @@ ENGINES = {
 
 def first(settings: Settings) -> str:
     """Return the engine of an agent without a choice of its own."""
-    return "openai" if settings.tts == "http" else "speechmatics"
+    return {"http": "openai"}.get(settings.tts, settings.tts)
 
 
 def second(settings: Settings) -> str | None:
