@@ -36,6 +36,8 @@ from bench.web import VOICE_RATE, Web
 
 # The longest time a caller needs to end its turn, beyond its patience (s).
 _LEAVING_SECONDS = 15.0
+# After a hangup a service sends the recogniser the audio that it has not sent yet (s).
+_CLOSING_SECONDS = 0.25
 # A refused caller calls again after this time (s).
 _AGAIN_SECONDS = 2.0
 # A caller who is not refused within this time (s) has been taken.
@@ -329,6 +331,7 @@ async def _take_leave(callers: list[Caller], patience: float) -> None:
         # These callers hang up within a turn, which the evaluation reports as a fault.
         pass
     await asyncio.gather(*(caller.hang_up() for caller in callers))
+    await asyncio.sleep(_CLOSING_SECONDS)
 
 
 def longest_pause(delays: Delays) -> float:

@@ -14,6 +14,7 @@ from avr_sts_speechmatics.assembly import (
     Parts,
     ambience_of,
     assembled,
+    how_it_tries,
     llm_of,
     models_in_use,
     needs_sandbox,
@@ -105,6 +106,7 @@ def test_without_a_noise_file_there_is_no_ambience() -> None:
     [
         ({"transfer_allow": parse("700")}, "TRANSFER_ALLOW has no effect"),
         ({"on_failure": "transfer:700"}, "ON_FAILURE cannot transfer"),
+        ({"on_busy": "transfer:700"}, "ON_BUSY cannot transfer"),
         (
             {"ami_host": "h", "ami_password": Secret("s"), "ami_url": "http://127.0.0.1:1"},
             "AMI_URL has no effect",
@@ -264,3 +266,15 @@ async def test_a_second_voice_that_speaks_english_only_is_said_of_other_agents()
     changes = {"voice_fallback": "speechmatics", "speechmatics_language": "it"}
     async with parts(**VOICE_SERVER, **changes) as made:
         assert [text for text in made.warnings if "no effect for agents in it" in text]
+
+
+def test_the_hint_about_the_sandbox_says_what_the_sandbox_does() -> None:
+    server: dict[str, Any] = {"tts": "http", "openai_tts_url": "http://localhost:8880/v1"}
+    heard: dict[str, Any] = {"speechmatics_rt_url": "ws://localhost:9000/v2"}
+    for changes, says in (
+        ({}, "the local sandbox hears and speaks,"),
+        (server, "the local sandbox hears,"),
+        (heard, "the local sandbox speaks,"),
+    ):
+        assert [hint for hint in how_it_tries(Settings(**changes)) if says in hint]
+    assert not [hint for hint in how_it_tries(Settings(**server | heard)) if "sandbox" in hint]

@@ -11,6 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from avr_sts_speechmatics.admission.admission import Admission
+from avr_sts_speechmatics.admission.call_count import CallCount, LocalCount
+from avr_sts_speechmatics.admission.descriptors import Descriptors, raise_limit
+from avr_sts_speechmatics.admission.loop_lag import LoopLag
+from avr_sts_speechmatics.admission.refusal import Refusal
+from avr_sts_speechmatics.admission.vendor_sessions import VendorSessions
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.ambient import Ambience
@@ -26,11 +32,11 @@ from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.llm.protocol import Llm
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.stt.nobody import NobodyStt
-from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
+from avr_sts_speechmatics.services.stt.protocol import SessionWatch, SttListener, SttStream
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.speech.phrase_store import PhraseStore
-from avr_sts_speechmatics.speech.voices import Voices, line_up
+from avr_sts_speechmatics.speech.voices import Voices, voice_models, voice_warnings
 from avr_sts_speechmatics.telemetry.call_records import CallRecords
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
@@ -72,10 +78,13 @@ class Parts:
 
 
 @asynccontextmanager
-async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> AsyncIterator[Parts]:
+async def assembled(
+    settings: Settings, agents: Agents, sandbox_url: str, sessions: SessionWatch | None = None
+) -> AsyncIterator[Parts]:
     """Open everything that a call needs; all of it is closed at the end. Raises SettingsError.
 
     sandbox_url: HTTP address of the sandbox; used where `needs_sandbox` is True.
+    sessions: counts the STT sessions of calls, or None.
     """
     # A proxy that cannot be used stops the start, not the first call.
     for url in remote_addresses(settings):
@@ -103,7 +112,7 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             stack.push_async_callback(traces.close)
         toolbox = await toolbox_of(settings)
         stack.push_async_callback(toolbox.close)
-        stt = Stt(settings, sandbox_url)
+        stt = Stt(settings, sandbox_url, sessions)
         tried = tried_services(settings, agents, stt, llm, voices)
         states = ServiceStates(*(one.state for one in tried))
         services = Services(
@@ -115,6 +124,7 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             departures=departures_of(settings, pbx),
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
+            on_drain=settings.on_drain,
             observers=observers_of(settings, webhooks, traces, states),
         )
         known = toolbox.names() | set(RESERVED)
@@ -132,6 +142,29 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             for task in background:
                 task.cancel()
             await asyncio.wait(background)
+
+
+def admission_of(
+    settings: Settings,
+    state: Callable[[], Refusal | None],
+    calls: Callable[[int | None], CallCount] = LocalCount,
+    sessions: Callable[[int | None], CallCount] = LocalCount,
+) -> Admission:
+    """Make what admits calls under these settings; raises this process's limit of open files.
+
+    state: returns the refusal of a service that is starting or draining, or None.
+    calls: makes the count of calls, from its limit.
+    sessions: makes the count of STT sessions, from its limit.
+    """
+    # Nobody is heard without a model, so that no session is opened.
+    sessions_max = None if settings.nobody_answers else settings.speechmatics_max_sessions
+    return Admission(
+        state,
+        calls(settings.max_calls),
+        VendorSessions(sessions(sessions_max)),
+        LoopLag(settings.overload_lag_ms),
+        Descriptors(raise_limit()),
+    )
 
 
 def llm_of(settings: Settings) -> Llm:
@@ -303,7 +336,7 @@ def remote_addresses(settings: Settings) -> tuple[str, ...]:
 def models_in_use(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
     """Models that calls may have, of the LLM and of the voices, each once."""
     yield from _llm_models(settings, agents)
-    yield from _voice_models(settings, agents)
+    yield from voice_models(settings, agents)
 
 
 def _llm_models(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
@@ -318,20 +351,45 @@ def _llm_models(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
         yield ModelInUse(by, name, settings.llm_url, settings.openai_api_key)
 
 
-def _voice_models(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
-    voices = (voice for agent in agents.all for voice in line_up(settings, agent.voicing))
-    for name in dict.fromkeys(voice.engine for voice in voices):
-        engine = tts.ENGINES[name]
-        url, model = engine.address(settings), engine.model(settings)
-        if url is not None and model:
-            yield ModelInUse(
-                engine.model_setting, model, url, engine.key(settings), engine.model_advice
-            )
-
-
 def needs_sandbox(settings: Settings) -> bool:
     """Whether the sandbox stands in for STT or TTS under these settings."""
     return Stt(settings).offline or settings.sandbox_speaks
+
+
+def how_it_tries(settings: Settings) -> Iterator[str]:
+    """Yield hints for an operator who tries the service without keys; the hints are no faults."""
+    if needs_sandbox(settings):
+        doing = ("hears", Stt(settings).offline), ("speaks", settings.sandbox_speaks)
+        does = " and ".join(word for word, done in doing if done)
+        yield (
+            f"Offline: the local sandbox {does}, for one or two calls. "
+            "Set SPEECHMATICS_API_KEY to use Speechmatics."
+        )
+    if not settings.has_llm and not settings.nobody_answers:
+        yield (
+            "No model: a scripted receptionist answers from a small FAQ. "
+            "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
+        )
+
+
+def warnings_of(settings: Settings) -> Iterator[str]:
+    """Warnings about these settings, one sentence each."""
+    yield from how_it_tries(settings)
+    if settings.nobody_answers:
+        yield (
+            "No model: callers hear one sentence, then ON_FAILURE is carried out "
+            f"({settings.on_failure}). Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your "
+            "own; or FAQ_FILE, or THINKING=receptionist, for the scripted receptionist."
+        )
+    language = settings.speechmatics_language
+    speaks = tts.ENGINES[tts.first(settings)].speaks(primary(language))
+    if not speaks and settings.voice_fallback is None:
+        yield (
+            f"SPEECHMATICS_LANGUAGE={language}: callers are heard in that language, "
+            "but Speechmatics' voices speak English only; set VOICE_FALLBACK=openai, or TTS=http."
+        )
+    if Stt(settings).offline and language != "en":
+        yield "The sandbox hears English only; SPEECHMATICS_LANGUAGE has no effect offline."
 
 
 def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterator[str]:
@@ -342,28 +400,8 @@ def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterato
         yield "TRANSFER_ALLOW has no effect: set AMI_URL or AMI_HOST, so that calls can be moved."
     if pbx is None and settings.on_failure.startswith("transfer:"):
         yield "ON_FAILURE cannot transfer: set AMI_URL or AMI_HOST; the call is closed instead."
-    yield from _voices_unreachable(settings, agents)
-
-
-def _voices_unreachable(settings: Settings, agents: Agents) -> Iterator[str]:
-    """Warnings about voices that agents ask for and that cannot speak."""
-    silent = sorted(agent.name for agent in agents.all if agent.voice_engine == "openai")
-    if silent and not settings.voice_server_is_there:
-        yield (
-            f"Agents with a voice of OpenAI cannot speak ({', '.join(silent)}): set "
-            "OPENAI_TTS_API_KEY, or OPENAI_TTS_URL for a server that wants no key."
-        )
-    replaced = sorted(agent.name for agent in agents.all if agent.voice_engine == "speechmatics")
-    if replaced and settings.tts == "http" and settings.tts_url is None:
-        yield (
-            f"Agents with a voice of Speechmatics have another voice ({', '.join(replaced)}), the "
-            "one of OPENAI_TTS_VOICE: set SPEECHMATICS_API_KEY."
-        )
-    if (second := tts.second(settings)) is not None and not settings.sandbox_speaks:
-        spoken = sorted({primary(agent.language) for agent in agents.all})
-        alone = [language for language in spoken if not tts.ENGINES[second].speaks(language)]
-        if alone:
-            yield (
-                f"VOICE_FALLBACK={settings.voice_fallback} has no effect for agents in "
-                f"{', '.join(alone)}: the voices of {tts.ENGINES[second].title} do not speak that."
-            )
+    if pbx is None and settings.on_drain.startswith("transfer:"):
+        yield "ON_DRAIN cannot transfer: set AMI_URL or AMI_HOST; the call is closed instead."
+    if pbx is None and settings.on_busy.startswith("transfer:"):
+        yield "ON_BUSY cannot transfer: set AMI_URL or AMI_HOST; the call is ended instead."
+    yield from voice_warnings(settings, agents)

@@ -374,7 +374,7 @@ manners:
 
 
 def test_english_phrases_of_an_agent_in_another_language_are_reported(write: Write) -> None:
-    whole = GERMAN + "  fillers: Moment.\n"
+    whole = GERMAN + "  fillers: Moment.\n  busy_message: Alles belegt.\n"
     folder = write(
         whole=whole,
         short=GERMAN,
@@ -388,7 +388,7 @@ def test_english_phrases_of_an_agent_in_another_language_are_reported(write: Wri
         for warning in load(agents_dir=folder).warnings
     }
     assert ends == {
-        "short.yaml": "manners.fillers.",
+        "short.yaml": "manners.fillers, manners.busy_message.",
         "long.yaml": "manners.warning.",
         "rude.yaml": "welcome.",
     }
@@ -399,7 +399,12 @@ def test_english_phrases_are_reported_if_the_settings_have_another_language(writ
     assert warning.startswith("SPEECHMATICS_LANGUAGE=de, but some phrases of the agent are English")
     assert "default.yaml" in warning
     folder = write(default=GERMAN + "  fillers: Moment.\n")
-    assert load(speechmatics_language="de", agents_dir=folder).warnings == ()
+    changes = {"speechmatics_language": "de", "agents_dir": folder}
+    assert load(**changes, busy_message="Alles belegt.").warnings == ()
+    assert load(**changes, audiosocket_port=None).warnings == ()
+    assert load(**changes, on_busy="refuse").warnings == ()
+    (warning,) = load(**changes).warnings
+    assert warning.endswith("write manners.busy_message.")
 
 
 # --- what is kept as speech -----------------------------------------------------------------------

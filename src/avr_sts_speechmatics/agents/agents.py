@@ -31,6 +31,7 @@ from avr_sts_speechmatics.agents.instructions import (
     NotInstructed,
 )
 from avr_sts_speechmatics.agents.placeholders import has_placeholders, unusual_placeholders
+from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.errors import InvalidValue, SettingsError
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.settings import Settings
@@ -298,7 +299,7 @@ def _foreign(settings: Settings, entries: Collection[_Entry]) -> Iterator[str]:
     """Warnings about agents with phrases in a language other than their own."""
     for entry in entries:
         language, written = entry.agent.language, entry.written
-        missing = ", ".join(_missing(entry, settings.speechmatics_language))
+        missing = ", ".join(_missing(entry, settings))
         if missing and written is None:
             yield (
                 f"SPEECHMATICS_LANGUAGE={language}, but some phrases of the agent are English; "
@@ -332,17 +333,14 @@ def _unfilled(settings: Settings, entries: Collection[_Entry]) -> Iterator[str]:
             yield f"{where}: {{{name}}} is empty unless the dialplan sends {name}; {meant}"
 
 
-def _missing(entry: _Entry, usual: str) -> Iterator[str]:
-    """Yield the keys that an agent must set because the inherited phrase is in another language.
-
-    usual: the language of the settings.
-    """
+def _missing(entry: _Entry, settings: Settings) -> Iterator[str]:
+    """Yield the keys that an agent must set because the inherited phrase is in another language."""
     agent, written = entry.agent, entry.written
     inherits = written is not None and "speechmatics_welcome_message" not in written.settings
     if (
         inherits
         and agent.manners.welcome
-        and _base_language(agent.language) != _base_language(usual)
+        and _base_language(agent.language) != _base_language(settings.speechmatics_language)
     ):
         yield "welcome"
     if _base_language(agent.language) == _LANGUAGE_OF_MANNERS:
@@ -350,6 +348,9 @@ def _missing(entry: _Entry, usual: str) -> Iterator[str]:
     for name in agent.manners.said():
         if written is None or name not in written.phrases:
             yield f"manners.{name}"
+    says_busy = settings.audiosocket_port is not None and settings.on_busy != "refuse"
+    if says_busy and agent.manners.busy == Manners().busy:
+        yield "manners.busy_message"
 
 
 def _base_language(language: str) -> str:

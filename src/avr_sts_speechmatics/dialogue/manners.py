@@ -39,6 +39,7 @@ class Manners:
     wait: said when STT is away for longer than patience_s.
     farewell: said when the call must end because a service is gone.
     goodbye: said to a caller who stays silent, or who has talked for max_call_s.
+    busy: said instead of a call that cannot be taken now; empty for nothing.
     transferring: said before a transfer that the model did not announce.
     prompts: said in turn to a caller who says nothing.
     fillers: said in turn when an answer is slow.
@@ -68,6 +69,7 @@ class Manners:
     wait: str = _phrase("One moment, please.")
     farewell: str = _phrase("I'm sorry, I have a technical problem. Please call again later.")
     goodbye: str = _phrase("Thank you for calling. Goodbye.")
+    busy: str = "I'm sorry, all our lines are busy. Please call again later."
     transferring: str = _phrase("One moment, I'm putting you through.")
     prompts: tuple[str, ...] = _phrases("Are you still there?", "I can't hear you. How can I help?")
     fillers: tuple[str, ...] = _phrases("One moment.", "Let me see.", "I'm looking into it.")
@@ -101,7 +103,7 @@ class Manners:
     @property
     def phrases(self) -> tuple[str, ...]:
         """Everything that the agent may have to say while TTS is slow or gone."""
-        texts = [self.welcome]
+        texts = [self.welcome, self.busy]
         for name in self.said():
             value = getattr(self, name)
             texts += (value,) if isinstance(value, str) else value

@@ -8,6 +8,7 @@ to the protocol: a reference cycle of 19 objects.
 
 import asyncio
 from functools import partial
+from ssl import SSLContext
 from weakref import WeakSet
 
 import aiohttp
@@ -19,12 +20,13 @@ from aiohttp.tracing import Trace
 class Connector(aiohttp.TCPConnector):
     """Like `aiohttp.TCPConnector`, without reference cycles. For clients whose answers are cut."""
 
-    def __init__(self, *, keepalive_s: float) -> None:
+    def __init__(self, *, keepalive_s: float, ssl: SSLContext | bool = True) -> None:
         """Make a connector for any number of connections.
 
         keepalive_s: how long an idle connection is kept for the next request (s).
+        ssl: the certificates that are trusted; True for those of this machine.
         """
-        super().__init__(limit=0, keepalive_timeout=keepalive_s)
+        super().__init__(limit=0, keepalive_timeout=keepalive_s, ssl=ssl)
         self._watched = WeakSet[ResponseHandler]()
 
     async def connect(

@@ -14,12 +14,14 @@ alike share them.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from avr_sts_speechmatics.agents.agent import Agent, Voicing
+from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.pcm import RATE
 from avr_sts_speechmatics.services import tts
+from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.tts.fallback import FallbackTts
 from avr_sts_speechmatics.services.tts.openai import BASE_URL
 from avr_sts_speechmatics.services.tts.protocol import Tts
@@ -71,6 +73,42 @@ def line_up(settings: Settings, voicing: Voicing) -> tuple[Voice, ...]:
     if engine == first and other:
         return voice, Voice(other, tts.ENGINES[other].voice(settings))
     return (voice,)
+
+
+def voice_models(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
+    """Models of the voices that calls may have, each once."""
+    voices = (voice for agent in agents.all for voice in line_up(settings, agent.voicing))
+    for name in dict.fromkeys(voice.engine for voice in voices):
+        engine = tts.ENGINES[name]
+        url, model = engine.address(settings), engine.model(settings)
+        if url is not None and model:
+            yield ModelInUse(
+                engine.model_setting, model, url, engine.key(settings), engine.model_advice
+            )
+
+
+def voice_warnings(settings: Settings, agents: Agents) -> Iterator[str]:
+    """Warnings about voices that agents ask for and that cannot speak."""
+    silent = sorted(agent.name for agent in agents.all if agent.voice_engine == "openai")
+    if silent and not settings.voice_server_is_there:
+        yield (
+            f"Agents with a voice of OpenAI cannot speak ({', '.join(silent)}): set "
+            "OPENAI_TTS_API_KEY, or OPENAI_TTS_URL for a server that wants no key."
+        )
+    replaced = sorted(agent.name for agent in agents.all if agent.voice_engine == "speechmatics")
+    if replaced and settings.tts == "http" and settings.tts_url is None:
+        yield (
+            f"Agents with a voice of Speechmatics have another voice ({', '.join(replaced)}), the "
+            "one of OPENAI_TTS_VOICE: set SPEECHMATICS_API_KEY."
+        )
+    if (second := tts.second(settings)) is not None and not settings.sandbox_speaks:
+        spoken = sorted({primary(agent.language) for agent in agents.all})
+        alone = [language for language in spoken if not tts.ENGINES[second].speaks(language)]
+        if alone:
+            yield (
+                f"VOICE_FALLBACK={settings.voice_fallback} has no effect for agents in "
+                f"{', '.join(alone)}: the voices of {tts.ENGINES[second].title} do not speak that."
+            )
 
 
 class Voices:

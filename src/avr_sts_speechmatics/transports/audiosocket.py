@@ -9,11 +9,17 @@ every 20 ms, speech or not. The end of the stream, or its reset, is the caller's
 
     NAMELESS --uuid--> SETTLING --SETTLE_S after the first audio, or MUTE_S--> a call --> ENDING
 
+The uuid may have been announced, which is asked while the connection settles. If the answer takes
+longer than settling, the call is opened by the answer.
+
 A call is not opened at its uuid: behind `Dial(AudioSocket/...)` the bridge to the caller may not
 be up yet, and audio sent too early is lost (measured: a second of speech sent right after the uuid
 was lost whole in 3 of 13 calls). The first audio from Asterisk arrives 0.1 to 22 ms after the
 connection, possibly while the caller is not bridged but still dialling. The wait is far below the
 two seconds, so no silence is needed until the playout sends it.
+
+Asterisk has answered the phone by then, and AudioSocket has no message for "busy". So a caller who
+cannot be taken gets a stand-in for a call, which says so (`Reception.busy`), or the hangup.
 
 A phase of the connection has a deadline: the wait for the uuid, for the caller's audio, or for the
 end. The stall timer, which is another one, bounds how long Asterisk may take no audio.
@@ -25,9 +31,10 @@ under way with a reset, which Asterisk treats as a failure that ends the dialpla
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal, cast
 
+from avr_sts_speechmatics.admission.refusal import CallRefused
 from avr_sts_speechmatics.audio.g711 import UnlabelledStream
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import RATE, SampleAligner
@@ -36,6 +43,7 @@ from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.transports.announced_calls import Enquiry, Facts, FactsFor
 from avr_sts_speechmatics.transports.audiosocket_wire import (
     AUDIO_8K,
     AUDIO_RATES,
@@ -79,8 +87,8 @@ class AudioSocketConnection(asyncio.Protocol, Line):
 
     reception: opens the call and takes log lines.
     law: the law of G.711, for an Asterisk that sends G.711; "auto" detects the law by the sound.
-    facts_for: function that returns the facts with which `POST /call` announced a uuid; None if
-        the call must be rejected.
+    facts_for: function that returns the facts with which `POST /call` announced a uuid, after a
+        bounded time; None if the call must be rejected.
     """
 
     can_hang_up = True
@@ -90,7 +98,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         reception: Reception,
         *,
         law: Literal["auto", "ulaw", "alaw"],
-        facts_for: Callable[[str], Mapping[str, str] | None],
+        facts_for: FactsFor,
     ) -> None:
         self._reception = reception
         self._facts_for = facts_for
@@ -98,7 +106,9 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._splitter = Splitter()
         self._sound = _CallerSound(None if law == "auto" else law, self._say)
         self._uuid = ""
-        self._facts: Mapping[str, str] = {}
+        self._enquiry: Enquiry | None = None
+        self._facts: Facts | None = None  # None until the enquiry is answered
+        self._settled = False
         self._call: CallerSide | None = None
         self._early = EarlyMedia(EARLY_S, "first")
         self._key_rate = KeyRate()
@@ -107,8 +117,8 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._ending = False
         self._said: set[str] = set()
         self._address = NOBODY
-        self._deadline: running_time.Timer | None = None
-        self._stall: running_time.Timer | None = None
+        self._deadline = running_time.Alarm()
+        self._stall = running_time.Alarm()
 
     # --- the line, called by the call ----------------------------------------------------------
 
@@ -143,7 +153,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         self._transport.set_write_buffer_limits(high=0)
         self._writable = True
-        self._set_deadline(UUID_WAIT_S, self._no_uuid)
+        self._deadline.set(UUID_WAIT_S, self._no_uuid)
 
     def data_received(self, data: bytes) -> None:
         for kind, payload in self._splitter.feed(data):
@@ -164,8 +174,10 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._reception.waiting.remove(self._transport)
         self._transport = None
         self._ending = True
-        self._stop_deadline()
-        self._stop_stall()
+        self._deadline.stop()
+        self._stall.stop()
+        if self._enquiry is not None:
+            self._enquiry.cancel()
         # Reference cycles otherwise: the call has its line, and the sound logs through this line.
         del self._sound
         call, self._call = self._call, None
@@ -174,11 +186,10 @@ class AudioSocketConnection(asyncio.Protocol, Line):
 
     def pause_writing(self) -> None:
         self._writable = False
-        self._stop_stall()
-        self._stall = running_time.call_later(STALLED_S, self._stalled)
+        self._stall.set(STALLED_S, self._stalled)
 
     def resume_writing(self) -> None:
-        self._stop_stall()
+        self._stall.suspend()
         self._writable = not self._ending
 
     # --- messages ------------------------------------------------------------------------------
@@ -192,14 +203,21 @@ class AudioSocketConnection(asyncio.Protocol, Line):
             self._say(logging.WARNING, "the first message is not a uuid; it is closed")
             self._end()
             return
-        facts = self._facts_for(self._uuid)
+        self._enquiry = Enquiry(self._facts_for, self._uuid, self._take_answer)
+        self._deadline.set(MUTE_S, self._settle)
+
+    def _take_answer(self, facts: Facts | None) -> None:
+        self._enquiry = None
+        if self._ending:
+            return
         if facts is None:
             caller = Caller(self._uuid, "audiosocket")
             self._reception.refuse(caller, self._transport, "it was not announced (REQUIRE_CALL)")
             self._end()
             return
         self._facts = facts
-        self._set_deadline(MUTE_S, self._begin)
+        if self._settled:
+            self._begin(facts)
 
     def _take_audio(self, kind: int, payload: bytes) -> None:
         pcm = self._sound.feed(kind, payload)
@@ -207,9 +225,9 @@ class AudioSocketConnection(asyncio.Protocol, Line):
             if pcm:
                 self._call.hear(pcm)
             return
-        if not self._heard_anything:
+        if not self._heard_anything and not self._settled:
             self._heard_anything = True
-            self._set_deadline(SETTLE_S, self._begin)
+            self._deadline.set(SETTLE_S, self._settle)
         self._early.hear(pcm)
 
     def _take_key(self, key: str) -> None:
@@ -222,15 +240,25 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         else:
             self._early.press(key)
 
-    def _begin(self) -> None:
-        self._stop_deadline()
-        caller = Caller(self._uuid, "audiosocket", self._facts)
+    def _settle(self) -> None:
+        self._deadline.stop()
+        self._settled = True
+        if self._facts is not None:
+            self._begin(self._facts)
+
+    def _begin(self, facts: Facts) -> None:
+        caller = Caller(self._uuid, "audiosocket", facts)
         try:
             self._call = self._reception.take(caller, self, self._transport)
+        except CallRefused:
+            self._reception.waiting.remove(self._transport)
+            self._call = self._reception.busy(caller, self)
+            if self._call is None:
+                self._end()
         except CallerError:
             self._end()
-            return
-        self._early.deliver(self._call)
+        else:
+            self._early.deliver(self._call)
 
     # --- the connection ------------------------------------------------------------------------
 
@@ -243,13 +271,13 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._writable = False
         transport.write(HANG_UP)
         transport.write_eof()
-        self._set_deadline(_LINGER_S, transport.abort)
+        self._deadline.set(_LINGER_S, transport.abort)
 
     def _leave(self) -> None:
         self._ending = True
         if self._transport is not None:
             self._transport.close()
-            self._set_deadline(_LINGER_S, self._transport.abort)
+            self._deadline.set(_LINGER_S, self._transport.abort)
 
     def _no_uuid(self) -> None:
         self._say(logging.WARNING, f"no uuid within {UUID_WAIT_S:.0f} s; it is closed")
@@ -259,20 +287,6 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._say(logging.WARNING, f"took no audio for {STALLED_S:.0f} s and is given up")
         if self._transport is not None:
             self._transport.abort()
-
-    def _set_deadline(self, after: float, then: Callable[[], None]) -> None:
-        self._stop_deadline()
-        self._deadline = running_time.call_later(after, then)
-
-    def _stop_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _stop_stall(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
 
     # --- the log -------------------------------------------------------------------------------
 

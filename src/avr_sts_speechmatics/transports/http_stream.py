@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from avr_sts_speechmatics.admission.refusal import CallRefused
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, SampleAligner, seconds
 from avr_sts_speechmatics.audio.playout import AgentAudio, Played
@@ -63,7 +64,8 @@ class HttpStream:
         try:
             call = self._reception.take(caller, line, transport)
         except CallerError as error:
-            return web.json_response({"error": str(error)}, status=503)
+            headers = error.refusal.headers if isinstance(error, CallRefused) else None
+            return web.json_response({"error": str(error)}, status=503, headers=headers)
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
         )

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import virtual_time
 from tests.services.stt.collecting import Notes, listening, numbered, speechmatics
+from tests.support import until
 
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import running_time
@@ -24,6 +25,7 @@ from avr_sts_speechmatics.sandbox.scripted_cloud import (
 from avr_sts_speechmatics.services.stt import reconnecting, speechmatics_session
 from avr_sts_speechmatics.services.stt.protocol import SessionListener, TriedOut
 from avr_sts_speechmatics.services.stt.reconnecting import (
+    QUIET_PIECE_BYTES,
     REPLAY_S,
     SHORT_LIVED_MAX,
     ReconnectingStt,
@@ -123,6 +125,44 @@ async def test_audio_that_no_session_takes_is_bounded(caplog: pytest.LogCaptureF
         assert "audio is lost" in caplog.text
 
 
+class Watch:
+    """Counts the sessions of a process, as admission does."""
+
+    def __init__(self) -> None:
+        self.open = self.refusals = 0
+
+    def started(self) -> None:
+        self.open += 1
+
+    def ended(self) -> None:
+        self.open -= 1
+
+    def refused(self) -> None:
+        self.refusals += 1
+
+
+async def test_sessions_are_counted_and_a_full_vendor_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(speechmatics_session, "QUOTA_WAIT_S", 0.1)
+    watch = Watch()
+    async with running_sandbox(max_calls=1) as cloud:
+        first, second = (
+            ReconnectingStt(speechmatics(cloud), Notes(), watch=watch) for _ in range(2)
+        )
+        running = asyncio.create_task(first.run())
+        await until(lambda: watch.open == 1)
+        waiting = asyncio.create_task(second.run())
+        await until(lambda: watch.refusals >= 2)
+        assert watch.open == 1
+        running.cancel()
+        await asyncio.wait((running,))
+        await until(lambda: watch.open == 1)
+        waiting.cancel()
+        await asyncio.wait((waiting,))
+    assert watch.open == 0
+
+
 # --- without a vendor ----------------------------------------------------------------------------
 
 
@@ -147,6 +187,7 @@ class VendorSession:
     def __init__(self, listener: SessionListener) -> None:
         self.listener = listener
         self.audio = bytearray()
+        self.sent = 0
         self.started_at: float | None = None
         self.writable = True
         self._over = asyncio.Event()
@@ -158,6 +199,7 @@ class VendorSession:
     def send(self, pcm: bytes) -> None:
         assert self.writable
         self.audio += pcm
+        self.sent += 1
 
     def start(self) -> None:
         self.started_at = running_time.now()
@@ -232,3 +274,39 @@ async def test_settled_audio_is_not_sent_again() -> None:
     assert bytes(second.audio) == said[round(1.5 * 16_000) :]
     running.cancel()
     await asyncio.wait((running,))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 20)), max_size=12))
+def test_every_frame_of_an_open_turn_is_sent_at_once_and_other_audio_in_pieces(
+    talk: list[tuple[bool, int]],
+) -> None:
+    """talk: whether a turn is open, and the number of frames that come then."""
+
+    async def main() -> None:
+        vendor = Vendor()
+        stream = ReconnectingStt(vendor, Notes())
+        running = asyncio.create_task(stream.run())
+        await vendor.opened.wait()
+        (session,) = vendor.sessions
+        session.start()
+        await asyncio.sleep(1)  # what was kept before the start is sent
+        said = bytearray()
+        for open_turn, frames in talk:
+            if open_turn:
+                session.listener.speech_started(0.0)
+            else:
+                session.listener.turn_ended(0.0)
+            before, held = session.sent, len(said) - len(session.audio)
+            for _ in range(frames):
+                frame = numbered(0.02, first=len(said) // 2)
+                said += frame
+                stream.hear(frame)
+                waiting = len(said) - len(session.audio)
+                assert waiting == 0 if open_turn else waiting < QUIET_PIECE_BYTES
+                assert said.startswith(session.audio)
+            pieces = frames if open_turn else (held + 320 * frames) // QUIET_PIECE_BYTES
+            assert session.sent - before == pieces
+        running.cancel()
+        await asyncio.wait((running,))
+
+    virtual_time.run(main())

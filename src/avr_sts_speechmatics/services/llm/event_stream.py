@@ -6,7 +6,6 @@ reader may be called from different tasks. The timer is not moved with each even
 time that is due when it rings.
 """
 
-import asyncio
 import math
 
 import aiohttp
@@ -104,7 +103,7 @@ class EventStream:
             return  # read to its end: the connection is back in the pool
         if self._ended and not self._stalled:
             # Most servers end the response right behind the last event.
-            rest = asyncio.get_running_loop().call_later(REST_S, response.close)
+            rest = running_time.call_later(REST_S, response.close)
             response.content.on_eof(rest.cancel)
         else:
             response.close()

@@ -21,6 +21,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from avr_sts_speechmatics import __version__
+from avr_sts_speechmatics.network.http_connector import Connector
 from avr_sts_speechmatics.network.proxies import Proxy
 from avr_sts_speechmatics.services.llm.api_error import ApiError, refused
 from avr_sts_speechmatics.values import Secret
@@ -121,9 +122,7 @@ class HttpClient:
             if self._certificates is None:
                 self._certificates = _certificates(self._environ)
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0, keepalive_timeout=KEPT_S, ssl=self._certificates
-                ),
+                connector=Connector(keepalive_s=KEPT_S, ssl=self._certificates),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 # All other waits are bounded by the caller, in running time.
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_s),

@@ -8,6 +8,10 @@ word that was settled, so that the caller need not repeat it. For that it keeps
   - audio that was sent and is not settled: the current turn, at most REPLAY_S of it
     (SILENT_REPLAY_S while nobody speaks).
 
+Each message to a recogniser costs an acknowledgement, and two system calls for both. While no turn
+is open, audio is therefore sent in pieces of QUIET_PIECE_BYTES. In an open turn each frame is sent
+at once, because any frame may be the one that ends the turn.
+
 A new session counts its times from 0; the listener's clock goes on. Nothing here knows a vendor.
 """
 
@@ -15,15 +19,23 @@ import asyncio
 import logging
 import random
 
-from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE, SAMPLE_BYTES, seconds
+from avr_sts_speechmatics.audio.pcm import (
+    BYTES_PER_SECOND,
+    FRAME_BYTES,
+    RATE,
+    SAMPLE_BYTES,
+    seconds,
+)
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.services.stt.protocol import (
     OpenAnotherSession,
     Recogniser,
+    SessionWatch,
     SttListener,
     SttSession,
+    TooManySessions,
 )
 
 KEEP_S = 12.0
@@ -47,6 +59,10 @@ SHORT_LIVED_S."""
 CATCH_UP = 4
 """Kept audio is sent at this many times real time: recognisers read no faster for long."""
 
+QUIET_PIECE_BYTES = 2 * FRAME_BYTES
+"""Size of the pieces that are sent while no turn is open (bytes): 40 ms, so that the beginning of
+speech reaches the recogniser up to 20 ms later."""
+
 _CHUNK_BYTES = BYTES_PER_SECOND // 10
 _PUMP_S = 0.02
 _FIRST_PUMP_BYTES = BYTES_PER_SECOND // 2
@@ -60,12 +76,19 @@ class ReconnectingStt:
 
     recogniser: opens sessions.
     listener: the call.
+    watch: counts the sessions of all calls, or None.
     down_max_s: see DOWN_MAX_S.
     """
 
     def __init__(
-        self, recogniser: Recogniser, listener: SttListener, *, down_max_s: float = DOWN_MAX_S
+        self,
+        recogniser: Recogniser,
+        listener: SttListener,
+        *,
+        watch: SessionWatch | None = None,
+        down_max_s: float = DOWN_MAX_S,
     ) -> None:
+        self._watch = watch
         self._recogniser = recogniser
         self._listener = listener
         self._down_max_s = down_max_s
@@ -83,12 +106,15 @@ class ReconnectingStt:
         self._pump_handle: asyncio.TimerHandle | None = None
 
     def hear(self, pcm: bytes) -> None:
-        self._audio += pcm
+        audio = self._audio
+        audio += pcm
         session = self._session
         if session is not None and self._pump_handle is None and session.writable:
-            session.send(pcm)
-            self._sent += len(pcm)
-        if len(self._audio) > self._trim_at:
+            unsent = self._start + len(audio) - self._sent
+            if self._turn_open or unsent >= QUIET_PIECE_BYTES:
+                session.send(pcm if unsent == len(pcm) else bytes(audio[-unsent:]))
+                self._sent += unsent
+        if len(audio) > self._trim_at:
             self._trim()
 
     async def run(self) -> None:
@@ -97,11 +123,13 @@ class ReconnectingStt:
         while True:
             session = self._opening = self._recogniser.session(self)
             try:
-                await session.run()
+                await self._run(session)
             except OpenAnotherSession:
                 continue
             except ServiceError as error:
                 drop_traceback(error)
+                if self._watch is not None and isinstance(error, TooManySessions):
+                    self._watch.refused()
                 now = running_time.now()
                 if session.started_at is not None:
                     down_since = now
@@ -124,6 +152,13 @@ class ReconnectingStt:
             finally:
                 self._detach()
 
+    async def _run(self, session: SttSession) -> None:
+        try:
+            await session.run()
+        finally:
+            if self._watch is not None and session.started_at is not None:
+                self._watch.ended()
+
     # --- called by the session -----------------------------------------------------------------
 
     def started(self) -> None:
@@ -131,6 +166,8 @@ class ReconnectingStt:
         self._base = seconds(self._sent)
         self._turn_open = False
         self._session = self._opening
+        if self._watch is not None:
+            self._watch.started()
         if self._lost:
             self._lost = False
             self._listener.stt_restored()
@@ -139,6 +176,13 @@ class ReconnectingStt:
     def resume_sending(self) -> None:
         if self._pump_handle is None:
             self._pump(_PUMP_BYTES)
+
+    def closing(self) -> None:
+        session, unsent = self._session, self._end - self._sent
+        # What is pumped takes too long: nobody waits for the words of a call that is over.
+        if session is not None and 0 < unsent < QUIET_PIECE_BYTES:
+            session.send(bytes(self._audio[-unsent:]))
+            self._sent += unsent
 
     def speech_started(self, at: float) -> None:
         self._turn_open = True
