@@ -82,8 +82,10 @@ def test_every_setting_shown_with_a_value_can_have_it(monkeypatch: pytest.Monkey
     # The page has just made the directory.
     given = [pair for pair in given if pair[0] != "CALL_TRACE_DIR"]
     needed = {"AMI_PASSWORD": "a-secret", "OPENAI_TTS_URL": "http://localhost:8880/v1"}
+    beside = {"speechmatics": {"TTS": "http", "SPEECHMATICS_API_KEY": "a-key"}}
     for name, value in given:
-        settings.load(needed | {name: value}, Path("no such file.env"))
+        more = beside.get(value, {}) if name == "VOICE_FALLBACK" else {}
+        settings.load(needed | more | {name: value}, Path("no such file.env"))
 
 
 def test_every_tool_shown_works(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -331,6 +331,9 @@ REAL_TIME = {
     "services/stt/reconnecting.py": "call_later(_PUMP_S",  # audio is sent at its own pace
     "services/announced_ends.py": "total=ASK_S",  # asked by doctor, which blames nobody
     "transports/limited_log.py": "call_later(",  # sums up log lines
+    "call/busy.py": "asyncio.timeout(seconds(",  # the length of a sentence
+    "transports/acceptor.py": "call_later(pause_s",  # gives way to another worker
+    "transports/port_gate.py": "call_later(LOOK_S",  # looks at this process itself
 }
 
 

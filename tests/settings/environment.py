@@ -20,6 +20,7 @@ KEYS = [
 """Variables whose value is a key."""
 
 NEEDS = {
+    "TTS": {"OPENAI_TTS_URL": "http://localhost:8880/v1"},
     "VOICE_FALLBACK": {"OPENAI_API_KEY": "k"},
     "AMI_HOST": {"AMI_PASSWORD": "k"},
 }
