@@ -58,6 +58,7 @@ def wanted() -> dict[str, list[Requirement]]:
         "sandbox": core + extras["sandbox"],
         "dev": core + extras["sandbox"] + extras["dev"],
         "docs": project["project"]["dependencies"] + extras["docs"],
+        "javascript": extras["javascript"],
         "build": project["build-system"]["requires"],
     }
     return {lock: [Requirement(line) for line in lines] for lock, lines in lists.items()}
