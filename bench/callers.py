@@ -113,12 +113,16 @@ class Caller(WSListener):
         self._call.sent += 1
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        now = time.perf_counter()
         message = frame.get_payload_as_bytes()
         if message[:1] != b"{":
             if frame.msg_type is WSMsgType.CLOSE:
                 transport.disconnect()
             return
+        self.take(message)
+
+    def take(self, message: bytes) -> None:
+        """Record a message of the service."""
+        now = time.perf_counter()
         self._arrived((now, message))
         # Enough to know that the agent speaks: the messages are decoded after the run.
         if message.find(b'audio"', 0, 32) > 0:

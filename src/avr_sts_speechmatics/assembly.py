@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from avr_sts_speechmatics.admission.admission import Admission
-from avr_sts_speechmatics.admission.call_count import LocalCount
+from avr_sts_speechmatics.admission.call_count import CallCount, LocalCount
 from avr_sts_speechmatics.admission.descriptors import Descriptors, raise_limit
 from avr_sts_speechmatics.admission.loop_lag import LoopLag
 from avr_sts_speechmatics.admission.refusal import Refusal
@@ -34,7 +34,9 @@ from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.stt.nobody import NobodyStt
 from avr_sts_speechmatics.services.stt.protocol import SessionWatch, SttListener, SttStream
 from avr_sts_speechmatics.services.tts.openai import BASE_URL as OPENAI_TTS_BASE_URL
+from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.speech.phrase_store import PhraseStore
 from avr_sts_speechmatics.speech.voices import Voices
 from avr_sts_speechmatics.telemetry.call_records import CallRecords
@@ -124,6 +126,7 @@ async def assembled(
             departures=departures_of(settings, pbx),
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
+            on_drain=settings.on_drain,
             observers=observers_of(settings, webhooks, traces, states),
         )
         known = toolbox.names() | set(RESERVED)
@@ -143,17 +146,24 @@ async def assembled(
             await asyncio.wait(background)
 
 
-def admission_of(settings: Settings, state: Callable[[], Refusal | None]) -> Admission:
+def admission_of(
+    settings: Settings,
+    state: Callable[[], Refusal | None],
+    calls: Callable[[int | None], CallCount] = LocalCount,
+    sessions: Callable[[int | None], CallCount] = LocalCount,
+) -> Admission:
     """Make what admits calls under these settings; raises this process's limit of open files.
 
     state: returns the refusal of a service that is starting or draining, or None.
+    calls: makes the count of calls, from its limit.
+    sessions: makes the count of STT sessions, from its limit.
     """
     # Nobody is heard without a model, so that no session is opened.
-    sessions = None if settings.nobody_answers else settings.speechmatics_max_sessions
+    sessions_max = None if settings.nobody_answers else settings.speechmatics_max_sessions
     return Admission(
         state,
-        LocalCount(settings.max_calls),
-        VendorSessions(LocalCount(sessions)),
+        calls(settings.max_calls),
+        VendorSessions(sessions(sessions_max)),
         LoopLag(settings.overload_lag_ms),
         Descriptors(raise_limit()),
     )
@@ -354,6 +364,39 @@ def needs_sandbox(settings: Settings) -> bool:
     return Stt(settings).offline or settings.tts_url is None
 
 
+def how_it_tries(settings: Settings) -> Iterator[str]:
+    """Yield hints for an operator who tries the service without keys; the hints are no faults."""
+    if needs_sandbox(settings):
+        yield (
+            "Offline: the local sandbox hears and speaks, for one or two calls. "
+            "Set SPEECHMATICS_API_KEY to use Speechmatics."
+        )
+    if not settings.has_llm and not settings.nobody_answers:
+        yield (
+            "No model: a scripted receptionist answers from a small FAQ. "
+            "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
+        )
+
+
+def warnings_of(settings: Settings) -> Iterator[str]:
+    """Warnings about these settings, one sentence each."""
+    yield from how_it_tries(settings)
+    if settings.nobody_answers:
+        yield (
+            "No model: callers hear one sentence, then ON_FAILURE is carried out "
+            f"({settings.on_failure}). Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your "
+            "own; or FAQ_FILE, or THINKING=receptionist, for the scripted receptionist."
+        )
+    language = settings.speechmatics_language
+    if primary(language) not in LANGUAGES_SPOKEN and settings.voice_fallback is None:
+        yield (
+            f"SPEECHMATICS_LANGUAGE={language}: callers are heard in that language, "
+            "but Speechmatics' voices speak English only; set VOICE_FALLBACK=openai."
+        )
+    if Stt(settings).offline and language != "en":
+        yield "The sandbox hears English only; SPEECHMATICS_LANGUAGE has no effect offline."
+
+
 def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterator[str]:
     """Warnings about settings that cannot take effect."""
     if settings.ami_host is not None and settings.ami_url is not None:
@@ -362,6 +405,8 @@ def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterato
         yield "TRANSFER_ALLOW has no effect: set AMI_URL or AMI_HOST, so that calls can be moved."
     if pbx is None and settings.on_failure.startswith("transfer:"):
         yield "ON_FAILURE cannot transfer: set AMI_URL or AMI_HOST; the call is closed instead."
+    if pbx is None and settings.on_drain.startswith("transfer:"):
+        yield "ON_DRAIN cannot transfer: set AMI_URL or AMI_HOST; the call is closed instead."
     if pbx is None and settings.on_busy.startswith("transfer:"):
         yield "ON_BUSY cannot transfer: set AMI_URL or AMI_HOST; the call is ended instead."
     silent = sorted(agent.name for agent in agents.all if agent.voice_engine == "openai")

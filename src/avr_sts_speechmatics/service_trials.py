@@ -60,6 +60,7 @@ class ServiceTrials:
 
     services: the services to try.
     calls: returns the number of running calls.
+    at_once: False if a service is tried only after a failure, because another process has tried it.
     first_s: see RETRY_FIRST_S (s).
     last_s: see RETRY_LAST_S (s).
     """
@@ -69,11 +70,13 @@ class ServiceTrials:
         services: Sequence[TriedService],
         calls: Callable[[], int],
         *,
+        at_once: bool = True,
         first_s: float = RETRY_FIRST_S,
         last_s: float = RETRY_LAST_S,
     ) -> None:
         self._services = services
         self._calls = calls
+        self._at_once = at_once
         self._first_s = first_s
         self._last_s = last_s
         self._in_the_way: set[asyncio.Task[float]] = set()
@@ -91,6 +94,8 @@ class ServiceTrials:
 
     async def _watch(self, service: TriedService) -> None:
         state, pause = service.state, self._first_s
+        if not self._at_once:
+            await state.failed_again.wait()
         while True:
             while service.needs_idle and self._calls():  # noqa: ASYNC110
                 await asyncio.sleep(IDLE_S)  # the end of the last call is not announced

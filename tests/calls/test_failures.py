@@ -493,6 +493,33 @@ async def test_a_call_that_cannot_be_moved_after_the_apology_is_closed(
     assert "the call is only closed" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("on_drain", "deeds"),
+    [
+        ("hangup", [("/hangup", {})]),
+        ("transfer:800", [("/transfer", {"exten": "800", "context": "people", "priority": 2})]),
+        ("close", []),
+    ],
+)
+async def test_on_drain_is_carried_out_after_the_apology(
+    serve: Serve, on_drain: str, deeds: list[tuple[str, dict[str, Any]]]
+) -> None:
+    async with fake_avr_ami() as ami:
+        async with live_call(
+            serve,
+            ami_url=ami.url,
+            drain_s=0.01,
+            on_drain=on_drain,
+            transfer_context="people",
+            transfer_priority=2,
+        ) as call:
+            await call.server.drain(replaced=False)
+            heard = await call.until_closed()
+            assert heard.said("agent") == FAREWELL
+            assert heard.of("error") == []
+            assert ami.asked == [(path, {"uuid": call.uuid, **body}) for path, body in deeds]
+
+
 # --- the line ------------------------------------------------------------------------------------
 
 

@@ -106,7 +106,7 @@ async def test_http_is_told_503_and_when_to_try_again(serve: Serve) -> None:
                 assert response.status == 503
                 assert int(response.headers["Retry-After"]) > 0
                 assert "MAX_CALLS" in await response.text()
-        assert len(server._announced) == 0
+        assert await server._announced._store.facts_for(name) is None
         await core.hang_up()
         await until(lambda: server.ready)
         async with http.get(http_url(server, "/ready")) as response:
@@ -184,7 +184,7 @@ async def test_the_sentence_is_that_of_the_agent_who_would_have_answered(
     )
     name = str(uuid.uuid4())
     async with full(serve, agents_dir=tmp_path) as (server, _, _):
-        server._announced.announce(name, {"to": "600"})
+        await server._announced.announce(name, {"to": "600"})
         async with calling(server, name) as asterisk:
             await until(lambda: asterisk.hung_up)
         assert kept(server, own).rstrip(b"\0") in bytes(asterisk.heard)

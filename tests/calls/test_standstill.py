@@ -35,16 +35,25 @@ from avr_sts_speechmatics.sandbox.scripted_cloud import (
 
 STOP_S = 3.0
 
-# Limits below STOP_S, as the longer ones are below the length of a longer stop.
+# One process, so that all of the service stands still. Limits below STOP_S, as the longer ones are
+# below the length of a longer stop.
 SERVICE = """
-import sys
-from avr_sts_speechmatics.cli.main import main
+import asyncio, uvloop
+from avr_sts_speechmatics.cli.common import set_up_log
+from avr_sts_speechmatics.server import Server
+from avr_sts_speechmatics.settings import load
 from avr_sts_speechmatics.services.llm import openai
 from avr_sts_speechmatics.services.stt import speechmatics_session
 openai.FIRST_S = openai.GAP_S = 2.0
 speechmatics_session.STALLED_S = 1.5
 speechmatics_session.WATCH_S = 0.2
-sys.exit(main(["serve"]))
+async def serve():
+    server = Server(load())
+    await server.start()
+    server.try_services()
+    await asyncio.Event().wait()
+set_up_log(load())
+uvloop.run(serve())
 """
 
 LONG, SHORT, LATER = "We close at five every day.", "At nine.", "Of course."
@@ -92,7 +101,6 @@ async def service(
         "SPEECHMATICS_WELCOME_MESSAGE": "",
         "NO_INPUT_S": f"{QUIET_S:g}",
         "FILLER_AFTER_MS": "0",
-        "DRAIN_S": "0",
         "PHRASE_CACHE_DIR": "off",
         "OVERLOAD_LAG_MS": "0",
     } | more

@@ -17,10 +17,10 @@ from tests.avr_core import AvrCore, dial
 from tests.support import Serve, until, url_of
 
 from avr_sts_speechmatics.admission.call_count import LocalCount
+from avr_sts_speechmatics.network.listening import RECEIVE_BUFFER_BYTES
 from avr_sts_speechmatics.network.websocket import UNREAD_MAX_BYTES
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox, scripted, turn
 from avr_sts_speechmatics.server import Server
-from avr_sts_speechmatics.transports.acceptor import RECEIVE_BUFFER_BYTES
 from avr_sts_speechmatics.transports.audiosocket_wire import UUID, message
 from avr_sts_speechmatics.transports.limited_log import LINES
 

@@ -14,6 +14,7 @@ class TestListening(TopicTests):
         ("MAX_CALLS", 1000),
         ("OVERLOAD_LAG_MS", 30.0),
         ("DRAIN_S", 20.0),
+        ("ON_DRAIN", "hangup"),
         ("TRY_SERVICES", True),
         ("READY_NEEDS_CLOUDS", False),
     )
@@ -25,6 +26,8 @@ class TestListening(TopicTests):
         ("MAX_CALLS", "1", 1),
         ("OVERLOAD_LAG_MS", "0", 0.0),
         ("DRAIN_S", "0.5", 0.5),
+        ("ON_DRAIN", "close", "close"),
+        ("ON_DRAIN", "transfer: 700", "transfer:700"),
         ("TRY_SERVICES", "false", False),
         ("READY_NEEDS_CLOUDS", "true", True),
     )
@@ -42,6 +45,7 @@ class TestListening(TopicTests):
         ("MAX_CALLS", "0", "from 1 to 100000"),
         ("MAX_CALLS", "1.5", "whole number"),
         ("OVERLOAD_LAG_MS", "-1", "milliseconds from 0 to 10000"),
+        ("ON_DRAIN", "transfer", "hangup, close, or transfer:<extension>"),
         ("DRAIN_S", "-1", "number of seconds from 0 to 3600"),
         ("DRAIN_S", "nan", "number of seconds from 0 to 3600"),
         ("DRAIN_S", "soon", "number of seconds from 0 to 3600"),

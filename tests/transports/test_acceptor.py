@@ -15,8 +15,9 @@ from tests.support import until
 from avr_sts_speechmatics.admission.descriptors import Descriptors
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.network.listening import listening_sockets
 from avr_sts_speechmatics.transports import acceptor as module
-from avr_sts_speechmatics.transports.acceptor import Acceptor, listening_sockets
+from avr_sts_speechmatics.transports.acceptor import Acceptor
 from avr_sts_speechmatics.transports.reception import Reception
 
 

@@ -89,7 +89,7 @@ class Admission:
         self._calls.end()
 
     def health(self) -> dict[str, object]:
-        """What `/health` says about admission."""
+        """The part of `/health` about admission."""
         refusal = self.refusal()
         return {
             "refusing": None if refusal is None else refusal.reason,

@@ -7,7 +7,6 @@ recogniser, text to the voice and frames to the line.
 
 Logging and measuring are not done here: events and commands are reported to observers, see
 `observer`. Until the agent is known, `arrival` keeps audio and events.
-
 The hot path, 50 times a second: `hear` passes the frame to the recogniser. No task, no queue.
 """
 
@@ -80,6 +79,7 @@ class Services:
     departures: hangs up and transfers.
     ambience: background noise for every call, or None.
     on_failure: value of the setting ON_FAILURE, carried out after the apology.
+    on_drain: value of the setting ON_DRAIN, carried out after the apology.
     observers: returns the observers of a new call, in the order in which they receive reports.
     """
 
@@ -91,6 +91,7 @@ class Services:
     departures: Departures
     ambience: Ambience | None = None
     on_failure: str = "hangup"
+    on_drain: str = "hangup"
     observers: Callable[[Caller, Line], tuple[Observer, ...]] = lambda caller, line: ()
 
 
@@ -131,7 +132,6 @@ class Call:
         An unexpected exception is logged and ends this call only.
         """
         current_call.set(self.name)
-        self._audio_at = time.monotonic()
         self._observers.event(CallBegan(self.caller, self._arrival.agent.name))
         self._playout.start()
         failed = False
@@ -213,6 +213,9 @@ class Call:
         if self._ended is None:
             self._ended = CallEnded("caller")
         self._over.set()
+
+    def take_leave(self) -> None:  # because this program is about to end
+        self._tell(ev.ServiceEnds())
 
     # --- reports of the recogniser -------------------------------------------------------------
 
@@ -312,7 +315,7 @@ class Call:
             case ev.EndCall(error, hang_up, reason):
                 if self._ended is None:
                     self._ended = CallEnded(reason, error=error or "")
-                self._spawn(self._end(error, hang_up=hang_up))
+                self._spawn(self._end(error, reason, hang_up=hang_up))
         return None
 
     # --- the agent's side ----------------------------------------------------------------------
@@ -402,17 +405,18 @@ class Call:
         self._observers.event(ToolRan(tool.name, time.monotonic() - begun, failed))
         self._tell(ev.ToolDone(number, result, failed))
 
-    async def _end(self, error: str | None, *, hang_up: bool) -> None:
+    async def _end(self, error: str | None, reason: ev.EndReason, *, hang_up: bool) -> None:
         """End or transfer the phone call, if there is a way to do so, then close the line."""
         if error is not None:
             self._send_error(error)
         services = self._services
-        action = "hangup" if error is None else services.on_failure
+        wanted = {"failure": services.on_failure, "shutdown": services.on_drain}
+        action = wanted.get(reason, "hangup")
         try:
             if action.startswith("transfer:"):
                 extension = action.removeprefix("transfer:")
                 await services.departures.transfer(extension, self.caller, self._line)
-                self._ended = CallEnded("failure", extension, error or "")
+                self._ended = CallEnded(reason, extension, error or "")
             elif action == "hangup" and hang_up:
                 await services.departures.hang_up(self.caller, self._line)
         except PbxError as trouble:

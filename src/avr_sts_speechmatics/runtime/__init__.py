@@ -1,1 +1,1 @@
-"""What Python does for the whole process: task groups that are freed at once, collector stops."""
+"""Python for the whole process: task groups that are freed at once, collector stops."""

@@ -19,6 +19,7 @@ from avr_sts_speechmatics.settings.failures_and_transfer import FailuresAndTrans
 from avr_sts_speechmatics.settings.language_model import LanguageModel
 from avr_sts_speechmatics.settings.listening import Listening
 from avr_sts_speechmatics.settings.logging_options import LoggingOptions
+from avr_sts_speechmatics.settings.many_machines import ManyMachines
 from avr_sts_speechmatics.settings.proxy_variables import ProxyVariables
 from avr_sts_speechmatics.settings.second_voice import SecondVoice
 from avr_sts_speechmatics.settings.speech_services import SpeechServices
@@ -37,6 +38,7 @@ TOPICS: Mapping[str, type] = {
     "Tools": ToolSources,
     "Straight into Asterisk": AsteriskPorts,
     "Around a call": AroundCalls,
+    "More than one core or machine": ManyMachines,
     "Proxies": ProxyVariables,
     "The log": LoggingOptions,
 }
@@ -64,6 +66,7 @@ class Settings(
     ToolSources,
     AsteriskPorts,
     AroundCalls,
+    ManyMachines,
     ProxyVariables,
     LoggingOptions,
 ):
@@ -134,6 +137,8 @@ class Settings(
         hidden = [value.reveal() for value in values if isinstance(value, Secret)]
         for proxy in filter(None, (self.https_proxy, self.http_proxy, self.all_proxy)):
             hidden += proxy.secrets()
+        if self.redis_url is not None:
+            hidden += self.redis_url.secrets()
         for text in () if self.mcp_servers is None else self.mcp_servers.secrets():
             # A library may show the key of `Bearer <key>` alone.
             hidden += (text, *text.split())

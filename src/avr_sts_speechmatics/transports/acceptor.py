@@ -17,17 +17,16 @@ Connections that are not accepted yet wait in the kernel's queue.
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Protocol
 
 from avr_sts_speechmatics.admission.descriptors import SHORTAGES, Descriptors
+from avr_sts_speechmatics.network.listening import BACKLOG, Address, listen_at, stop_listening
 from avr_sts_speechmatics.transports.limited_log import NOBODY
 from avr_sts_speechmatics.transports.reception import Reception
-
-BACKLOG = 1024
-"""Connections that wait in the kernel's queue."""
 
 BATCH = 32
 """Most connections that are accepted in one go."""
@@ -39,42 +38,12 @@ AGAIN_S = 0.1
 IDLE_S = 1.0
 """How long a connection may wait without a call where descriptors are short (s)."""
 
-RECEIVE_BUFFER_BYTES = 32 * 1024
-"""Data of a connection that the kernel holds until this process reads it (bytes): over a second
-of a call. The default, megabytes, would let one client that sends as fast as it can occupy the
-process for seconds, because a connection's data is handled in one go."""
 
-Address = tuple[socket.AddressFamily, Any]
-"""A family, and an address of that family as `bind` takes it."""
+class Turn(Protocol):
+    """Decides which of several processes accepts the next connection of a port they share."""
 
-
-async def listening_sockets(host: str, port: int) -> list[socket.socket]:
-    """Open a port at every address of a host. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    addresses: list[Address] = [(family, address) for family, _, _, _, address in found]
-    return _listen_at(list(dict.fromkeys(addresses)))
-
-
-def _listen_at(addresses: Sequence[Address]) -> list[socket.socket]:
-    opened: list[socket.socket] = []
-    try:
-        for family, address in addresses:
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            opened.append(sock)
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-            sock.bind(address)
-            sock.listen(BACKLOG)
-    except OSError:
-        for sock in opened:
-            sock.close()
-        raise
-    return opened
+    def others_first_s(self) -> float:
+        """Return how long the other processes may accept before this one does (s)."""
 
 
 class Acceptor:
@@ -84,6 +53,7 @@ class Acceptor:
     protocol: makes the protocol of a connection.
     descriptors: the file descriptors of this process.
     reception: takes log lines, and has the connections without a call.
+    turn: given if other processes accept from the same sockets; None if there are none.
     """
 
     def __init__(
@@ -92,6 +62,7 @@ class Acceptor:
         protocol: Callable[[], asyncio.BaseProtocol],
         descriptors: Descriptors,
         reception: Reception,
+        turn: Turn | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._protocol = protocol
@@ -100,6 +71,8 @@ class Acceptor:
         self.sockets = list(sockets)
         self.addresses: list[Address] = [(one.family, one.getsockname()) for one in sockets]
         """Where the acceptor listens, or listened before it was suspended."""
+        self._turn = turn
+        self._suspended = False
         self._pause: asyncio.TimerHandle | None = None
         self._accepting: set[asyncio.Task[object]] = set()
         self._read()
@@ -107,22 +80,34 @@ class Acceptor:
     @property
     def suspended(self) -> bool:
         """Whether the port is closed."""
-        return not self.sockets
+        return self._suspended or not self.sockets
 
     def close(self) -> None:
-        """Close the port. Accepted connections go on. May be called more than once."""
+        """Accept no more in this process. Accepted connections go on. May be repeated."""
         self._stop_reading()
         for sock in self.sockets:
             sock.close()
         self.sockets.clear()
 
-    suspend = close
+    def suspend(self) -> None:
+        """Close the port, for all processes that share it, until `resume`."""
+        if self._turn is None:
+            self.close()
+            return
+        self._suspended = True
+        self._stop_reading()
+        stop_listening(self.sockets)
 
     def resume(self) -> None:
         """Open the port again. Raises OSError, for example because another program has it."""
-        if self.suspended:
-            self.sockets = _listen_at(self.addresses)
-            self._read()
+        if not self.suspended:
+            return
+        if self._turn is None:
+            self.sockets = listen_at(self.addresses)
+        for sock in self.sockets:
+            sock.listen(BACKLOG)
+        self._suspended = False
+        self._read()
 
     def _read(self) -> None:
         self._pause = None
@@ -141,13 +126,22 @@ class Acceptor:
         self._pause = self._loop.call_later(pause_s, self._read)
 
     def _accept(self, listening: socket.socket) -> None:
+        if self._turn is not None and (others_first_s := self._turn.others_first_s()):
+            self._rest(others_first_s)
+            return
         room = self._descriptors.room()
-        for _ in range(min(BATCH, room + self._descriptors.reserve // 4)):
+        # One by one where others accept too, so that a crowd is spread over all processes.
+        most = BATCH if self._turn is None else 1
+        for _ in range(min(most, room + self._descriptors.reserve // 4)):
             try:
                 sock, _ = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 break
             except OSError as error:
+                if error.errno == errno.EINVAL:
+                    self._suspended = True  # another process has closed the port for all
+                    self._stop_reading()
+                    return
                 if error.errno not in SHORTAGES:
                     raise
                 self._say(f"no connection can be accepted ({error.strerror})")

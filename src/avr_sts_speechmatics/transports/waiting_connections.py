@@ -11,6 +11,7 @@ calls may come from the one address of a PBX.
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from avr_sts_speechmatics.transports.limited_log import LimitedLog, address_of
 
@@ -31,6 +32,8 @@ class WaitingConnections:
         # Order: the oldest connection first.
         self._waiting: dict[asyncio.Transport, tuple[str, float]] = {}
         self._of_peer: Counter[str] = Counter()
+        self.changed: Callable[[int], None] = lambda count: None
+        """Called with the number of connections whenever it changes."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -42,6 +45,7 @@ class WaitingConnections:
         peer = address_of(transport)
         self._waiting[transport] = peer, time.monotonic()
         self._of_peer[peer] += 1
+        self.changed(len(self._waiting))
         if len(self._waiting) > self._limit:
             self._close_one()
 
@@ -50,6 +54,7 @@ class WaitingConnections:
         known = None if transport is None else self._waiting.pop(transport, None)
         if known is not None:
             peer, _ = known
+            self.changed(len(self._waiting))
             self._of_peer[peer] -= 1
             if not self._of_peer[peer]:
                 del self._of_peer[peer]
