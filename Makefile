@@ -16,6 +16,9 @@ ARM := $(filter Linux-aarch64 Linux-arm64,$(shell echo "$$(uname -s)-$$(uname -m
 # The Pythons that make test-all looks for, on the path and among those of pyenv.
 VERSIONS := 3.11 3.12 3.13 3.14
 
+# The tag of a release, make dist TAG=v1.2.3; without it a dry run.
+export TAG ?=
+
 # More arguments: make test ARGS="-k settings", make bench ARGS="--help".
 ARGS ?=
 
@@ -28,7 +31,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --python-version
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-all test-asterisk coverage coverage-run coverage-report soak soak-calls bench
-.PHONY: lint style types imports spelling image docs lock upgrade clean
+.PHONY: lint style types imports spelling image workflows docs dist lock upgrade clean
 
 help: ## print this
 	@echo "make TARGET:"
@@ -71,7 +74,7 @@ coverage-report: $(VENV)/installed-dev
 test-asterisk: $(VENV)/installed-dev ## real calls through a real Asterisk, unpacked without root (Debian, Ubuntu; 5 minutes)
 	@AVR_TEST_ASTERISK=1 exec $(BIN)/python -m pytest tests/asterisk $(ARGS)
 
-lint: style types imports spelling image ## check style, types, imports, spelling and the Dockerfile
+lint: style types imports spelling image workflows ## check style, types, imports, spelling, the Dockerfile and the workflows
 
 style: $(VENV)/installed-dev
 	$(BIN)/ruff check
@@ -89,6 +92,9 @@ spelling: $(VENV)/installed-dev
 image: $(VENV)/installed-tools
 	$(BIN)/hadolint Dockerfile
 
+workflows: $(VENV)/installed-tools
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
 soak: $(VENV)/installed-dev ## a million events in generated calls, none of which may break a promise; ARGS=--help
 	@exec $(BIN)/python -m tests.dialogue.soak $(ARGS)
 
@@ -102,6 +108,9 @@ docs: $(VENV)/installed-docs ## build the documentation into build/docs; a broke
 	$(BIN)/python docs/_tools/import_graph.py
 	$(BIN)/python -m sphinx -E -W -n --keep-going -q -b html docs build/docs
 	@echo "Open build/docs/index.html."
+
+dist: $(VENV)/installed-tools ## build and try all that a release publishes, in build/dist; TAG=v1.2.3 for the release itself
+	@BIN=$(BIN) VERSIONS="$(VERSIONS)" exec release/dist "$$TAG"
 
 # What builds the project and what checks it is named here: hatchling as in pyproject.toml,
 # editables because hatchling wants it for an install that follows the sources.

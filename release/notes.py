@@ -35,7 +35,9 @@ def version_of(root: Path) -> str:
     found = re.search(r'^__version__ = "(.*)"$', package, re.MULTILINE)
     if found is None or found[1] != project:
         said = found[1] if found else "none"
-        raise ReleaseError(f"pyproject.toml has version {project}, __version__ is {said}: change one")
+        raise ReleaseError(
+            f"pyproject.toml has version {project}, __version__ is {said}: change one"
+        )
     return project
 
 

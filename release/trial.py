@@ -1,7 +1,7 @@
 """A package as a stranger gets it: what is in it, and whether it runs once installed.
 
-    python -m release.trial contents FILE...         wheels and sdists have all of src/
-    python -m release.trial run COMMAND VERSION      an installed `avr-sts-speechmatics` works
+python -m release.trial contents FILE...         wheels and sdists have all of src/
+python -m release.trial run COMMAND VERSION      an installed `avr-sts-speechmatics` works
 """
 
 import argparse
