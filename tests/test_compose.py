@@ -35,6 +35,9 @@ from avr_sts_speechmatics.sandbox.scripted_cloud import (
 )
 from avr_sts_speechmatics.transports.audiosocket_wire import UUID, message
 
+# With CI set, the first test waits until the image's packages are installed.
+pytestmark = pytest.mark.timeout(600)
+
 QUESTION = "When do you close?"
 ANSWER = "We close at nine."
 PANEL_WAITS_S = 15
