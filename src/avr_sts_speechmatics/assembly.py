@@ -196,7 +196,9 @@ def llm_of(settings: Settings) -> Llm:
     )
 
     try:
-        return ScriptedLlm(Receptionist(load_faq(settings.faq_file)))
+        return ScriptedLlm(
+            Receptionist(load_faq(settings.faq_file)), own_faq=settings.faq_file is not None
+        )
     except FaqError as error:
         raise SettingsError(f"FAQ_FILE={settings.faq_file}: {error}") from error
 

@@ -71,6 +71,10 @@ ACCEPTED_S = 2.0
 """How long a process that is replaced waits for the calls of connections that it has accepted (s).
 A connection says which call it is at once."""
 
+SETTLING_S = 0.7
+"""The same for a process that is not replaced (s). A connection by AudioSocket, which cannot be
+refused, becomes a call half a second after it came."""
+
 END_S = 1.0
 """How long a call that was ended may take to release everything (s)."""
 
@@ -248,7 +252,9 @@ class Server:
         if replaced and self._member is not None:
             self._member.accept_no_more()
             self._accept_no_more()
-            await self._admit_accepted()
+            await self._admit_accepted(ACCEPTED_S)
+        else:
+            await self._admit_accepted(SETTLING_S)
         self._draining = True
         drain_s = self.settings.drain_s
         if self._calls:
@@ -260,10 +266,10 @@ class Server:
                 call.take_leave()
             await asyncio.wait(self._calls, timeout=FAREWELL_S)
 
-    async def _admit_accepted(self) -> None:
+    async def _admit_accepted(self, longest_s: float) -> None:
         """Wait until the connections that were accepted already have opened their calls."""
         await asyncio.sleep(0.1)  # a connection that was just accepted does not count yet
-        until = time.monotonic() + ACCEPTED_S
+        until = time.monotonic() + longest_s
         while len(self._reception.waiting) and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # nobody announces that a connection opens no call
 

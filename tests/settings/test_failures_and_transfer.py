@@ -13,7 +13,7 @@ class TestFailuresAndTransfer(TopicTests):
     defaults = (
         ("ON_FAILURE", "hangup"),
         ("ON_BUSY", "hangup"),
-        ("BUSY_MESSAGE", "I'm sorry, all our lines are busy. Please call again later."),
+        ("BUSY_MESSAGE", None),
         ("AMI_URL", None),
         ("AMI_HOST", None),
         ("AMI_PORT", 5038),

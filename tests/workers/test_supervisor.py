@@ -11,6 +11,7 @@ import time
 from contextlib import AsyncExitStack
 from fcntl import ioctl
 from pathlib import Path
+from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -19,6 +20,7 @@ from tests.cli.commands import CLOUDS, COMMAND, free_port, run
 from tests.support import until
 from tests.workers.processes import PATIENCE_S, Caller, Service, running_service
 
+from avr_sts_speechmatics.transports import audiosocket_wire
 from avr_sts_speechmatics.values import counted
 
 UUID = "0b7f6a52-8f8e-4c0e-9a77-51a4e8a3b1{:02x}"
@@ -227,6 +229,22 @@ async def test_while_the_service_drains_new_calls_are_refused_before_they_begin(
         caller.asks()
         await caller.answered()
         await caller.core.hang_up()
+        assert await service.ended() == 0
+
+
+async def test_a_call_by_audiosocket_that_came_just_before_sigterm_is_taken(
+    tmp_path: Path,
+) -> None:
+    async with running_service(tmp_path, DRAIN_S="0") as service:
+        port = service.ports["AUDIOSOCKET_PORT"]
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(audiosocket_wire.message(audiosocket_wire.UUID, uuid4().bytes))
+        await asyncio.sleep(0.1)  # another process: that it has accepted cannot be awaited
+        service.signal(signal.SIGTERM)
+        await service.until_logged("may go on to their ends")
+        assert (await service.health())["calls"] == 1
+        writer.close()
+        await writer.wait_closed()
         assert await service.ended() == 0
 
 

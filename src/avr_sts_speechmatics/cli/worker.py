@@ -135,7 +135,7 @@ async def _end(server: "Server", orders: "Orders") -> None:
 
 
 class Orders:
-    """The orders of the worker, by its supervisor or by a signal."""
+    """Orders to the worker, by its supervisor or by a signal."""
 
     def __init__(self) -> None:
         self.ending = asyncio.Event()

@@ -27,10 +27,12 @@ class FailuresAndTransfer:
         "call before it begins.",
         "hangup",
     )
-    busy_message: str = manner(
+    busy_message: str | None = manner(
         "busy",
         check.phrase,
         "What a caller hears who cannot be taken now, see `ON_BUSY`. Empty: nothing.",
+        default=None,
+        default_text="a sentence in the agent's language",
         may_be_empty=True,
     )
     ami_url: str | None = setting(

@@ -118,11 +118,11 @@ class Settings(
 
     @property
     def manners(self) -> Manners:
-        """The manners of an agent with these settings."""
+        """The manners of an English agent with these settings."""
         decided = {
-            declaration.manner.field: declaration.manner.conversion.to_manner(getattr(self, name))
+            declaration.manner.field: declaration.manner.conversion.to_manner(value)
             for name, declaration in DECLARATIONS.items()
-            if declaration.manner is not None
+            if declaration.manner is not None and (value := getattr(self, name)) is not None
         }
         return Manners(**decided)
 

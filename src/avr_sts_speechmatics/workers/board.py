@@ -26,7 +26,7 @@ _FIELD = struct.Struct("=I")
 
 
 class State(IntEnum):
-    """The conduct of a worker towards new calls."""
+    """A worker's way with new calls."""
 
     NONE = 0
     """There is no worker in this row, or it does not accept connections."""
@@ -57,7 +57,7 @@ class Row:
 
     @property
     def load(self) -> int:
-        """What the worker carries, or soon will."""
+        """Calls that the worker has or is about to have."""
         return self.calls + self.waiting
 
 

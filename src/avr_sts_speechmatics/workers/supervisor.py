@@ -335,7 +335,7 @@ class Supervisor:
         return {}
 
     async def _health(self, asking: WorkerProcess) -> Message:
-        """The facts about the service, and about all workers but the one that asks."""
+        """Facts about the service, and the health of all workers but the one that asks."""
         others = [one for one in self._all if one is not asking and one.is_ready]
         found = await asyncio.gather(*(one.health(HEALTH_S) for one in others))
         return {

@@ -33,7 +33,7 @@ class NotStarted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The start conditions of a worker.
+    """A worker's place in the service.
 
     number: of the worker, from 1.
     of: number of workers.
@@ -49,7 +49,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The report of a worker that is ready.
+    """A worker's report when it is ready.
 
     warnings: sentences for the operator.
     hints: sentences for an operator who tries the service without keys.
