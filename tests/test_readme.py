@@ -176,7 +176,7 @@ def test_every_file_named_exists(document: str) -> None:
         target = folder / name if name else ROOT / document
         assert target.exists(), link
         assert not heading or heading in headings(target), link
-    paths = re.findall(r"\b((?:tests|locks|src|docs|bench|examples)/[\w./-]*\w)", text)
+    paths = re.findall(r"(?<![\w/])((?:tests|locks|src|docs|bench|examples)/[\w./-]*\w)", text)
     for path in paths:
         assert (ROOT / path).exists() or (ROOT / "src/avr_sts_speechmatics" / path).exists(), path
 

@@ -295,6 +295,7 @@ async def toolbox_of(settings: Settings) -> Toolbox:
     return await open_toolbox(
         settings.tools_dir,
         settings.mcp_servers,
+        settings.avr_tools_dir,
         timeout_s=settings.tool_timeout_s,
         log_arguments=settings.log_transcripts,
         proxies=settings.proxies,
