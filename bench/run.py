@@ -33,6 +33,8 @@ MOST_CALLS = LIMIT - 1
 _DIALLING_SECONDS = 7.0
 _SETTLING_SECONDS = 1.0
 _PATIENCE_SECONDS = 5.0
+# After a hangup a service sends the recogniser the audio that it has not sent yet (s).
+_CLOSING_SECONDS = 0.25
 # The longest time a caller needs to end its turn, beyond its patience (s).
 _LEAVING_SECONDS = 15.0
 
@@ -211,6 +213,7 @@ async def _take_leave(callers: list[Caller], patience: float) -> None:
         # These callers hang up within a turn, which the evaluation reports as a fault.
         pass
     await asyncio.gather(*(caller.hang_up() for caller in callers))
+    await asyncio.sleep(_CLOSING_SECONDS)
 
 
 def _environment(plan: Plan, port: int, stt_port: int, web_port: int) -> dict[str, str]:

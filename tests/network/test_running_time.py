@@ -204,6 +204,93 @@ def test_without_standstills_running_time_is_the_time_of_the_loop(delays: list[f
     virtual_time.run(main())
 
 
+@given(
+    orders=st.lists(
+        st.tuples(st.floats(0, 3), st.sampled_from(["set", "suspend", "stop"]), st.floats(0, 3)),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_an_alarm_rings_once_at_its_last_deadline_unless_that_is_removed(
+    orders: list[tuple[float, str, float]],
+) -> None:
+    async def main() -> None:
+        alarm = running_time.Alarm()
+        rung: list[float] = []
+        due: float | None = None
+        expected: list[float] = []
+        loop = asyncio.get_running_loop()
+        for pause, order, after in [*orders, (4.0, "stop", 0.0)]:
+            await asyncio.sleep(pause)
+            if due is not None and due <= loop.time():
+                expected.append(due)
+                due = None
+            if order == "set":
+                due = loop.time() + after
+                alarm.set(after, lambda: rung.append(loop.time()))
+            elif order == "suspend":
+                due = None
+                alarm.suspend()
+            else:
+                due = None
+                alarm.stop()
+        assert rung == pytest.approx(expected, abs=0.002)
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_standstill_does_not_bring_an_alarm_nearer(
+    loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def main() -> None:
+        alarm, rung = running_time.Alarm(), asyncio.Event()
+        begun = time.monotonic()
+        alarm.set(0.6, rung.set)
+        await asyncio.sleep(0.1)
+        time.sleep(1)  # noqa: ASYNC251 - the loop stands still
+        await asyncio.wait_for(rung.wait(), 10)
+        assert time.monotonic() - begun >= 1.5
+
+    run_on(loop, main())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_alarm_that_is_set_again_and_again_needs_one_timer(
+    loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def main() -> None:
+        alarm = running_time.Alarm()
+        alarm.set(5, print)
+        timer = alarm._handle
+        for _ in range(100):
+            alarm.suspend()
+            assert alarm.has_timer
+            assert not alarm.is_set
+            alarm.set(5, print)
+        assert alarm.is_set
+        assert alarm._handle is timer
+        alarm.stop()
+        alarm.stop()
+        assert not alarm.has_timer
+
+    run_on(loop, main())
+
+
+async def test_an_alarm_can_be_set_while_it_rings() -> None:
+    alarm, rung = running_time.Alarm(), asyncio.Event()
+    alarm.set(0.01, lambda: alarm.set(0.01, rung.set))
+    await asyncio.wait_for(rung.wait(), 10)
+
+
+async def test_a_stopped_alarm_leaves_nothing_beating() -> None:
+    alarm = running_time.Alarm()
+    alarm.set(60, print)
+    alarm.stop()
+    await asyncio.sleep(2 * running_time.BEAT_S)
+    assert running_time._clock()._beat is None
+
+
 async def test_nothing_beats_when_nobody_waits() -> None:
     await running_time.sleep(0.01)
     await asyncio.sleep(2 * running_time.BEAT_S)

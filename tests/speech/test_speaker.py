@@ -10,9 +10,16 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests import virtual_time
 
-from avr_sts_speechmatics.audio.playout import Played, Playout, PlayoutClock
+from avr_sts_speechmatics.audio.playout import (
+    Played,
+    Playout,
+    PlayoutClock,
+    Utterance,
+)
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
@@ -591,3 +598,122 @@ async def test_figures_are_spoken_in_the_language_of_the_agent(clock: PlayoutClo
     mouth = Mouth(voice, clock, language="de")
     await mouth.say("Ihr Termin ist am 3. Mai. ", "Das kostet 25 Euro.")
     assert voice.asked == ["Ihr Termin ist am 3. Mai.", "Das kostet 25 Euro."]
+
+
+class StreamedTts:
+    """Delivers a sound in pieces, as an HTTP client does: all that came since the last read.
+
+    sound: s16le at 8 kHz.
+    piece: size of the pieces that arrive (bytes).
+    every: time between two pieces (s).
+    """
+
+    rate = 8000
+
+    def __init__(self, sound: bytes, piece: int, every: float) -> None:
+        self._sound = sound
+        self._piece = piece
+        self._every = every
+        self.reads = 0
+
+    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        loop = asyncio.get_running_loop()
+        begun, given = loop.time(), 0
+        while given < len(self._sound):
+            came = self._piece * (1 + int((loop.time() - begun + 1e-6) / self._every))
+            if came <= given:
+                due = begun + self._every * (given // self._piece)
+                await asyncio.sleep(max(due - loop.time(), 0.001))
+                continue
+            self.reads += 1
+            yield self._sound[given:came]
+            given = min(came, len(self._sound))
+
+    async def close(self) -> None: ...
+
+
+class PlayingLine:
+    """Plays one utterance in the loop's time, from its first frame on."""
+
+    def __init__(self) -> None:
+        self.heard = b""
+        self.starved = 0
+        self.begun_at: float | None = None
+        self.over = asyncio.Event()
+        self._utterance = Utterance(0)
+
+    def open(self, number: int, *, ahead: bool = False) -> Utterance:
+        self._utterance = Utterance(number)
+        return self._utterance
+
+    def write(self, utterance: Utterance, pcm: bytes) -> None:
+        utterance.write(pcm)
+        if self.begun_at is None:
+            self.begun_at = asyncio.get_running_loop().time()
+            self._play()
+
+    def end(self, utterance: Utterance, *, whole: bool = True) -> None:
+        utterance.end(whole=whole)
+
+    def start(self) -> None: ...
+    def close(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def flush(self) -> list[Played]:
+        return []
+
+    def _play(self) -> None:
+        frame = self._utterance.take()
+        if frame is not None:
+            self.heard += frame
+        elif self._utterance.ended:
+            self.over.set()
+            return
+        else:
+            self.starved += 1
+        asyncio.get_running_loop().call_later(0.02, self._play)
+
+
+@settings(deadline=None)
+@given(
+    st.integers(16, 200).map(lambda frames: bytes(range(1, 161)) * 2 * frames),
+    st.floats(1.05, 12.0),
+    st.integers(2, 20),
+)
+def test_a_voice_faster_than_real_time_never_starves_the_line(
+    sound: bytes, speed: float, frames: int
+) -> None:
+    """speed: of the voice, times real time. frames: size of a piece."""
+
+    async def main() -> None:
+        piece = frames * FRAME
+        voice = StreamedTts(sound, piece, piece / 16000 / speed)
+        line = PlayingLine()
+        speaker = Speaker(voice, KeptPhrases(()), line, lambda _: None, lambda _: None)
+        saying = asyncio.create_task(speaker.speak(1, only("Hello.")))
+        await line.over.wait()
+        saying.cancel()
+        assert line.begun_at == 0
+        assert line.heard == sound
+        assert line.starved == 0
+
+    virtual_time.run(main())
+
+
+def test_a_fast_voice_is_read_ten_times_a_second() -> None:
+    async def main() -> None:
+        sound = bytes(range(1, 161)) * 2 * 200  # 4 s, which come within 0.8 s
+        voice = StreamedTts(sound, 2 * FRAME, 0.008)
+        line = PlayingLine()
+        speaker = Speaker(voice, KeptPhrases(()), line, lambda _: None, lambda _: None)
+        saying = asyncio.create_task(speaker.speak(1, only("Hello.")))
+        await line.over.wait()
+        saying.cancel()
+        assert line.heard == sound
+        assert voice.reads < 20  # of 100 pieces
+
+    virtual_time.run(main())
+
+
+async def only(text: str) -> AsyncGenerator[str, None]:
+    yield text

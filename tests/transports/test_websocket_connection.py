@@ -81,12 +81,12 @@ class Connection(WebSocketConnection):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         super().on_ws_connected(transport)
-        self._set_deadline(self._first_wait_s, lambda: self._close(WSCloseCode.POLICY_VIOLATION))
+        self._deadline.set(self._first_wait_s, lambda: self._close(WSCloseCode.POLICY_VIOLATION))
         self.opened.set()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if (message := self._whole_message(frame)) is not None:
-            self._stop_deadline()
+            self._deadline.stop()
             self.messages.append(bytes(message[1]))
             if message == (WSMsgType.TEXT, b"bad"):
                 self._complain("a bad message")
@@ -266,22 +266,19 @@ async def test_a_peer_that_takes_data_again_is_not_given_up() -> None:
     connection = Connection(stalled_s=60)
     async with narrow(connection) as end:
         connection.send_until_paused()
-        stall = connection._stall
-        assert stall is not None
+        assert connection._stall.is_set
         await read_until_resumed(connection, end)
-        assert stall.cancelled()
+        assert not connection._stall.is_set
         assert not connection.notes.left.is_set()
 
 
 async def test_a_stall_does_not_end_the_wait_for_the_first_message() -> None:
     connection = Connection(first_wait_s=60, stalled_s=60)
     async with narrow(connection) as end:
-        deadline = connection._deadline
-        assert deadline is not None
+        assert connection._deadline.is_set
         connection.send_until_paused()
         await read_until_resumed(connection, end)
-        assert connection._deadline is deadline
-        assert not deadline.cancelled()
+        assert connection._deadline.is_set
 
 
 async def test_the_end_of_a_stall_does_not_end_the_bound_of_a_close() -> None:
@@ -289,10 +286,8 @@ async def test_the_end_of_a_stall_does_not_end_the_bound_of_a_close() -> None:
     async with narrow(connection):
         connection.send_until_paused()
         connection.close(failed=False)
-        deadline = connection._deadline
-        assert deadline is not None
         connection.resume_writing()
-        assert not deadline.cancelled()
+        assert connection._deadline.is_set
 
 
 async def test_a_first_message_ends_the_wait_for_it() -> None:
@@ -300,14 +295,14 @@ async def test_a_first_message_ends_the_wait_for_it() -> None:
     async with dialled(connection) as peer:
         await peer.send(os.urandom(8))
         await until(lambda: bool(connection.messages))
-        assert connection._deadline is None
+        assert not connection._deadline.has_timer
 
 
 async def test_no_timer_outlives_the_connection() -> None:
     connection = Connection()
     async with narrow(connection):
         connection.send(MUCH)
-        assert connection._stall is not None
+        assert connection._stall.is_set
     await left(connection)
-    assert connection._stall is None
-    assert connection._deadline is None
+    assert not connection._stall.has_timer
+    assert not connection._deadline.has_timer

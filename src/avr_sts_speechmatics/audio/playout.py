@@ -68,6 +68,9 @@ class Utterance:
     """One piece of speech on its way to the caller: written by TTS, played in order.
 
     number: the call's number of the utterance.
+
+    ended: True if the utterance gets no more audio.
+    over: True if, besides, all of its audio was taken.
     """
 
     __slots__ = (
@@ -78,6 +81,7 @@ class Utterance:
         "ended",
         "first_sent",
         "number",
+        "over",
         "played_bytes",
         "voiced_bytes",
         "written_bytes",
@@ -86,6 +90,7 @@ class Utterance:
     def __init__(self, number: int) -> None:
         self.number = number
         self.ended = False
+        self.over = False
         self.first_sent: float | None = None
         self._whole = False
         self.written_bytes = 0
@@ -113,6 +118,7 @@ class Utterance:
     def end(self, *, whole: bool) -> None:
         self.ended = True
         self._whole = whole
+        self.over = not self.waiting_bytes
         if self._room is not None:
             self._room.set()
 
@@ -140,10 +146,12 @@ class Utterance:
             frame += bytes(FRAME_BYTES - size)
         if not self.played_bytes:
             self.first_sent = time.monotonic()
-        self._position += size
+        position = self._position = start + size
         self.played_bytes += size
-        if self._position >= _COMPACT_BYTES:
-            del self._audio[: self._position]
+        if self.ended and position >= len(self._audio):
+            self.over = True
+        if position >= _COMPACT_BYTES:
+            del self._audio[:position]
             self._position = 0
             if self._room is not None and self.waiting_bytes <= LOW_WATER_BYTES:
                 self._room.set()
@@ -328,22 +336,20 @@ class Playout:
             self._clock.join(self, self._deadline)
 
     def _play_one(self) -> bool:
-        self._drop_finished()
-        frame = self._utterances[0].take() if self._utterances else None
-        if frame is None:
+        utterances = self._utterances
+        if utterances and utterances[0].over:
+            self._drop_finished()
+        if not utterances or (frame := utterances[0].take()) is None:
             return False
         self._deadline += _FRAME_S
         self._send(frame if self._background is None else self._background(frame))
-        self._drop_finished()
+        if utterances and utterances[0].over:  # the line may have flushed while it sent
+            self._drop_finished()
         return True
 
     def _drop_finished(self) -> None:
-        while self._utterances and self._utterances[0].ended:
-            utterance = self._utterances[0]
-            if utterance.waiting_bytes:
-                return
-            self._utterances.popleft()
-            self._finished(utterance.played())
+        while self._utterances and self._utterances[0].over:
+            self._finished(self._utterances.popleft().played())
 
 
 class PlayoutClock:
@@ -401,7 +407,7 @@ class PlayoutClock:
             for playout in tuple(self._slots[number % SLOTS]):
                 playout.context.run(playout.tick, now)
         self._turned = max(self._turned, current)
-        self.close()
+        self.close()  # a playout that joined meanwhile may have set the timer
         for number in range(self._turned + 1, self._turned + SLOTS + 1):
             if self._slots[number % SLOTS]:
                 self._wait_for(number)

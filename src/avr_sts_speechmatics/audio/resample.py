@@ -21,8 +21,12 @@ KAISER_BETA = 8.0
 PASSBAND = 0.94
 
 # Smallest number of outputs per block. Each block is one row of a matrix product, which is ten
-# times as fast as a dot product for each sample.
-_BLOCK = 32
+# times as fast as a dot product for each sample. Larger blocks multiply more zeros, smaller blocks
+# copy the same samples into more rows.
+_BLOCK = 16
+
+_INT16 = np.dtype("<i2")
+_FLOAT = np.dtype(np.float32)
 
 
 @lru_cache(maxsize=16)
@@ -72,21 +76,34 @@ class Resampler:
         """Add s16le samples, any whole number; returns the output that is complete now (s16le)."""
         if self._identity or not pcm:
             return pcm
-        samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32)
-        signal = np.concatenate((self._past, samples))
-        known = len(signal) - (self._taps - 1)
-        outputs = -(-known * self._up // self._down)
-        if outputs <= self._given:
-            self._past = signal
+        past, taps = self._past, self._taps
+        kept = past.size
+        known = kept + (len(pcm) >> 1)  # samples of the signal
+        outputs = -(-(known - taps + 1) * self._up // self._down)
+        width, per_block = self._matrix.shape
+        blocks = -(-outputs // per_block)
+        # Samples that are not known yet are zeros; outputs that need them are not returned.
+        signal = np.zeros(max(known, (blocks - 1) * self._step + width), _FLOAT)
+        signal[:kept] = past
+        signal[kept:known] = np.frombuffer(pcm, _INT16)
+        given = self._given
+        if outputs <= given:
+            self._past = signal[:known]
             return b""
-        out = self._blocks(signal, outputs)[self._given : outputs]
         # Keep the stream from the last point at which input and output coincide.
         periods = outputs // self._up
-        self._past = signal[periods * self._down :]
+        self._past = signal[periods * self._down : known].copy()
         self._given = outputs - periods * self._up
+        # Overlapping rows without a copy. numpy's helpers for this take longer than the product.
+        rows: NDArray[np.float32] = np.ndarray(
+            (blocks, width), _FLOAT, signal, 0, (self._step * _FLOAT.itemsize, _FLOAT.itemsize)
+        )
+        # A product of rows that overlap would not use BLAS.
+        product: NDArray[np.float32] = np.ascontiguousarray(rows) @ self._matrix
+        out = product.reshape(-1)[given:outputs]
         np.rint(out, out=out)
         np.minimum(np.maximum(out, -32768, out=out), 32767, out=out)
-        pcm16: bytes = out.astype("<i2").tobytes()
+        pcm16: bytes = out.astype(_INT16).tobytes()
         return pcm16
 
     def flush(self) -> bytes:
@@ -97,18 +114,3 @@ class Resampler:
         self._past = np.zeros(self._taps - 1, dtype=np.float32)
         self._given = 0
         return tail
-
-    def _blocks(self, signal: NDArray[np.float32], outputs: int) -> NDArray[np.float32]:
-        """Compute whole blocks of at least `outputs` samples. Samples beyond are meaningless."""
-        width, per_block = self._matrix.shape
-        blocks = -(-outputs // per_block)
-        padded = np.zeros((blocks - 1) * self._step + width, dtype=np.float32)
-        used = min(len(signal), len(padded))
-        padded[:used] = signal[:used]
-        # Overlapping rows without a copy. numpy's helpers for this take longer than the product.
-        stride = padded.itemsize
-        rows: NDArray[np.float32] = np.ndarray(
-            (blocks, width), np.float32, padded, 0, (self._step * stride, stride)
-        )
-        product: NDArray[np.float32] = np.ascontiguousarray(rows) @ self._matrix
-        return product.reshape(-1)

@@ -160,6 +160,78 @@ class Timer:
         self._callback(*self._args)
 
 
+class Alarm:
+    """A deadline that is replaced again and again, such as the time of a peer for its next data.
+
+    Replacing the deadline by a later one costs little: the timer of the loop stays, and when it
+    rings, it is set to what is left. No task is bound to an alarm.
+    """
+
+    __slots__ = ("_clock", "_due", "_handle", "_rings_at", "_then")
+
+    def __init__(self) -> None:
+        self._clock: _Clock | None = None  # known when the alarm is first set
+        self._then: Callable[[], object] | None = None  # None: no deadline
+        self._due = 0.0
+        self._handle: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0  # running time for which `_handle` is set
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a deadline."""
+        return self._then is not None
+
+    @property
+    def has_timer(self) -> bool:
+        """Whether the loop has a timer of this alarm; after `suspend` without a deadline."""
+        return self._handle is not None
+
+    def set(self, after: float, then: Callable[[], object]) -> None:
+        """Replace the deadline.
+
+        after: seconds of running time from now.
+        then: called once at the deadline.
+        """
+        clock = self._clock
+        if clock is None:
+            clock = self._clock = _clock()
+        if self._handle is None:
+            clock.hold()
+        self._then = then
+        due = self._due = clock.now() + after
+        if self._handle is None or due < self._rings_at:
+            if self._handle is not None:
+                self._handle.cancel()
+            self._wait(clock, after)
+
+    def suspend(self) -> None:
+        """Remove the deadline; a new one will follow soon. The timer of the loop stays."""
+        self._then = None
+
+    def stop(self) -> None:
+        """Remove the deadline and the timer of the loop. May be called more than once."""
+        self._then = None
+        if self._handle is not None and self._clock is not None:
+            self._handle.cancel()
+            self._handle = None
+            self._clock.release()
+
+    def _wait(self, clock: "_Clock", seconds: float) -> None:
+        self._rings_at = self._due
+        self._handle = clock.loop.call_later(max(0.0, seconds), self._ring)
+
+    def _ring(self) -> None:
+        clock, then = self._clock, self._then
+        assert clock is not None
+        if then is not None and (left := self._due - clock.now()) > 1e-6:
+            self._wait(clock, max(left, 0.001))
+            return
+        self._handle = self._then = None
+        clock.release()
+        if then is not None:
+            then()
+
+
 class _Clock:
     """The running time of one event loop."""
 

@@ -35,11 +35,11 @@ from avr_sts_speechmatics.speech.sentences import Sentences
 AHEAD = 2
 """Sentences of a reply that may be under way in parallel: the current one and the next."""
 
-PIECE_BYTES = 6400
 COMFORT_BYTES = BYTES_PER_SECOND // 5
+GATHER_S = 0.1
 """Resampling 10 ms of audio costs nearly as much as resampling 200 ms. While more than
-COMFORT_BYTES wait to be heard, audio is resampled in pieces of PIECE_BYTES; until then all of it is
-passed on immediately."""
+COMFORT_BYTES wait to be heard, the speaker lets audio gather in the TTS client for GATHER_S; until
+then all of it is passed on immediately."""
 
 _log = logging.getLogger(__name__)
 
@@ -296,15 +296,12 @@ class Speaker:
         whole = False
         try:
             async with aclosing(self._voice.speak(spoken(sentence, self._language))) as audio:
-                held = b""
                 async for pcm in audio:
-                    held += pcm
-                    if utterance.waiting_bytes > COMFORT_BYTES and len(held) < PIECE_BYTES:
-                        continue
-                    self._write(reply, utterance, resampler.feed(held))
-                    held = b""
-                    await utterance.room()
-            self._write(reply, utterance, resampler.feed(held) + resampler.flush())
+                    self._write(reply, utterance, resampler.feed(pcm))
+                    if utterance.waiting_bytes > COMFORT_BYTES:
+                        await asyncio.sleep(GATHER_S)
+                        await utterance.room()
+            self._write(reply, utterance, resampler.flush())
             whole = True
         except ServiceError as error:
             _log.warning("%s", error)

@@ -119,7 +119,7 @@ class AsteriskWebSocket(WebSocketConnection):
         if self._transport is not None and not self._hung_up:
             self._hung_up = True
             self._send_command(control.HANG_UP)
-            self._set_deadline(HANG_UP_S, lambda: self._close(WSCloseCode.OK))
+            self._deadline.set(HANG_UP_S, lambda: self._close(WSCloseCode.OK))
 
     def close(self, *, failed: bool) -> None:
         if not self._hung_up:
@@ -131,7 +131,7 @@ class AsteriskWebSocket(WebSocketConnection):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         super().on_ws_connected(transport)
-        self._set_deadline(START_WAIT_S, self._not_started)
+        self._deadline.set(START_WAIT_S, self._not_started)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         message = self._whole_message(frame)
@@ -183,7 +183,7 @@ class AsteriskWebSocket(WebSocketConnection):
         if self._call is not None:
             self._complain("a second MEDIA_START was ignored")
             return
-        self._stop_deadline()
+        self._deadline.stop()
         facts = dict(self._facts)
         # The dialplan may name the caller's channel, which overrides the channel of this socket.
         facts.setdefault("channel", clean(start.channel, FACT_VALUE_MAX))

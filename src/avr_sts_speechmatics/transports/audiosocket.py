@@ -107,8 +107,8 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._ending = False
         self._said: set[str] = set()
         self._address = NOBODY
-        self._deadline: running_time.Timer | None = None
-        self._stall: running_time.Timer | None = None
+        self._deadline = running_time.Alarm()
+        self._stall = running_time.Alarm()
 
     # --- the line, called by the call ----------------------------------------------------------
 
@@ -143,7 +143,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         self._transport.set_write_buffer_limits(high=0)
         self._writable = True
-        self._set_deadline(UUID_WAIT_S, self._no_uuid)
+        self._deadline.set(UUID_WAIT_S, self._no_uuid)
 
     def data_received(self, data: bytes) -> None:
         for kind, payload in self._splitter.feed(data):
@@ -164,18 +164,17 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._reception.waiting.remove(self._transport)
         self._transport = None
         self._ending = True
-        self._stop_deadline()
-        self._stop_stall()
+        self._deadline.stop()
+        self._stall.stop()
         if self._call is not None:
             self._call.leave()
 
     def pause_writing(self) -> None:
         self._writable = False
-        self._stop_stall()
-        self._stall = running_time.call_later(STALLED_S, self._stalled)
+        self._stall.set(STALLED_S, self._stalled)
 
     def resume_writing(self) -> None:
-        self._stop_stall()
+        self._stall.suspend()
         self._writable = not self._ending
 
     # --- messages ------------------------------------------------------------------------------
@@ -196,7 +195,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
             self._end()
             return
         self._facts = facts
-        self._set_deadline(MUTE_S, self._begin)
+        self._deadline.set(MUTE_S, self._begin)
 
     def _take_audio(self, kind: int, payload: bytes) -> None:
         pcm = self._sound.feed(kind, payload)
@@ -206,7 +205,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
             return
         if not self._heard_anything:
             self._heard_anything = True
-            self._set_deadline(SETTLE_S, self._begin)
+            self._deadline.set(SETTLE_S, self._begin)
         self._early.hear(pcm)
 
     def _take_key(self, key: str) -> None:
@@ -220,7 +219,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
             self._early.press(key)
 
     def _begin(self) -> None:
-        self._stop_deadline()
+        self._deadline.stop()
         caller = Caller(self._uuid, "audiosocket", self._facts)
         try:
             self._call = self._reception.take(caller, self, self._transport)
@@ -240,13 +239,13 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._writable = False
         transport.write(HANG_UP)
         transport.write_eof()
-        self._set_deadline(_LINGER_S, transport.abort)
+        self._deadline.set(_LINGER_S, transport.abort)
 
     def _leave(self) -> None:
         self._ending = True
         if self._transport is not None:
             self._transport.close()
-            self._set_deadline(_LINGER_S, self._transport.abort)
+            self._deadline.set(_LINGER_S, self._transport.abort)
 
     def _no_uuid(self) -> None:
         self._say(logging.WARNING, f"no uuid within {UUID_WAIT_S:.0f} s; it is closed")
@@ -256,20 +255,6 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._say(logging.WARNING, f"took no audio for {STALLED_S:.0f} s and is given up")
         if self._transport is not None:
             self._transport.abort()
-
-    def _set_deadline(self, after: float, then: Callable[[], None]) -> None:
-        self._stop_deadline()
-        self._deadline = running_time.call_later(after, then)
-
-    def _stop_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _stop_stall(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
 
     # --- the log -------------------------------------------------------------------------------
 

@@ -62,8 +62,8 @@ class HttpConnection(RequestHandler):
         self._stalled_s = stalled_s
         self._socket: asyncio.Transport | None = None  # aiohttp forgets its own early
         self._address = NOBODY
-        self._no_head: running_time.Timer | None = None
-        self._stall: running_time.Timer | None = None
+        self._no_head = running_time.Alarm()
+        self._stall = running_time.Alarm()
 
     @property
     def socket(self) -> asyncio.Transport | None:
@@ -74,31 +74,27 @@ class HttpConnection(RequestHandler):
         self._socket = cast(asyncio.Transport, transport)
         self._address = address_of(transport)
         self._reception.waiting.add(self._socket)
-        self._no_head = running_time.call_later(self._head_s, self._headless)
+        self._no_head.set(self._head_s, self._headless)
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._no_head is not None and self._request_count:
-            self._no_head.cancel()
-            self._no_head = None
+        if self._request_count:
+            self._no_head.stop()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._reception.waiting.remove(self._socket)
         self._socket = None
-        for timer in (self._no_head, self._stall):
-            if timer is not None:
-                timer.cancel()
+        self._no_head.stop()
+        self._stall.stop()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stall = running_time.call_later(self._stalled_s, self._stalled)
+        self._stall.set(self._stalled_s, self._stalled)
 
     def resume_writing(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
+        self._stall.suspend()
         super().resume_writing()
 
     def _headless(self) -> None:

@@ -43,14 +43,14 @@ class SharedPort(asyncio.Protocol):
         self._http = http
         self._head = bytearray()
         self._transport: asyncio.Transport | None = None
-        self._timer: running_time.Timer | None = None
+        self._deadline = running_time.Alarm()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports behave like asyncio.Transport without inheriting from it.
         self._transport = cast(asyncio.Transport, transport)
         self._address = address_of(transport)
         self._reception.waiting.add(self._transport)
-        self._timer = running_time.call_later(HEAD_S, self._headless)
+        self._deadline.set(HEAD_S, self._headless)
 
     def data_received(self, data: bytes) -> None:
         transport = self._transport
@@ -67,7 +67,7 @@ class SharedPort(asyncio.Protocol):
             return
         if end < 0:
             return
-        self._stop_timer()
+        self._deadline.stop()
         head, self._head = bytes(self._head), bytearray()
         if asks_for_websocket(head[:end]):
             hand_over(transport, self._websocket(), head)
@@ -79,7 +79,7 @@ class SharedPort(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._reception.waiting.remove(self._transport)
-        self._stop_timer()
+        self._deadline.stop()
 
     def _headless(self) -> None:
         assert self._transport is not None
@@ -88,11 +88,6 @@ class SharedPort(asyncio.Protocol):
 
     def _say(self, kind: str, what: str) -> None:
         self._reception.log.say(kind, self._address, f"a connection from {self._address}: {what}")
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
 
 def asks_for_websocket(head: bytes) -> bool:

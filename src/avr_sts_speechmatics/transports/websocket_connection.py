@@ -12,8 +12,6 @@ for the peer's hangup, or for the end of a close. The stall timer bounds, in eve
 the peer may take no data.
 """
 
-from collections.abc import Callable
-
 from picows import WSCloseCode, WSFrame, WSMsgType, WSTransport
 
 from avr_sts_speechmatics.errors import CallerError
@@ -64,8 +62,9 @@ class WebSocketConnection(Listener, Line):
         self._messages = Messages()
         self._bad = 0
         self._complaints: list[str] = []  # about the request, before there is an address to name
-        self._deadline: running_time.Timer | None = None
-        self._stall: running_time.Timer | None = None
+        self._deadline = running_time.Alarm()  # of the present phase, set by subclasses too
+        self._stall = running_time.Alarm()
+        self._behind = False  # the peer has not taken all that was sent
 
     def close(self, *, failed: bool) -> None:
         self._close(WSCloseCode.INTERNAL_ERROR if failed else WSCloseCode.OK)
@@ -80,19 +79,20 @@ class WebSocketConnection(Listener, Line):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._transport = None
-        self._stop_deadline()
-        self._stop_stall()
+        self._deadline.stop()
+        self._stall.stop()
         if self._bad > 1:
             self._say("unusable messages", f"{self._bad} messages of this call could not be used")
         if self._call is not None:
             self._call.leave()
 
     def pause_writing(self) -> None:
-        self._stop_stall()
-        self._stall = running_time.call_later(self._stalled_s, self._stalled)
+        self._behind = True
+        self._stall.set(self._stalled_s, self._stalled)
 
     def resume_writing(self) -> None:
-        self._stop_stall()
+        self._behind = False
+        self._stall.suspend()
 
     # --- for subclasses ------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class WebSocketConnection(Listener, Line):
         if transport is None:
             return
         # Only a peer that is behind can be behind too far.
-        if self._stall is not None and unread_bytes(transport) > self._unread_max:
+        if self._behind and unread_bytes(transport) > self._unread_max:
             self._give_up(f"left {self._unread_max >> 10} kB unread")
             return
         transport.send(kind, message)
@@ -163,26 +163,7 @@ class WebSocketConnection(Listener, Line):
             return
         transport.send_close(code)
         transport.disconnect()
-        self._set_deadline(self._linger_s, lambda: transport.disconnect(graceful=False))
-
-    def _set_deadline(self, after: float, then: Callable[[], None]) -> None:
-        """Replace the deadline.
-
-        after: seconds from now.
-        then: called at the deadline.
-        """
-        self._stop_deadline()
-        self._deadline = running_time.call_later(after, then)
-
-    def _stop_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _stop_stall(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
+        self._deadline.set(self._linger_s, lambda: transport.disconnect(graceful=False))
 
     def _stalled(self) -> None:
         self._give_up(f"took no audio for {self._stalled_s:.0f} s")

@@ -24,6 +24,7 @@ from avr_sts_speechmatics.sandbox.scripted_cloud import (
 from avr_sts_speechmatics.services.stt import reconnecting, speechmatics_session
 from avr_sts_speechmatics.services.stt.protocol import SessionListener, TriedOut
 from avr_sts_speechmatics.services.stt.reconnecting import (
+    QUIET_PIECE_BYTES,
     REPLAY_S,
     SHORT_LIVED_MAX,
     ReconnectingStt,
@@ -147,6 +148,7 @@ class VendorSession:
     def __init__(self, listener: SessionListener) -> None:
         self.listener = listener
         self.audio = bytearray()
+        self.sent = 0
         self.started_at: float | None = None
         self.writable = True
         self._over = asyncio.Event()
@@ -158,6 +160,7 @@ class VendorSession:
     def send(self, pcm: bytes) -> None:
         assert self.writable
         self.audio += pcm
+        self.sent += 1
 
     def start(self) -> None:
         self.started_at = running_time.now()
@@ -232,3 +235,39 @@ async def test_settled_audio_is_not_sent_again() -> None:
     assert bytes(second.audio) == said[round(1.5 * 16_000) :]
     running.cancel()
     await asyncio.wait((running,))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 20)), max_size=12))
+def test_every_frame_of_an_open_turn_is_sent_at_once_and_other_audio_in_pieces(
+    talk: list[tuple[bool, int]],
+) -> None:
+    """talk: whether a turn is open, and the number of frames that come then."""
+
+    async def main() -> None:
+        vendor = Vendor()
+        stream = ReconnectingStt(vendor, Notes())
+        running = asyncio.create_task(stream.run())
+        await vendor.opened.wait()
+        (session,) = vendor.sessions
+        session.start()
+        await asyncio.sleep(1)  # what was kept before the start is sent
+        said = bytearray()
+        for open_turn, frames in talk:
+            if open_turn:
+                session.listener.speech_started(0.0)
+            else:
+                session.listener.turn_ended(0.0)
+            before, held = session.sent, len(said) - len(session.audio)
+            for _ in range(frames):
+                frame = numbered(0.02, first=len(said) // 2)
+                said += frame
+                stream.hear(frame)
+                waiting = len(said) - len(session.audio)
+                assert waiting == 0 if open_turn else waiting < QUIET_PIECE_BYTES
+                assert said.startswith(session.audio)
+            pieces = frames if open_turn else (held + 320 * frames) // QUIET_PIECE_BYTES
+            assert session.sent - before == pieces
+        running.cancel()
+        await asyncio.wait((running,))
+
+    virtual_time.run(main())

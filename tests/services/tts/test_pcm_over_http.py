@@ -19,14 +19,15 @@ SPOKEN = bytes(range(250)) * 2
 
 @asynccontextmanager
 async def answered_by(
-    answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]], patience: float = 1
 ) -> AsyncIterator[PcmOverHttp]:
     app = web.Application()
     app.router.add_post("/", answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    http = PcmOverHttp(f"http://127.0.0.1:{runner.addresses[0][1]}/", None, {418: "a teapot"}, 1)
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    http = PcmOverHttp(url, None, {418: "a teapot"}, patience)
     try:
         yield http
     finally:
@@ -60,6 +61,70 @@ async def test_pieces_hold_whole_samples_wherever_the_body_is_cut(cuts: tuple[in
             heard.set()
     assert b"".join(pieces) == SPOKEN
     assert len(pieces) >= 3
+
+
+async def stalls(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(SPOKEN)
+    await asyncio.sleep(30)
+    return response
+
+
+async def test_audio_that_stalls_within_a_sentence_fails_after_the_patience() -> None:
+    async with answered_by(stalls, patience=0.3) as http:
+        heard: list[bytes] = []
+
+        async def hear() -> None:
+            async for pcm in http.speak({"text": "Hello."}):
+                heard.append(pcm)
+
+        begun = time.monotonic()
+        with pytest.raises(ServiceError, match="the audio stalled") as failed:
+            await hear()
+        assert 0.25 < time.monotonic() - begun < 10
+    assert b"".join(heard) == SPOKEN
+    assert not failed.value.retryable
+
+
+async def test_a_listener_that_takes_its_time_is_no_stall() -> None:
+    read = asyncio.Event()
+
+    async def two_pieces(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(SPOKEN)
+        await read.wait()
+        await response.write(SPOKEN)
+        return response
+
+    async with answered_by(two_pieces, patience=0.2) as http:
+        heard = b""
+        async for pcm in http.speak({"text": "Hello."}):
+            heard += pcm
+            if len(heard) == len(SPOKEN):
+                await asyncio.sleep(0.5)  # longer than the patience
+                read.set()
+    assert heard == 2 * SPOKEN
+
+
+async def test_a_sentence_may_be_read_by_one_task_after_another() -> None:
+    """A bound that belongs to a task would cancel the wrong one."""
+
+    async with answered_by(stalls, patience=0.3) as http:
+        audio = http.speak({"text": "Hello."})
+        heard: list[bytes] = []
+
+        async def hear_one() -> None:
+            heard.append(await anext(audio))
+
+        async def hear() -> None:
+            while True:
+                await asyncio.create_task(hear_one())
+
+        with pytest.raises(ServiceError, match="the audio stalled"):
+            await hear()
+    assert b"".join(heard) == SPOKEN
 
 
 async def test_sentences_share_one_connection() -> None:

@@ -76,6 +76,9 @@ class SessionListener(Protocol):
     def resume_sending(self) -> None:
         """The session's socket takes data again."""
 
+    def closing(self) -> None:
+        """The session is about to be closed and takes its last audio now."""
+
     def speech_started(self, at: float) -> None: ...
     def speech_ended(self, at: float) -> None: ...
     def words_heard(self, text: str, end: float) -> None: ...

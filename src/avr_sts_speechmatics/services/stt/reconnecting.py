@@ -8,6 +8,10 @@ word that was settled, so that the caller need not repeat it. For that it keeps
   - audio that was sent and is not settled: the current turn, at most REPLAY_S of it
     (SILENT_REPLAY_S while nobody speaks).
 
+Each message to a recogniser costs an acknowledgement, and two system calls for both. While no turn
+is open, audio is therefore sent in pieces of QUIET_PIECE_BYTES. In an open turn each frame is sent
+at once, because any frame may be the one that ends the turn.
+
 A new session counts its times from 0; the listener's clock goes on. Nothing here knows a vendor.
 """
 
@@ -15,7 +19,13 @@ import asyncio
 import logging
 import random
 
-from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE, SAMPLE_BYTES, seconds
+from avr_sts_speechmatics.audio.pcm import (
+    BYTES_PER_SECOND,
+    FRAME_BYTES,
+    RATE,
+    SAMPLE_BYTES,
+    seconds,
+)
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.services.stt.protocol import (
@@ -45,6 +55,10 @@ SHORT_LIVED_S."""
 
 CATCH_UP = 4
 """Kept audio is sent at this many times real time: recognisers read no faster for long."""
+
+QUIET_PIECE_BYTES = 2 * FRAME_BYTES
+"""Size of the pieces that are sent while no turn is open (bytes): 40 ms, so that the beginning of
+speech reaches the recogniser up to 20 ms later."""
 
 _CHUNK_BYTES = BYTES_PER_SECOND // 10
 _PUMP_S = 0.02
@@ -82,12 +96,15 @@ class ReconnectingStt:
         self._pump_handle: asyncio.TimerHandle | None = None
 
     def hear(self, pcm: bytes) -> None:
-        self._audio += pcm
+        audio = self._audio
+        audio += pcm
         session = self._session
         if session is not None and self._pump_handle is None and session.writable:
-            session.send(pcm)
-            self._sent += len(pcm)
-        if len(self._audio) > self._trim_at:
+            unsent = self._start + len(audio) - self._sent
+            if self._turn_open or unsent >= QUIET_PIECE_BYTES:
+                session.send(pcm if unsent == len(pcm) else bytes(audio[-unsent:]))
+                self._sent += unsent
+        if len(audio) > self._trim_at:
             self._trim()
 
     async def run(self) -> None:
@@ -137,6 +154,13 @@ class ReconnectingStt:
     def resume_sending(self) -> None:
         if self._pump_handle is None:
             self._pump(_PUMP_BYTES)
+
+    def closing(self) -> None:
+        session, unsent = self._session, self._end - self._sent
+        # What is pumped takes too long: nobody waits for the words of a call that is over.
+        if session is not None and 0 < unsent < QUIET_PIECE_BYTES:
+            session.send(bytes(self._audio[-unsent:]))
+            self._sent += unsent
 
     def speech_started(self, at: float) -> None:
         self._turn_open = True

@@ -52,6 +52,9 @@ QUOTA_WAIT_S = 5.0
 
 _FAREWELL_S = 0.5
 
+_TEXT = WSMsgType.TEXT
+_BINARY = WSMsgType.BINARY
+
 _FATAL_CODES = frozenset({1003, 4001, 4003, 4004, 4006})
 _FATAL_TYPES = frozenset(
     {
@@ -144,6 +147,8 @@ class Session(Listener):
         self.frames = 0
         self.acknowledged = 0
         self._messages_came = False
+        self._watching = running_time.Alarm()
+        self._opened_at = self._quiet_since = 0.0
         # Over: no more messages are expected. Gone: the socket is closed as well.
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -177,23 +182,31 @@ class Session(Listener):
         if self._resampler is not None:
             pcm = self._resampler.feed(pcm)
         assert self._transport is not None
-        self._transport.send(WSMsgType.BINARY, pcm)
+        self._transport.send(_BINARY, pcm)
         self.frames += 1
 
     async def _watch(self) -> None:
-        opened = quiet_since = running_time.now()
-        while not self._over.done():
-            await running_time.wait((self._over,), timeout=WATCH_S)
-            now = running_time.now()
-            if self._messages_came:
-                self._messages_came = False
-                quiet_since = now
-            if self.started_at is None:
-                if now - opened > CONNECT_S:
-                    self._fail("the session did not start in time", retryable=True)
-            # A service that has never acknowledged a frame is not expected to.
-            elif 0 < self.acknowledged < self.frames and now - quiet_since > STALLED_S:
-                self._fail(f"nothing came back for {STALLED_S:.0f} s", retryable=True)
+        """Return when the session is over. A session that gets no message for too long fails."""
+        self._opened_at = self._quiet_since = running_time.now()
+        # A callback: a task that wakes up each second in each call costs five times as much.
+        self._watching.set(WATCH_S, self._look)
+        try:
+            await asyncio.wait((self._over,))  # to await the future itself would cancel it
+        finally:
+            self._watching.stop()
+
+    def _look(self) -> None:
+        now = running_time.now()
+        if self._messages_came:
+            self._messages_came = False
+            self._quiet_since = now
+        if self.started_at is None:
+            if now - self._opened_at > CONNECT_S:
+                self._fail("the session did not start in time", retryable=True)
+        # A service that has never acknowledged a frame is not expected to.
+        elif 0 < self.acknowledged < self.frames and now - self._quiet_since > STALLED_S:
+            self._fail(f"nothing came back for {STALLED_S:.0f} s", retryable=True)
+        self._watching.set(WATCH_S, self._look)
 
     async def _close(self) -> None:
         """Send EndOfStream if the service still reads, and leave no socket behind."""
@@ -201,6 +214,7 @@ class Session(Listener):
         assert transport is not None
         try:
             if self.started_at is not None and self.writable and not self._over.done():
+                self._listener.closing()
                 self.writable = False
                 goodbye = {"message": "EndOfStream", "last_seq_no": self.frames}
                 transport.send(WSMsgType.TEXT, msgspec.json.encode(goodbye))
@@ -238,7 +252,7 @@ class Session(Listener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
         try:
-            if kind == WSMsgType.TEXT and frame.fin:
+            if kind is _TEXT and frame.fin:
                 message = _decode(frame.get_payload_as_memoryview())
             elif kind == WSMsgType.CLOSE:
                 self._close_code, _ = close_reason(frame)

@@ -51,6 +51,10 @@ TRY_FOR_S = 2.5
 _log = logging.getLogger(__name__)
 
 
+class _Stalled(Exception):
+    """No more samples came in time."""
+
+
 class PcmOverHttp:
     """The client of one address, for the process.
 
@@ -157,16 +161,34 @@ class PcmOverHttp:
         return now + wait
 
     async def _once(self, body: bytes) -> AsyncGenerator[bytes, None]:
+        """Post a request and stream the samples as they arrive.
+
+        Only a failure before the first samples is retryable.
+        """
         response = await self._request(body)
+        content = response.content
         aligner = SampleAligner()
+        stall = running_time.Alarm()
         empty = True
+
+        def stalled() -> None:
+            content.set_exception(_Stalled())
+
         try:
-            async with aclosing(_chunks(response, self._url, self._patience)) as chunks:
-                async for chunk in chunks:
-                    if pcm := aligner.feed(chunk):
-                        empty = False
-                        yield pcm
+            while chunk := await content.readany():
+                stall.suspend()  # the reader of this generator may take its time
+                if pcm := aligner.feed(chunk):
+                    empty = False
+                    yield pcm
+                stall.set(self._patience, stalled)
+        except _Stalled as error:
+            error.__traceback__ = None  # a reference cycle otherwise: the response keeps the error
+            raise _failed("the audio stalled", retryable=empty) from None
+        except (aiohttp.ClientError, OSError) as error:
+            why = connection_errors.cut(error, self._url)
+            raise _failed(f"the audio was cut: {why}", retryable=empty) from error
         finally:
+            stall.stop()
             # Closes the connection of an abandoned answer without reading the rest. An answer
             # that was read to its end has returned its connection to the pool already.
             response.close()
@@ -230,29 +252,6 @@ async def _connected(_: aiohttp.ClientSession, request: SimpleNamespace, __: obj
     """The connection of a request is there: what follows is bounded by the race."""
     limit: running_time.timeout = request.trace_request_ctx
     limit.restart(None)
-
-
-async def _chunks(
-    response: aiohttp.ClientResponse, url: str, patience: float
-) -> AsyncGenerator[bytes, None]:
-    """Yield the body as it arrives. Only a failure before the first chunk is retryable.
-
-    patience: longest wait for a chunk after the first one (s).
-    """
-    first = True
-    while True:
-        try:
-            async with running_time.timeout(None if first else patience):
-                chunk = await response.content.readany()
-        except TimeoutError:
-            raise _failed("the audio stalled", retryable=first) from None
-        except (aiohttp.ClientError, OSError) as error:
-            why = connection_errors.cut(error, url)
-            raise _failed(f"the audio was cut: {why}", retryable=first) from error
-        if not chunk:
-            return
-        first = False
-        yield chunk
 
 
 def _is_text(content_type: str) -> bool:
