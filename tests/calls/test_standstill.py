@@ -40,10 +40,10 @@ SERVICE = """
 import sys
 from avr_sts_speechmatics.cli.main import main
 from avr_sts_speechmatics.services.llm import openai
-from avr_sts_speechmatics.services.stt import speechmatics_session
+from avr_sts_speechmatics.services.stt import speechmatics_session, websocket_session
 openai.FIRST_S = openai.GAP_S = 2.0
 speechmatics_session.STALLED_S = 1.5
-speechmatics_session.WATCH_S = 0.2
+websocket_session.WATCH_S = 0.2
 sys.exit(main(["serve"]))
 """
 

@@ -19,7 +19,7 @@ from avr_sts_speechmatics.sandbox.faults import (
     Truncate,
 )
 from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox, running_sandbox
-from avr_sts_speechmatics.services.stt import speechmatics
+from avr_sts_speechmatics.services.stt import trial
 
 PARTS = {"openai_tts": "second tts"}
 
@@ -111,7 +111,7 @@ async def test_a_full_quota_is_normal_told_at_once_and_one_free_session_is_enoug
 async def test_a_session_that_starts_but_takes_no_audio_is_a_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(speechmatics, "TRY_OUT_S", 0.5)
+    monkeypatch.setattr(trial, "TRY_OUT_S", 0.5)
     async with running_sandbox() as cloud:
         cloud.faults.add(Stall(part="stt", after=0))
         stt = (await examine(environment(cloud)))["stt"]

@@ -21,6 +21,11 @@ class SpeechServices:
         "offline sandbox does both.",
         common=True,
     )
+    stt: str = setting(
+        check.one_of("agent"),
+        "Recogniser (STT): `agent` (Speechmatics Agent STT, cloud only).",
+        "agent",
+    )
     speechmatics_region: str = setting(
         check.one_of(*REGIONS),
         f"Region in which speech is recognised: {', '.join(f'`{r}`' for r in REGIONS)}.",
@@ -49,7 +54,9 @@ class SpeechServices:
         "sarah",
         common=True,
     )
-    speechmatics_model: str = setting(check.name, "STT model.", "linden-1")
+    speechmatics_model: str | None = setting(
+        check.name, "Speechmatics' STT model.", default_text="by `STT`: `linden-1` for `agent`"
+    )
     speechmatics_additional_vocab: tuple[VocabEntry, ...] = setting(
         check.vocab,
         "Words that callers are likely to say: separated by commas, or Speechmatics' JSON list "

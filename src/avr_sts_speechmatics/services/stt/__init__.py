@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from avr_sts_speechmatics.services.stt.protocol import Recogniser, SttListener, SttStream
 from avr_sts_speechmatics.services.stt.reconnecting import ReconnectingStt
 from avr_sts_speechmatics.services.stt.speechmatics import (
+    MODEL,
     SpeechmaticsStt,
     region_url,
     with_agent_path,
@@ -19,7 +20,7 @@ from avr_sts_speechmatics.values import Secret, VocabEntry
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A vendor's STT.
+    """A recogniser that the setting STT names.
 
     address: function that returns the vendor's address for settings; None if it is not set up.
     recogniser: function that makes a recogniser from settings, address, language and vocabulary.
@@ -29,23 +30,27 @@ class Engine:
     recogniser: Callable[[Settings, str, str, Sequence[VocabEntry]], Recogniser]
 
 
-def _speechmatics_address(settings: Settings) -> str | None:
+def _agent_address(settings: Settings) -> str | None:
     base = settings.speechmatics_rt_url
     if base is None and settings.speechmatics_api_key is not None:
         base = region_url(settings.speechmatics_region)
     return None if base is None else with_agent_path(base)
 
 
-def _speechmatics(
-    settings: Settings, url: str, language: str, vocab: Sequence[VocabEntry]
-) -> Recogniser:
-    key, model = settings.speechmatics_api_key, settings.speechmatics_model
-    proxy = settings.proxies.for_url(url)
-    return SpeechmaticsStt(url, key, language=language, model=model, vocab=vocab, proxy=proxy)
+def _agent(settings: Settings, url: str, language: str, vocab: Sequence[VocabEntry]) -> Recogniser:
+    return SpeechmaticsStt(
+        url,
+        settings.speechmatics_api_key,
+        language=language,
+        model=settings.speechmatics_model or MODEL,
+        vocab=vocab,
+        proxy=settings.proxies.for_url(url),
+    )
 
 
-ENGINES = {"speechmatics": Engine(_speechmatics_address, _speechmatics)}
-"""The engines. The first one that is set up hears the callers; without any, the sandbox does."""
+ENGINES = {"agent": Engine(_agent_address, _agent)}
+"""The engines, by the values of the setting STT. While the chosen engine is not set up, the sandbox
+hears."""
 
 
 class Stt:
@@ -58,12 +63,8 @@ class Stt:
     def __init__(self, settings: Settings, sandbox_url: str = "") -> None:
         self._settings = settings
         self._sandbox_url = sandbox_url
-        self._engine: Engine | None = None
-        self._address: str | None = None
-        for engine in ENGINES.values():
-            if (address := engine.address(settings)) is not None:
-                self._engine, self._address = engine, address
-                break
+        self._engine = ENGINES[settings.stt]
+        self._address = self._engine.address(settings)
         self._recognisers: dict[tuple[str, tuple[VocabEntry, ...]], Recogniser] = {}
 
     @property
@@ -73,8 +74,8 @@ class Stt:
 
     @property
     def offline(self) -> bool:
-        """Whether no engine is set up, so that the sandbox hears."""
-        return self._engine is None
+        """Whether the engine is not set up, so that the sandbox hears."""
+        return self._address is None
 
     def recogniser(self, language: str, vocab: tuple[VocabEntry, ...]) -> Recogniser:
         """Return the recogniser for a language and vocabulary. Calls with equal values share it."""
@@ -90,9 +91,9 @@ class Stt:
         return ReconnectingStt(self.recogniser(language, vocab), listener)
 
     def _make(self, language: str, vocab: tuple[VocabEntry, ...]) -> Recogniser:
-        if self._engine is not None and self._address is not None:
+        if self._address is not None:
             return self._engine.recogniser(self._settings, self._address, language, vocab)
         url = with_agent_path(self._sandbox_url.replace("http:", "ws:") + "/v2")
         # The sandbox wants a key, as the cloud does, and takes any.
-        model = self._settings.speechmatics_model
+        model = self._settings.speechmatics_model or MODEL
         return SpeechmaticsStt(url, Secret("sandbox"), language=language, model=model, vocab=vocab)
