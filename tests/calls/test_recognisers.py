@@ -4,7 +4,8 @@ from dataclasses import fields
 
 import pytest
 from tests.avr_core import dial
-from tests.services.stt.vendors import VENDORS, Said
+from tests.services.stt.all_vendors import VENDORS
+from tests.services.stt.vendors import Said
 from tests.settings.environment import given_that
 from tests.support import Serve, url_of
 

@@ -20,6 +20,7 @@ KEYS = [
 """Variables whose value is a key."""
 
 NEEDS = {
+    "STT": {"SPEECHMATICS_API_KEY": "k"},
     "VOICE_FALLBACK": {"OPENAI_API_KEY": "k"},
     "AMI_HOST": {"AMI_PASSWORD": "k"},
 }

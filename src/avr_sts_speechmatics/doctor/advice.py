@@ -6,6 +6,10 @@ LATER = "Try again in a minute; if it stays, look at the service's status page."
 _NETWORK = "Check the network, its firewall and, where it is set, "
 _KEY = "Copy SPEECHMATICS_API_KEY again from portal.speechmatics.com, whole; it may have expired."
 _WORDS = "Correct SPEECHMATICS_LANGUAGE or SPEECHMATICS_ADDITIONAL_VOCAB, or the agent's own."
+_LANGUAGE = (
+    "Correct SPEECHMATICS_LANGUAGE, or the agent's own. Agent STT may lack a language that "
+    "STT=realtime has."
+)
 _FUNDS = "The account has no credit left: see its billing page."
 _SECOND_KEY = (
     "Copy OPENAI_TTS_API_KEY again, or OPENAI_API_KEY where that is not set; it must be one of "
@@ -70,6 +74,7 @@ _ADVICE = {
         (r"insufficient_funds", _FUNDS),
         (r"^invalid_audio", "Neither 8000 nor 16000 Hz: is SPEECHMATICS_RT_URL right?"),
         (r"invalid_model|\(4004\)", "Unset SPEECHMATICS_MODEL: the default exists."),
+        (r"invalid_language", _LANGUAGE),
         (r"^invalid_", _WORDS),
         (r"cannot connect|\(40[045]\)", _NETWORK + "SPEECHMATICS_RT_URL."),
     ),

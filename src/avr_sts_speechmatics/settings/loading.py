@@ -158,6 +158,13 @@ def _check_together(settings: Settings) -> None:
             raise SettingsError(
                 f"EXTRA_PORTS and {name.upper()} are both {port}; give one of them another port."
             )
+    if settings.stt == "realtime" and not (
+        settings.speechmatics_api_key or settings.speechmatics_rt_url
+    ):
+        raise SettingsError(
+            "STT=realtime: it has no server; give SPEECHMATICS_API_KEY, or in SPEECHMATICS_RT_URL "
+            "a container of your own (the offline sandbox has Agent STT only)."
+        )
     if settings.voice_fallback and not settings.second_voice_is_there:
         raise SettingsError(
             f"VOICE_FALLBACK={settings.voice_fallback}: it has no key; give OPENAI_TTS_API_KEY, or "

@@ -20,6 +20,7 @@ from avr_sts_speechmatics.settings.language_model import LanguageModel
 from avr_sts_speechmatics.settings.listening import Listening
 from avr_sts_speechmatics.settings.logging_options import LoggingOptions
 from avr_sts_speechmatics.settings.proxy_variables import ProxyVariables
+from avr_sts_speechmatics.settings.recognisers import Recognisers
 from avr_sts_speechmatics.settings.second_voice import SecondVoice
 from avr_sts_speechmatics.settings.speech_services import SpeechServices
 from avr_sts_speechmatics.settings.tool_sources import ToolSources
@@ -29,6 +30,7 @@ from avr_sts_speechmatics.values import MASKED_FROM, Secret
 TOPICS: Mapping[str, type] = {
     "Where it listens": Listening,
     "Speech (STT and TTS)": SpeechServices,
+    "Other recognisers": Recognisers,
     "The agent": AgentDefaults,
     "The model (LLM)": LanguageModel,
     "A second voice": SecondVoice,
@@ -56,6 +58,7 @@ _OPENAI = "https://api.openai.com/v1"
 class Settings(
     Listening,
     SpeechServices,
+    Recognisers,
     AgentDefaults,
     LanguageModel,
     SecondVoice,

@@ -22,8 +22,9 @@ class SpeechServices:
         common=True,
     )
     stt: str = setting(
-        check.one_of("agent"),
-        "Recogniser (STT): `agent` (Speechmatics Agent STT, cloud only).",
+        check.one_of("agent", "realtime"),
+        "Recogniser (STT): `agent` (Speechmatics Agent STT, cloud only), `realtime` (Speechmatics' "
+        "real-time API, also in a container of your own).",
         "agent",
     )
     speechmatics_region: str = setting(
@@ -33,8 +34,8 @@ class SpeechServices:
     )
     speechmatics_rt_url: str | None = setting(
         check.base_url("ws", "wss"),
-        "Base address of real-time STT; `/agent` is appended if absent. Overrides "
-        "`SPEECHMATICS_REGION`.",
+        "Base address of Speechmatics' STT, such as `ws://container:9000/v2`; `/agent` is appended "
+        "for `STT=agent`. Overrides `SPEECHMATICS_REGION`.",
         default_text="by region",
     )
     speechmatics_tts_url: str | None = setting(
@@ -55,7 +56,9 @@ class SpeechServices:
         common=True,
     )
     speechmatics_model: str | None = setting(
-        check.name, "Speechmatics' STT model.", default_text="by `STT`: `linden-1` for `agent`"
+        check.name,
+        "Speechmatics' STT model.",
+        default_text="by `STT`: `linden-1` for `agent`, `enhanced` for `realtime`",
     )
     speechmatics_additional_vocab: tuple[VocabEntry, ...] = setting(
         check.vocab,

@@ -4,13 +4,13 @@ import asyncio
 import math
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 import pytest
 from tests.nasty_json import NASTY
-from tests.services.stt.collecting import SttCollector, numbered
-from tests.services.stt.vendors import VENDORS, Said, Vendor
+from tests.services.stt.all_vendors import VENDORS
+from tests.services.stt.collecting import kinds, numbered, texts
+from tests.services.stt.vendors import Said, Vendor, listening
 
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.services.stt import ENGINES, websocket_session
@@ -27,19 +27,6 @@ async def vendor(request: pytest.FixtureRequest) -> AsyncIterator[Vendor]:
         yield server
 
 
-@asynccontextmanager
-async def listening(
-    vendor: Vendor, language: str = "en", vocab: tuple[VocabEntry, ...] = ()
-) -> AsyncIterator[SttCollector]:
-    """A call's stream that hears through the vendor's server."""
-    ears = SttCollector(vendor.stt().recogniser(language, vocab))
-    try:
-        yield ears
-    finally:
-        ears.running.cancel()
-        await asyncio.wait((ears.running,))
-
-
 def tone(seconds: float, hertz: float) -> bytes:
     """A tone of the telephone: s16le, 8 kHz."""
     step = 2 * math.pi * hertz / 8000
@@ -52,15 +39,6 @@ def hertz_of(pcm: bytes, rate: int) -> float:
     samples: tuple[int, ...] = struct.unpack(f"<{len(pcm) // 2}h", pcm)
     rises = sum(a < 0 <= b for a, b in pairwise(samples))
     return rises * rate / len(samples)
-
-
-def kinds(ears: SttCollector) -> list[str]:
-    """What was reported, without repetitions."""
-    return [kind for kind, _ in groupby(what for what, _, _ in ears.notes.heard)]
-
-
-def texts(ears: SttCollector, what: str) -> list[str]:
-    return [text for text, _ in ears.notes.of(what)]
 
 
 def test_every_engine_has_a_server_here() -> None:

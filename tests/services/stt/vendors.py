@@ -3,12 +3,14 @@
 A script is the same for all vendors (`Said`); each server turns it into its own messages.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
+from tests.services.stt.collecting import SttCollector
 from tests.settings.environment import given_that
 from tests.support import until
 
@@ -23,6 +25,7 @@ from avr_sts_speechmatics.sandbox.scripted_cloud import (
     turn,
 )
 from avr_sts_speechmatics.services.stt import Stt
+from avr_sts_speechmatics.values import VocabEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,11 @@ class Vendor(ABC):
     key_setting = "SPEECHMATICS_API_KEY"
     german = "de"
 
+    @classmethod
+    @abstractmethod
+    def running(cls) -> AbstractAsyncContextManager[Self]:
+        """Run the server."""
+
     @property
     @abstractmethod
     def environment(self) -> dict[str, str]:
@@ -122,7 +130,7 @@ class AgentStt(Vendor):
 
     @classmethod
     @asynccontextmanager
-    async def running(cls) -> AsyncIterator["AgentStt"]:
+    async def running(cls) -> AsyncIterator[Self]:
         stt = ScriptedStt()
         async with running_sandbox(Engines(stt, ToneTts(), ScriptedLlm("I see."))) as cloud:
             yield cls(cloud, stt)
@@ -181,5 +189,14 @@ class AgentStt(Vendor):
         self._cloud.received.sessions[-1].say(text)
 
 
-VENDORS: dict[str, type[AgentStt]] = {"agent": AgentStt}
-"""The servers, by the values of the setting STT."""
+@asynccontextmanager
+async def listening(
+    vendor: Vendor, language: str = "en", vocab: tuple[VocabEntry, ...] = ()
+) -> AsyncIterator[SttCollector]:
+    """A call's stream that hears through the vendor's server."""
+    ears = SttCollector(vendor.stt().recogniser(language, vocab))
+    try:
+        yield ears
+    finally:
+        ears.running.cancel()
+        await asyncio.wait((ears.running,))

@@ -6,7 +6,9 @@ A further engine is a file with its `protocol.Recogniser`, a row in ENGINES, and
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from avr_sts_speechmatics.services.stt import realtime
 from avr_sts_speechmatics.services.stt.protocol import Recogniser, SttListener, SttStream
+from avr_sts_speechmatics.services.stt.realtime import RealtimeStt, realtime_url
 from avr_sts_speechmatics.services.stt.reconnecting import ReconnectingStt
 from avr_sts_speechmatics.services.stt.speechmatics import (
     MODEL,
@@ -30,10 +32,14 @@ class Engine:
     recogniser: Callable[[Settings, str, str, Sequence[VocabEntry]], Recogniser]
 
 
+def _speechmatics_base(settings: Settings) -> str | None:
+    if settings.speechmatics_rt_url is None and settings.speechmatics_api_key is not None:
+        return region_url(settings.speechmatics_region)
+    return settings.speechmatics_rt_url
+
+
 def _agent_address(settings: Settings) -> str | None:
-    base = settings.speechmatics_rt_url
-    if base is None and settings.speechmatics_api_key is not None:
-        base = region_url(settings.speechmatics_region)
+    base = _speechmatics_base(settings)
     return None if base is None else with_agent_path(base)
 
 
@@ -48,7 +54,30 @@ def _agent(settings: Settings, url: str, language: str, vocab: Sequence[VocabEnt
     )
 
 
-ENGINES = {"agent": Engine(_agent_address, _agent)}
+def _realtime_address(settings: Settings) -> str | None:
+    base = _speechmatics_base(settings)
+    return None if base is None else realtime_url(base)
+
+
+def _realtime(
+    settings: Settings, url: str, language: str, vocab: Sequence[VocabEntry]
+) -> Recogniser:
+    return RealtimeStt(
+        url,
+        settings.speechmatics_api_key,
+        language=language,
+        silence_s=settings.stt_silence_ms / 1000,
+        max_delay_s=settings.stt_max_delay_ms / 1000,
+        model=settings.speechmatics_model or realtime.MODEL,
+        vocab=vocab,
+        proxy=settings.proxies.for_url(url),
+    )
+
+
+ENGINES = {
+    "agent": Engine(_agent_address, _agent),
+    "realtime": Engine(_realtime_address, _realtime),
+}
 """The engines, by the values of the setting STT. While the chosen engine is not set up, the sandbox
 hears."""
 

@@ -7,7 +7,7 @@ nothing while audio is sent is dead, whatever TCP says. [Agent STT reference, 3,
 import logging
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 from picows import WSMsgType, WSTransport
@@ -91,7 +91,7 @@ class SpeechmaticsSession(WebSocketSession):
     fatal_codes: ClassVar[frozenset[int]] = frozenset({1003, 4001, 4003, 4004, 4006})
     busy_codes: ClassVar[frozenset[int]] = frozenset({4005})
 
-    decode = msgspec.json.Decoder(ServerMessage).decode
+    decode: Any = msgspec.json.Decoder(ServerMessage).decode
 
     def __init__(
         self,
