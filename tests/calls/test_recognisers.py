@@ -35,6 +35,5 @@ async def test_a_question_is_heard_and_answered_with_each_recogniser(
             await core.init(UUID)
             await core.until(lambda heard: heard.said("agent") == "At nine.", timeout=10)
             assert core.heard.said("user") == "When do you open?"
-        assert [chat.body["messages"][-1]["content"] for chat in cloud.received.chats][-1:] == [
-            "When do you open?"
-        ]
+        asked = cloud.received.chats[-1].body["messages"][-1]["content"]
+        assert asked.rstrip("?") == "When do you open"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.doctor.surroundings import NO_FILE, environment, examine, looked_at, offline
+from tests.services.stt.all_vendors import VENDORS
 
 from avr_sts_speechmatics import doctor
 from avr_sts_speechmatics.doctor import check
@@ -65,6 +66,22 @@ async def test_a_service_that_fails_is_named_with_what_to_do(
     assert [check.what for check in failed] == [PARTS.get(fault.part, fault.part)]
     assert sign in failed[0].detail
     assert advice in failed[0].advice
+
+
+@pytest.mark.parametrize(
+    ("engine", "what", "limit"),
+    [
+        ("realtime", "enhanced", "does not pause the agent"),
+        ("openai", "whisper-small", "only whole turns"),
+        ("openai without turn detection", "whisper-small", "STT_SILENCE_MS after the last word"),
+    ],
+)
+async def test_what_a_recogniser_cannot_do_is_said(engine: str, what: str, limit: str) -> None:
+    async with VENDORS[engine].running() as vendor, running_sandbox() as cloud:
+        stt = (await examine(environment(cloud) | vendor.environment))["stt"]
+    assert stt.state == "ok"
+    assert f"{what} listens (en)" in stt.detail
+    assert limit in stt.advice
 
 
 async def test_a_slow_service_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ class TestSpeechServices(TopicTests):
         ("SPEECHMATICS_API_KEY", "k1", Secret("k1")),
         ("STT", "Agent", "agent"),
         ("STT", "realtime", "realtime"),
+        ("STT", "openai", "openai"),
         ("SPEECHMATICS_REGION", "US", "us"),
         ("SPEECHMATICS_RT_URL", "ws://localhost:9000/v2/", "ws://localhost:9000/v2"),
         ("SPEECHMATICS_TTS_URL", "https://tts.example", "https://tts.example"),

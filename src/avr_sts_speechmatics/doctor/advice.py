@@ -11,6 +11,10 @@ _LANGUAGE = (
     "STT=realtime has."
 )
 _FUNDS = "The account has no credit left: see its billing page."
+_STT_KEY = (
+    "Copy OPENAI_STT_API_KEY again, or OPENAI_API_KEY where that is not set; it must be one of "
+    "OPENAI_STT_URL's."
+)
 _SECOND_KEY = (
     "Copy OPENAI_TTS_API_KEY again, or OPENAI_API_KEY where that is not set; it must be one of "
     "OPENAI_TTS_URL's."
@@ -70,13 +74,19 @@ _ALL = ((r"certificate", _CERTIFICATE),)
 # The first pattern found in the error decides.
 _ADVICE = {
     "stt": (
+        (r"check OPENAI_STT_API_KEY", _STT_KEY),
+        (r"check OPENAI_STT_MODEL", "Correct OPENAI_STT_MODEL, or install it on that server."),
+        (r"check the account's credit", _FUNDS),
         (r"key is not accepted|not_a|\(400[13]\)", _KEY),
         (r"insufficient_funds", _FUNDS),
         (r"^invalid_audio", "Neither 8000 nor 16000 Hz: is SPEECHMATICS_RT_URL right?"),
         (r"invalid_model|\(4004\)", "Unset SPEECHMATICS_MODEL: the default exists."),
-        (r"invalid_language", _LANGUAGE),
+        (r"check SPEECHMATICS_LANGUAGE", _LANGUAGE),
         (r"^invalid_", _WORDS),
-        (r"cannot connect|\(40[045]\)", _NETWORK + "SPEECHMATICS_RT_URL."),
+        (
+            r"cannot connect|\(40[045]\)",
+            _NETWORK + "SPEECHMATICS_RT_URL (STT=openai: OPENAI_STT_URL, often …/v1).",
+        ),
     ),
     "tts": (
         (r"\(40[13]\)", _KEY),

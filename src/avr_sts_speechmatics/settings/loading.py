@@ -165,6 +165,16 @@ def _check_together(settings: Settings) -> None:
             "STT=realtime: it has no server; give SPEECHMATICS_API_KEY, or in SPEECHMATICS_RT_URL "
             "a container of your own (the offline sandbox has Agent STT only)."
         )
+    if settings.stt == "openai" and settings.openai_stt_url is None and not settings.openai_stt_key:
+        raise SettingsError(
+            "STT=openai: it has no key; give OPENAI_STT_API_KEY, or in OPENAI_STT_URL a server "
+            "that needs no key (OPENAI_API_KEY is for the server of OPENAI_BASE_URL)."
+        )
+    if settings.openai_stt_url is not None and settings.openai_stt_model is None:
+        raise SettingsError(
+            f"OPENAI_STT_URL={_shown(settings.openai_stt_url)}: OPENAI_STT_MODEL is not set; give "
+            "the name of a model of that server."
+        )
     if settings.voice_fallback and not settings.second_voice_is_there:
         raise SettingsError(
             f"VOICE_FALLBACK={settings.voice_fallback}: it has no key; give OPENAI_TTS_API_KEY, or "

@@ -94,21 +94,31 @@ class Settings(
     def nobody_answers(self) -> bool:
         """Whether real callers would meet the sample receptionist of a shop that does not exist.
 
-        Callers are real where Speechmatics recognises them. They hear one sentence instead.
+        Callers are real where a recogniser on another machine hears them. They hear one sentence
+        instead.
         """
         chosen = self.has_llm or self.thinking == "receptionist" or self.faq_file is not None
         real = self.speechmatics_api_key is not None or _is_elsewhere(self.speechmatics_rt_url)
+        if self.stt == "openai":
+            real = _is_elsewhere(self.openai_stt_url or _OPENAI)
         return real and not chosen
 
     @property
     def openai_tts_key(self) -> Secret | None:
-        """Key of the second voice.
+        """Key of the second voice."""
+        return self.openai_tts_api_key or self._models_key_at(self.openai_tts_url)
 
-        The model's key is used only if the second voice is at the model's server.
+    @property
+    def openai_stt_key(self) -> Secret | None:
+        """Key of the recogniser of `STT=openai`."""
+        return self.openai_stt_api_key or self._models_key_at(self.openai_stt_url)
+
+    def _models_key_at(self, url: str | None) -> Secret | None:
+        """The model's key, if an address is at the model's server; None for any other server.
+
+        url: None for OpenAI.
         """
-        if self.openai_tts_api_key is not None:
-            return self.openai_tts_api_key
-        same = _origin(self.openai_tts_url or _OPENAI) == _origin(self.openai_base_url or _OPENAI)
+        same = _origin(url or _OPENAI) == _origin(self.openai_base_url or _OPENAI)
         return self.openai_api_key if same else None
 
     @property
@@ -151,8 +161,9 @@ def _is_elsewhere(url: str | None) -> bool:
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname, port
+    scheme = parts.scheme.replace("ws", "http")
+    port = parts.port or {"http": 80, "https": 443}.get(scheme)
+    return scheme, parts.hostname, port
 
 
 DEFAULTS = Settings()

@@ -22,9 +22,10 @@ class SpeechServices:
         common=True,
     )
     stt: str = setting(
-        check.one_of("agent", "realtime"),
+        check.one_of("agent", "realtime", "openai"),
         "Recogniser (STT): `agent` (Speechmatics Agent STT, cloud only), `realtime` (Speechmatics' "
-        "real-time API, also in a container of your own).",
+        "real-time API, also in a container of your own), `openai` (any server with OpenAI's "
+        "realtime transcription).",
         "agent",
     )
     speechmatics_region: str = setting(

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from aiohttp import WSMsgType, web
 from tests.services.stt.vendors import Asked, Fault, Said, Vendor
 
-FORGOTTEN = Asked("", "", "", 8000, b"", open=True, said_goodbye=False)
+NOTHING_YET = Asked("", "", "", 0, b"", open=True, said_goodbye=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +29,17 @@ class Session:
 
     said: what this session hears.
     fault: what goes wrong in this session, or None.
+    refused: whether the client has to ask again in another way; the next session gets the script.
     """
 
     request: web.Request
     socket: web.WebSocketResponse
     said: Sequence[Said]
     fault: Fault | None
-    asked: Asked = FORGOTTEN
+    asked: Asked = NOTHING_YET
     audio: bytearray = field(default_factory=bytearray)
     steps: deque[Step] = field(default_factory=deque)
+    refused: bool = False
 
     async def send(self, *messages: dict[str, Any]) -> None:
         for message in messages:
@@ -52,7 +54,7 @@ class Session:
         if self.fault == "garbage" and heard >= 0.1:
             self.fault = None
             await self.socket.send_str('{"type": "half, "message": ')
-        if self.fault == "drop at 2.5 s" and heard >= 2.5:
+        if self.fault == "drop at 3.5 s" and heard >= 3.5:
             assert self.request.transport is not None
             self.request.transport.abort()
 
@@ -99,7 +101,7 @@ class ScriptedServer(Vendor):
         return [
             replace(session.asked, audio=bytes(session.audio))
             for session in self.sessions
-            if session.asked is not FORGOTTEN
+            if session.asked.rate and not session.refused
         ]
 
     def say(self, text: str) -> None:
@@ -113,7 +115,7 @@ class ScriptedServer(Vendor):
             raise web.HTTPUnauthorized
         socket = web.WebSocketResponse(compress=False, timeout=0.5)
         await socket.prepare(request)
-        plays = fault in (None, "garbage", "drop at 2.5 s")
+        plays = fault in (None, "garbage", "drop at 3.5 s")
         said = self._scripts.popleft() if plays and self._scripts else ()
         session = Session(request, socket, said, fault)
         self.sessions.append(session)
@@ -125,6 +127,9 @@ class ScriptedServer(Vendor):
                 await self.serve(session)
         finally:
             session.asked = replace(session.asked, open=False)
+            if session.refused:
+                self._scripts.appendleft(said)
+                self._faults.extendleft((fault,) if fault else ())
         return socket
 
     @abstractmethod

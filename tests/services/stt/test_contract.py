@@ -17,8 +17,7 @@ from avr_sts_speechmatics.services.stt import ENGINES, websocket_session
 from avr_sts_speechmatics.values import VocabEntry
 
 HELLO = Said("Hello there.", 0.2, 0.8, ("Hello",))
-PLEASE = Said("A table, please.", 2.0, 3.0, ("A table", "A table please"))
-REPORTS_OF_A_TURN = ["speech started", "words", "segment", "speech ended", "turn ended"]
+PLEASE = Said("A table, please.", 3.0, 4.0, ("A table", "A table please"))
 
 
 @pytest.fixture(params=list(VENDORS))
@@ -42,7 +41,7 @@ def hertz_of(pcm: bytes, rate: int) -> float:
 
 
 def test_every_engine_has_a_server_here() -> None:
-    assert set(VENDORS) == set(ENGINES)
+    assert {name.split()[0] for name in VENDORS} == set(ENGINES)
 
 
 async def test_a_session_is_asked_for_with_key_language_and_vocabulary(vendor: Vendor) -> None:
@@ -67,9 +66,9 @@ async def test_telephone_audio_keeps_its_length_and_pitch(vendor: Vendor) -> Non
 async def test_a_turn_is_reported_in_order_and_once(vendor: Vendor) -> None:
     vendor.script([HELLO])
     async with listening(vendor) as ears:
-        await ears.speak(bytes(48_000))
+        await ears.speak(bytes(48_000), pause=0.002)
         await ears.notes.until("turn ended")
-        assert kinds(ears) == REPORTS_OF_A_TURN
+        assert kinds(ears) == list(vendor.reports)
         assert texts(ears, "segment") == ["Hello there."]
         [(_, end)] = ears.notes.of("segment")
         assert end == pytest.approx(0.8, abs=0.35)
@@ -79,14 +78,14 @@ async def test_a_turn_is_reported_in_order_and_once(vendor: Vendor) -> None:
 async def test_a_second_turn_has_its_own_words_only(vendor: Vendor) -> None:
     vendor.script([HELLO, PLEASE])
     async with listening(vendor) as ears:
-        await ears.speak(bytes(32_000))
+        await ears.speak(bytes(44_800), pause=0.002)
         await ears.notes.until("turn ended")
-        await ears.speak(bytes(48_000))
+        await ears.speak(bytes(51_200), pause=0.002)
         await ears.notes.until("turn ended", times=2)
-        assert kinds(ears) == REPORTS_OF_A_TURN * 2
+        assert kinds(ears) == list(vendor.reports) * 2
         assert texts(ears, "segment") == ["Hello there.", "A table, please."]
         first, second = (end for _, end in ears.notes.of("segment"))
-        assert second - first == pytest.approx(2.2, abs=0.5)
+        assert second - first == pytest.approx(3.2, abs=0.5)
         assert all("Hello" not in words for words in texts(ears, "words")[-2:])
 
 
@@ -100,19 +99,19 @@ async def test_silence_reports_nothing(vendor: Vendor) -> None:
 
 async def test_a_dropped_session_loses_and_doubles_no_word(vendor: Vendor) -> None:
     again = Said(PLEASE.text, 0.9, 1.9, PLEASE.partials)
-    vendor.fail("drop at 2.5 s")
+    vendor.fail("drop at 3.5 s")
     vendor.script([HELLO, PLEASE], [again])
     async with listening(vendor) as ears:
-        await ears.speak(numbered(2), pause=0.002)
+        await ears.speak(numbered(2.8), pause=0.002)
         await ears.notes.until("turn ended")
-        await ears.speak(numbered(3, first=16_000), pause=0.002)
+        await ears.speak(numbered(3.2, first=22_400), pause=0.002)
         await ears.notes.until("turn ended", times=2)
         await ears.notes.until("restored")
         assert texts(ears, "segment") == ["Hello there.", "A table, please."]
     _, second = vendor.asked()
     # Each sample is its own number; a filter needs a moment to reproduce it.
     at = int.from_bytes(second.audio[second.rate // 5 :][:2], "little") / 8000
-    assert 0.7 <= at - 0.1 <= 2.0, "after the first turn and before the second"
+    assert 0.7 <= at - 0.1 <= 3.0, "after the first turn and before the second"
 
 
 async def test_a_refused_key_is_final_and_its_setting_is_named(vendor: Vendor) -> None:

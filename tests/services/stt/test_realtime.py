@@ -165,7 +165,7 @@ async def test_a_long_sentence_is_settled_piece_by_piece_between_words(
     vendor: RealtimeServer,
 ) -> None:
     said = [final(f"word{n}", n * 1.0, n * 1.0 + 0.9) for n in range(14)]
-    said.insert(7, final(",", 6.9, 6.9))
+    said.insert(6, final(",", 5.9, 5.9))  # where the first piece is long enough
     async with listening(vendor) as ears:
         await steps(vendor, ears, *said, Step(15.5, (end_of_utterance(14.0),)))
         await ears.notes.until("turn ended")

@@ -47,7 +47,7 @@ class Said:
             yield self.start + (self.end - self.start) * number / len(self.partials), partial
 
 
-Fault = Literal["bad key", "full", "unknown language", "mute", "garbage", "drop at 2.5 s"]
+Fault = Literal["bad key", "full", "unknown language", "mute", "garbage", "drop at 3.5 s"]
 """What a vendor's server does with its next session."""
 
 
@@ -82,10 +82,12 @@ class Vendor(ABC):
 
     key_setting: name of the setting that holds the key.
     german: how the vendor writes the language `de`.
+    reports: the kinds of reports of a turn, in order.
     """
 
     key_setting = "SPEECHMATICS_API_KEY"
     german = "de"
+    reports: tuple[str, ...] = ("speech started", "words", "segment", "speech ended", "turn ended")
 
     @classmethod
     @abstractmethod
@@ -163,8 +165,8 @@ class AgentStt(Vendor):
                 self._cloud.faults.add(faults.Stall(part="stt", after=None))
             case "garbage":
                 self._cloud.faults.add(faults.Malformed(part="stt", after=0.1))
-            case "drop at 2.5 s":
-                self._cloud.faults.add(faults.Drop(after=2.5))
+            case "drop at 3.5 s":
+                self._cloud.faults.add(faults.Drop(after=3.5))
 
     def asked(self) -> list[Asked]:
         found = []

@@ -6,7 +6,8 @@ A further engine is a file with its `protocol.Recogniser`, a row in ENGINES, and
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from avr_sts_speechmatics.services.stt import realtime
+from avr_sts_speechmatics.services.stt import openai, realtime
+from avr_sts_speechmatics.services.stt.openai import OpenAiStt
 from avr_sts_speechmatics.services.stt.protocol import Recogniser, SttListener, SttStream
 from avr_sts_speechmatics.services.stt.realtime import RealtimeStt, realtime_url
 from avr_sts_speechmatics.services.stt.reconnecting import ReconnectingStt
@@ -74,9 +75,26 @@ def _realtime(
     )
 
 
+def _openai_address(settings: Settings) -> str | None:
+    return settings.openai_stt_url or openai.BASE_URL
+
+
+def _openai(settings: Settings, url: str, language: str, vocab: Sequence[VocabEntry]) -> Recogniser:
+    return OpenAiStt(
+        url,
+        settings.openai_stt_key,
+        language=language,
+        silence_s=settings.stt_silence_ms / 1000,
+        model=settings.openai_stt_model or openai.MODEL,
+        vocab=vocab,
+        proxy=settings.proxies.for_url(url),
+    )
+
+
 ENGINES = {
     "agent": Engine(_agent_address, _agent),
     "realtime": Engine(_realtime_address, _realtime),
+    "openai": Engine(_openai_address, _openai),
 }
 """The engines, by the values of the setting STT. While the chosen engine is not set up, the sandbox
 hears."""
@@ -98,7 +116,7 @@ class Stt:
 
     @property
     def address(self) -> str | None:
-        """WebSocket address of the engine; None where the sandbox hears."""
+        """Address of the engine; None where the sandbox hears."""
         return self._address
 
     @property
