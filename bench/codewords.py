@@ -55,12 +55,39 @@ def so_far(turn: Turn, share: float, *, settled: bool) -> str:
     return heard.rpartition(" ")[0] if settled else heard.rstrip()
 
 
-def answer(turn: Turn | None) -> list[str]:
+def answer(turn: Turn | None, first_words: int = 0) -> list[str]:
     """The model's answer: sentences that differ from those of every other turn.
 
     turn: None for half a question. That answer is as long as the others and must not be played.
+    first_words: length of the first sentence (words); 0 for a sentence like the others.
     """
-    return [f"Here is the {part} part for {turn or 'a question cut in half'}." for part in _PARTS]
+    what = turn or "a question cut in half"
+    sentences = [f"Here is the {part} part for {what}." for part in _PARTS]
+    if first_words:
+        sentences[0] = _long_sentence(turn, first_words)
+    return sentences
+
+
+def _long_sentence(turn: Turn | None, words: int) -> str:
+    """A sentence without a comma, as a model begins a long answer.
+
+    The second letter of the call stands everywhere, so that a piece of some words still tells which
+    of some twenty calls it belongs to.
+    """
+    spelt = str(turn or Turn(0, 0)).split()
+    a, b, c, d = spelt[1], spelt[2], spelt[4], spelt[5]
+    if turn is None:
+        a = b = c = d = "nothing"
+    parts = [
+        f"You can take the {b} {a} bus from the {b} {c} station",
+        f"and then change at {b} {d} for the {c} {b} line",
+        f"which goes to the {d} {b} market in {b} {a}",
+        f"because the {b} {c} road is closed at {d} {b}",
+    ]
+    found: list[str] = []
+    while len(found) < words:
+        found += " ".join(parts).split()
+    return " ".join(found[:words]) + "."
 
 
 def find(text: str) -> Turn | None:

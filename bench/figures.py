@@ -20,11 +20,10 @@ from bench.codewords import Turn, answer, letters
 from bench.frames import FRAME_BYTES, FRAME_SECONDS
 from bench.ledger import Call, Ledger, Request, Session, Usage
 from bench.voiceprint import compare
+from bench.web import CHARACTERS_PER_TOKEN
 
 # A phone's jitter buffer hides shorter gaps (s); a longer gap is audible.
 _GAP_SECONDS = 0.04
-# The usual estimate for English; only ratios of such estimates are used.
-_CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,13 @@ class Integrity:
     interruptions: int = 0
     faults: list[str] = field(default_factory=list)
 
+    def add(self, other: "Integrity") -> None:
+        """Add what was found of other calls."""
+        self.answers += other.answers
+        self.caller_frames += other.caller_frames
+        self.interruptions += other.interruptions
+        self.faults += other.faults
+
 
 @dataclass(slots=True)
 class Timings:
@@ -69,6 +75,7 @@ class Timings:
 
     added: latency that the service added to a turn.
     voice_to_voice: from the caller's last word to the first frame of the answer.
+    first_audio: from the end of the turn to the first frame of the answer.
     jitter: distance of each frame from the 20 ms grid.
     gaps: number of gaps in the agent's voice above 40 ms.
     barge_in: from the caller's speech to the last frame of the interrupted answer.
@@ -77,10 +84,20 @@ class Timings:
 
     added: list[float] = field(default_factory=list)
     voice_to_voice: list[float] = field(default_factory=list)
+    first_audio: list[float] = field(default_factory=list)
     jitter: list[float] = field(default_factory=list)
     gaps: int = 0
     barge_in: list[float] = field(default_factory=list)
     session_open: list[float] = field(default_factory=list)
+
+    def add(self, other: "Timings") -> None:
+        """Add the times of other calls."""
+        self.gaps += other.gaps
+        for name in _LISTS:
+            getattr(self, name).extend(getattr(other, name))
+
+
+_LISTS = ("added", "voice_to_voice", "first_audio", "jitter", "barge_in", "session_open")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +112,8 @@ class Tokens:
     def of(cls, usage: list[Usage]) -> "Tokens":
         return cls(
             len(usage),
-            sum(each.read for each in usage) / _CHARACTERS_PER_TOKEN,
-            sum(each.wrote for each in usage) / _CHARACTERS_PER_TOKEN,
+            sum(each.read for each in usage) / CHARACTERS_PER_TOKEN,
+            sum(each.wrote for each in usage) / CHARACTERS_PER_TOKEN,
         )
 
 
@@ -174,7 +191,10 @@ def judge(ledger: Ledger, begin: float, end: float) -> tuple[Timings, Integrity]
             integrity.answers += 1
             interrupted = following in call.barged
             integrity.faults += [
-                f"{place}: {fault}" for fault in _answer_faults(turn, frames, voiced, interrupted)
+                f"{place}: {fault}"
+                for fault in _answer_faults(
+                    answer(turn, ledger.first_words), frames, voiced, interrupted
+                )
             ]
             if interrupted:
                 integrity.interruptions += 1
@@ -190,6 +210,7 @@ def judge(ledger: Ledger, begin: float, end: float) -> tuple[Timings, Integrity]
                 thought = max((r for r in asked if r.came_at < first), key=lambda r: r.came_at)
                 if thought.came_at >= ended:
                     timings.added.append(first - ended - thought.took - voiced[0].took)
+                timings.first_audio.append(first - ended)
                 timings.voice_to_voice.append(first - call.speech_ended[number])
                 _even(frames, timings)
                 if interrupted:
@@ -246,11 +267,14 @@ def _line_faults(call: Call, sessions: list[Session], heard: _Heard) -> list[str
 
 
 def _answer_faults(
-    turn: Turn, frames: list[tuple[float, bytes]], voiced: list[Request], interrupted: bool
+    sentences: list[str],
+    frames: list[tuple[float, bytes]],
+    voiced: list[Request],
+    interrupted: bool,
 ) -> list[str]:
     # A sentence may be requested twice (a retry), or before an earlier sentence (parallel requests
     # overtake each other): the caller must hear it once, in its place.
-    whole = letters(" ".join(answer(turn)))
+    whole = letters(" ".join(sentences))
     texts = sorted({request.text for request in voiced}, key=lambda text: whole.find(letters(text)))
     if not interrupted and letters(" ".join(texts)) != whole:
         return [f"the TTS got {texts}"]

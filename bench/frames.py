@@ -2,8 +2,9 @@
 
 A frame of 20 ms is a square wave whose signs encode 80 bits, two samples a bit: call, turn, number
 of the frame in the call, checksum. The signs survive gain, and noise below the level of the wave.
-The level says whether the caller is speaking. Encoding and decoding take about 2 us each, because
-they happen a hundred times a second for each call, in the process that also measures.
+The level says whether the caller is speaking. Encoding and the check of an expected frame take
+about 1 us each, because they happen a hundred times a second for each call, in the process that
+also measures.
 """
 
 import struct
@@ -21,6 +22,9 @@ _LOUD, _QUIET = 8000, 300
 _LOUD_FROM = 2000
 _BODY = struct.Struct(">HHI")
 _CHECKED = struct.Struct(">HHIH")
+_PAIRS = struct.Struct(">4H")
+# Number of bits of the checksum.
+_SUM_BITS = 16
 
 
 def _patterns(level: int) -> list[bytes]:
@@ -29,8 +33,13 @@ def _patterns(level: int) -> list[bytes]:
 
 
 _SPEECH, _SILENCE = _patterns(_LOUD), _patterns(_QUIET)
+# Audio of every pair of bytes, made when needed: calls and turns need few, numbers use all.
+_SPEECH_PAIRS: dict[int, bytes] = {}
+_SILENCE_PAIRS: dict[int, bytes] = {}
 # The high byte of a sample gives the sign: 0-127 is a one, 128-255 a zero.
 _SIGN = bytes(ord("1") if byte < 128 else ord("0") for byte in range(256))
+# The same byte of the first sample gives the level.
+_IS_LOUD = [min(byte, 255 - byte) >= _LOUD_FROM >> 8 for byte in range(256)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,32 @@ def encode(mark: Mark) -> bytes:
     spelt = body + (zlib.crc32(body) & 0xFFFF).to_bytes(2, "big")
     patterns = _SPEECH if mark.speaking else _SILENCE
     return b"".join([patterns[byte] for byte in spelt])
+
+
+class Signer:
+    """Makes the frames of one call, one after another, cheaply.
+
+    call: number of the call.
+    """
+
+    def __init__(self, call: int) -> None:
+        self._call = call
+        self.number = 0
+        """Number of the next frame."""
+
+    def frame(self, turn: int, speaking: bool) -> bytes:
+        """The next frame: the same bytes as `encode` of its mark."""
+        body = _BODY.pack(self._call, turn, self.number)
+        self.number += 1
+        spelt = (*_PAIRS.unpack(body), zlib.crc32(body) & 0xFFFF)
+        pairs = _SPEECH_PAIRS if speaking else _SILENCE_PAIRS
+        try:
+            return b"".join([pairs[pair] for pair in spelt])
+        except KeyError:
+            patterns = _SPEECH if speaking else _SILENCE
+            for pair in spelt:
+                pairs[pair] = patterns[pair >> 8] + patterns[pair & 0xFF]
+            return b"".join([pairs[pair] for pair in spelt])
 
 
 def decode(frame: bytes) -> Mark | None:
@@ -79,6 +114,7 @@ class Received:
     damaged: frames without a valid signature.
     invented: frames of digital silence, which no caller sends.
     next_number: expected number of the next frame.
+    turn: number of the turn of the last frame.
     """
 
     call: int | None = None
@@ -89,7 +125,25 @@ class Received:
     damaged: int = 0
     invented: int = 0
     next_number: int = 0
+    turn: int = 0
     _rest: bytes = field(default=b"", repr=False)
+
+    def expected(self, audio: bytes) -> bool | None:
+        """Count the call's next frame, if `audio` is that frame and of the same turn as before.
+
+        Returns whether the frame is speech; None if it is anything else: `take` must check it.
+        """
+        if len(audio) != FRAME_BYTES or self._rest or self.call is None:
+            return None
+        spelt = int(audio[1::4].translate(_SIGN), 2)
+        body = (self.call << 16 | self.turn) << 32 | self.next_number
+        if spelt >> _SUM_BITS != body:
+            return None
+        if zlib.crc32(body.to_bytes(_BODY.size, "big")) & 0xFFFF != spelt & 0xFFFF:
+            return None
+        self.next_number += 1
+        self.whole += 1
+        return _IS_LOUD[audio[1]]
 
     def take(self, audio: bytes) -> list[Mark]:
         """Check the next piece of the stream. Returns the signatures of the call's new frames.
@@ -133,5 +187,6 @@ class Received:
             return None
         self.lost += mark.number - self.next_number
         self.next_number = mark.number + 1
+        self.turn = mark.turn.number
         self.whole += 1
         return mark

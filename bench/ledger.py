@@ -19,6 +19,8 @@ class Delays:
     stt: silence after which the STT ends the turn.
     llm: time to the first words of the model.
     voice: time to the first audio of the TTS.
+    tokens_per_second: speed of the model; 0 for whole sentences, faster than they are spoken.
+    first_words: length of the first sentence of each answer, words; 0 for a short sentence.
     """
 
     settled: float
@@ -26,6 +28,8 @@ class Delays:
     stt: float
     llm: float
     voice: float
+    tokens_per_second: float = 0.0
+    first_words: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,8 @@ class Ledger:
     calls: of the callers.
     lags: lateness of each tick of the callers' clock, s.
     protocol_errors: violations of the vendors' protocols.
+    first_words: length of the first sentence of each answer, see `Delays`.
+    refusals: time until each refused caller knew it, s.
     """
 
     sessions: list[Session] = field(default_factory=list)
@@ -123,3 +129,5 @@ class Ledger:
     calls: list[Call] = field(default_factory=list)
     lags: list[float] = field(default_factory=list)
     protocol_errors: list[str] = field(default_factory=list)
+    first_words: int = 0
+    refusals: list[float] = field(default_factory=list)

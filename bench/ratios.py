@@ -26,6 +26,8 @@ def figures(document: dict[str, Any]) -> dict[str, float]:
         ("barge-in to last frame", "barge_in_ms"),
         ("STT session open", "session_open_ms"),
         ("frame jitter", "jitter_ms"),
+        ("first audio", "first_audio_ms"),
+        ("refusal", "refusal_ms"),
     )
     for name, key in spreads:
         spread = document.get(key) or {}
@@ -34,9 +36,10 @@ def figures(document: dict[str, Any]) -> dict[str, float]:
     single = (
         ("CPU, ms per second of call", "cpu_ms_per_call_second"),
         ("memory, MB per call", "memory_mb_per_call"),
+        ("longest stop of the loop, ms", "longest_stop_ms"),
         ("ready, s", "ready_seconds"),
     )
-    found |= {name: float(document[key]) for name, key in single if key in document}
+    found |= {name: float(document[key]) for name, key in single if document.get(key) is not None}
     return found
 
 

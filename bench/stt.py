@@ -16,13 +16,14 @@ import time
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest
 
-from bench.codewords import question, so_far
+from bench.codewords import Turn, question, so_far
 from bench.frames import FRAME_SECONDS, SPEECH_FRAMES, Mark
 from bench.ledger import Delays, Ledger, Session
 
 # The first word is recognised this long after its sound began.
 _WORDS_AFTER_FRAMES = 5
 _GUESS_EVERY_FRAMES = 15
+_TEXT = WSMsgType.TEXT
 
 
 class SttStream(WSListener):
@@ -63,20 +64,35 @@ class SttStream(WSListener):
         )
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if frame.msg_type is WSMsgType.BINARY and self._session:
-            self._acknowledged += 1
-            transport.send(
-                WSMsgType.TEXT, b'{"message":"AudioAdded","seq_no":%d}' % self._acknowledged
-            )
-            for mark in self._session.received.take(frame.get_payload_as_bytes()):
-                self._hear(mark, transport, self._session)
-        elif frame.msg_type is WSMsgType.TEXT:
-            self._obey(json.loads(frame.get_payload_as_bytes()), transport)
-        elif frame.msg_type is WSMsgType.CLOSE:
+        payload = frame.get_payload_as_bytes()
+        session = self._session
+        if session:
+            # Silence before and after a turn, which is most of a call, needs no more than this;
+            # the type of a frame costs more than the check of its signature.
+            received = session.received
+            speaking = received.expected(payload)
+            if speaking is not None:
+                self._acknowledge(transport)
+                if speaking or self._loud:
+                    turn = Turn(received.call or 0, received.turn)
+                    self._hear(Mark(turn, received.next_number - 1, speaking), transport, session)
+                return
+        kind = frame.msg_type
+        if kind is WSMsgType.BINARY and session:
+            self._acknowledge(transport)
+            for mark in session.received.take(payload):
+                self._hear(mark, transport, session)
+        elif kind is WSMsgType.TEXT:
+            self._obey(json.loads(payload), transport)
+        elif kind is WSMsgType.CLOSE:
             transport.send_close()
             transport.disconnect()
-        elif frame.msg_type is WSMsgType.BINARY:
+        elif kind is WSMsgType.BINARY:
             self._ledger.protocol_errors.append("audio came before RecognitionStarted")
+
+    def _acknowledge(self, transport: WSTransport) -> None:
+        self._acknowledged += 1
+        transport.send(_TEXT, b'{"message":"AudioAdded","seq_no":%d}' % self._acknowledged)
 
     def _obey(self, order: dict[str, object], transport: WSTransport) -> None:
         if order["message"] == "StartRecognition":

@@ -15,11 +15,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from bench.codewords import answer, find
+from bench.codewords import Turn, answer, find, letters
 from bench.ledger import Delays, Ledger, Request, Usage
 from bench.voiceprint import pcm
 
-_VOICE_RATE = 16000
+VOICE_RATE = 16000
+# The usual estimate for English.
+CHARACTERS_PER_TOKEN = 4
 # 104 ms of sound every 20 ms: five times real time. Odd, as HTTP may cut the audio anywhere.
 _PIECE_BYTES = 3333
 _PIECE_SECONDS = 0.02
@@ -35,9 +37,16 @@ class Web(asyncio.Protocol):
     Closing the connection stops the answer, as with the real services.
     """
 
-    def __init__(self, ledger: Ledger, delays: Delays) -> None:
+    def __init__(self, ledger: Ledger, delays: Delays, long: dict[Turn, str]) -> None:
+        """Make the protocol of one connection.
+
+        ledger: record of the run.
+        delays: of LLM and TTS.
+        long: the long first sentences so far, shared by all connections.
+        """
         self._ledger = ledger
         self._delays = delays
+        self._long = long
         self._buffer = b""
         self._timer: asyncio.TimerHandle | None = None
 
@@ -84,69 +93,101 @@ class Web(asyncio.Protocol):
             read += len(json.dumps(tools))
         usage = Usage(turn, read)
         self._ledger.usage.append(usage)
-        # Each burst ends with the first word of the next sentence, because only that word shows
-        # that the sentence is over. The wait for that word must not count as added latency.
-        words = [f"{sentence} " for sentence in answer(turn)]
-        bursts = []
-        for number, sentence in enumerate(words):
-            head, rest = sentence.split(" ", 1)
-            following = words[number + 1].split(" ", 1)[0] if number + 1 < len(words) else ""
-            bursts.append(([head] if number == 0 else []) + [" ", rest, following])
-
-        pieces = [
-            b"".join(_event({"content": token}) for token in burst if token) for burst in bursts
-        ]
-        pieces[0] = _head("200 OK", "text/event-stream") + pieces[0]
-        pieces[-1] += _event({}, finish="stop") + _chunk(b"data: [DONE]\n\n") + _chunk(b"")
+        sentences = answer(turn, self._delays.first_words)
+        if self._delays.tokens_per_second:
+            bursts, every = _tokens(sentences), 1 / self._delays.tokens_per_second
+        else:
+            bursts, every = _bursts(sentences), _SENTENCE_SECONDS
+        if self._delays.first_words and turn:
+            self._long[turn] = letters(sentences[0])
 
         def written() -> Iterator[bytes]:
-            for burst, piece in zip(bursts, pieces, strict=True):
+            last = len(bursts) - 1
+            for number, burst in enumerate(bursts):
                 usage.wrote += sum(map(len, burst))
-                yield piece
+                piece = b"".join([_event(token) for token in burst if token])
+                if number == 0:
+                    piece = _STREAM_HEAD + piece
+                yield piece + _STREAM_END if number == last else piece
 
         def begin() -> None:
-            self._ledger.llm.append(Request(turn, asked, came_at, time.perf_counter()))
-            self._send(written(), _SENTENCE_SECONDS)
+            now = time.perf_counter()
+            self._ledger.llm.append(Request(turn, asked, came_at, now))
+            self._send(written(), every, now)
 
-        self._after(self._delays.llm, begin)
+        self._after(self._delays.llm - (time.perf_counter() - came_at), begin)
 
     def _speak(self, text: str, came_at: float) -> None:
-        voice = pcm(text, _VOICE_RATE)
-        pieces = [
-            _chunk(voice[at : at + _PIECE_BYTES]) for at in range(0, len(voice), _PIECE_BYTES)
-        ]
-        pieces.append(_chunk(b""))
-        pieces[0] = _head("200 OK", "audio/pcm") + pieces[0]
+        voice = pcm(text, VOICE_RATE)
+
+        def pieces() -> Iterator[bytes]:
+            yield _VOICE_HEAD + _chunk(voice[:_PIECE_BYTES])
+            for at in range(_PIECE_BYTES, len(voice), _PIECE_BYTES):
+                yield _chunk(voice[at : at + _PIECE_BYTES])
+            yield _chunk(b"")
 
         def begin() -> None:
-            self._ledger.speaking.append(Request(find(text), text, came_at, time.perf_counter()))
-            self._send(iter(pieces), _PIECE_SECONDS)
+            now = time.perf_counter()
+            self._ledger.speaking.append(Request(self._named(text), text, came_at, now))
+            self._send(pieces(), _PIECE_SECONDS, now)
 
         self._after(self._delays.voice - (time.perf_counter() - came_at), begin)
 
-    def _send(self, pieces: Iterator[bytes], every: float) -> None:
+    def _named(self, text: str) -> Turn | None:
+        """The turn that a text belongs to. A piece of a long sentence may name the turn in part."""
+        turn = find(text)
+        if turn is None and (piece := letters(text)):
+            for asked, sentence in reversed(self._long.items()):
+                if piece in sentence:
+                    return asked
+        return turn
+
+    def _send(self, pieces: Iterator[bytes], every: float, due: float) -> None:
         """Send a piece now and the others later; each piece is made when it is due.
 
         every: time between two pieces, s.
+        due: time of this piece, which a late timer does not move.
         """
         piece = next(pieces, None)
         if piece is not None:
             self._transport.write(piece)
-            self._after(every, lambda: self._send(pieces, every))
+            due += every
+            self._after(due - time.perf_counter(), lambda: self._send(pieces, every, due))
 
     def _after(self, seconds: float, then: Callable[[], None]) -> None:
         self._timer = asyncio.get_running_loop().call_later(max(0.0, seconds), then)
 
 
-def _event(delta: dict[str, str], finish: str | None = None) -> bytes:
-    chunk = {
-        "id": "bench",
-        "object": "chat.completion.chunk",
-        "created": 0,
-        "model": "bench",
-        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-    }
-    return _chunk(b"data: %b\n\n" % json.dumps(chunk).encode())
+def _bursts(sentences: list[str]) -> list[list[str]]:
+    """Tokens that are sent together: a sentence each.
+
+    Each burst ends with the first word of the next sentence, because only that word shows that the
+    sentence is over. The wait for that word must not count as added latency.
+    """
+    bursts = []
+    for number, sentence in enumerate(sentences):
+        head, rest = f"{sentence} ".split(" ", 1)
+        last = number + 1 == len(sentences)
+        following = "" if last else sentences[number + 1].split(" ", 1)[0]
+        bursts.append(([head] if number == 0 else []) + [" ", rest, following])
+    return bursts
+
+
+def _tokens(sentences: list[str]) -> list[list[str]]:
+    """Tokens that are sent one by one."""
+    text = " ".join(sentences)
+    return [
+        [text[at : at + CHARACTERS_PER_TOKEN]] for at in range(0, len(text), CHARACTERS_PER_TOKEN)
+    ]
+
+
+_EVENT = b"""data: {"id":"bench","object":"chat.completion.chunk","created":0,"model":"bench",\
+"choices":[{"index":0,"delta":%b,"finish_reason":%b}]}\n\n"""
+
+
+def _event(token: str) -> bytes:
+    # No character of a token needs more than quotation marks in JSON.
+    return _chunk(_EVENT % (b'{"content":"%b"}' % token.encode(), b"null"))
 
 
 def _head(status: str, kind: str, length: int | None = None) -> bytes:
@@ -156,3 +197,8 @@ def _head(status: str, kind: str, length: int | None = None) -> bytes:
 
 def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+_STREAM_HEAD = _head("200 OK", "text/event-stream")
+_STREAM_END = _chunk(_EVENT % (b"{}", b'"stop"')) + _chunk(b"data: [DONE]\n\n") + _chunk(b"")
+_VOICE_HEAD = _head("200 OK", "audio/pcm")

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 import websockets
 from websockets.asyncio.client import ClientConnection
 
@@ -102,6 +103,16 @@ class AvrCore:
             pass
         self.heard.close_code = self._socket.close_code
         self._changed.set()
+
+
+async def refused_upgrade(url: str) -> tuple[int, dict[str, str], str]:
+    """Ask for a WebSocket at `url` and be refused. Returns status, headers and body."""
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        async with websockets.connect(url, compression=None):
+            pass
+    response = refused.value.response
+    headers = {name.lower(): value for name, value in response.headers.raw_items()}
+    return response.status_code, headers, (response.body or b"").decode()
 
 
 @asynccontextmanager

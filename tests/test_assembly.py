@@ -103,6 +103,7 @@ def test_without_a_noise_file_there_is_no_ambience() -> None:
     [
         ({"transfer_allow": parse("700")}, "TRANSFER_ALLOW has no effect"),
         ({"on_failure": "transfer:700"}, "ON_FAILURE cannot transfer"),
+        ({"on_busy": "transfer:700"}, "ON_BUSY cannot transfer"),
         (
             {"ami_host": "h", "ami_password": Secret("s"), "ami_url": "http://127.0.0.1:1"},
             "AMI_URL has no effect",

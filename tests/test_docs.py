@@ -110,6 +110,7 @@ def test_the_worked_examples_are_the_ones_people_ask_for() -> None:
     assert [title.split()[1] for title in CHANGES] == [
         "recogniser",
         "voice",
+        "language",
         "tool",
         "transport",
         "metric",

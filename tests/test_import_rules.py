@@ -19,7 +19,7 @@ ONE_ROOM = [name for name, rule in CONTRACTS.items() if rule["type"] == "forbidd
 # A rule about one room may leave these open without need: they know nothing of AVR or of a cloud.
 FOUNDATION = {
     f"{PACKAGE}.{name}"
-    for name in "audio conversation errors line network values yaml_text".split()
+    for name in "audio conversation errors line network runtime values yaml_text".split()
 }
 
 

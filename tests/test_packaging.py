@@ -52,7 +52,7 @@ def wanted() -> dict[str, list[Requirement]]:
     """What pyproject.toml asks of each lock."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
-    core = project["project"]["dependencies"] + extras["mcp"]
+    core = project["project"]["dependencies"] + extras["mcp"] + extras["redis"]
     lists = {
         "core": core,
         "sandbox": core + extras["sandbox"],

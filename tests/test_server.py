@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 import websockets
 from aiohttp.test_utils import make_mocked_request
-from tests.avr_core import dial
+from tests.avr_core import dial, refused_upgrade
 from tests.support import Serve, until, url_of
 
 from avr_sts_speechmatics.errors import SettingsError
@@ -45,6 +45,7 @@ async def test_health_says_what_is_in_use_and_no_secrets(serve: Serve) -> None:
     assert health["status"] == "ok"
     assert health["engine"] == "cloud"
     assert health["calls"] == 0
+    assert health["gc_stops"] == health["gc_longest_stop_ms"] == 0, "only `serve` starts to count"
     assert health["services"]["stt"] == cloud.rt_url + "/agent"
     assert health["services"]["tts"] == cloud.tts_url
     assert cloud.openai_url in health["services"]["llm"]
@@ -70,10 +71,9 @@ async def test_ready_is_503_until_calls_can_be_taken_and_calls_are_refused_with_
                     assert response.status == 503
                 async with http.get(http_url(server, "/health")) as response:
                     assert (await response.json())["status"] == "starting"
-                async with dial(url_of(server)) as core:
-                    await core.init()
-                    heard = await core.until_closed()
-                    assert "not ready" in heard.of("error")[0]["message"]
+                status, _, body = await refused_upgrade(url_of(server))
+                assert status == 503
+                assert "not ready" in body
                 await server.make_ready()
                 async with http.get(http_url(server, "/ready")) as response:
                     assert response.status == 200
@@ -238,16 +238,16 @@ async def test_the_end_waits_for_running_calls_and_takes_no_new_ones(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    async with running_sandbox() as cloud, serve(cloud) as server:
+    async with running_sandbox() as cloud, serve(cloud, drain_s=10) as server:
         async with dial(url_of(server)) as core:
             await core.init()
             await cloud.received.session()
-            ending = asyncio.create_task(server.stop(drain_s=10))
+            ending = asyncio.create_task(server.drain(replaced=False))
             await until(lambda: not server.ready)
             assert "1 call may go on for 10 s" in caplog.text
-            async with dial(url_of(server)) as late:
-                await late.init()
-                assert (await late.until_closed()).of("error")
+            status, _, body = await refused_upgrade(url_of(server))
+            assert status == 503
+            assert "about to end" in body
             assert core.heard.close_code is None
             assert not ending.done()
         await asyncio.wait_for(ending, 2)
@@ -256,14 +256,12 @@ async def test_the_end_waits_for_running_calls_and_takes_no_new_ones(
 async def test_the_end_does_not_wait_longer_than_it_was_told(serve: Serve) -> None:
     async with (
         running_sandbox() as cloud,
-        serve(cloud) as server,
+        serve(cloud, drain_s=0.3) as server,
         dial(url_of(server)) as core,
     ):
         await core.init()
         await cloud.received.session()
-        begun = time.monotonic()
-        await server.stop(drain_s=0.3)
-        assert time.monotonic() - begun < 2
+        await asyncio.wait_for(server.drain(replaced=False), 10)
         assert (await core.until_closed()).close_code is not None
         await cloud.received.until(lambda: not cloud.received.sessions_open)
 

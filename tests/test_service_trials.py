@@ -68,6 +68,21 @@ async def test_a_service_that_works_is_tried_once() -> None:
         assert len(service.tried) == 1
 
 
+async def test_a_service_that_another_process_has_tried_is_tried_after_a_failure() -> None:
+    service = Service()
+    tried = TriedService(service.state, service.trial)
+    trials = ServiceTrials((tried,), lambda: 0, at_once=False, first_s=0.01)
+    running = asyncio.create_task(trials.run())
+    await asyncio.sleep(0.05)
+    assert service.tried == []
+    service.state.failed("it failed in a call")
+    service.state.failed_again.set()
+    await until(lambda: bool(service.state.works))
+    assert len(service.tried) == 1
+    running.cancel()
+    await asyncio.wait((running,))
+
+
 async def test_a_service_that_fails_is_tried_with_growing_pauses_until_it_works(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -11,6 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from avr_sts_speechmatics.admission.admission import Admission
+from avr_sts_speechmatics.admission.call_count import CallCount, LocalCount
+from avr_sts_speechmatics.admission.descriptors import Descriptors, raise_limit
+from avr_sts_speechmatics.admission.loop_lag import LoopLag
+from avr_sts_speechmatics.admission.refusal import Refusal
+from avr_sts_speechmatics.admission.vendor_sessions import VendorSessions
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.ambient import Ambience
@@ -26,9 +32,11 @@ from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.llm.protocol import Llm
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.stt.nobody import NobodyStt
-from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
+from avr_sts_speechmatics.services.stt.protocol import SessionWatch, SttListener, SttStream
 from avr_sts_speechmatics.services.tts.openai import BASE_URL as OPENAI_TTS_BASE_URL
+from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.speech.phrase_store import PhraseStore
 from avr_sts_speechmatics.speech.voices import Voices
 from avr_sts_speechmatics.telemetry.call_records import CallRecords
@@ -72,10 +80,13 @@ class Parts:
 
 
 @asynccontextmanager
-async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> AsyncIterator[Parts]:
+async def assembled(
+    settings: Settings, agents: Agents, sandbox_url: str, sessions: SessionWatch | None = None
+) -> AsyncIterator[Parts]:
     """Open everything that a call needs; all of it is closed at the end. Raises SettingsError.
 
     sandbox_url: HTTP address of the sandbox; used where `needs_sandbox` is True.
+    sessions: counts the STT sessions of calls, or None.
     """
     # A proxy that cannot be used stops the start, not the first call.
     for url in remote_addresses(settings):
@@ -103,7 +114,7 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             stack.push_async_callback(traces.close)
         toolbox = await toolbox_of(settings)
         stack.push_async_callback(toolbox.close)
-        stt = Stt(settings, sandbox_url)
+        stt = Stt(settings, sandbox_url, sessions)
         tried = tried_services(settings, agents, stt, llm, voices)
         states = ServiceStates(*(one.state for one in tried))
         services = Services(
@@ -115,6 +126,7 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             departures=departures_of(settings, pbx),
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
+            on_drain=settings.on_drain,
             observers=observers_of(settings, webhooks, traces, states),
         )
         known = toolbox.names() | set(RESERVED)
@@ -132,6 +144,29 @@ async def assembled(settings: Settings, agents: Agents, sandbox_url: str) -> Asy
             for task in background:
                 task.cancel()
             await asyncio.wait(background)
+
+
+def admission_of(
+    settings: Settings,
+    state: Callable[[], Refusal | None],
+    calls: Callable[[int | None], CallCount] = LocalCount,
+    sessions: Callable[[int | None], CallCount] = LocalCount,
+) -> Admission:
+    """Make what admits calls under these settings; raises this process's limit of open files.
+
+    state: returns the refusal of a service that is starting or draining, or None.
+    calls: makes the count of calls, from its limit.
+    sessions: makes the count of STT sessions, from its limit.
+    """
+    # Nobody is heard without a model, so that no session is opened.
+    sessions_max = None if settings.nobody_answers else settings.speechmatics_max_sessions
+    return Admission(
+        state,
+        calls(settings.max_calls),
+        VendorSessions(sessions(sessions_max)),
+        LoopLag(settings.overload_lag_ms),
+        Descriptors(raise_limit()),
+    )
 
 
 def llm_of(settings: Settings) -> Llm:
@@ -161,7 +196,9 @@ def llm_of(settings: Settings) -> Llm:
     )
 
     try:
-        return ScriptedLlm(Receptionist(load_faq(settings.faq_file)))
+        return ScriptedLlm(
+            Receptionist(load_faq(settings.faq_file)), own_faq=settings.faq_file is not None
+        )
     except FaqError as error:
         raise SettingsError(f"FAQ_FILE={settings.faq_file}: {error}") from error
 
@@ -328,6 +365,39 @@ def needs_sandbox(settings: Settings) -> bool:
     return Stt(settings).offline or settings.tts_url is None
 
 
+def how_it_tries(settings: Settings) -> Iterator[str]:
+    """Yield hints for an operator who tries the service without keys; the hints are no faults."""
+    if needs_sandbox(settings):
+        yield (
+            "Offline: the local sandbox hears and speaks, for one or two calls. "
+            "Set SPEECHMATICS_API_KEY to use Speechmatics."
+        )
+    if not settings.has_llm and not settings.nobody_answers:
+        yield (
+            "No model: a scripted receptionist answers from a small FAQ. "
+            "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
+        )
+
+
+def warnings_of(settings: Settings) -> Iterator[str]:
+    """Warnings about these settings, one sentence each."""
+    yield from how_it_tries(settings)
+    if settings.nobody_answers:
+        yield (
+            "No model: callers hear one sentence, then ON_FAILURE is carried out "
+            f"({settings.on_failure}). Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your "
+            "own; or FAQ_FILE, or THINKING=receptionist, for the scripted receptionist."
+        )
+    language = settings.speechmatics_language
+    if primary(language) not in LANGUAGES_SPOKEN and settings.voice_fallback is None:
+        yield (
+            f"SPEECHMATICS_LANGUAGE={language}: callers are heard in that language, "
+            "but Speechmatics' voices speak English only; set VOICE_FALLBACK=openai."
+        )
+    if Stt(settings).offline and language != "en":
+        yield "The sandbox hears English only; SPEECHMATICS_LANGUAGE has no effect offline."
+
+
 def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterator[str]:
     """Warnings about settings that cannot take effect."""
     if settings.ami_host is not None and settings.ami_url is not None:
@@ -336,6 +406,10 @@ def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterato
         yield "TRANSFER_ALLOW has no effect: set AMI_URL or AMI_HOST, so that calls can be moved."
     if pbx is None and settings.on_failure.startswith("transfer:"):
         yield "ON_FAILURE cannot transfer: set AMI_URL or AMI_HOST; the call is closed instead."
+    if pbx is None and settings.on_drain.startswith("transfer:"):
+        yield "ON_DRAIN cannot transfer: set AMI_URL or AMI_HOST; the call is closed instead."
+    if pbx is None and settings.on_busy.startswith("transfer:"):
+        yield "ON_BUSY cannot transfer: set AMI_URL or AMI_HOST; the call is ended instead."
     silent = sorted(agent.name for agent in agents.all if agent.voice_engine == "openai")
     if silent and not settings.second_voice_is_there:
         yield (

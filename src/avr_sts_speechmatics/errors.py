@@ -29,6 +29,13 @@ class ServiceError(Exception):
         self.retry_after = retry_after
 
 
+class StoreError(Exception):
+    """A store that processes or machines share cannot be read or written now.
+
+    The message, which is sent to clients, says which store and why. It holds no secrets.
+    """
+
+
 class SettingsError(Exception):
     """The operator's settings cannot be used. One sentence names the setting and the correction."""
 

@@ -71,6 +71,7 @@ class SandboxProcess:
     faq_file: the receptionist's FAQ file; None for the packaged file.
     max_calls: number of simultaneous calls; None for the sandbox's default.
     news: called after each part is loaded, with its name, the number loaded and the number in all.
+    changed: called with `ready` whenever it changes.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class SandboxProcess:
         faq_file: str | None = None,
         max_calls: int | None = None,
         news: Callable[[str, int, int], None] = lambda part, done, of: None,
+        changed: Callable[[bool], None] = lambda ready: None,
     ) -> None:
         self._options: list[str] = []
         if faq_file is not None:
@@ -86,11 +88,21 @@ class SandboxProcess:
         if max_calls is not None:
             self._options += ["--max-calls", str(max_calls)]
         self._news = news
+        self._changed = changed
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._port = 0
-        self.ready = False
+        self._ready = False
+
+    @property
+    def ready(self) -> bool:
         """Whether the sandbox accepts calls now."""
+        return self._ready
+
+    def _set_ready(self, ready: bool) -> None:
+        if ready is not self._ready:
+            self._ready = ready
+            self._changed(ready)
 
     async def start(self) -> str:
         """Start the child and return its base address (`http://127.0.0.1:port`) once it is ready.
@@ -131,7 +143,7 @@ class SandboxProcess:
             await self.stop()
             raise
         self._port = int(url.rsplit(":", 1)[1])
-        self.ready = True
+        self._set_ready(True)
         return url
 
     async def keep_running(self) -> None:
@@ -141,7 +153,7 @@ class SandboxProcess:
             if self._process is not None:
                 begun = time.monotonic()
                 status = await self._process.wait()
-                self.ready = False
+                self._set_ready(False)
                 if time.monotonic() - begun > RESTART_MAX_S:
                     pause = RESTART_S
                 _log.error("the sandbox ended with status %d; starting it again", status)
@@ -161,7 +173,7 @@ class SandboxProcess:
     async def stop(self) -> None:
         """Stop the child. Returns when the process has ended."""
         process, self._process = self._process, None
-        self.ready = False
+        self._set_ready(False)
         if process is None:
             return
         if process.stdin is not None:

@@ -1,69 +1,82 @@
 """The service: its listeners, its calls, when it is ready and how it ends.
 
-The only module that knows every room. Start: listen, then get ready (the sandbox, the SDK, the kept
-phrases) while `/ready` answers 503. End: take no new call, let running calls finish for DRAIN_S,
-then end them. Nothing is left behind, whatever was under way.
+The only module that knows every room. Start: listen, then get ready (the sandbox, the kept phrases)
+while `/ready` answers 503. End: take no new call, let running calls finish for DRAIN_S, then end
+them. Nothing is left behind, whatever was under way.
 """
 
 import asyncio
-import errno
 import logging
-import os
 import platform
-import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 from aiohttp import web
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
 
 from avr_sts_speechmatics import __version__
+from avr_sts_speechmatics.admission.call_count import LocalCount
+from avr_sts_speechmatics.admission.refusal import DRAINING, STARTING, Refusal
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.assembly import Parts, assembled, needs_sandbox
+from avr_sts_speechmatics.assembly import (
+    Parts,
+    admission_of,
+    assembled,
+    needs_sandbox,
+    warnings_of,
+)
 from avr_sts_speechmatics.audio.playout import PlayoutClock
+from avr_sts_speechmatics.call.busy import BusyCalls
 from avr_sts_speechmatics.call.call import Call
 from avr_sts_speechmatics.call_in_log import current_call
-from avr_sts_speechmatics.errors import CallerError, SettingsError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network.websocket import accept
+from avr_sts_speechmatics.runtime.collector import Collector
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
 from avr_sts_speechmatics.service_trials import ServiceTrials
 from avr_sts_speechmatics.services.stt import Stt
-from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
-from avr_sts_speechmatics.settings import DEFAULTS, Settings
-from avr_sts_speechmatics.speech.languages import primary
+from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.shared_state.shared import SharedState
 from avr_sts_speechmatics.telemetry.log import lines_lost
+from avr_sts_speechmatics.telemetry.versions import versions
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
+from avr_sts_speechmatics.transports.acceptor import Acceptor
 from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls
 from avr_sts_speechmatics.transports.audiosocket import AudioSocketConnection
 from avr_sts_speechmatics.transports.avr_core_http import AvrCoreHttp
 from avr_sts_speechmatics.transports.avr_websocket import AvrWebSocket
 from avr_sts_speechmatics.transports.http_connection import HttpConnection
 from avr_sts_speechmatics.transports.limited_log import LimitedLog
+from avr_sts_speechmatics.transports.port_gate import PortGate
 from avr_sts_speechmatics.transports.reception import PortWatch, Reception
 from avr_sts_speechmatics.transports.shared_port import SharedPort
 from avr_sts_speechmatics.transports.waiting_connections import WaitingConnections
 from avr_sts_speechmatics.values import counted
+from avr_sts_speechmatics.workers.board import State
+from avr_sts_speechmatics.workers.health import of_all
+from avr_sts_speechmatics.workers.membership import Membership
+from avr_sts_speechmatics.workers.ports import Port, Ports, open_ports
 
 WAITING_MIN = 256
 """Most connections without a call, or MAX_CALLS if that is larger."""
 
-RECEIVE_BUFFER_BYTES = 32 * 1024
-"""Data of a connection that the kernel holds until this process reads it (bytes): over a second
-of a call. The default, megabytes, would let one client that sends as fast as it can occupy the
-process for seconds, because a connection's data is handled in one go."""
+FAREWELL_S = 5.0
+"""How long a call may go on after DRAIN_S (s): the sentence that is being said, the apology, and
+what ON_DRAIN asks of the PBX."""
+
+ACCEPTED_S = 2.0
+"""How long a process that is replaced waits for the calls of connections that it has accepted (s).
+A connection says which call it is at once."""
+
+SETTLING_S = 0.7
+"""The same for a process that is not replaced (s). A connection by AudioSocket, which cannot be
+refused, becomes a call half a second after it came."""
 
 END_S = 1.0
 """How long a call that was ended may take to release everything (s)."""
-
-_LIBRARIES = ("aiohttp", "msgspec", "numpy", "openai", "picows", "uvloop")
 
 _log = logging.getLogger(__name__)
 
@@ -78,8 +91,9 @@ class Server:
 
     settings: checked by `settings.load`.
     news: called when the sandbox has loaded a part: its name, how many are loaded, of how many.
+    member: what the process has of a service of several processes; None if it is the only one.
 
-    Raises SettingsError when an agent file has a mistake.
+    Raises SettingsError when an agent file has a mistake, or a package is missing.
     """
 
     def __init__(
@@ -87,66 +101,100 @@ class Server:
         settings: Settings,
         *,
         news: Callable[[str, int, int], None] = lambda part, done, of: None,
+        member: Membership | None = None,
     ) -> None:
         self.settings = settings
+        self._member = member
         self._agents = Agents.load(settings)
         self.addresses: list[tuple[str, int]] = []
         """Host and port of every listener, PORT first."""
         self.ports: dict[str, tuple[str, int]] = {}
         """Host and port of a listener, by the setting that names the port."""
-        self.warnings = [*_warnings(settings), *self._agents.warnings]
+        self.warnings = [*warnings_of(settings), *self._agents.warnings]
         """Warnings for the operator, one sentence each."""
         self._news = news
         self._clock = PlayoutClock()
-        self._calls: set[asyncio.Task[None]] = set()
-        self._listeners: list[asyncio.Server] = []
+        self._calls: dict[asyncio.Task[None], Call] = {}
+        self._listeners: list[Acceptor] = []
         self._runners: list[web.AppRunner] = []
         self._sandbox: SandboxProcess | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._open = AsyncExitStack()
         self._parts: Parts | None = None
-        self._announced = AnnouncedCalls(required=settings.require_call)
+        self._busy: BusyCalls | None = None
+        calls = LocalCount if member is None else member.row.calls
+        sessions = LocalCount if member is None else member.row.sessions
+        self._shared = SharedState(settings.redis_url, settings.redis_prefix)
+        self._admission = admission_of(
+            settings, self._not_ready, calls, lambda limit: self._shared.count(sessions(limit))
+        )
+        self._gate: PortGate | None = None
         log = LimitedLog()
+        store = self._shared.announcements or (None if member is None else member.announcements)
+        self._announced = AnnouncedCalls(required=settings.require_call, store=store, log=log)
         # A PBX may open all its calls at the same moment.
         waiting = WaitingConnections(log, max(settings.max_calls, WAITING_MIN))
-        self._reception = Reception(self.open_call, log, waiting)
-        self._announced_reception = replace(self._reception, open_call=self._open_announced_call)
+        self._reception = Reception(
+            self.open_call, log, waiting, self._admission.refusal, self._answer_busy
+        )
         self._begun = time.monotonic()
         self._draining = False
         self._trials: ServiceTrials | None = None
         self._trying: asyncio.Task[None] | None = None
+        self.collector = Collector(lambda: len(self._calls))
+        """The schedule of Python's cycle collector, which the process may start."""
 
     # --- life ----------------------------------------------------------------------------------
 
     async def listen(self) -> None:
         """Open the ports. Raises SettingsError when PORT cannot be had."""
+        member = self._member
+        ports = await open_ports(self.settings) if member is None else member.ports
+        self.warnings += ports.warnings
+        self.addresses = ports.addresses
+        self.ports = {port.setting: port.addresses[0] for port in reversed(ports.opened)}
+        if member is None or not member.waits:
+            await self._accept(ports)
+
+    async def _accept(self, ports: Ports) -> None:
+        """Accept the connections of all ports from now on."""
         app = web.Application()
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)
         app.router.add_post(http_stream.PATH, http_stream.HttpStream(self._reception).handle)
         http = await self._serve(app)
-        settings = self.settings
         watch = PortWatch(self._reception)
+        log, why_not = self._reception.log, self._all_refuse
+        port = self.addresses[0][1]
+        core = AvrCoreHttp(self._announced, self._ask_webhook, port, log, why_not=why_not)
+        core_http = await self._serve(core.application())
 
         def shared_port() -> SharedPort:
             return SharedPort(lambda: accept(self._accept_websocket, watch), http, self._reception)
 
-        await self._listen("PORT", settings.port, shared_port)
-        for port in settings.extra_ports:
-            if port != settings.port:
-                await self._listen("EXTRA_PORTS", port, shared_port, needed=False)
-        if settings.audiosocket_port is not None:
-            # Another program may use the default port, and this operator may not need AudioSocket.
-            needed = settings.audiosocket_port != DEFAULTS.audiosocket_port
-            await self._listen(
-                "AUDIOSOCKET_PORT", settings.audiosocket_port, self._audiosocket, needed=needed
-            )
-        if settings.http_port is not None:
-            port = self.addresses[0][1]
-            core = AvrCoreHttp(self._announced, self._ask_webhook, port, self._reception.log)
-            core_http = await self._serve(core.application())
-            needed = settings.http_port != DEFAULTS.http_port
-            await self._listen("HTTP_PORT", settings.http_port, core_http, needed=needed)
+        protocols = {"AUDIOSOCKET_PORT": self._audiosocket, "HTTP_PORT": core_http}
+        for one in ports.opened:
+            listener = self._acceptor(one, protocols.get(one.setting, shared_port))
+            if one.setting == "AUDIOSOCKET_PORT" and self.settings.on_busy == "refuse":
+                self._gate = PortGate(listener, "AUDIOSOCKET_PORT", self._all_refuse)
+        if self._member is not None:
+            self._member.pulse(lambda: self.ready)
+            self._reception.waiting.changed = self._member.row.show_waiting
+
+    def _acceptor(self, port: Port, protocol: Callable[[], asyncio.BaseProtocol]) -> Acceptor:
+        turn = None
+        if self._member is not None:
+            turn = self._member.turn(lambda: self.ready)
+        descriptors = self._admission.descriptors
+        acceptor = Acceptor(port.sockets, protocol, descriptors, self._reception, turn)
+        self._listeners.append(acceptor)
+        return acceptor
+
+    def _all_refuse(self) -> Refusal | None:
+        """Return this process's refusal, unless another process takes calls."""
+        refusal = self._admission.refusal()
+        others = [] if refusal is None or self._member is None else self._member.row.others()
+        return None if any(row.state is State.TAKES for row in others) else refusal
 
     async def start(self) -> None:
         """Listen and get ready. Raises SettingsError."""
@@ -156,22 +204,38 @@ class Server:
     async def make_ready(self) -> None:
         """Open all that a call needs; `/ready` answers 200 afterwards. Raises SettingsError."""
         settings = self.settings
-        sandbox_url = ""
-        if needs_sandbox(settings):
+        self._open.push_async_callback(self._shared.close)
+        await self._shared.start()
+        sandbox_url, member = "", self._member
+        if needs_sandbox(settings) and member is not None:
+            sandbox_url = await member.sandbox()
+        elif needs_sandbox(settings):
             self._sandbox = SandboxProcess(news=self._news)
             sandbox_url = await self._sandbox.start()
             self._keeping = asyncio.create_task(self._sandbox.keep_running())
         self._parts = await self._open.enter_async_context(
-            assembled(settings, self._agents, sandbox_url)
+            assembled(settings, self._agents, sandbox_url, self._admission.sessions)
         )
         self.warnings += self._parts.warnings
+        self.warnings += self._admission.start(settings.max_calls)
+        self._open.callback(self._admission.lag.stop)
+        # Loading a library in the background delays the loop, and is over soon.
+        self._parts.warm.add_done_callback(lambda _: self._admission.lag.forget())
+        self._busy = BusyCalls(self._parts.services, self._clock, settings.on_busy)
+        self._open.push_async_callback(self._busy.close)
         if settings.ready_needs_clouds:
             self.try_services()
+        if member is not None and member.waits:
+            await self._accept(member.ports)
 
     def try_services(self) -> None:
         """Try STT, LLM and TTS now, in the background, and again after failures."""
         if self._trying is None and self._parts is not None:
-            self._trials = ServiceTrials(self._parts.tried, lambda: len(self._calls))
+            member = self._member
+            # A session that a trial has would be missing to a call of any process.
+            calls = (lambda: len(self._calls)) if member is None else member.row.board.calls
+            at_once = member is None or member.tries
+            self._trials = ServiceTrials(self._parts.tried, calls, at_once=at_once)
             self._trying = asyncio.create_task(self._trials.run())
 
     def when_warm(self, then: Callable[[], None]) -> None:
@@ -179,14 +243,46 @@ class Server:
         assert self._parts is not None
         self._parts.warm.add_done_callback(lambda _: then())
 
-    async def stop(self, drain_s: float = 0.0) -> None:
-        """Take no new call, give running calls `drain_s` (s) to finish, then close everything."""
+    async def drain(self, *, replaced: bool) -> None:
+        """Take no new call and give running calls DRAIN_S to finish; then take leave of callers.
+
+        replaced: whether other processes accept from the same ports. This process accepts no more
+            then; otherwise it goes on to accept and refuses calls.
+        """
+        if replaced and self._member is not None:
+            self._member.accept_no_more()
+            self._accept_no_more()
+            await self._admit_accepted(ACCEPTED_S)
+        else:
+            await self._admit_accepted(SETTLING_S)
         self._draining = True
-        if self._calls and drain_s:
-            _log.info("%s may go on for %.0f s", counted(len(self._calls), "call"), drain_s)
-            await asyncio.wait(self._calls, timeout=drain_s)
+        drain_s = self.settings.drain_s
+        if self._calls:
+            how_long = f"go on for {drain_s:g} s" if drain_s else "go on to their ends"
+            _log.info("%s may %s", counted(len(self._calls), "call"), how_long)
+            await asyncio.wait(self._calls, timeout=drain_s or None)
+        if self._calls:
+            for call in self._calls.values():
+                call.take_leave()
+            await asyncio.wait(self._calls, timeout=FAREWELL_S)
+
+    async def _admit_accepted(self, longest_s: float) -> None:
+        """Wait until the connections that were accepted already have opened their calls."""
+        await asyncio.sleep(0.1)  # a connection that was just accepted does not count yet
+        until = time.monotonic() + longest_s
+        while len(self._reception.waiting) and time.monotonic() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # nobody announces that a connection opens no call
+
+    def _accept_no_more(self) -> None:
+        if self._gate is not None:
+            self._gate.close()
         for listener in self._listeners:
             listener.close()
+
+    async def stop(self) -> None:
+        """Take no new call and close everything, running calls too."""
+        self._draining = True
+        self._accept_no_more()
         for task in self._calls:
             task.cancel()
         if self._calls:
@@ -209,8 +305,15 @@ class Server:
     @property
     def ready(self) -> bool:
         """Whether a call can be taken now."""
-        sandbox_is_up = self._sandbox is None or self._sandbox.ready
-        return self._parts is not None and not self._draining and sandbox_is_up
+        return self._admission.refusal() is None
+
+    def _not_ready(self) -> Refusal | None:
+        if self._draining:
+            return DRAINING
+        member = self._member
+        sandbox = self._sandbox is None or self._sandbox.ready
+        sandbox_is_up = sandbox and (member is None or member.may_take_calls)
+        return None if self._parts is not None and sandbox_is_up else STARTING
 
     async def _serve(self, app: web.Application) -> Callable[[], HttpConnection]:
         """Start an application; returns what makes the protocol of a connection."""
@@ -222,82 +325,41 @@ class Server:
         assert server is not None
         return lambda: HttpConnection(server, self._reception)
 
-    async def _listen(
-        self,
-        setting: str,
-        port: int,
-        protocol: Callable[[], asyncio.BaseProtocol],
-        *,
-        needed: bool = True,
-    ) -> None:
-        host = self.settings.host
-        loop = asyncio.get_running_loop()
-        try:
-            listener = await loop.create_server(protocol, host, port, backlog=1024)
-        except OSError as error:
-            reason = cannot_listen(host, port, error)
-            if error.errno == errno.EADDRINUSE:
-                reason += await self._holder(host, port)
-            if needed:
-                raise SettingsError(f"{reason}; give another {setting} (or HOST).") from error
-            self.warnings.append(
-                f"{setting}: {reason}; calls to that port will not reach this service."
-            )
-            return
-        for sock in listener.sockets:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        self._listeners.append(listener)
-        found = [sock.getsockname()[:2] for sock in listener.sockets]
-        self.addresses += found
-        self.ports[setting] = found[0]
-
-    async def _holder(self, host: str, port: int) -> str:
-        """The rest of a sentence that says who has a port already; empty if that is unknown."""
-        for setting, (_, taken) in self.ports.items():
-            if taken == port:
-                return f": {setting} is the same port"
-        at = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - not bound
-        try:
-            limit = aiohttp.ClientTimeout(total=1.0)
-            async with (
-                aiohttp.ClientSession(timeout=limit) as http,
-                http.get(f"http://{at}:{port}/health") as response,
-            ):
-                health = await response.json(content_type=None)
-            uptime = float(health["uptime_s"])
-            return (
-                f": this service (version {health['version']}) runs there already, since "
-                f"{uptime:.0f} s, with {counted(int(health['calls']), 'call')}"
-            )
-        except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError, TimeoutError):
-            return ""  # another program
-
     # --- calls ---------------------------------------------------------------------------------
 
     def open_call(self, caller: Caller, line: Line) -> CallerSide:
         """Take a call. Raises CallerError with the reason when it cannot be taken."""
-        parts = self._parts
-        if parts is None or not self.ready:
-            raise CallerError("the service is not ready; try again later")
-        if len(self._calls) >= self.settings.max_calls:
-            most = counted(self.settings.max_calls, "call")
-            raise CallerError(f"the service has its {most} (MAX_CALLS)")
-        call = Call(caller, line, parts.services, self._clock)
+        self._admission.begin()
+        assert self._parts is not None  # otherwise no call is admitted
+        try:
+            call = Call(caller, line, self._parts.services, self._clock)
+        except BaseException:
+            self._admission.end()
+            raise
         # In the context of the connection, so that the lines of its later callbacks name the call.
         current_call.set(call.name)
         if self._trials is not None:
             self._trials.call_begins()
         task = asyncio.create_task(call.run(), name=f"call {caller.uuid}")
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        self._calls[task] = call
+        task.add_done_callback(self._call_over)
         return call
+
+    def _call_over(self, task: asyncio.Task[None]) -> None:
+        del self._calls[task]
+        self._admission.end()
+
+    def _answer_busy(self, caller: Caller, line: Line) -> CallerSide | None:
+        return None if self._busy is None else self._busy.take(caller, line)
 
     def _accept_websocket(
         self, request: WSUpgradeRequest
     ) -> WSListener | WSUpgradeResponseWithListener:
         path = request.path.decode("latin-1")
         if path.partition("?")[0] == asterisk_websocket.PATH:
-            return asterisk_websocket.accept_media(request, self._announced_reception)
+            return asterisk_websocket.accept_media(
+                request, self._reception, self._announced.facts_for
+            )
         return AvrWebSocket(path, self._reception)
 
     def _audiosocket(self) -> AudioSocketConnection:
@@ -306,13 +368,6 @@ class Server:
             law=self.settings.audiosocket_g711,
             facts_for=self._announced.facts_for,
         )
-
-    def _open_announced_call(self, caller: Caller, line: Line) -> CallerSide:
-        """Take a call with its own facts and those of its announcement, if it was announced."""
-        announced = self._announced.facts_for(caller.uuid)
-        if announced is None:
-            raise CallerError("the call was not announced by POST /call (REQUIRE_CALL)")
-        return self.open_call(replace(caller, facts={**announced, **caller.facts}), line)
 
     async def _ask_webhook(
         self, uuid: str, payload: Mapping[str, object]
@@ -323,12 +378,23 @@ class Server:
     # --- health and readiness ------------------------------------------------------------------
 
     async def _health(self, _: web.Request) -> web.Response:
-        return web.json_response(self.health())
+        return web.json_response(await self.health_of_all())
+
+    async def health_of_all(self) -> dict[str, Any]:
+        """The content of `/health` for all processes of the service."""
+        if (member := self._member) is None:
+            return self.health()
+        return of_all(self.health(), member.number, await member.health_of_others())
 
     async def _ready(self, _: web.Request) -> web.Response:
-        ready = self.ready
+        refusal = self._all_refuse()
+        if refusal is not None:
+            answer = {"ready": False, "reason": refusal.reason}
+            return web.json_response(answer, status=503, headers=refusal.headers)
+        ready = True
         if self.settings.ready_needs_clouds:
-            ready = ready and self._parts is not None and self._parts.states.all_work
+            states = (await self.health_of_all())["service_states"].values()
+            ready = all(state["state"] == "ok" for state in states)
         return web.json_response({"ready": ready}, status=200 if ready else 503)
 
     def health(self) -> dict[str, Any]:
@@ -344,6 +410,8 @@ class Server:
             "uptime_s": round(time.monotonic() - self._begun, 1),
             "calls": len(self._calls),
             "calls_refused": self._reception.refused.total(),
+            "calls_refused_by_reason": dict(self._reception.reasons),
+            **self._admission.health(),
             "services": {
                 "stt": _shown(Stt(settings).address) or "sandbox",
                 "tts": _shown(settings.tts_url) or "sandbox",
@@ -356,73 +424,23 @@ class Server:
                 ),
             },
             "service_states": {} if states is None else states.shown(),
+            "shared": self._shared.health(),
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
             "log_lines_lost": lines_lost(),
+            **self.collector.shown(),
             "warnings": self.warnings,
-            "versions": {"python": platform.python_version(), **_versions()},
+            "versions": {"python": platform.python_version(), **versions()},
         }
 
     def _status(self) -> str:
-        """In one word: draining, starting, degraded (a service is known to fail) or ok."""
-        if self._draining:
-            return "draining"
-        if self._parts is None or not self.ready:
-            return "starting"
-        return "degraded" if self._parts.states.degraded else "ok"
+        """In one word: why calls are refused, or degraded (a service is known to fail), or ok."""
+        refusal = self._admission.refusal()
+        if refusal is not None:
+            return refusal.kind
+        works = self._parts is not None and not self._parts.states.degraded
+        return "ok" if works and not self._shared.is_away else "degraded"
 
 
 def _shown(url: str | None) -> str:
     """An address without its query, which may hold the token of a proxy."""
     return "" if url is None else urlsplit(url)._replace(query="").geturl()
-
-
-def cannot_listen(host: str, port: int, error: OSError) -> str:
-    """A sentence that says why a port cannot be opened."""
-    # The text of asyncio repeats the address. A host that does not resolve has a negative errno.
-    why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
-    return f"Cannot listen on {host}:{port} ({why})"
-
-
-def how_it_tries(settings: Settings) -> Iterator[str]:
-    """Yield hints for an operator who tries the service without keys; the hints are no faults."""
-    if needs_sandbox(settings):
-        yield (
-            "Offline: the local sandbox hears and speaks, for one or two calls. "
-            "Set SPEECHMATICS_API_KEY to use Speechmatics."
-        )
-    if not settings.has_llm and not settings.nobody_answers:
-        yield (
-            "No model: a scripted receptionist answers from a small FAQ. "
-            "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
-        )
-
-
-def _warnings(settings: Settings) -> Iterator[str]:
-    """Warnings about these settings, one sentence each."""
-    yield from how_it_tries(settings)
-    if settings.nobody_answers:
-        yield (
-            "No model: callers hear one sentence, then ON_FAILURE is carried out "
-            f"({settings.on_failure}). Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your "
-            "own; or FAQ_FILE, or THINKING=receptionist, for the scripted receptionist."
-        )
-    language = settings.speechmatics_language
-    if primary(language) not in LANGUAGES_SPOKEN and settings.voice_fallback is None:
-        yield (
-            f"SPEECHMATICS_LANGUAGE={language}: callers are heard in that language, "
-            "but Speechmatics' voices speak English only; set VOICE_FALLBACK=openai."
-        )
-    if Stt(settings).offline and language != "en":
-        yield "The sandbox hears English only; SPEECHMATICS_LANGUAGE has no effect offline."
-
-
-@cache
-def _versions() -> dict[str, str]:
-    # Kept: reading a package's metadata takes half a millisecond.
-    found = {}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -18,6 +18,7 @@ from typing import Protocol
 from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.runtime.task_group import TaskGroup
 from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
 from avr_sts_speechmatics.services.quiet_retries import quiet_retries
 from avr_sts_speechmatics.services.stt.protocol import Recogniser
@@ -59,6 +60,7 @@ class ServiceTrials:
 
     services: the services to try.
     calls: returns the number of running calls.
+    at_once: False if a service is tried only after a failure, because another process has tried it.
     first_s: see RETRY_FIRST_S (s).
     last_s: see RETRY_LAST_S (s).
     """
@@ -68,18 +70,20 @@ class ServiceTrials:
         services: Sequence[TriedService],
         calls: Callable[[], int],
         *,
+        at_once: bool = True,
         first_s: float = RETRY_FIRST_S,
         last_s: float = RETRY_LAST_S,
     ) -> None:
         self._services = services
         self._calls = calls
+        self._at_once = at_once
         self._first_s = first_s
         self._last_s = last_s
         self._in_the_way: set[asyncio.Task[float]] = set()
 
     async def run(self) -> None:
         """Try each service until cancelled. A working service is tried only after a failure."""
-        async with asyncio.TaskGroup() as tasks:
+        async with TaskGroup() as tasks:
             for service in self._services:
                 tasks.create_task(self._watch(service), name=f"trials of {service.state.name}")
 
@@ -90,6 +94,8 @@ class ServiceTrials:
 
     async def _watch(self, service: TriedService) -> None:
         state, pause = service.state, self._first_s
+        if not self._at_once:
+            await state.failed_again.wait()
         while True:
             while service.needs_idle and self._calls():  # noqa: ASYNC110
                 await asyncio.sleep(IDLE_S)  # the end of the last call is not announced

@@ -55,6 +55,7 @@ manners:
   unfinished_ms: 600
   preemptive: off
   farewell_margin_ms: 800
+  busy_message: Alt er opptatt.
   tool_rounds: 3
   sorry: Beklager.
   farewell: Ring igjen senere.
@@ -117,6 +118,7 @@ def test_an_agent_has_what_was_written(path: Path) -> None:
         "unfinished_ms": 600.0,
         "preemptive": "off",
         "farewell_margin_ms": 800.0,
+        "busy_message": "Alt er opptatt.",
         "tool_rounds": 3,
     }
     assert agent.phrases["sorry"] == "Beklager."
@@ -131,13 +133,16 @@ def test_every_manner_can_be_set_in_an_agent_file(path: Path) -> None:
         own = replace(Settings(), **{name: agent.settings[name]}).manners
         assert own != usual, f"{name} changes nothing"
     assert agent.phrases.keys() == {*PHRASES, *PHRASE_LISTS}
-    manners = replace(Manners(welcome="Hei.", max_call_s=1), **agent.phrases)
+    manners = replace(
+        Manners(welcome="Hei.", busy="Alt er opptatt.", max_call_s=1), **agent.phrases
+    )
     english = Manners(max_call_s=1)
     left = {text for text in manners.phrases if text in english.phrases}
     assert not left, "phrases that no agent can say in its own language"
     # And nothing else that is said has been forgotten.
     texts = {item.name for item in fields(Manners) if item.type in (str, tuple[str, ...])}
-    assert texts == {*PHRASES, *PHRASE_LISTS, "welcome", "barge_in", "backchannels", "language"}
+    said = {*PHRASES, *PHRASE_LISTS, "welcome", "busy"}
+    assert texts == {*said, "barge_in", "backchannels", "language"}
 
 
 def test_the_agent_in_the_documentation_is_valid(path: Path) -> None:

@@ -16,10 +16,12 @@ from tests.support import ROOT
 from avr_sts_speechmatics.agents.agent import Voicing
 from avr_sts_speechmatics.agents.agents import NUMBER_FACTS, Agents
 from avr_sts_speechmatics.agents.instructions import DEFAULT_INSTRUCTIONS
+from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.language_packs import ENGLISH, pack_for
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.settings import Settings
-from avr_sts_speechmatics.values import VocabEntry
+from avr_sts_speechmatics.values import Secret, VocabEntry
 
 EXAMPLES = ROOT / "examples" / "agents"
 
@@ -78,7 +80,7 @@ def test_values_that_an_agent_does_not_set_come_from_the_settings(write: Write) 
     agents = load(agents_dir=write(host=text), filler_after_ms=500.0, speechmatics_language="en")
     agent = agents.for_call(calling(agent="host"))
     assert agent.instructions == DEFAULT_INSTRUCTIONS
-    assert agent.manners.welcome == Settings().speechmatics_welcome_message
+    assert agent.manners.welcome == ENGLISH.welcome
     assert (agent.manners.no_input_s, agent.manners.filler_s) == (3.0, 0.5)
     assert agent.manners.wait == "Wait."
     assert (agent.voice_engine, agent.voice, agent.language) == ("speechmatics", "theo", "en")
@@ -268,16 +270,32 @@ async def test_the_reply_of_the_web_service_applies_to_one_call_only() -> None:
     assert agents.for_call(calling()) == before
 
 
+async def test_a_call_has_the_phrases_of_the_language_that_the_service_chose(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with told(lambda _: {"system": "Sei gentile.", "language": "it"}) as url:
+        agents = load(speechmatics_url_instructions=url)
+        try:
+            agent = await agents.brief(agents.for_call(calling()), calling())
+        finally:
+            await agents.close()
+    pack = pack_for("it")
+    assert pack is not None
+    assert (agent.language, agent.instructions) == ("it", "Sei gentile.")
+    assert (agent.manners.welcome, agent.manners.fillers) == (pack.welcome, pack.fillers)
+    assert caplog.records == []
+
+
 async def test_a_language_that_differs_from_the_phrases_is_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with told(lambda _: {"system": "Sei nett.", "language": "de"}) as url:
+    async with told(lambda _: {"system": "Var snäll.", "language": "sv"}) as url:
         agents = load(speechmatics_url_instructions=url)
         for _ in range(3):
             await agents.brief(agents.for_call(calling()), calling())
         await agents.close()
     (record,) = caplog.records
-    assert "language de" in record.getMessage()
+    assert "language sv" in record.getMessage()
 
 
 async def test_a_slow_web_service_is_replaced_by_the_file_after_two_seconds(
@@ -360,46 +378,110 @@ def test_an_unknown_tool_is_reported_with_its_file_and_line(write: Write) -> Non
 
 # --- another language -----------------------------------------------------------------------------
 
-GERMAN = """
-language: de
-welcome: Guten Tag.
+CHINESE = """
+language: cmn
+welcome: 您好。
 manners:
-  sorry: Wie bitte?
-  farewell: Bitte rufen Sie wieder an.
-  wait: Moment.
-  goodbye: Auf Wiederhören.
-  transferring: Ich verbinde.
-  prompts: Sind Sie noch da?
+  sorry: 请再说一遍。
+  farewell: 请稍后再打。
+  wait: 请稍等。
+  goodbye: 再见。
+  transferring: 正在转接。
+  prompts: 您还在吗？
 """
 
 
-def test_english_phrases_of_an_agent_in_another_language_are_reported(write: Write) -> None:
-    whole = GERMAN + "  fillers: Moment.\n"
+def test_english_phrases_in_a_language_without_a_pack_are_reported(write: Write) -> None:
+    whole = CHINESE + "  fillers: 请稍等。\n  busy_message: 线路忙。\n"
     folder = write(
         whole=whole,
-        short=GERMAN,
+        short=CHINESE,
         long=whole + "  max_call_s: 60\n",
         tamil="language: en_ta",
-        mute=whole.replace("Guten Tag.", ""),
-        rude=whole.replace("welcome: Guten Tag.", ""),
+        german="language: de",
+        mute=whole.replace("您好。", ""),
+        rude=whole.replace("welcome: 您好。", ""),
     )
     ends = {
         warning.split(": ")[0].rpartition("/")[2]: warning.rpartition("write ")[2]
         for warning in load(agents_dir=folder).warnings
     }
     assert ends == {
-        "short.yaml": "manners.fillers.",
+        "short.yaml": "manners.fillers, manners.busy_message.",
         "long.yaml": "manners.warning.",
         "rude.yaml": "welcome.",
     }
 
 
 def test_english_phrases_are_reported_if_the_settings_have_another_language(write: Write) -> None:
-    (warning,) = load(speechmatics_language="de").warnings
-    assert warning.startswith("SPEECHMATICS_LANGUAGE=de, but some phrases of the agent are English")
+    (warning,) = load(speechmatics_language="cmn").warnings
+    assert warning.startswith("SPEECHMATICS_LANGUAGE=cmn, but some phrases of the agent are Engl")
     assert "default.yaml" in warning
-    folder = write(default=GERMAN + "  fillers: Moment.\n")
-    assert load(speechmatics_language="de", agents_dir=folder).warnings == ()
+    assert "welcome, manners.sorry" in warning
+    folder = write(default=CHINESE + "  fillers: 请稍等。\n")
+    changes = {"speechmatics_language": "cmn", "agents_dir": folder}
+    assert load(**changes, busy_message="线路忙。").warnings == ()
+    assert load(**changes, audiosocket_port=None).warnings == ()
+    assert load(**changes, on_busy="refuse").warnings == ()
+    (warning,) = load(**changes).warnings
+    assert warning.endswith("write manners.busy_message.")
+
+
+@pytest.mark.parametrize("code", ["de", "it", "fr", "es", "pt", "nl"])
+def test_an_agent_has_the_texts_of_its_language(write: Write, code: str) -> None:
+    pack = pack_for(code)
+    assert pack is not None
+    for agents in (
+        load(speechmatics_language=code),
+        load(agents_dir=write(one=f"language: {code}")),
+    ):
+        agent = agents.all[-1]
+        assert agents.warnings == ()
+        assert agent.instructions == pack.instructions
+        manners = agent.manners
+        assert (manners.welcome, manners.sorry, manners.fillers, manners.backchannels) == (
+            *(pack.welcome, pack.sorry, pack.fillers, pack.backchannels),
+        )
+        assert set(manners.phrases).isdisjoint(Manners().phrases)
+
+
+def test_what_the_operator_writes_wins_over_the_texts_of_the_language(write: Write) -> None:
+    folder = write(
+        one="language: it\nwelcome: Ciao.\nmanners:\n  sorry: Scusi.\n  prompts: Pronto?\n"
+    )
+    agent = load(agents_dir=folder).for_call(calling(agent="one"))
+    assert (agent.manners.welcome, agent.manners.sorry) == ("Ciao.", "Scusi.")
+    assert agent.manners.prompts == ("Pronto?",)
+    assert agent.manners.goodbye == "Grazie per la chiamata. Arrivederci."
+    own = load(
+        speechmatics_language="it",
+        speechmatics_welcome_message="Hello!",
+        speechmatics_instructions="Sell bread.",
+        barge_in_backchannels=("eh",),
+    )
+    (agent,) = own.all
+    assert (agent.instructions, agent.manners.welcome) == ("Sell bread.", "Hello!")
+    assert agent.manners.backchannels == ("eh",)
+    assert own.warnings == ()
+
+
+def test_a_welcome_for_another_language_is_reported(write: Write) -> None:
+    folder = write(one="language: it")
+    (warning,) = load(agents_dir=folder, speechmatics_welcome_message="Hello!").warnings
+    assert warning.endswith("write welcome.")
+
+
+def test_an_agent_without_a_model_has_one_sentence_in_its_language() -> None:
+    alone = Secret("a-key")  # and none of a model
+    (agent,) = load(speechmatics_language="de", speechmatics_api_key=alone).all
+    assert agent.manners.farewell.endswith("kann niemand Ihren Anruf entgegennehmen.")
+    assert agent.manners.welcome == ""
+
+
+def test_a_model_without_a_pack_is_told_the_language() -> None:
+    (agent,) = load(speechmatics_language="cmn").all
+    told = "Speak the language of the caller, whose code is cmn."
+    assert agent.instructions == f"{DEFAULT_INSTRUCTIONS} {told}"
 
 
 # --- what is kept as speech -----------------------------------------------------------------------

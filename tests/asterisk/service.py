@@ -67,7 +67,7 @@ class Service:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "avr_sts_speechmatics", "serve"],
-                env=inherited | environment,
+                env=inherited | {"OVERLOAD_LAG_MS": "0"} | environment,
                 cwd=home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -80,7 +80,9 @@ class Service:
 
     def spent(self) -> "Spent":
         """What its event loop has had of the machine so far. [Linux, sched-stats]"""
-        task = self._process.pid
+        supervisor = self._process.pid
+        children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+        task = children[0]  # the worker
         ran, waited, _ = Path(f"/proc/{task}/task/{task}/schedstat").read_text().split()
         return Spent(time.monotonic(), int(ran) / 1e9, int(waited) / 1e9)
 
@@ -154,7 +156,8 @@ async def serving(cloud: RunningSandbox, ports: Ports, **settings: str) -> Async
         # Whatever is heard shall be an answer.
         "NO_INPUT_S": "0",
         "FILLER_AFTER_MS": "0",
-        "DRAIN_S": "0",
+        "DRAIN_S": "0.1",
+        "ON_DRAIN": "close",
         # A trial would be among what the calls asked of the cloud.
         "TRY_SERVICES": "false",
     } | {name.upper(): value for name, value in settings.items()}

@@ -11,7 +11,8 @@ import pytest
 from bench.callers import Caller, Manners, Metronome
 from bench.figures import judge
 from bench.ledger import Call, Delays, Ledger
-from bench.run import BARE_COMMAND, cloud
+from bench.load import cloud
+from bench.run import BARE_COMMAND
 
 from bench import voiceprint
 

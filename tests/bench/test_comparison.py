@@ -6,30 +6,16 @@ import pytest
 from bench.comparison import Comparison
 from bench.figures import Integrity, Spending, Timings, Tokens
 from bench.ledger import Delays
-from bench.report import Conditions, Report
+from bench.report import Report
+from tests.bench.reports import conditions
 
 DELAYS = Delays(settled=0.14, speech_end=0.3, stt=0.3, llm=0.25, voice=0.15)
 
 
 def made(preemptive: str, voice_to_voice: float, dropped: Tokens) -> Report:
-    conditions = Conditions(
-        preemptive=preemptive,
-        calls=100,
-        seconds=20.0,
-        core=0,
-        load_core=1,
-        ready=0.6,
-        service_cpu=3.0,
-        load_cpu=8.0,
-        service_waited=0.1,
-        load_waited=0.1,
-        idle_memory=50_000_000,
-        busy_memory=70_000_000,
-        lags=[0.001],
-    )
     spending = Spending(10, Tokens(10, 1000, 500), dropped)
     timings = Timings(voice_to_voice=[voice_to_voice] * 3)
-    return Report(conditions, timings, Integrity(answers=10), spending)
+    return Report(conditions(preemptive=preemptive), timings, Integrity(answers=10), spending)
 
 
 def compared(off: float, on: float) -> Comparison:

@@ -1,8 +1,10 @@
 """Frames with signatures, and the count of lost, repeated, foreign and damaged frames."""
 
+from dataclasses import replace
+
 import numpy as np
 from bench.codewords import Turn
-from bench.frames import FRAME_BYTES, Mark, Received, decode, encode
+from bench.frames import FRAME_BYTES, Mark, Received, Signer, decode, encode
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +32,34 @@ def test_a_frame_is_read_as_it_was_written(mark: Mark) -> None:
     frame = encode(mark)
     assert len(frame) == FRAME_BYTES
     assert decode(frame) == mark
+
+
+@given(st.integers(0, 675), st.lists(st.tuples(st.integers(0, 675), st.booleans()), max_size=5))
+def test_a_signer_makes_the_frames_of_a_call_one_after_another(
+    call: int, turns: list[tuple[int, bool]]
+) -> None:
+    signer = Signer(call)
+    for number, (turn, speaking) in enumerate(turns):
+        assert signer.frame(turn, speaking) == encode(Mark(Turn(call, turn), number, speaking))
+
+
+@given(marks, st.booleans())
+def test_only_the_next_frame_of_the_same_turn_is_expected(mark: Mark, next_speaks: bool) -> None:
+    mark = replace(mark, number=mark.number // 2)
+    received = Received(next_number=mark.number)
+    assert received.expected(encode(mark)) is None
+    received.take(encode(mark))
+    following = replace(mark, number=mark.number + 1, speaking=next_speaks)
+    other_turn = replace(following, turn=Turn(mark.turn.call, (mark.turn.number + 1) % 676))
+    other_call = replace(following, turn=Turn((mark.turn.call + 1) % 676, mark.turn.number))
+    for unexpected in (mark, other_turn, other_call):
+        assert received.expected(encode(unexpected)) is None
+    damaged = np.frombuffer(encode(following), dtype="<i2").copy()
+    damaged[156:] *= -1
+    assert received.expected(damaged.tobytes()) is None
+    assert received.whole == 1
+    assert received.expected(encode(following)) is next_speaks
+    assert (received.whole, received.damage) == (2, "")
 
 
 @given(marks, st.floats(0.5, 2.0), st.integers(0, 2**32 - 1))

@@ -3,31 +3,18 @@
 from dataclasses import replace
 
 import pytest
-from bench.figures import Integrity, Spending, Timings, Tokens
+from bench.figures import Integrity, Timings
 from bench.ratios import BesideBare, figures, side_by_side
-from bench.report import Conditions, Report
+from bench.report import Report
+from tests.bench.reports import report
 
 CPU = "CPU, ms per second of call"
 
 
 def made(cpu: float, added: float, lag: float = 0.001, answers: int = 10) -> Report:
-    conditions = Conditions(
-        preemptive="off",
-        calls=100,
-        seconds=20.0,
-        core=0,
-        load_core=1,
-        ready=0.6,
-        service_cpu=cpu,
-        load_cpu=8.0,
-        service_waited=0.1,
-        load_waited=0.1,
-        idle_memory=50_000_000,
-        busy_memory=70_000_000,
-        lags=[lag],
+    return report(
+        Timings(added=[added] * 3), Integrity(answers=answers), service_cpu=cpu, lags=[lag]
     )
-    spending = Spending(10, Tokens(10, 1000, 500), Tokens(0, 0, 0))
-    return Report(conditions, Timings(added=[added] * 3), Integrity(answers=answers), spending)
 
 
 def test_each_figure_has_its_ratio() -> None:

@@ -12,7 +12,7 @@ import pytest
 from bench.callers import Caller, Manners, Metronome
 from bench.figures import judge
 from bench.ledger import Call, Delays, Ledger
-from bench.run import cloud
+from bench.load import cloud
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect, ws_create_server
 
 from bench import voiceprint

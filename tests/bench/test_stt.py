@@ -7,7 +7,7 @@ from dataclasses import replace
 from bench.codewords import Turn, question
 from bench.frames import SPEECH_FRAMES, Mark, encode
 from bench.ledger import Delays, Ledger
-from bench.run import cloud
+from bench.load import cloud
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 TURN = Turn(3, 4)

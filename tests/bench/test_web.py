@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from bench.codewords import Turn, answer, question
 from bench.ledger import Delays, Ledger
-from bench.run import cloud
+from bench.load import cloud
 
 TURN = Turn(1, 2)
 DELAYS = Delays(settled=0.04, speech_end=0.1, stt=0.1, llm=0.2, voice=0.0)

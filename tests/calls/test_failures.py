@@ -35,6 +35,7 @@ from tests.webhook_target import never, nobody_there, webhook_target
 
 from avr_sts_speechmatics.agents.instructions import DEFAULT_INSTRUCTIONS
 from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.language_packs import pack_for
 from avr_sts_speechmatics.pbx import avr_ami
 from avr_sts_speechmatics.pbx.dial_patterns import parse
 from avr_sts_speechmatics.sandbox.faults import (
@@ -319,8 +320,10 @@ async def test_another_language_is_spoken_by_the_second_voice(serve: Serve) -> N
     async with live_service(serve, **changes) as rig, dial(url_of(rig.server)) as core:
         await core.init()
         heard = await core.until_closed(timeout=PATIENCE_S)  # the sandbox hears English
-        assert heard.said("agent") == FAREWELL
-        assert len(heard.frames) >= len(FAREWELL) // 2
+        pack = pack_for("de")
+        assert pack is not None
+        assert heard.said("agent") == pack.farewell
+        assert len(heard.frames) >= len(pack.farewell) // 2
         assert {request.path for request in rig.cloud.received.speech} == {"/v1/audio/speech"}
         assert rig.server.health()["phrases_missing"] == 0
 
@@ -491,6 +494,33 @@ async def test_a_call_that_cannot_be_moved_after_the_apology_is_closed(
             heard = await call.until_closed()
             assert (heard.said("agent"), heard.close_code) == (FAREWELL, 1011)
     assert "the call is only closed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("on_drain", "deeds"),
+    [
+        ("hangup", [("/hangup", {})]),
+        ("transfer:800", [("/transfer", {"exten": "800", "context": "people", "priority": 2})]),
+        ("close", []),
+    ],
+)
+async def test_on_drain_is_carried_out_after_the_apology(
+    serve: Serve, on_drain: str, deeds: list[tuple[str, dict[str, Any]]]
+) -> None:
+    async with fake_avr_ami() as ami:
+        async with live_call(
+            serve,
+            ami_url=ami.url,
+            drain_s=0.01,
+            on_drain=on_drain,
+            transfer_context="people",
+            transfer_priority=2,
+        ) as call:
+            await call.server.drain(replaced=False)
+            heard = await call.until_closed()
+            assert heard.said("agent") == FAREWELL
+            assert heard.of("error") == []
+            assert ami.asked == [(path, {"uuid": call.uuid, **body}) for path, body in deeds]
 
 
 # --- the line ------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from tests.calls.live_call import PATIENCE_S, fake_avr_ami, live_service
 from tests.support import ROOT, Serve, url_of
 
 from avr_sts_speechmatics.agents.agents import NOBODY
+from avr_sts_speechmatics.language_packs import pack_for
 
 FAQ = ROOT / "src/avr_sts_speechmatics/receptionist/faq.yaml"
 NO_MODEL: dict[str, Any] = {"openai_api_key": None, "openai_base_url": None}
@@ -69,3 +70,21 @@ async def test_the_receptionist_answers_in_the_place_of_a_model_too(serve: Serve
             call.say("What are your opening hours?")
             await call.until(lambda heard: "nine" in heard.said("agent"))
         assert not rig.cloud.received.chats
+
+
+@pytest.mark.parametrize("code", ["de", "it", "fr", "es", "pt", "nl"])
+async def test_without_a_model_a_caller_hears_one_sentence_in_the_agents_language(
+    serve: Serve, code: str
+) -> None:
+    pack = pack_for(code)
+    assert pack is not None
+    changes: dict[str, Any] = {
+        **NO_MODEL,
+        "speechmatics_language": code,
+        "voice_fallback": "openai",
+        "farewell_margin_ms": 0.0,
+    }
+    async with live_service(serve, **changes) as rig, dial(url_of(rig.server)) as core:
+        await core.init()
+        heard = await core.until_closed(timeout=PATIENCE_S)
+        assert heard.said("agent") == pack.nobody

@@ -51,13 +51,16 @@ async def test_an_abbreviation_does_not_cut_a_sentence(serve: Serve) -> None:
 
 
 @pytest.mark.usefixtures("any_language")
-async def test_figures_of_another_language_are_left_to_its_voice(serve: Serve) -> None:
+async def test_figures_of_another_language_are_said_in_its_words(serve: Serve) -> None:
     answer = "Das kostet 25 Euro. Ihr Termin ist am 3. Mai um 14:30 Uhr."
     async with live_call(
         serve, answer, speechmatics_language="de", voice_fallback="openai"
     ) as call:
         texts = await spoken_by(call, answer)
-        assert texts == ["Das kostet 25 Euro.", "Ihr Termin ist am 3. Mai um 14:30 Uhr."]
+        assert texts == [
+            "Das kostet fünfundzwanzig Euro.",
+            "Ihr Termin ist am dritten Mai um vierzehn Uhr dreißig.",
+        ]
 
 
 @pytest.mark.usefixtures("any_language")

@@ -35,16 +35,25 @@ from avr_sts_speechmatics.sandbox.scripted_cloud import (
 
 STOP_S = 3.0
 
-# Limits below STOP_S, as the longer ones are below the length of a longer stop.
+# One process, so that all of the service stands still. Limits below STOP_S, as the longer ones are
+# below the length of a longer stop.
 SERVICE = """
-import sys
-from avr_sts_speechmatics.cli.main import main
+import asyncio, uvloop
+from avr_sts_speechmatics.cli.common import set_up_log
+from avr_sts_speechmatics.server import Server
+from avr_sts_speechmatics.settings import load
 from avr_sts_speechmatics.services.llm import openai
 from avr_sts_speechmatics.services.stt import speechmatics_session, websocket_session
 openai.FIRST_S = openai.GAP_S = 2.0
 speechmatics_session.STALLED_S = 1.5
 websocket_session.WATCH_S = 0.2
-sys.exit(main(["serve"]))
+async def serve():
+    server = Server(load())
+    await server.start()
+    server.try_services()
+    await asyncio.Event().wait()
+set_up_log(load())
+uvloop.run(serve())
 """
 
 LONG, SHORT, LATER = "We close at five every day.", "At nine.", "Of course."
@@ -71,8 +80,13 @@ def is_prepared(health: str) -> bool:
 
 
 @asynccontextmanager
-async def service(cloud: RunningSandbox, folder: Path) -> AsyncIterator[tuple[Process, str]]:
-    """The service in a process of its own, and its address; ready for calls."""
+async def service(
+    cloud: RunningSandbox, folder: Path, **more: str
+) -> AsyncIterator[tuple[Process, str]]:
+    """The service in a process of its own, and its address; ready for calls.
+
+    more: further variables of the environment.
+    """
     port = free_port()
     environment = {
         "PORT": str(port),
@@ -87,9 +101,9 @@ async def service(cloud: RunningSandbox, folder: Path) -> AsyncIterator[tuple[Pr
         "SPEECHMATICS_WELCOME_MESSAGE": "",
         "NO_INPUT_S": f"{QUIET_S:g}",
         "FILLER_AFTER_MS": "0",
-        "DRAIN_S": "0",
         "PHRASE_CACHE_DIR": "off",
-    }
+        "OVERLOAD_LAG_MS": "0",
+    } | more
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", SERVICE, cwd=folder, env=os.environ | environment, stderr=PIPE,
         stdout=asyncio.subprocess.DEVNULL, start_new_session=True,
@@ -186,3 +200,16 @@ async def test_a_service_that_stood_still_blames_nobody_and_loses_nothing(tmp_pa
     for blame in ("stalled", "no answer", "nothing came back", "trying again", "no audio", "ERROR"):
         assert blame not in log
     assert re.search(r"this process stood still for (2\.[89]|3\.\d) s", log)
+
+
+@pytest.mark.usefixtures("untraced")
+async def test_a_service_that_stood_still_takes_the_next_call_at_once(tmp_path: Path) -> None:
+    async with (
+        running_sandbox(scripted(answers=["Yes."])) as cloud,
+        service(cloud, tmp_path, OVERLOAD_LAG_MS="200") as (process, url),
+    ):
+        sessions = len(cloud.received.sessions)
+        await stand_still(process)
+        async with dial(url) as core:  # no status 503
+            await core.init()
+            await cloud.received.session(sessions)

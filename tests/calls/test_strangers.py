@@ -16,9 +16,11 @@ import pytest
 from tests.avr_core import AvrCore, dial
 from tests.support import Serve, until, url_of
 
+from avr_sts_speechmatics.admission.call_count import LocalCount
+from avr_sts_speechmatics.network.listening import RECEIVE_BUFFER_BYTES
 from avr_sts_speechmatics.network.websocket import UNREAD_MAX_BYTES
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox, scripted, turn
-from avr_sts_speechmatics.server import RECEIVE_BUFFER_BYTES, Server
+from avr_sts_speechmatics.server import Server
 from avr_sts_speechmatics.transports.audiosocket_wire import UUID, message
 from avr_sts_speechmatics.transports.limited_log import LINES
 
@@ -238,8 +240,10 @@ async def test_lines_that_a_stranger_provokes_are_limited(
 
 async def refused_by_websocket(server: Server, path: str, first: Mapping[str, object]) -> None:
     async with dial(url_of(server, path)) as core:
+        server._admission._calls = LocalCount(0)  # full between the handshake and the call
         await core.send(dict(first))
         await core.until_closed()
+        server._admission._calls = LocalCount(1)
 
 
 async def refused_by_audiosocket(server: Server, name: str) -> None:
@@ -257,13 +261,14 @@ async def test_every_refused_call_is_logged_with_its_call_and_counted(
     names = [str(uuid.uuid4()) for _ in range(4)]
     async with (
         running_sandbox() as cloud,
-        serve(cloud, max_calls=0, audiosocket_port=0) as server,
+        serve(cloud, max_calls=1, audiosocket_port=0) as server,
         aiohttp.ClientSession() as http,
     ):
         path = "/?from=%2B4930123456&to=2001"
         await refused_by_websocket(server, path, {"type": "init", "uuid": names[0]})
         start = {"event": "MEDIA_START", "format": "slin", "channel_id": names[1]}
         await refused_by_websocket(server, "/media?from=%2B4930123456", start)
+        server._admission._calls = LocalCount(0)
         await refused_by_audiosocket(server, names[2])
         address = "http://{}:{}/speech-to-speech-stream".format(*server.addresses[0])
         async with http.post(address, headers={"X-UUID": names[3]}, data=b"") as response:

@@ -227,11 +227,13 @@ def test_unreachable_services_are_told_once_each_and_not_for_every_try(tmp_path:
         assert health(port)["status"] == "degraded"
         process.terminate()
         _, err = process.communicate(timeout=5)
-    warnings = [line for line in err.splitlines() if " warning " in line]
+    # A machine that is too busy stops the process, and that is logged as well.
+    told = [line for line in err.splitlines() if " stood still " not in line]
+    warnings = [line for line in told if " warning " in line]
     assert len(warnings) == 4, err
     for service in ("stt: ", "tts: ", "llm gpt-6-luna: ", "a phrase could not be prepared: "):
         assert sum(f" warning {service}" in line for line in warnings) == 1
-    assert len(err.splitlines()) < 10
+    assert len(told) < 10
 
 
 def test_what_is_promised_at_the_end_is_said_at_the_start(tmp_path: Path) -> None:

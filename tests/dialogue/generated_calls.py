@@ -198,6 +198,10 @@ def audio_ended(call: SimulatedCall) -> None:
     call.tell(ev.AudioEnded())
 
 
+def service_ends(call: SimulatedCall) -> None:
+    call.tell(ev.ServiceEnds())
+
+
 def nothing(call: SimulatedCall) -> None:
     pass
 
@@ -238,7 +242,7 @@ STEPS: list[Step] = [
     stt_restored,
 ]
 
-ENDINGS: list[Step] = [nothing, nothing, stt_failed, audio_ended]
+ENDINGS: list[Step] = [nothing, nothing, stt_failed, audio_ended, service_ends]
 
 
 def run_out(call: SimulatedCall) -> None:

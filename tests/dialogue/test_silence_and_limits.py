@@ -13,7 +13,7 @@ from tests.dialogue.simulated_call import (
 )
 
 from avr_sts_speechmatics.dialogue import events as ev
-from avr_sts_speechmatics.dialogue.silence_and_limits import SOUND_S
+from avr_sts_speechmatics.dialogue.silence_and_limits import SENTENCE_S, SOUND_S
 from avr_sts_speechmatics.dialogue.steps import SETTLE_S, SETTLE_TRIES
 
 # --- when nobody hears the caller --------------------------------------------------------------
@@ -327,3 +327,62 @@ def test_a_guess_over_a_filler_does_not_cost_the_answer() -> None:
     call.turn_ends()
     assert len(call.questions) == 2
     assert call.questions[-1] == call.questions[0] or call.fillers
+
+
+# --- when this program ends ---------------------------------------------------------------------
+
+
+# T44
+def test_a_silent_caller_is_told_at_once_that_the_call_ends(call: SimulatedCall) -> None:
+    call.tell(ev.ServiceEnds())
+    assert call.fixed == [PATIENT.farewell]
+    call.agent_says()
+    call.passes(20)
+    assert call.ended == ev.EndCall()
+    assert call.ended.reason == "shutdown"
+
+
+# T44
+def test_a_sentence_under_way_is_said_to_its_end_and_the_next_is_not(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.agent_says("At five.", "On Sundays we are closed.", complete=False)
+    call.passes(0.2)
+    call.tell(ev.ServiceEnds())
+    assert call.fixed == []
+    call.passes(4 * WORD_S)
+    assert call.fixed == [PATIENT.farewell]
+    call.agent_says()
+    call.passes(20)
+    assert heard(call)[0] == "At five."
+    assert all("Sundays are" not in text for text in heard(call))
+    assert call.ended is not None
+
+
+# T44
+def test_a_long_sentence_is_not_waited_for(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.agent_says("We are open from nine in the morning until five in the afternoon " * 3 + ".")
+    call.passes(0.2)
+    call.tell(ev.ServiceEnds())
+    call.passes(SENTENCE_S)
+    assert call.fixed == [PATIENT.farewell]
+
+
+# T44
+def test_words_over_the_last_sentence_do_not_keep_the_call(call: SimulatedCall) -> None:
+    call.tell(ev.ServiceEnds())
+    call.agent_says()
+    call.says("Wait, one more thing!")
+    call.passes(10)
+    assert call.ended is not None
+    assert call.ended.reason == "shutdown"
+
+
+# T44
+def test_a_call_that_is_about_to_end_ends_as_it_would(call: SimulatedCall) -> None:
+    call.tell(ev.SttFailed())
+    call.tell(ev.ServiceEnds())
+    call.agent_says()
+    call.passes(20)
+    assert call.ended is not None
+    assert call.ended.reason == "failure"

@@ -70,10 +70,10 @@ async def test_an_empty_file_of_instructions_is_a_failure(tmp_path: Path) -> Non
 
 
 async def test_an_agent_that_would_speak_two_languages_is_a_warning(tmp_path: Path) -> None:
-    (tmp_path / "german.yaml").write_text("language: de\nvoice: {engine: openai}\n")
+    (tmp_path / "swedish.yaml").write_text("language: sv\nvoice: {engine: openai}\n")
     _, found = await looked_at(offline(AGENTS_DIR=str(tmp_path)), "agents")
     assert found.state == "warning"
-    assert "german.yaml" in found.detail
+    assert "swedish.yaml" in found.detail
     assert found.advice.startswith("Write welcome")
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from tests.doctor.surroundings import looked_at, offline, somebody_elses
+from tests.doctor.surroundings import free_port, looked_at, offline, somebody_elses
 from tests.pbx.fake_ami import FakeAmi, running
+from tests.real_servers.servers import redis_server
 from tests.webhook_target import nobody_there, webhook_target
 
 from avr_sts_speechmatics.doctor import check, operator_services
+from avr_sts_speechmatics.shared_state import link
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -36,6 +38,47 @@ def replying(reply: object, status: int = 200) -> Handler:
     return handle
 
 
+# --- Redis ----------------------------------------------------------------------------------------
+
+
+async def test_redis_is_asked_for_what_calls_need() -> None:
+    with redis_server("--requirepass", "the-password") as server:
+        url = f"redis://:the-password@127.0.0.1:{server.port}"
+        (found,) = await looked_at(offline(REDIS_URL=url), "redis")
+        assert found.state == "ok"
+        assert f"127.0.0.1:{server.port}" in found.detail
+        assert found.latency_ms is not None
+        wrong = f"redis://:another-one@127.0.0.1:{server.port}"
+        (found,) = await looked_at(offline(REDIS_URL=wrong), "redis")
+    assert found.state == "warning"
+    assert "password is not accepted" in found.detail
+    assert "another-one" not in str(found)
+    assert "calls go on" in found.advice
+
+
+async def test_a_redis_that_is_not_there_is_a_warning_and_not_waited_for() -> None:
+    url = f"redis://127.0.0.1:{free_port()}"
+    (found,) = await looked_at(offline(REDIS_URL=url), "redis")
+    assert found.state == "warning"
+    assert url.removeprefix("redis://") in found.detail
+
+
+async def test_a_redis_url_that_is_none_is_a_failure_that_does_not_show_it() -> None:
+    (found,) = await looked_at(offline(REDIS_URL="redis://:pass/word@host"), "settings")
+    assert found.state == "failed"
+    assert "REDIS_URL" in found.detail
+    assert "word@host" not in found.detail
+
+
+async def test_without_the_package_it_is_said_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link, "find_spec", lambda name: None)
+    (found,) = await looked_at(offline(REDIS_URL="redis://127.0.0.1"), "redis")
+    assert found.state == "failed"
+    assert "avr-sts-speechmatics[redis]" in found.advice
+
+
 # --- the exchange ---------------------------------------------------------------------------------
 
 
@@ -47,7 +90,8 @@ async def test_without_an_exchange_it_is_said_what_one_would_give() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("TRANSFER_ALLOW", "700"), ("ON_FAILURE", "transfer:700")]
+    ("name", "value"),
+    [("TRANSFER_ALLOW", "700"), ("ON_FAILURE", "transfer:7"), ("ON_BUSY", "transfer:7")],
 )
 async def test_a_transfer_that_nobody_could_do_is_a_warning(name: str, value: str) -> None:
     (found,) = await looked_at(offline(**{name: value}), "pbx")

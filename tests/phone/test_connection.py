@@ -73,6 +73,29 @@ async def test_another_service_at_the_address_is_reported_in_one_sentence(printe
     assert "give the service's address with --url" in err
 
 
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [('{"error": "all lines are busy"}', "all lines are busy"), ("<p>", "it is busy")],
+)
+async def test_a_service_that_takes_no_call_now_is_reported_with_its_reason(
+    printed: Printed, body: str, why: str
+) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 503 Service Unavailable\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write((head + body).encode())
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server:
+        url = "ws://{}:{}".format(*server.sockets[0].getsockname())
+        assert await call("--url", url, "--say", "Hello?") == 2
+    out, err = printed()
+    assert out == ""
+    assert err == f"{url} takes no call now: {why}.\n"
+
+
 class Phone:
     """Keeps what arrives. Implements `connection.Listener`."""
 

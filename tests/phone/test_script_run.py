@@ -372,7 +372,7 @@ async def test_a_script_that_cannot_be_played_is_reported_in_one_sentence(
 # --- the examples ---------------------------------------------------------------------------------
 
 COMMAND = [sys.executable, "-m", "avr_sts_speechmatics"]
-NO_MORE_DOORS = {"AUDIOSOCKET_PORT": "0", "HTTP_PORT": "0"}
+NO_MORE_DOORS = {"AUDIOSOCKET_PORT": "0", "HTTP_PORT": "0", "OVERLOAD_LAG_MS": "0"}
 UUID = "0b7f6a52-8f8e-4c0e-9a77-51a4e8a3b1d2"
 PHONE = "PJSIP/2000-00000013"
 

@@ -96,6 +96,7 @@ def test_a_call_without_keys_asks_no_name_server_and_leaves_this_machine_alone(
     home.mkdir()
     port = free_port()
     ports = {"PORT": str(port), "EXTRA_PORTS": "", "AUDIOSOCKET_PORT": "0", "HTTP_PORT": "0"}
+    ports["OVERLOAD_LAG_MS"] = "0"
     with traced(served, home, "serve", **ports) as service:
         deadline = time.monotonic() + 30
         while True:

@@ -16,7 +16,7 @@ class TestAgentDefaults(TopicTests):
         ("SPEECHMATICS_URL_INSTRUCTIONS", None),
         ("SPEECHMATICS_FILE_INSTRUCTIONS", None),
         ("AGENTS_DIR", None),
-        ("SPEECHMATICS_WELCOME_MESSAGE", "Hello, how can I help you?"),
+        ("SPEECHMATICS_WELCOME_MESSAGE", None),
         ("FAQ_FILE", None),
         ("TIME_ZONE", None),
     )

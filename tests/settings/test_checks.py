@@ -35,7 +35,7 @@ def test_a_key_that_was_copied_wrongly_is_rejected_and_not_shown(name: str, key:
     assert "secret" not in error
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "_URL" in name])
+@pytest.mark.parametrize("name", [name for name in NAMES if "_URL" in name and name != "REDIS_URL"])
 def test_a_password_in_an_address_is_rejected_and_not_shown(name: str) -> None:
     scheme = "wss" if name.endswith("RT_URL") else "https"
     error = error_of({name: f"{scheme}://me:hunter2@proxy.example/v1"})

@@ -12,6 +12,8 @@ class TestFailuresAndTransfer(TopicTests):
     topic = FailuresAndTransfer
     defaults = (
         ("ON_FAILURE", "hangup"),
+        ("ON_BUSY", "hangup"),
+        ("BUSY_MESSAGE", None),
         ("AMI_URL", None),
         ("AMI_HOST", None),
         ("AMI_PORT", 5038),
@@ -25,6 +27,10 @@ class TestFailuresAndTransfer(TopicTests):
     good = (
         ("ON_FAILURE", "Close", "close"),
         ("ON_FAILURE", "transfer: 700", "transfer:700"),
+        ("ON_BUSY", "Refuse", "refuse"),
+        ("ON_BUSY", "transfer: 700", "transfer:700"),
+        ("BUSY_MESSAGE", "Alles belegt.", "Alles belegt."),
+        ("BUSY_MESSAGE", "", ""),
         ("AMI_URL", "http://avr-ami:6006/", "http://avr-ami:6006"),
         ("AMI_HOST", "avr-asterisk", "avr-asterisk"),
         ("AMI_HOST", "fe80::1", "fe80::1"),
@@ -40,6 +46,9 @@ class TestFailuresAndTransfer(TopicTests):
         ("ON_FAILURE", "transfer", "transfer:700"),
         ("ON_FAILURE", "transfer:7 00", "transfer:700"),
         ("ON_FAILURE", "close:700", "hangup, close"),
+        ("ON_BUSY", "close", "hangup, refuse, or transfer:<extension>"),
+        ("ON_BUSY", "transfer:7 00", "transfer:700"),
+        ("BUSY_MESSAGE", "Sorry, {from}.", "without { and }"),
         ("AMI_URL", "avr-ami:6006", "http:// or https://"),
         ("AMI_HOST", "avr-asterisk:5038", "without a port"),
         ("AMI_HOST", "[::1]", "without a port"),

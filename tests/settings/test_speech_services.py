@@ -20,6 +20,7 @@ class TestSpeechServices(TopicTests):
         ("SPEECHMATICS_LANGUAGE", "en"),
         ("SPEECHMATICS_VOICE", "sarah"),
         ("SPEECHMATICS_MODEL", None),
+        ("SPEECHMATICS_MAX_SESSIONS", None),
         ("SPEECHMATICS_ADDITIONAL_VOCAB", ()),
         ("PHRASE_CACHE_DIR", None),
     )
@@ -35,6 +36,7 @@ class TestSpeechServices(TopicTests):
         ("SPEECHMATICS_LANGUAGE", "cmn_en", "cmn_en"),
         ("SPEECHMATICS_VOICE", "theo", "theo"),
         ("SPEECHMATICS_MODEL", "linden-2", "linden-2"),
+        ("SPEECHMATICS_MAX_SESSIONS", "50", 50),
         ("SPEECHMATICS_ADDITIONAL_VOCAB", "Brandvoll, AVR,", ("Brandvoll", "AVR")),
         ("PHRASE_CACHE_DIR", "/var/cache/none-yet", Path("/var/cache/none-yet")),
         ("PHRASE_CACHE_DIR", "Off", "off"),
@@ -56,6 +58,7 @@ class TestSpeechServices(TopicTests):
         ("SPEECHMATICS_LANGUAGE", "e" * 16, "language code"),
         ("SPEECHMATICS_VOICE", "sarah?x=1", "sarah, theo, megan or jack"),
         ("SPEECHMATICS_MODEL", "linden 1", "plain name"),
+        ("SPEECHMATICS_MAX_SESSIONS", "0", "from 1 to 100000"),
         ("SPEECHMATICS_ADDITIONAL_VOCAB", '["a"', "separated by commas, or a JSON list"),
         ("SPEECHMATICS_ADDITIONAL_VOCAB", '[{"sounds_like": ["a"]}]', "JSON list"),
         ("SPEECHMATICS_ADDITIONAL_VOCAB", "[1]", "JSON list"),

@@ -2,7 +2,6 @@
 
 from tests.settings.topic_tests import TopicTests
 
-from avr_sts_speechmatics.dialogue.manners import BACKCHANNELS
 from avr_sts_speechmatics.settings.turn_taking import TurnTaking
 
 
@@ -15,7 +14,7 @@ class TestTurnTaking(TopicTests):
         ("BARGE_IN", "words"),
         ("BARGE_IN_CONFIRM_MS", 700.0),
         ("BARGE_IN_MIN_WORDS", 1),
-        ("BARGE_IN_BACKCHANNELS", BACKCHANNELS),
+        ("BARGE_IN_BACKCHANNELS", None),
         ("WELCOME_BARGE_IN", True),
         ("NO_INPUT_S", 8.0),
         ("NO_INPUT_MAX", 2),

@@ -61,7 +61,7 @@ async def test_phrases_are_kept_as_their_language_cuts_and_says_them() -> None:
     text, voice = "Am 3. Mai kostet es 25 Euro.", SmallTts()
     phrases = KeptPhrases([text], "de")
     assert await phrases.prepare(voice)
-    assert voice.asked == [text]
+    assert voice.asked == ["Am dritten Mai kostet es fünfundzwanzig Euro."]
     assert phrases.get(text) is not None
 
 

@@ -27,11 +27,13 @@ def test_written_forms_are_converted_to_spoken_words(written: str, said: str) ->
     assert spoken(written) == said
 
 
-@pytest.mark.parametrize("language", ["de", "fr", "es", "cmn", "ja", "ar", "pt-BR"])
+@pytest.mark.parametrize("language", ["cmn", "ja", "ar", "sv", "tlh"])
 @pytest.mark.parametrize(
     "text", ["Das kostet 25 Euro.", "am 3. Mai um 14:30", "1.234,56 €", "25元", "5 km & 3 kg", "#5"]
 )
-def test_figures_of_another_language_are_left_to_its_voice(text: str, language: str) -> None:
+def test_figures_of_a_language_without_a_pack_are_left_to_its_voice(
+    text: str, language: str
+) -> None:
     assert spoken(text, language) == text
 
 

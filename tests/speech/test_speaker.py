@@ -597,7 +597,10 @@ async def test_figures_are_spoken_in_the_language_of_the_agent(clock: PlayoutClo
     voice = AnyTts({})
     mouth = Mouth(voice, clock, language="de")
     await mouth.say("Ihr Termin ist am 3. Mai. ", "Das kostet 25 Euro.")
-    assert voice.asked == ["Ihr Termin ist am 3. Mai.", "Das kostet 25 Euro."]
+    assert voice.asked == [
+        "Ihr Termin ist am dritten Mai.",
+        "Das kostet fünfundzwanzig Euro.",
+    ]
 
 
 class StreamedTts:

@@ -1,18 +1,24 @@
 """Announcements: good for one call, for a bounded time, and for a bounded number of calls."""
 
+import asyncio
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from avr_sts_speechmatics.errors import StoreError
 from avr_sts_speechmatics.transports.announced_calls import (
     ANNOUNCED_MAX,
     LIVES_S,
     AnnouncedCalls,
+    AnnouncedHere,
+    Enquiry,
+    Facts,
     canonical,
     facts_from,
 )
+from avr_sts_speechmatics.transports.limited_log import LINES
 from avr_sts_speechmatics.transports.untrusted_text import FACT_NAME_MAX, FACT_VALUE_MAX, FACTS_MAX
 
 UUID = "0b7f6a52-8f8e-4c0e-9a77-51a4e8a3b1d2"
@@ -31,75 +37,137 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_an_announced_call_has_the_announced_facts() -> None:
+async def test_an_announced_call_has_the_announced_facts() -> None:
     waiting = AnnouncedCalls(required=True)
-    waiting.announce(UUID.upper(), {"from": "2001"})
-    assert waiting.facts_for(UUID) == {"from": "2001"}
-    waiting.announce(UUID, {"from": "2002"})
-    assert waiting.facts_for(UUID.upper()) == {"from": "2002"}
+    await waiting.announce(UUID.upper(), {"from": "2001"})
+    assert await waiting.facts_for(UUID) == {"from": "2001"}
+    await waiting.announce(UUID, {"from": "2002"})
+    assert await waiting.facts_for(UUID.upper()) == {"from": "2002"}
 
 
-def test_an_announcement_is_good_for_one_call() -> None:
+async def test_an_announcement_is_good_for_one_call() -> None:
     waiting = AnnouncedCalls(required=True)
-    waiting.announce(UUID, {})
-    assert waiting.facts_for(UUID) == {}
-    assert waiting.facts_for(UUID) is None
+    await waiting.announce(UUID, {})
+    assert await waiting.facts_for(UUID) == {}
+    assert await waiting.facts_for(UUID) is None
 
 
-def test_an_unannounced_call_is_accepted_only_if_announcements_are_optional() -> None:
-    assert AnnouncedCalls(required=True).facts_for(UUID) is None
-    assert AnnouncedCalls(required=False).facts_for(UUID) == {}
+async def test_an_unannounced_call_is_accepted_only_if_announcements_are_optional() -> None:
+    assert await AnnouncedCalls(required=True).facts_for(UUID) is None
+    assert await AnnouncedCalls(required=False).facts_for(UUID) == {}
 
 
-def test_a_second_announcement_replaces_the_first_and_restarts_its_time(clock: Clock) -> None:
-    waiting = AnnouncedCalls(required=True, now=clock)
-    waiting.announce(UUID, {"from": "2001", "lang": "it"})
+async def test_a_second_announcement_replaces_the_first_and_restarts_its_time(clock: Clock) -> None:
+    here = AnnouncedHere(now=clock)
+    waiting = AnnouncedCalls(required=True, store=here)
+    await waiting.announce(UUID, {"from": "2001", "lang": "it"})
     clock.now += LIVES_S - 1
-    waiting.announce(UUID, {"from": "2002"})
+    await waiting.announce(UUID, {"from": "2002"})
     clock.now += LIVES_S - 1
-    assert len(waiting) == 1
-    assert waiting.facts_for(UUID) == {"from": "2002"}
+    assert len(here) == 1
+    assert await waiting.facts_for(UUID) == {"from": "2002"}
 
 
-def test_an_announcement_expires(clock: Clock) -> None:
-    waiting = AnnouncedCalls(required=True, now=clock)
-    waiting.announce(UUID, {})
+async def test_an_announcement_expires(clock: Clock) -> None:
+    here = AnnouncedHere(now=clock)
+    waiting = AnnouncedCalls(required=True, store=here)
+    await waiting.announce(UUID, {})
     clock.now += LIVES_S
-    assert waiting.facts_for(UUID) is None
-    assert len(waiting) == 0
+    assert await waiting.facts_for(UUID) is None
+    assert len(here) == 0
 
 
-def test_amended_facts_reach_a_call_that_arrives_later(clock: Clock) -> None:
-    waiting = AnnouncedCalls(required=True, now=clock)
-    waiting.announce(UUID, {})
+async def test_amended_facts_reach_a_call_that_arrives_later(clock: Clock) -> None:
+    waiting = AnnouncedCalls(required=True, store=AnnouncedHere(now=clock))
+    await waiting.announce(UUID, {})
     clock.now += LIVES_S - 1
-    waiting.amend(UUID.upper(), {"agent": "sales"})
-    assert waiting.facts_for(UUID) == {"agent": "sales"}
-    waiting.announce(UUID, {})
+    await waiting.amend(UUID.upper(), {"agent": "sales"})
+    assert await waiting.facts_for(UUID) == {"agent": "sales"}
+    await waiting.announce(UUID, {})
     clock.now += 1
-    waiting.amend(UUID, {})
+    await waiting.amend(UUID, {})
     clock.now += LIVES_S - 1  # it is waited for no longer than without that
-    assert waiting.facts_for(UUID) is None
+    assert await waiting.facts_for(UUID) is None
 
 
-def test_amending_after_the_arrival_invites_no_second_call() -> None:
+async def test_amending_after_the_arrival_invites_no_second_call() -> None:
     waiting = AnnouncedCalls(required=True)
-    waiting.announce(UUID, {})
-    waiting.facts_for(UUID)
-    waiting.amend(UUID, {"agent": "sales"})
-    assert waiting.facts_for(UUID) is None
+    await waiting.announce(UUID, {})
+    await waiting.facts_for(UUID)
+    await waiting.amend(UUID, {"agent": "sales"})
+    assert await waiting.facts_for(UUID) is None
 
 
-def test_the_oldest_of_too_many_announcements_is_dropped() -> None:
-    waiting = AnnouncedCalls(required=True)
+async def test_the_oldest_of_too_many_announcements_is_dropped() -> None:
+    here = AnnouncedHere()
+    waiting = AnnouncedCalls(required=True, store=here)
     for n in range(ANNOUNCED_MAX):
-        waiting.announce(f"call-{n}", {"n": str(n)})
-    waiting.announce("call-0", {"n": "again"})  # now the youngest
-    waiting.announce("one-more", {})
-    assert len(waiting) == ANNOUNCED_MAX
-    assert waiting.facts_for("call-1") is None
-    assert waiting.facts_for("call-2") == {"n": "2"}
-    assert waiting.facts_for("call-0") == {"n": "again"}
+        await waiting.announce(f"call-{n}", {"n": str(n)})
+    await waiting.announce("call-0", {"n": "again"})  # now the youngest
+    await waiting.announce("one-more", {})
+    assert len(here) == ANNOUNCED_MAX
+    assert await waiting.facts_for("call-1") is None
+    assert await waiting.facts_for("call-2") == {"n": "2"}
+    assert await waiting.facts_for("call-0") == {"n": "again"}
+
+
+# --- a store that does not answer ----------------------------------------------------------------
+
+
+class Failing(AnnouncedHere):
+    """A store that raises an error, or does not answer while `error` is None."""
+
+    def __init__(self, error: Exception | None) -> None:
+        super().__init__()
+        self.error = error
+        self.asked = 0
+
+    async def facts_for(self, uuid: str) -> Facts | None:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        await asyncio.Event().wait()
+        return None
+
+
+@pytest.mark.parametrize("error", [None, StoreError("Redis is away"), RuntimeError("a fault")])
+@pytest.mark.parametrize(("required", "answer"), [(True, None), (False, {})])
+async def test_a_store_without_an_answer_is_judged_as_if_it_had_said_no(
+    error: Exception | None,
+    required: bool,
+    answer: Facts | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    calls = AnnouncedCalls(required=required, store=Failing(error), answer_s=0.05)
+    async with asyncio.timeout(5):
+        assert await calls.facts_for(UUID) == answer
+    assert f"call {UUID}: whether it was announced cannot be read" in caplog.text
+    assert str(error or "no answer within 50 ms") in caplog.text or "report it" in caplog.text
+
+
+async def test_a_store_that_is_away_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    calls = AnnouncedCalls(required=True, store=Failing(StoreError("Redis is away")))
+    for _ in range(500):
+        await calls.facts_for(UUID)
+    assert len(caplog.records) <= LINES
+
+
+# --- a connection's question ---------------------------------------------------------------------
+
+
+async def test_an_enquiry_answers_once_and_a_cancelled_one_never() -> None:
+    calls = AnnouncedCalls(required=True)
+    await calls.announce(UUID, {"from": "2001"})
+    answered: asyncio.Queue[Facts | None] = asyncio.Queue()
+    Enquiry(calls.facts_for, UUID, answered.put_nowait)
+    assert await answered.get() == {"from": "2001"}
+    Enquiry(calls.facts_for, UUID, answered.put_nowait).cancel()
+    Enquiry(calls.facts_for, UUID, answered.put_nowait)
+    assert await answered.get() is None
+    assert answered.empty()
+    assert len(asyncio.all_tasks()) == 1  # this test
 
 
 # --- uuids -------------------------------------------------------------------------------------

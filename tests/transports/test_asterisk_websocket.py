@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from tests.asterisk_websocket import Asterisk, dial
 from tests.nasty_json import NASTY
-from tests.support import Serve, url_of
+from tests.support import Serve, until, url_of
 from tests.transports.test_asterisk_codec import loudness, tone
 
+from avr_sts_speechmatics.admission.refusal import CallRefused, Refusal
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
-from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.sandbox.scripted_cloud import ScriptedTts, running_sandbox, scripted, turn
@@ -85,15 +85,25 @@ class Transports:
         self.url = ""
         self.agents: list[Agent] = []
         self.refuses = ""
+        self.reception: Reception
+        self.known: Mapping[str, str] | None = {}
+        self.asked: list[str] = []
+        self.answers = asyncio.Event()
+        self.answers.set()
         self._came = asyncio.Event()
 
     def open_call(self, caller: Caller, line: Line) -> CallerSide:
         if self.refuses:
-            raise CallerError(self.refuses)
+            raise CallRefused(Refusal("full", self.refuses))
         agent = Agent(caller, line)
         self.agents.append(agent)
         self._came.set()
         return agent
+
+    async def facts_for(self, uuid: str) -> Mapping[str, str] | None:
+        self.asked.append(uuid)
+        await self.answers.wait()
+        return self.known
 
     async def agent(self, number: int = 0) -> Agent:
         async with asyncio.timeout(5):
@@ -106,9 +116,9 @@ class Transports:
 @asynccontextmanager
 async def opened() -> AsyncIterator[Transports]:
     ports = Transports()
-    reception = Reception(ports.open_call)
+    ports.reception = reception = Reception(ports.open_call)
     server = await asyncio.get_running_loop().create_server(
-        lambda: accept(lambda request: accept_media(request, reception)),
+        lambda: accept(lambda request: accept_media(request, reception, ports.facts_for)),
         "127.0.0.1",
         0,
     )
@@ -187,8 +197,68 @@ async def test_a_call_that_cannot_be_taken_is_closed_and_the_log_says_why(
     async with opened() as ports, dial(ports.url + ADDRESS) as asterisk:
         ports.refuses = "the service has its 5 calls (MAX_CALLS)"
         await asterisk.start()
-        assert await asterisk.until_closed() == 1008
+        assert await asterisk.until_closed() == 1013
         assert ports.refuses in caplog.text
+
+
+# --- announced calls -----------------------------------------------------------------------------
+
+
+async def test_what_a_caller_says_while_the_announcement_is_looked_up_is_heard() -> None:
+    said = numbered(50)
+    async with opened() as ports, dial(ports.url + ADDRESS) as asterisk:
+        ports.answers.clear()
+        ports.known = {"from": "an older number", "agent": "sales"}
+        await asterisk.start()
+        await asterisk.start()  # a second one is ignored, in this phase as well
+        await asterisk.speak(said[:8000])
+        await asterisk.press("7")
+        await until(lambda: ports.asked == [UUID])
+        await asterisk.speak(said[8000:])
+        assert not ports.agents
+        ports.answers.set()
+        agent = await ports.agent()
+        assert await agent.until_heard(len(said)) == said
+        assert agent.keys == "7"
+        assert agent.caller.facts["agent"] == "sales"
+        assert agent.caller.facts["from"] == "2001"  # the call's own fact
+        assert len(ports.agents) == 1
+
+
+async def test_a_call_that_was_not_announced_is_refused(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with opened() as ports, dial(ports.url + ADDRESS) as asterisk:
+        ports.known = None
+        await asterisk.start()
+        assert await asterisk.until_closed() == 1008
+        assert "REQUIRE_CALL" in caplog.text
+        assert ports.reception.refused == {"asterisk-websocket": 1}
+
+
+async def test_a_caller_who_leaves_during_the_look_up_leaves_nothing_behind() -> None:
+    async with opened() as ports:
+        ports.answers.clear()
+        before = len(asyncio.all_tasks())
+        async with dial(ports.url + ADDRESS) as asterisk:
+            await asterisk.start()
+            await until(lambda: ports.asked == [UUID])
+        await until(lambda: len(asyncio.all_tasks()) == before)
+        ports.answers.set()
+        async with dial(ports.url + ADDRESS) as asterisk:
+            await asterisk.start()
+            await ports.agent()
+        assert len(ports.agents) == 1
+
+
+async def test_a_call_that_a_fault_keeps_from_opening_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asterisk_websocket, "OPEN_WAIT_S", 0.1)
+    async with opened() as ports, dial(ports.url + ADDRESS) as asterisk:
+        ports.answers.clear()
+        await asterisk.start()
+        assert await asterisk.until_closed() == 1008
 
 
 # --- audio -------------------------------------------------------------------------------------

@@ -103,15 +103,21 @@ class Service:
         self.connections: list[AudioSocketConnection] = []
         self.full = False
         self.known: Mapping[str, str] | None = {}
+        self.asked: list[str] = []
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.law: Literal["auto", "ulaw", "alaw"] = "auto"
         self.port = 0
 
     def connection(self) -> AudioSocketConnection:
-        made = AudioSocketConnection(
-            Reception(self._open), law=self.law, facts_for=lambda _: self.known
-        )
+        made = AudioSocketConnection(Reception(self._open), law=self.law, facts_for=self._facts_for)
         self.connections.append(made)
         return made
+
+    async def _facts_for(self, uuid: str) -> Mapping[str, str] | None:
+        self.asked.append(uuid)
+        await self.answers.wait()
+        return self.known
 
     def _open(self, caller: Caller, line: Line) -> Agent:
         if self.full:
@@ -290,6 +296,58 @@ async def test_a_call_that_was_not_announced_is_refused(
     (warning,) = warnings(caplog)
     assert NAME in warning
     assert "REQUIRE_CALL" in warning
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_what_a_caller_says_while_the_announcement_is_looked_up_is_heard(
+    service: Service,
+) -> None:
+    service.answers.clear()
+    service.known = {"from": "2001"}
+    said = numbered(20)
+    async with dial(service) as asterisk, dial(service, b"") as other:
+        asterisk.send(in_frames(said[:3200]) + message(KEY, b"1"))
+        await until(lambda: service.asked == [NAME])
+        (connection,) = [c for c in service.connections if c._uuid]
+        await until(lambda: connection._settled)
+        assert not service.calls
+        asterisk.send(in_frames(said[3200:]))
+        # Another caller is not held up by a store that thinks.
+        other.send(message(KEY, b"1"))
+        assert await other.until_closed() == HANG_UP
+        service.answers.set()
+        call = await service.call()
+        await until(lambda: len(call.audio) == len(said))
+        assert bytes(call.audio) == said
+        assert call.keys == "1"
+        assert call.caller.facts == {"from": "2001"}
+        assert len(service.calls) == 1
+
+
+async def test_an_answer_before_the_call_has_settled_opens_no_call_early(service: Service) -> None:
+    begun = time.monotonic()
+    async with dial(service) as asterisk:
+        await until(lambda: service.asked == [NAME])
+        asterisk.send(in_frames(numbered(1)))
+        call = await service.call()
+        assert call.begun - begun >= SETTLE_S - 0.01
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_a_caller_who_leaves_during_the_look_up_leaves_nothing_behind(
+    service: Service,
+) -> None:
+    service.answers.clear()
+    async with dial(service) as asterisk:
+        asterisk.send(in_frames(bytes(320)))
+        await until(lambda: service.asked == [NAME])
+        assert len(asyncio.all_tasks()) == 2
+        await asterisk.close()
+        await until(lambda: len(asyncio.all_tasks()) == 1)
+    service.answers.set()
+    async with dial(service):
+        await service.call()
+    assert len(service.calls) == 1
 
 
 @pytest.mark.usefixtures("hurried")

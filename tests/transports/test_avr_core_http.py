@@ -17,10 +17,15 @@ from hypothesis import strategies as st
 from tests.nasty_json import NASTY
 from tests.webhook_target import Answer, never, nobody_there, ok, replies, webhook_target
 
-from avr_sts_speechmatics.errors import CallerError
+from avr_sts_speechmatics.errors import CallerError, StoreError
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 from avr_sts_speechmatics.transports import avr_core_http
-from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls
+from avr_sts_speechmatics.transports.announced_calls import (
+    AnnouncedCalls,
+    AnnouncedHere,
+    Announcements,
+    Facts,
+)
 from avr_sts_speechmatics.transports.avr_core_http import (
     BODY_MAX,
     AvrCoreHttp,
@@ -54,8 +59,10 @@ class Service:
 
 
 @asynccontextmanager
-async def service(webhooks: Webhooks | None = None) -> AsyncIterator[Service]:
-    announced = AnnouncedCalls(required=True)
+async def service(
+    webhooks: Webhooks | None = None, store: Announcements | None = None
+) -> AsyncIterator[Service]:
+    announced = AnnouncedCalls(required=True, store=store)
     core = AvrCoreHttp(announced, webhooks.ask if webhooks else None, STS_PORT)
     runner = web.AppRunner(core.application(), handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
@@ -95,7 +102,7 @@ async def test_health_has_the_form_of_avr_core() -> None:
 async def test_announced_facts_are_known_when_the_call_arrives() -> None:
     async with service() as it:
         await it.announce({"from": "2001", "lang": "it"})
-        assert it.announced.facts_for(UUID) == {"from": "2001", "lang": "it"}
+        assert await it.announced.facts_for(UUID) == {"from": "2001", "lang": "it"}
 
 
 async def test_the_answer_is_our_own_address_with_the_payload_as_query() -> None:
@@ -129,7 +136,7 @@ async def test_asterisk_s_curl_may_call_json_a_form_and_leave_the_payload_out() 
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         status, _ = await it.post({"uuid": UUID.upper()}, **form)
         assert status == 200
-        assert it.announced.facts_for(UUID) == {}
+        assert await it.announced.facts_for(UUID) == {}
 
 
 async def test_a_name_in_another_encoding_does_not_cost_the_caller_the_call() -> None:
@@ -137,7 +144,7 @@ async def test_a_name_in_another_encoding_does_not_cost_the_caller_the_call() ->
     async with service() as it:
         status, _ = await it.post(body)
         assert status == 200
-        facts = it.announced.facts_for(UUID)
+        facts = await it.announced.facts_for(UUID)
     assert facts is not None
     assert facts["from"] == "2001"
     assert facts["name"].startswith("Jos")
@@ -150,6 +157,33 @@ async def test_a_nasty_body_is_answered(body: bytes, caplog: pytest.LogCaptureFi
     assert status in (200, 400, 413)
     assert status == 200 or answer["error"]
     assert "Traceback" not in caplog.text
+
+
+class Unshared(AnnouncedHere):
+    """A store that keeps announcements, and cannot share them."""
+
+    async def announce(self, uuid: str, facts: Facts) -> None:
+        await super().announce(uuid, facts)
+        raise StoreError("Redis is away")
+
+    async def amend(self, uuid: str, facts: Facts) -> None:
+        await super().amend(uuid, facts)
+        raise StoreError("Redis is still away")
+
+
+async def test_a_dialplan_learns_that_its_announcement_reached_only_one_instance() -> None:
+    body = {"uuid": UUID, "payload": {"from": "2001"}}
+    async with webhook_target(replies(200, '{"agent": "sales"}')) as target:
+        async with service(webhooks_at(target.url), Unshared()) as it:
+            status, answer = await it.post(body)
+            assert status == 503
+            assert answer["error"] == "Redis is still away"
+            assert facts_of(answer["sts_url"]) == {"from": "2001", "agent": "sales"}
+            # A dialplan that dials all the same may be lucky.
+            assert await it.announced.facts_for(UUID) == {"from": "2001", "agent": "sales"}
+    async with service(store=Unshared()) as it:
+        status, answer = await it.post(body)
+        assert (status, answer["error"]) == (503, "Redis is away")
 
 
 # --- what cannot be used -----------------------------------------------------------------------
@@ -186,7 +220,7 @@ async def test_an_unusable_request_is_rejected_with_a_sentence(body: bytes, name
         status, answer = await it.post(body)
         assert status == 400
         assert named in answer["error"]
-        assert it.announced.facts_for(UUID) is None
+        assert await it.announced.facts_for(UUID) is None
 
 
 async def test_too_long_a_body_is_refused_with_a_sentence() -> None:
@@ -194,7 +228,7 @@ async def test_too_long_a_body_is_refused_with_a_sentence() -> None:
         status, answer = await it.post({"uuid": UUID, "payload": {"x": "x" * BODY_MAX}})
         assert status == 413
         assert str(BODY_MAX) in answer["error"]
-        assert len(it.announced) == 0
+        assert await it.announced.facts_for(UUID) is None
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(
@@ -227,7 +261,7 @@ async def test_the_webhook_receives_the_payload_unchanged() -> None:
         status, answer = await it.post({"uuid": UUID.upper(), "payload": payload})
         assert status == 200
         assert answer["override"] is False
-        assert it.announced.facts_for(UUID) == {
+        assert await it.announced.facts_for(UUID) == {
             "from": "2001",
             "queue": '{"at":[1,2]}',
             "n": "1" + "0" * 30,
@@ -243,7 +277,7 @@ async def test_a_webhook_picks_the_agent_by_name() -> None:
         answer = await it.announce({"from": "2001", "agent": "desk"})
         assert answer["override"] is True
         assert facts_of(answer["sts_url"]) == {"from": "2001", "agent": "sales"}
-        assert it.announced.facts_for(UUID) == {"from": "2001", "agent": "sales"}
+        assert await it.announced.facts_for(UUID) == {"from": "2001", "agent": "sales"}
 
 
 async def test_a_webhook_made_for_avr_core_picks_by_an_address() -> None:
@@ -254,13 +288,13 @@ async def test_a_webhook_made_for_avr_core_picks_by_an_address() -> None:
         assert answer["sts_url"].startswith("ws://pbx:6040/?")
         expected = {"agent": "sales", "lang": "it", "from": "2001"}
         assert facts_of(answer["sts_url"]) == expected
-        assert it.announced.facts_for(UUID) == expected
+        assert await it.announced.facts_for(UUID) == expected
 
 
 async def test_facts_chosen_by_the_webhook_survive_the_limit_of_facts() -> None:
     async with service_with_webhook(replies(200, '{"agent": "sales"}')) as it:
         answer = await it.announce({f"fact-{n}": "x" for n in range(FACTS_MAX)})
-        facts = it.announced.facts_for(UUID)
+        facts = await it.announced.facts_for(UUID)
     assert facts is not None
     assert facts["agent"] == "sales"
     assert len(facts) == FACTS_MAX
@@ -296,7 +330,7 @@ def test_an_agent_named_beside_an_address_wins() -> None:
 async def test_a_garbled_reply_costs_nothing(text: str) -> None:
     async with service_with_webhook(replies(200, text)) as it:
         assert (await it.announce({"from": "2001"}))["override"] is False
-        assert it.announced.facts_for(UUID) == {"from": "2001"}
+        assert await it.announced.facts_for(UUID) == {"from": "2001"}
 
 
 async def test_a_dead_webhook_delays_the_call_no_longer_than_the_settings_say() -> None:
@@ -323,10 +357,10 @@ async def test_a_call_that_comes_before_the_webhook_has_answered_is_let_in_once(
         async with service(webhooks_at(target.url, timeout_s=10)) as it:
             announcing = asyncio.create_task(it.announce({"from": "2001"}))
             await target.came(1)
-            assert it.announced.facts_for(UUID) == {"from": "2001"}
+            assert await it.announced.facts_for(UUID) == {"from": "2001"}
             gate.set()
             assert (await announcing)["override"] is True
-            assert it.announced.facts_for(UUID) is None
+            assert await it.announced.facts_for(UUID) is None
 
 
 async def test_a_dialplan_that_stops_waiting_is_still_expected() -> None:
@@ -337,4 +371,4 @@ async def test_a_dialplan_that_stops_waiting_is_still_expected() -> None:
             announcing.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await announcing
-            assert it.announced.facts_for(UUID) == {"from": "2001"}
+            assert await it.announced.facts_for(UUID) == {"from": "2001"}

@@ -430,9 +430,9 @@ async def test_a_call_too_many_is_refused_with_a_reason(serve: Serve) -> None:
         serve(cloud, max_calls=1) as server,
         dial(url_of(server)) as core,
     ):
-        await core.init()
-        await cloud.received.session()
-        async with dial(url_of(server)) as another:
+        async with dial(url_of(server)) as another:  # accepted while there was room
+            await core.init()
+            await cloud.received.session()
             await another.init()
             heard = await another.until_closed()
             assert "MAX_CALLS" in heard.of("error")[0]["message"]

@@ -1,9 +1,11 @@
 """Reception: a refused call is logged with its name and counted, on every transport."""
 
+from collections import Counter
 from typing import Any, cast
 
 import pytest
 
+from avr_sts_speechmatics.admission.refusal import CallRefused, Refusal
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.transports.reception import REFUSALS, Reception, masked
@@ -52,3 +54,16 @@ def test_a_call_that_is_taken_is_the_caller_s() -> None:
 )
 def test_the_log_shows_the_end_of_a_number_only(number: str, shown: str) -> None:
     assert masked(number) == shown
+
+
+def test_refused_calls_are_counted_by_their_reason() -> None:
+    reasons: Counter[str] = Counter()
+
+    def busy(caller: Caller, line: Line) -> CallerSide:
+        raise CallRefused(Refusal("overloaded", "late"))
+
+    for open_call in (busy, busy, full):
+        reception = Reception(open_call, reasons=reasons)
+        with pytest.raises(CallerError):
+            reception.take(CALLER, cast(Line, None), None)
+    assert reasons == {"overloaded": 2, "other": 1}

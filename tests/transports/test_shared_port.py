@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -11,6 +12,7 @@ from aiohttp import ClientSession, web
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 from websockets.asyncio.client import connect
 
+from avr_sts_speechmatics.admission.refusal import Refusal
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network.websocket import accept
@@ -45,8 +47,11 @@ class Echo(WSListener):
 
 
 @asynccontextmanager
-async def open_connection() -> AsyncIterator[int]:
-    """The port of a service with an echo behind it, and a page that counts the bytes sent to it."""
+async def open_connection(refusal: Refusal | None = None) -> AsyncIterator[int]:
+    """The port of a service with an echo behind it, and a page that counts the bytes sent to it.
+
+    refusal: why no call can be taken.
+    """
 
     async def page(request: web.Request) -> web.Response:
         return web.Response(text=f"page {len(await request.read())}")
@@ -58,7 +63,7 @@ async def open_connection() -> AsyncIterator[int]:
     http = runner.server
     assert http is not None
 
-    reception = Reception(no_call)
+    reception = Reception(no_call, why_not=lambda: refusal)
 
     def shared_port() -> SharedPort:
         return SharedPort(lambda: accept(lambda _: Echo()), http, reception)
@@ -338,3 +343,34 @@ def test_the_shared_port_works_on_uvloop(test: Callable[..., Awaitable[None]]) -
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run())
+
+
+# --- while no call can be taken -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "first", [b"GET /a?from=1 HTTP/1.1", b"GET /media HTTP/1.1", b"x", b"", b"\xff \xff"]
+)
+async def test_a_websocket_is_refused_by_its_head_alone(
+    first: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = first + UPGRADE[UPGRADE.index(b"\r\n") :]
+    full = Refusal("full", 'all lines are "busy"', 7)
+    async with open_connection(full) as port, dialled(port) as peer:
+        await peer.send(head + HELLO)
+        if not first:  # empty lines before a request are ignored
+            await peer.send(b"\r\n")
+        answer = await peer.read_to_the_end()
+    status, _, rest = answer.partition(b"\r\n")
+    assert status == b"HTTP/1.1 503 Service Unavailable"
+    headers, _, body = rest.partition(b"\r\n\r\n")
+    assert b"Retry-After: 7" in headers.split(b"\r\n")
+    assert f"Content-Length: {len(body)}".encode() in headers.split(b"\r\n")
+    assert json.loads(body) == {"error": 'all lines are "busy"'}
+    assert 'refused: all lines are "busy"' in caplog.text
+
+
+async def test_pages_are_served_while_no_call_can_be_taken() -> None:
+    async with open_connection(Refusal("full", "full")) as port, dialled(port) as peer:
+        await peer.send(GET)
+        assert b"page 0" in await peer.read_to_the_end()

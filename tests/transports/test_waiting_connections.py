@@ -74,3 +74,18 @@ def test_there_are_never_more_than_the_limit(steps: list[tuple[str, bool]]) -> N
             all_of.remove(open_ones.pop(0))
         open_ones = [one for one in open_ones if not one.aborted]
         assert len(all_of) == len(open_ones) <= 5
+
+
+def test_connections_that_wait_for_long_can_be_closed(caplog: pytest.LogCaptureFixture) -> None:
+    all_of = waiting(10)
+    connections = [Connection("10.0.0.1") for _ in range(3)]
+    for connection in connections:
+        all_of.add(connection)
+    all_of.close_older_than(60.0)
+    assert len(all_of) == 3
+    all_of.close_older_than(0.0)
+    assert len(all_of) == 0
+    assert all(connection.aborted for connection in connections)
+    assert "descriptors are short, and it had no call" in caplog.text
+    all_of.add(Connection("10.0.0.1"))
+    assert len(all_of) == 1

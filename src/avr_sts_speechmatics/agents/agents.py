@@ -25,13 +25,14 @@ from typing import TYPE_CHECKING
 from avr_sts_speechmatics.agents.agent import Agent, Voicing
 from avr_sts_speechmatics.agents.called_numbers import CalledNumbers
 from avr_sts_speechmatics.agents.instructions import (
-    DEFAULT_INSTRUCTIONS,
     InstructionsFile,
     InstructionsService,
     NotInstructed,
 )
 from avr_sts_speechmatics.agents.placeholders import has_placeholders, unusual_placeholders
+from avr_sts_speechmatics.dialogue.manners import PHRASE_LISTS, PHRASES, Manners
 from avr_sts_speechmatics.errors import InvalidValue, SettingsError
+from avr_sts_speechmatics.language_packs import ENGLISH, base_language, pack_for
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.settings import Settings
 
@@ -46,11 +47,9 @@ NUMBER_FACTS = ("to", "dnid", "did", "exten", "called")
 
 DEFAULT = "default"
 
-NOBODY = "I'm sorry, nobody can take your call at the moment."
-"""All that a caller hears while no model answers, unless the agent's file has a `farewell`."""
-
-_LANGUAGE_OF_MANNERS = "en"
-"""Language of the default phrases in `Manners`."""
+NOBODY = ENGLISH.nobody
+"""All that an English caller hears while no model answers, unless the agent's file has a
+`farewell`."""
 
 _log = logging.getLogger(__name__)
 
@@ -83,11 +82,13 @@ class Agents:
         numbers: CalledNumbers,
         service: InstructionsService | None,
         warnings: Sequence[str],
+        settings: Settings,
     ) -> None:
         self.warnings = tuple(warnings)
         self._entries = entries
         self._numbers = numbers
         self._service = service
+        self._settings = settings
         self._warned: set[str] = set()
 
     @classmethod
@@ -118,7 +119,7 @@ class Agents:
             *_foreign(settings, entries.values()),
             *_unfilled(settings, entries.values()),
         ]
-        return cls(entries, numbers, service, warnings)
+        return cls(entries, numbers, service, warnings, settings)
 
     @property
     def all(self) -> tuple[Agent, ...]:
@@ -175,15 +176,13 @@ class Agents:
                 "the default text" if entry.file is None else "SPEECHMATICS_FILE_INSTRUCTIONS",
             )
             return agent
+        if told.language is not None:
+            agent = self._in_language(agent, told.language, welcome=told.welcome)
         agent = replace(agent, instructions=told.instructions)
         if told.welcome is not None:
             agent = replace(agent, manners=replace(agent.manners, welcome=told.welcome))
         if told.voice is not None:
             agent = replace(agent, voice_engine=told.voice.engine, voice=told.voice.name)
-        if told.language is not None:
-            if _base_language(told.language) != _base_language(agent.language):
-                self._warn_once(agent, told.language)
-            agent = replace(agent, language=told.language)
         if told.tools is not None:
             agent = replace(agent, tools=told.tools)
         return agent
@@ -192,15 +191,32 @@ class Agents:
         if self._service is not None:
             await self._service.close()
 
+    def _in_language(self, agent: Agent, language: str, *, welcome: str | None) -> Agent:
+        """Return an agent with the language that the web service chose, and its phrases.
+
+        Phrases that the operator wrote stay as they are, in the language of the operator.
+
+        welcome: the web service's; None for none.
+        """
+        if base_language(language) == base_language(agent.language):
+            return replace(agent, language=language)
+        written = self._entries[agent.name].written
+        made = _agent(self._settings, written, language=language)
+        own_welcome = made.manners.welcome == agent.manners.welcome != "" and welcome is None
+        own_phrases = written is not None and written.phrases
+        if pack_for(language) is None or own_welcome or own_phrases:
+            self._warn_once(agent, language)
+        return replace(agent, language=language, manners=made.manners)
+
     def _warn_once(self, agent: Agent, language: str) -> None:
         if language not in self._warned:
             self._warned.add(language)
             _log.warning(
-                "SPEECHMATICS_URL_INSTRUCTIONS: the service chose language %s, but the phrases of "
-                "agent %s are in %s; write an agent in that language and choose it by ?agent=",
+                "SPEECHMATICS_URL_INSTRUCTIONS: the service chose language %s, but phrases of "
+                "agent %s are not in that language; write an agent in that language and choose it "
+                "by ?agent=",
                 language,
                 agent.name,
-                agent.language,
             )
 
     def _name_for(self, facts: Mapping[str, str]) -> str:
@@ -240,20 +256,30 @@ def _read_all(folder: Path, mistakes: list[str]) -> "list[WrittenAgent]":
     return [agent for agent in agents if agent is not None]
 
 
-def _agent(settings: Settings, written: "WrittenAgent | None" = None) -> Agent:
-    """Make an agent from the values of its file, completed by the values of the settings."""
+def _agent(
+    settings: Settings, written: "WrittenAgent | None" = None, *, language: str | None = None
+) -> Agent:
+    """Make an agent from the values of its file, completed by the values of the settings and by
+    the texts of its language.
+
+    language: in place of the language of the file and the settings; None for no other.
+    """
     own = settings if written is None else replace(settings, **written.settings)
+    if language is not None:
+        own = replace(own, speechmatics_language=language)
+    language = own.speechmatics_language
+    instructions, manners = _in_language(own)
+    if settings.nobody_answers:
+        # What is said first is also the last: see `services.stt.nobody`.
+        manners = replace(manners, welcome="", farewell=(pack_for(language) or ENGLISH).nobody)
     agent = Agent(
         name=DEFAULT,
-        instructions=settings.speechmatics_instructions or DEFAULT_INSTRUCTIONS,
-        manners=own.manners,
-        language=own.speechmatics_language,
+        instructions=settings.speechmatics_instructions or instructions,
+        manners=manners,
+        language=language,
         vocabulary=own.speechmatics_additional_vocab,
         time_zone=own.time_zone,
     )
-    if settings.nobody_answers:
-        # What is said first is also the last: see `services.stt.nobody`.
-        agent = replace(agent, manners=replace(agent.manners, welcome="", farewell=NOBODY))
     if written is None:
         return agent
     return replace(
@@ -266,6 +292,29 @@ def _agent(settings: Settings, written: "WrittenAgent | None" = None) -> Agent:
         model=written.settings.get("openai_model"),
         tools=written.tools,
     )
+
+
+def _in_language(own: Settings) -> tuple[str, Manners]:
+    """Return the instructions and the manners of an agent whose operator wrote no text.
+
+    own: the agent's settings. A text that they set is used whatever the language.
+    """
+    language = own.speechmatics_language
+    pack = pack_for(language)
+    texts = pack or ENGLISH
+    instructions = texts.instructions
+    if pack is None:
+        instructions += f" Speak the language of the caller, whose code is {language}."
+    manners = replace(
+        own.manners, **{name: getattr(texts, name) for name in (*PHRASES, *PHRASE_LISTS)}
+    )
+    if own.speechmatics_welcome_message is None:
+        manners = replace(manners, welcome=texts.welcome)
+    if own.barge_in_backchannels is None:
+        manners = replace(manners, backchannels=texts.backchannels)
+    if own.busy_message is None:
+        manners = replace(manners, busy=texts.busy)
+    return instructions, manners
 
 
 def _sources(settings: Settings) -> tuple[InstructionsFile | None, InstructionsService | None]:
@@ -298,7 +347,7 @@ def _foreign(settings: Settings, entries: Collection[_Entry]) -> Iterator[str]:
     """Warnings about agents with phrases in a language other than their own."""
     for entry in entries:
         language, written = entry.agent.language, entry.written
-        missing = ", ".join(_missing(entry, settings.speechmatics_language))
+        missing = ", ".join(_missing(entry, settings))
         if missing and written is None:
             yield (
                 f"SPEECHMATICS_LANGUAGE={language}, but some phrases of the agent are English; "
@@ -332,26 +381,25 @@ def _unfilled(settings: Settings, entries: Collection[_Entry]) -> Iterator[str]:
             yield f"{where}: {{{name}}} is empty unless the dialplan sends {name}; {meant}"
 
 
-def _missing(entry: _Entry, usual: str) -> Iterator[str]:
-    """Yield the keys that an agent must set because the inherited phrase is in another language.
+def _missing(entry: _Entry, settings: Settings) -> Iterator[str]:
+    """Yield the keys that an agent must set because its phrase is in another language.
 
-    usual: the language of the settings.
+    A phrase may be the operator's, written for the language of the settings, or of the English pack
+    because the agent's language has no pack.
     """
     agent, written = entry.agent, entry.written
-    inherits = written is not None and "speechmatics_welcome_message" not in written.settings
-    if (
-        inherits
-        and agent.manners.welcome
-        and _base_language(agent.language) != _base_language(usual)
-    ):
+    own_welcome = written is not None and "speechmatics_welcome_message" in written.settings
+    given = settings.speechmatics_welcome_message is not None
+    has_pack = pack_for(agent.language) is not None
+    is_foreign = base_language(agent.language) != base_language(settings.speechmatics_language)
+    if agent.manners.welcome and not own_welcome and (is_foreign if given else not has_pack):
         yield "welcome"
-    if _base_language(agent.language) == _LANGUAGE_OF_MANNERS:
+    if has_pack:
         return
     for name in agent.manners.said():
         if written is None or name not in written.phrases:
             yield f"manners.{name}"
-
-
-def _base_language(language: str) -> str:
-    """The language without its region: `en` for `en-GB` and `en_US`."""
-    return language.lower().replace("_", "-").split("-")[0]
+    says_busy = settings.audiosocket_port is not None and settings.on_busy != "refuse"
+    given_busy = settings.busy_message is not None
+    if says_busy and not given_busy and agent.manners.busy == ENGLISH.busy:
+        yield "manners.busy_message"

@@ -4,53 +4,10 @@ A model does not know the day, and "Friday" needs one. Everything is fixed when 
 time that changed would make every request of the call new to the server's cache of prompts.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-_WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-_MONTHS = (
-    "January February March April May June July August September October November December".split()
-)
-
-_SPOKEN: Mapping[str, tuple[str, str, str]] = {
-    "en": (" ".join(_WEEKDAYS), " ".join(_MONTHS), "{month} {day}"),
-    "de": (
-        "Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag",
-        "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
-        "{day}. {month}",
-    ),
-    "fr": (
-        "lundi mardi mercredi jeudi vendredi samedi dimanche",
-        "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
-        "{day} {month}",
-    ),
-    "es": (
-        "lunes martes miércoles jueves viernes sábado domingo",
-        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
-        "{day} de {month}",
-    ),
-    "it": (
-        "lunedì martedì mercoledì giovedì venerdì sabato domenica",
-        (
-            "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre "
-            "dicembre"
-        ),
-        "{day} {month}",
-    ),
-    "nl": (
-        "maandag dinsdag woensdag donderdag vrijdag zaterdag zondag",
-        "januari februari maart april mei juni juli augustus september oktober november december",
-        "{day} {month}",
-    ),
-    "pt": (
-        "segunda-feira terça-feira quarta-feira quinta-feira sexta-feira sábado domingo",
-        "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
-        "{day} de {month}",
-    ),
-}
-"""Weekdays, months and the form of a date, by language. Other languages use
-the English forms."""
+from avr_sts_speechmatics.language_packs import ENGLISH, pack_for
 
 
 def now_in(zone: ZoneInfo | None) -> datetime:
@@ -64,7 +21,7 @@ def now_in(zone: ZoneInfo | None) -> datetime:
 def time_facts(moment: datetime) -> dict[str, str]:
     """Return the placeholders' values for the model: in English, date and time as in ISO 8601."""
     return {
-        "weekday": _WEEKDAYS[moment.weekday()],
+        "weekday": ENGLISH.weekdays[moment.weekday()],
         "date": f"{moment:%Y-%m-%d}",
         "time": f"{moment:%H:%M}",
         "time_zone": zone_name(moment),
@@ -74,13 +31,15 @@ def time_facts(moment: datetime) -> dict[str, str]:
 def spoken_time_facts(moment: datetime, language: str) -> dict[str, str]:
     """Return the values of the placeholders for the voice.
 
-    language: language of the agent, such as "en" or "de".
+    language: language of the agent, such as "en" or "de". In a language without a pack the date is
+        in figures, and the weekday is empty: an English word would be worse.
     """
-    base = language.lower().replace("_", "-").split("-")[0]
-    weekdays, months, form = _SPOKEN.get(base, _SPOKEN["en"])
+    pack = pack_for(language)
+    if pack is None:
+        return time_facts(moment) | {"weekday": ""}
     return time_facts(moment) | {
-        "weekday": weekdays.split()[moment.weekday()],
-        "date": form.format(day=moment.day, month=months.split()[moment.month - 1]),
+        "weekday": pack.weekdays[moment.weekday()],
+        "date": pack.date.format(day=moment.day, month=pack.months[moment.month - 1]),
     }
 
 

@@ -17,19 +17,15 @@ from yarl import URL
 
 from avr_sts_speechmatics.agents.agent import VoiceChoice, voice_choice
 from avr_sts_speechmatics.errors import InvalidValue
+from avr_sts_speechmatics.language_packs import ENGLISH
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.network import connection_errors, running_time
 from avr_sts_speechmatics.network.proxies import Proxy, failure_of
 from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.settings import checks as check
 
-DEFAULT_INSTRUCTIONS = (
-    "You are a friendly telephone agent. Your words are spoken aloud to a caller: answer in one "
-    "or two short sentences of plain speech, without lists, headings, links or symbols. Ask one "
-    "thing at a time. If you did not understand, say so and ask. Never invent facts; if you do "
-    "not know, say that and offer what you can do instead."
-)
-"""Instructions of an agent that no source gives instructions to."""
+DEFAULT_INSTRUCTIONS = ENGLISH.instructions
+"""Instructions of an English agent that no source gives instructions to."""
 
 INSTRUCTIONS_MAX = 100_000
 """Longest instructions (characters): models take little more, and every character takes time."""

@@ -8,7 +8,7 @@ in the connection.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.services.llm.protocol import Brief, Llm, Usage
@@ -78,3 +78,16 @@ class Answer:
             if calls:
                 yield None
                 self._ask(tuple(calls))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReplyUnderWay:
+    """A reply under way. answer: None for a fixed text."""
+
+    answer: Answer | None
+    task: asyncio.Task[None]
+
+
+async def fixed_text(text: str) -> AsyncGenerator[str | None, None]:
+    """Yield a text that no model writes, as `Answer.text` does."""
+    yield text

@@ -20,4 +20,5 @@ def brief_for(
     began: when the call began, in the agent's time zone.
     """
     offered = (tool for tool in tools if agent.tools is None or tool.name in agent.tools)
-    return Brief(briefed_with(agent.instructions, facts, began), tuple(offered), agent.model)
+    instructions = briefed_with(agent.instructions, facts, began)
+    return Brief(instructions, tuple(offered), agent.model, agent.language)

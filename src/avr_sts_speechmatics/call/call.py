@@ -7,7 +7,6 @@ recogniser, text to the voice and frames to the line.
 
 Logging and measuring are not done here: events and commands are reported to observers, see
 `observer`. Until the agent is known, `arrival` keeps audio and events.
-
 The hot path, 50 times a second: `hear` passes the frame to the recogniser. No task, no queue.
 """
 
@@ -26,7 +25,7 @@ from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import RATE, seconds
 from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
-from avr_sts_speechmatics.call.answer import Answer
+from avr_sts_speechmatics.call.answer import Answer, ReplyUnderWay, fixed_text
 from avr_sts_speechmatics.call.arrival import Arrival
 from avr_sts_speechmatics.call.brief import brief_for
 from avr_sts_speechmatics.call.observer import (
@@ -56,6 +55,8 @@ from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures, extension_of
 from avr_sts_speechmatics.pbx.protocol import PbxError
+from avr_sts_speechmatics.runtime.task_group import TaskGroup
+from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.services.llm.protocol import Llm, Usage
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.protocol import Tts
@@ -78,6 +79,7 @@ class Services:
     departures: hangs up and transfers.
     ambience: background noise for every call, or None.
     on_failure: value of the setting ON_FAILURE, carried out after the apology.
+    on_drain: value of the setting ON_DRAIN, carried out after the apology.
     observers: returns the observers of a new call, in the order in which they receive reports.
     """
 
@@ -89,6 +91,7 @@ class Services:
     departures: Departures
     ambience: Ambience | None = None
     on_failure: str = "hangup"
+    on_drain: str = "hangup"
     observers: Callable[[Caller, Line], tuple[Observer, ...]] = lambda caller, line: ()
 
 
@@ -114,14 +117,14 @@ class Call:
         self._playout = line.open_playout(pacing, self._utterance_finished)
         self._driver: Driver | None = None  # None until the agent is known
         self._texts: dict[int, str] = {}  # text of each utterance not yet heard
-        self._replies: dict[int, _Reply] = {}
+        self._replies: dict[int, ReplyUnderWay] = {}
         self._heard_bytes = 0
         self._timers = Timers(self._tell)
         self._over = asyncio.Event()
         self._fault: Exception | None = None
         self._ended: CallEnded | None = None  # how the call ends, as soon as that is known
         self._audio_at = time.monotonic()
-        self._tasks: asyncio.TaskGroup | None = None
+        self._tasks: TaskGroup | None = None
 
     async def run(self) -> None:
         """Run the call to its end; returns when nothing of the call is left.
@@ -129,20 +132,19 @@ class Call:
         An unexpected exception is logged and ends this call only.
         """
         current_call.set(self.name)
-        self._audio_at = time.monotonic()
         self._observers.event(CallBegan(self.caller, self._arrival.agent.name))
         self._playout.start()
         failed = False
         try:
-            async with asyncio.TaskGroup() as self._tasks:
+            async with TaskGroup() as self._tasks:
                 if self._arrival.must_ask:
                     self._spawn(self._begin_when_known())
                 else:
                     self._begin(self._arrival.agent)
                 await self._until_over()
-                raise self._fault or _CallOver
-        except* _CallOver:
-            pass
+                if self._fault is not None:
+                    raise self._fault
+                self._tasks.end()
         except* Exception:
             failed = True
             self._ended = CallEnded("failure", error="internal error")
@@ -152,6 +154,7 @@ class Call:
             self._stop()
             self._line.close(failed=failed)
             self._observers.close(self._ended)
+            self._let_go()
 
     async def _until_over(self) -> None:
         try:
@@ -211,6 +214,9 @@ class Call:
             self._ended = CallEnded("caller")
         self._over.set()
 
+    def take_leave(self) -> None:  # because this program is about to end
+        self._tell(ev.ServiceEnds())
+
     # --- reports of the recogniser -------------------------------------------------------------
 
     def speech_started(self, at: float) -> None:
@@ -239,6 +245,7 @@ class Call:
         try:
             await stt.run()
         except ServiceError as error:
+            drop_traceback(error)
             _log.error("%s", error)
             self._observers.event(ServiceFailed(error.service, str(error)))
             self._tell(ev.SttFailed())
@@ -283,7 +290,7 @@ class Call:
             case ev.RunTool(number, request):
                 self._spawn(self._run_tool(number, request))
             case ev.Say(number, text):
-                self._start(number, None, _fixed(text))
+                self._start(number, None, fixed_text(text))
             case ev.Fill(number, text):
                 self._speaker.fill(number, text)
             case ev.CancelReply(number):
@@ -308,7 +315,7 @@ class Call:
             case ev.EndCall(error, hang_up, reason):
                 if self._ended is None:
                     self._ended = CallEnded(reason, error=error or "")
-                self._spawn(self._end(error, hang_up=hang_up))
+                self._spawn(self._end(error, reason, hang_up=hang_up))
         return None
 
     # --- the agent's side ----------------------------------------------------------------------
@@ -340,7 +347,7 @@ class Call:
         self, number: int, answer: Answer | None, text: AsyncGenerator[str | None, None]
     ) -> None:
         task = self._spawn(self._speaker.speak(number, text))
-        self._replies[number] = _Reply(answer, task)
+        self._replies[number] = ReplyUnderWay(answer, task)
         task.add_done_callback(partial(self._reply_over, number))
 
     def _reply_over(self, number: int, task: asyncio.Task[None]) -> None:
@@ -398,17 +405,18 @@ class Call:
         self._observers.event(ToolRan(tool.name, time.monotonic() - begun, failed))
         self._tell(ev.ToolDone(number, result, failed))
 
-    async def _end(self, error: str | None, *, hang_up: bool) -> None:
+    async def _end(self, error: str | None, reason: ev.EndReason, *, hang_up: bool) -> None:
         """End or transfer the phone call, if there is a way to do so, then close the line."""
         if error is not None:
             self._send_error(error)
         services = self._services
-        action = "hangup" if error is None else services.on_failure
+        wanted = {"failure": services.on_failure, "shutdown": services.on_drain}
+        action = wanted.get(reason, "hangup")
         try:
             if action.startswith("transfer:"):
                 extension = action.removeprefix("transfer:")
                 await services.departures.transfer(extension, self.caller, self._line)
-                self._ended = CallEnded("failure", extension, error or "")
+                self._ended = CallEnded(reason, extension, error or "")
             elif action == "hangup" and hang_up:
                 await services.departures.hang_up(self.caller, self._line)
         except PbxError as trouble:
@@ -425,21 +433,18 @@ class Call:
         return self._tasks.create_task(work)
 
     def _stop(self) -> None:
+        self._over.set()  # from now on `_tell` drops what is reported
         self._playout.close()
         self._timers.cancel_all()
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Reply:
-    """A reply under way. answer: None for a fixed text."""
-
-    answer: Answer | None
-    task: asyncio.Task[None]
-
-
-class _CallOver(Exception):
-    """Ends the task group of a call that ended without a fault."""
+    def _let_go(self) -> None:
+        """Drop the parts that refer to this call: as cycles they would wait for the collector."""
+        # The transport has the call until the connection is closed, and may still use it.
+        self._hear = _ignore
+        self._tasks = self._driver = self._fault = None
+        del self._playout, self._timers
+        self.__dict__.pop("_speaker", None)  # not there if the agent was never known
 
 
-async def _fixed(text: str) -> AsyncGenerator[str | None, None]:
-    yield text
+def _ignore(pcm: bytes) -> None:
+    """Take audio that arrives after the end of the call."""

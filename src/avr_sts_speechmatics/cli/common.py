@@ -32,8 +32,11 @@ def abandon_stdout() -> None:
         os.close(nowhere)
 
 
-def set_up_log(chosen: Settings) -> None:
-    """Set up logging to stderr by the settings: secrets are masked, lines name their call."""
+def set_up_log(chosen: Settings, worker: int | None = None) -> None:
+    """Set up logging to stderr by the settings: secrets are masked, lines name their call.
+
+    worker: number of this process, if lines name the process.
+    """
     from avr_sts_speechmatics.call_in_log import current_call
     from avr_sts_speechmatics.telemetry import log
 
@@ -43,4 +46,5 @@ def set_up_log(chosen: Settings) -> None:
         chosen.secrets(),
         current_call.get,
         callers=chosen.log_transcripts,
+        worker=worker,
     )

@@ -1,33 +1,34 @@
-"""The `serve` command: run the service until SIGTERM or Ctrl-C."""
+"""The `serve` command: run the service until SIGTERM or Ctrl-C.
+
+This process is the supervisor, which takes no calls: its workers do (`cli.worker`).
+"""
 
 import argparse
 import asyncio
-import gc
 import logging
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NoReturn
 
 from avr_sts_speechmatics import __version__, settings
 from avr_sts_speechmatics.cli import signals, standard_streams
 from avr_sts_speechmatics.cli.common import set_up_log
+from avr_sts_speechmatics.cli.progress import Progress
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.speech.phrase_store import default_folder
+from avr_sts_speechmatics.workers.supervisor import END_S, Supervisor, count_of
+from avr_sts_speechmatics.workers.worker_process import NotStarted, Ready
 
-# Imported where it is used: the import takes a second, and Ctrl-C must end the program cleanly
-# during that second too.
-if TYPE_CHECKING:
-    from avr_sts_speechmatics.server import Server
-
-STOP_S = 15.0
-"""Longest time in which everything must be closed after the last call (s). Enough for MCP servers
-and webhooks that do not answer; afterwards the process ends with whatever is still open."""
+FAREWELL_S = 6.0
+"""Time after DRAIN_S in which callers hear the apology and calls are closed (s)."""
 
 DOCKER_STOP_S = 10.0
 """How long Docker waits for the end of a container by default (s)."""
+
+HANGUP_S = 0.2
+"""Time between SIGHUP and the look whether the terminal is gone (s). The terminal of a session that
+ends is taken away after the signal."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,28 +40,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "With SPEECHMATICS_API_KEY and OPENAI_API_KEY the service uses the clouds; without them it "
         "works offline, for trying with one or two calls."
     )
+    parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
 
 
-def run(_: argparse.Namespace) -> int:
-    import uvloop
+def run(given: argparse.Namespace) -> NoReturn:
+    if given.worker is not None:
+        from avr_sts_speechmatics.cli import worker
 
+        worker.run(given.worker)
     loaded = settings.load_and_warn()
     standard_streams.write_in_background()
-    if loaded.settings.phrase_cache_dir is None:
-        chosen = replace(loaded.settings, phrase_cache_dir=default_folder() or "off")
-        loaded = replace(loaded, settings=chosen)
     set_up_log(loaded.settings)
     for name in standard_streams.were_closed():
         _log.warning("%s was closed when the service started; it goes nowhere", name)
         if name == "standard error":
             print("avr-sts-speechmatics: standard error is closed: there is no log", flush=True)
-    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     status = 0
     try:
-        runner.run(_serve_calls(loaded))
+        with asyncio.Runner() as runner:
+            runner.run(_supervise(loaded))
     except SettingsError as error:
         print(f"avr-sts-speechmatics: {error}", file=sys.stderr)
         status = 2
+    except NotStarted as error:
+        print(f"avr-sts-speechmatics: {error}", file=sys.stderr)
+        status = error.status
     except KeyboardInterrupt:
         status = 130
     except Exception:
@@ -69,77 +73,77 @@ def run(_: argparse.Namespace) -> int:
     standard_streams.end_process(status)
 
 
-async def _serve_calls(loaded: settings.Loaded) -> None:
-    from avr_sts_speechmatics.cli.progress import Progress
-    from avr_sts_speechmatics.server import Server
+def _load_again() -> settings.Loaded:
+    """Read the settings anew, also those of the log. Raises SettingsError."""
+    loaded = settings.load_and_warn()
+    set_up_log(loaded.settings)
+    return loaded
 
-    chosen = loaded.settings
+
+async def _supervise(loaded: settings.Loaded) -> None:
     loop = asyncio.get_running_loop()
-    end_requested = asyncio.Event()
-    end_at_once = asyncio.Event()
-    drain_s = chosen.drain_s
+    progress = Progress(sys.stderr)
+    supervisor = Supervisor(loaded, _load_again, progress.show)
+    ending = asyncio.Event()
+    at_once = asyncio.Event()
+    terminal = signals.Terminal()
 
     def end(how: signals.Ending, name: str) -> None:
-        nonlocal drain_s
-        _log.info("%s: the service ends%s", name, "" if drain_s and how.drains else " now")
+        _log.info("%s: the service ends%s", name, "" if how.drains else " now")
         if how is signals.Ending.NOW:
-            drain_s = 0.0
-            end_at_once.set()
-        end_requested.set()
+            at_once.set()
+        ending.set()
+
+    def hung_up(name: str) -> None:
+        loop.call_later(HANGUP_S, after_hang_up, name)
+
+    def after_hang_up(name: str) -> None:
+        if ending.is_set():
+            return  # it may accompany SIGTERM (systemd's SendSIGHUP)
+        if terminal.is_gone:
+            end(signals.Ending.DRAIN, f"{name}, because the terminal is gone")
+        else:
+            _log.info("%s: the workers are replaced", name)
+            supervisor.replace()
 
     def ignored(name: str) -> None:
         _log.info("%s has no meaning here and is ignored", name)
 
-    signals.handle(loop, end, ignored)
-    progress = Progress(sys.stderr)
-    _spare_the_collector()
-    server = Server(chosen, news=progress.show)
+    signals.handle(loop, end, hung_up, ignored)
     try:
-        await server.listen()
-        starting = asyncio.create_task(server.make_ready())
-        ending = asyncio.create_task(end_requested.wait())
+        starting = asyncio.create_task(supervisor.start())
+        told_to_end = asyncio.create_task(ending.wait())
         progress.show("starting", 0, 1)
-        await asyncio.wait((starting, ending), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((starting, told_to_end), return_when=asyncio.FIRST_COMPLETED)
         progress.close()
         if starting.done():
-            starting.result()
-            _introduce(server, loaded.warnings)
-            if chosen.try_services:
-                server.try_services()
-            _spare_the_collector()
-            # The LLM's library is still loading, possibly during the first calls.
-            server.when_warm(_spare_the_collector)
-        await ending
-        if not starting.done():
-            starting.cancel()
-            await asyncio.wait((starting,))
+            _introduce(supervisor, starting.result(), loaded.warnings)
+            supervisor.introduced()
+        await told_to_end
+        starting.cancel()
+        await asyncio.wait((starting,))
+        await _end(supervisor, at_once)
     finally:
         progress.close()
-        stopping = asyncio.create_task(server.stop(drain_s))
-        # After Ctrl-C or a second signal, calls are not waited for.
-        hurry = asyncio.create_task(end_at_once.wait())
-        await asyncio.wait(
-            (stopping, hurry), timeout=drain_s + STOP_S, return_when=asyncio.FIRST_COMPLETED
-        )
-        if not stopping.done() and end_at_once.is_set():
-            stopping.cancel()
-            await asyncio.wait((stopping,), timeout=1.0)
-            stopping = asyncio.create_task(server.stop())
-            await asyncio.wait((stopping,), timeout=STOP_S)
-        hurry.cancel()
-        if not stopping.done():
-            _log.warning("not everything could be closed within %.0f s", STOP_S)
+        await supervisor.close()
 
 
-def _spare_the_collector() -> None:
-    """Exclude all present objects from Python's cycle collector, which would delay all calls.
-
-    The libraries make half a million objects that stay until the end. A collection that visits
-    them takes about 80 ms, which is four frames of every call. No collection is done before the
-    freeze, because it would take as long.
-    """
-    gc.freeze()
-    gc.set_threshold(5_000, 20, 50)
+async def _end(supervisor: Supervisor, at_once: asyncio.Event) -> None:
+    """Drain, then end the calls that are left; or do that at once."""
+    drain_s = supervisor.settings.drain_s
+    ended = asyncio.create_task(supervisor.ended())
+    hurry = asyncio.create_task(at_once.wait())
+    if not at_once.is_set():
+        supervisor.drain()
+        longest_s = drain_s + FAREWELL_S + END_S if drain_s else None
+        await asyncio.wait((ended, hurry), timeout=longest_s, return_when=asyncio.FIRST_COMPLETED)
+    if at_once.is_set() and not ended.done():
+        supervisor.end()
+        await asyncio.wait((ended,), timeout=END_S)
+    if not ended.done():
+        supervisor.kill()
+        await ended
+    hurry.cancel()
 
 
 def _in_container() -> bool:
@@ -147,31 +151,31 @@ def _in_container() -> bool:
     return any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv"))
 
 
-def _introduce(server: "Server", about_settings: Sequence[str]) -> None:
+def _introduce(supervisor: Supervisor, ready: Ready, about_settings: Sequence[str]) -> None:
     """Log and print the addresses of the service, its warnings, and what to do next.
 
     What a newcomer should know stands in the banner, where there is one; it is no warning.
     """
-    from avr_sts_speechmatics.server import how_it_tries
-
-    host, port = server.ports["PORT"]
-    everywhere = ", ".join(f"{h}:{p}" for h, p in server.addresses)
-    _log.info("ready; listening on %s", everywhere)
-    drain_s = server.settings.drain_s
-    late = drain_s + 2 > DOCKER_STOP_S and _in_container()
+    chosen, ports = supervisor.settings, supervisor.ports
+    host, port = ports.opened[0].addresses[0]
+    everywhere = ", ".join(f"{h}:{p}" for h, p in ports.addresses)
+    of = count_of(chosen)
+    _log.info("ready; listening on %s%s", everywhere, f", with {of} workers" if of > 1 else "")
+    drain_s = chosen.drain_s
+    late = (drain_s + FAREWELL_S > DOCKER_STOP_S or not drain_s) and _in_container()
     _log.info(
-        "after SIGTERM, running calls may go on for %g s (DRAIN_S)%s",
-        drain_s,
+        "after SIGTERM, running calls may go on %s (DRAIN_S)%s",
+        f"for {drain_s:g} s" if drain_s else "until they end",
         "; docker stop kills the container after 10 s, unless it is given longer "
         "(stop_grace_period, docker stop -t)"
         if late
         else "",
     )
-    trying = list(how_it_tries(server.settings))
-    for sentence in (*server.warnings, *about_settings):
-        if sentence not in trying:
-            _log.warning("%s", sentence)
-    if not sys.stdout.isatty() and server.settings.log_format == "json":
+    trying = ready.hints
+    for sentence in dict.fromkeys((*ports.warnings, *ready.warnings, *about_settings)):
+        supervisor.said.add(sentence)
+        _log.warning("%s", sentence)
+    if not sys.stdout.isatty() and chosen.log_format == "json":
         for sentence in trying:
             _log.info("%s", sentence)
         return
@@ -183,8 +187,8 @@ def _introduce(server: "Server", about_settings: Sequence[str]) -> None:
     if shutil.which(tools) is None:
         tools = str(Path(sys.executable).with_name(tools))
     direct = f"Dial(WebSocket/...) to {url}/media"
-    if "AUDIOSOCKET_PORT" in server.ports:
-        direct = f"Dial(AudioSocket/{reach}:{server.ports['AUDIOSOCKET_PORT'][1]}/...), {direct}"
+    if (audiosocket := ports.of("AUDIOSOCKET_PORT")) is not None:
+        direct = f"Dial(AudioSocket/{reach}:{audiosocket[1]}/...), {direct}"
     print(
         f"""
 avr-sts-speechmatics {__version__} takes calls on {host}:{port}

@@ -76,18 +76,20 @@ def end_process(status: int) -> NoReturn:
     to 40 s) and threads of an operator's tool. No thread is worth the wait: a command has closed
     its parts when it ends, and log and output are flushed here.
     """
-    flush()
-    logging.shutdown()
+    if flush():
+        logging.shutdown()  # which would wait again for a reader that is not there
     os._exit(status)
 
 
-def flush() -> None:
-    """Write the queued output; the wait is bounded."""
+def flush() -> bool:
+    """Write the queued output; the wait is bounded. Returns whether all is written."""
+    written = True
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
         if isinstance(stream, BackgroundStream):
-            stream.writer.flush()
+            written = stream.writer.flush() and written
+    return written
 
 
 def _opened(descriptor: int) -> TextIO:

@@ -30,7 +30,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of a line.
+    """The outcome of a line.
 
     state: whether the claim holds.
     detail: what was seen, or why the line was not tried; may be empty if the claim holds.

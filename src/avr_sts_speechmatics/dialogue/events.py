@@ -37,6 +37,7 @@ class Timer(Enum):
     DICTATION = "the caller is in the middle of a number or a sentence: is more to come?"
     EDGE = "few words over the agent: did they come at the end of what it says?"
     ECHO = "the agent has just spoken: does the line still return its voice?"
+    CLOSING = "the call must end: is the sentence that is being said over?"
     FAREWELL = "the last word is on its way to the ear"
 
 
@@ -206,6 +207,11 @@ class AudioEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceEnds:
+    """This program is about to end, and the call with it."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     timer: Timer
 
@@ -230,6 +236,7 @@ Event: TypeAlias = (
     | SttRestored
     | SttFailed
     | AudioEnded
+    | ServiceEnds
     | TimerFired
 )
 

@@ -1,18 +1,21 @@
 """Manners: how an agent behaves, where that is a matter of taste.
 
-A field and its default are declared here and nowhere else. A setting that decides a field names
-the field where the setting is declared, in `settings`. Phrases have no settings; an agent file
-sets each of them under the name of its field.
+A field is declared here and nowhere else. A setting that decides a field names the field where
+the setting is declared, in `settings`. Phrases have no settings; an agent file sets each of them
+under the name of its field. Their defaults are those of the English language pack; `agents` puts
+the phrases of the agent's language in their place.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-HUMS = tuple("mhm|mm|mmhm|hm|hmm|uh huh|uhhuh|aha".split("|"))
-"""Sounds of a listener. They seldom answer a question."""
+from avr_sts_speechmatics.language_packs import ENGLISH
 
-BACKCHANNELS = (*HUMS[:-1], *"yeah|yep|okay|ok|right|sure|i see".split("|"), HUMS[-1])
+HUMS = tuple("mhm|mm|mmhm|hm|hmm|uh huh|uhhuh|aha".split("|"))
+"""Sounds of a listener, alike in many languages. They seldom answer a question."""
+
+BACKCHANNELS = ENGLISH.backchannels
 """Words of a listener who wants the speaker to continue."""
 
 
@@ -39,6 +42,7 @@ class Manners:
     wait: said when STT is away for longer than patience_s.
     farewell: said when the call must end because a service is gone.
     goodbye: said to a caller who stays silent, or who has talked for max_call_s.
+    busy: said instead of a call that cannot be taken now; empty for nothing.
     transferring: said before a transfer that the model did not announce.
     prompts: said in turn to a caller who says nothing.
     fillers: said in turn when an answer is slow.
@@ -64,14 +68,15 @@ class Manners:
 
     welcome: str = ""
     welcome_is_sacred: bool = False
-    sorry: str = _phrase("I'm sorry, I had a problem just now. Could you say that again?")
-    wait: str = _phrase("One moment, please.")
-    farewell: str = _phrase("I'm sorry, I have a technical problem. Please call again later.")
-    goodbye: str = _phrase("Thank you for calling. Goodbye.")
-    transferring: str = _phrase("One moment, I'm putting you through.")
-    prompts: tuple[str, ...] = _phrases("Are you still there?", "I can't hear you. How can I help?")
-    fillers: tuple[str, ...] = _phrases("One moment.", "Let me see.", "I'm looking into it.")
-    warning: str = _phrase("We have to finish in half a minute.", only_with="max_call_s")
+    sorry: str = _phrase(ENGLISH.sorry)
+    wait: str = _phrase(ENGLISH.wait)
+    farewell: str = _phrase(ENGLISH.farewell)
+    goodbye: str = _phrase(ENGLISH.goodbye)
+    busy: str = ENGLISH.busy
+    transferring: str = _phrase(ENGLISH.transferring)
+    prompts: tuple[str, ...] = _phrases(*ENGLISH.prompts)
+    fillers: tuple[str, ...] = _phrases(*ENGLISH.fillers)
+    warning: str = _phrase(ENGLISH.warning, only_with="max_call_s")
     barge_in: str = "words"
     confirm_s: float = 0.7
     min_words: int = 1
@@ -101,7 +106,7 @@ class Manners:
     @property
     def phrases(self) -> tuple[str, ...]:
         """Everything that the agent may have to say while TTS is slow or gone."""
-        texts = [self.welcome]
+        texts = [self.welcome, self.busy]
         for name in self.said():
             value = getattr(self, name)
             texts += (value,) if isinstance(value, str) else value

@@ -52,6 +52,7 @@ class Replies(ToolsAndLeaving):
             if self.reply.heard > 1:
                 self.own_voice.in_a_row = 0
         yield from self._was_heard(event.utterance, 1.0)
+        yield from self.close_call()
 
     def utterance_dropped(self, event: ev.UtteranceDropped) -> Commands:
         yield from self._was_heard(event.utterance, event.heard)

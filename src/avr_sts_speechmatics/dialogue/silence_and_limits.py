@@ -8,6 +8,9 @@ from avr_sts_speechmatics.dialogue.steps import SETTLE_S, Commands, Steps
 SOUND_S = 2.0
 """How long a sound may last before its first word is recognised (s)."""
 
+SENTENCE_S = 2.0
+"""How long the agent may go on with its sentence when the call must end (s)."""
+
 WARNING_S = 30.0
 """How long before its end a call that lasts too long is warned (s)."""
 
@@ -62,6 +65,18 @@ class SilenceAndLimits(Steps):
         """T26: everything was heard; the call ends once all is answered."""
         self.audio.settled = True
         yield from self.settle()
+
+    # --- when this program ends ----------------------------------------------------------------
+
+    def service_ends(self, _: ev.ServiceEnds) -> Commands:
+        """T44: apologise and end the call, once the agent's sentence is over."""
+        if self.departure is not None:
+            return  # the call is about to end by itself
+        self.patience.closing = True
+        if self.state in (State.SPEAKING, State.PAUSED):
+            yield ev.SetTimer(ev.Timer.CLOSING, SENTENCE_S)
+        else:
+            yield from self.close_call()
 
     # --- patience ------------------------------------------------------------------------------
 

@@ -200,9 +200,11 @@ class LastWord:
     """The call must end. The agent says one last sentence, whatever the caller does.
 
     error: what the other end is told; None when the call ends as planned.
+    reason: why the call ends; "failure" if there is an error.
     """
 
     error: str | None = None
+    reason: ev.EndReason = "longest_call"
 
 
 Departure: TypeAlias = Goodbye | Requested | LastWord
@@ -240,6 +242,7 @@ class Patience:
         be recognised; a steady noise must not keep a call for ever.
     failures: how many replies in a row have failed.
     warning: see Warning.
+    closing: this program ends: the call must, once the agent's sentence is over.
     """
 
     fillers: Iterator[str]
@@ -248,6 +251,7 @@ class Patience:
     extended: bool = False
     failures: int = 0
     warning: Warning = Warning.NOT_DUE
+    closing: bool = False
 
     @classmethod
     def of(cls, manners: Manners) -> "Patience":

@@ -9,7 +9,7 @@ from itertools import count
 from typing import TypeAlias
 
 from avr_sts_speechmatics.dialogue import events as ev
-from avr_sts_speechmatics.dialogue.history import CUT_MARK, History
+from avr_sts_speechmatics.dialogue.history import CUT_MARK, STOPPED_MARK, History
 from avr_sts_speechmatics.dialogue.manners import HUMS, Manners
 from avr_sts_speechmatics.dialogue.own_voice import ECHO_S, OwnVoice
 from avr_sts_speechmatics.dialogue.state import (
@@ -387,14 +387,32 @@ class Steps:
             self.history.tool_done(self.departure.number, _KEPT)
         self.departure = None
 
-    def leave(self, last_sentence: str, error: str | None = None) -> Commands:
-        """Say one last sentence, then end the call. error: what the other end is told."""
-        self.departure = LastWord(error)
+    def leave(
+        self,
+        last_sentence: str,
+        error: str | None = None,
+        reason: ev.EndReason = "longest_call",
+    ) -> Commands:
+        """Say one last sentence, then end the call.
+
+        error: what the other end is told.
+        reason: why the call ends, if there is no error.
+        """
+        self.departure = LastWord(error, reason)
         yield from self.say(last_sentence)
 
     def leave_in_failure(self) -> Commands:
         """A service is gone: apologise, then end the call."""
         yield from self.leave(self.manners.farewell, error=SERVICE_GONE)
+
+    def close_call(self) -> Commands:
+        """T44: apologise and end the call, if it must end because this program does."""
+        if not self.patience.closing or self.departure is not None:
+            return
+        self.patience.closing = False
+        yield ev.CancelTimer(ev.Timer.CLOSING)
+        yield from self.take_the_floor(STOPPED_MARK)
+        yield from self.leave(self.manners.farewell, reason="shutdown")
 
     def end(self, error: str | None = None, *, hang_up: bool = True) -> Commands:
         """End the call now. hang_up: the phone call is still there to be ended."""
@@ -411,7 +429,7 @@ class Steps:
         if error is not None:
             return "failure"
         if isinstance(departure, LastWord):
-            return "longest_call"
+            return departure.reason
         if isinstance(departure, Goodbye):
             return "silence"
         if isinstance(departure, Requested):

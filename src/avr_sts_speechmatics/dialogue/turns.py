@@ -86,6 +86,8 @@ T42 | LISTENING | a turn ends in the       | keep it open for unfinished_s   | p
     |           | middle of a sentence     |                                 |
 T43 | any       | words that the agent has | ignore them, go on if paused    | the line returns the
     |           | just said                |                                 | agent's own voice
+T44 | any       | this program ends        | say the sentence to its end,    | nobody is cut off in
+    |           |                          | apologise, then end the call    | the middle of a word
 
 Late news of a reply that was cancelled is ignored by its number. Each row is a function whose
 docstring begins with its tag: `barge_in`, `turn_ends`, `replies`, `tools_and_leaving` and
@@ -159,6 +161,7 @@ _HANDLERS: Mapping[type[ev.Event], Callable[..., Commands]] = {
     ev.SttRestored: Dialogue.stt_restored,
     ev.SttFailed: Dialogue.stt_failed,
     ev.AudioEnded: Dialogue.audio_ended,
+    ev.ServiceEnds: Dialogue.service_ends,
 }
 
 _TIMERS: Mapping[ev.Timer, Callable[[Dialogue], Commands]] = {
@@ -167,6 +170,7 @@ _TIMERS: Mapping[ev.Timer, Callable[[Dialogue], Commands]] = {
     ev.Timer.DICTATION: Dialogue.turn_over,
     ev.Timer.ECHO: Dialogue.echo_is_over,
     ev.Timer.EDGE: Dialogue.edge_is_over,
+    ev.Timer.CLOSING: Dialogue.close_call,
     ev.Timer.FAREWELL: Dialogue.margin_is_over,
     ev.Timer.FILLER: Dialogue.voice_is_slow,
     ev.Timer.NO_INPUT: Dialogue.caller_is_silent,

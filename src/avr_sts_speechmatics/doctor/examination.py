@@ -2,9 +2,9 @@
 
 Files and tools of this machine are loaded, and ports are bound, in the same way as the service does
 (`machine`). Each cloud service (STT, TTS, LLM) gets one minimal real request, such as to speak one
-word (`clouds`). The PBX, the webhook's server and the instructions service are contacted without
-effect on a call (`operator_services`). A cloud service that the sandbox replaces is not contacted,
-nor is a server that is not configured.
+word (`clouds`). The PBX, the webhook's server, the instructions service and Redis are contacted
+without effect on a call (`operator_services`). A cloud service that the sandbox replaces is not
+contacted, nor is a server that is not configured.
 
 API keys and passwords are masked in the result.
 """
@@ -129,6 +129,9 @@ def _steps(
         work = operator_services.instructions(chosen, url_of_instructions)
         yield _Step("instructions", _host(url_of_instructions), work)
     yield _Step("pbx", "", operator_services.pbx(chosen, assembly.pbx_of(chosen)))
+    if chosen.redis_url is not None:
+        work = operator_services.redis(chosen.redis_url, chosen.redis_prefix)
+        yield _Step("redis", "", work)
     if chosen.webhook_url is not None:
         where, through = _host(chosen.webhook_url), chosen.proxies.for_url(chosen.webhook_url)
         work = operator_services.webhook(chosen.webhook_url, through)

@@ -15,11 +15,12 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from avr_sts_speechmatics import assembly, server
+from avr_sts_speechmatics import assembly
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.conversation import ToolSpec
 from avr_sts_speechmatics.doctor.check import Check, check_from
 from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.network.listening import cannot_listen
 from avr_sts_speechmatics.network.untrusted_json import decode
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
 from avr_sts_speechmatics.tools.mcp_config import McpServer, offered_name
@@ -241,7 +242,7 @@ async def port(chosen: Settings, wanted: Listener) -> Check:
             running = f"{ours.version}, {ours.status}, {counted(ours.calls, 'call')}"
             detail = f"the service runs here: {running}"
             return Check(what, "ok", detail)
-        detail = f"{wanted.setting}: {server.cannot_listen(host, wanted.port, error)}"
+        detail = f"{wanted.setting}: {cannot_listen(host, wanted.port, error)}"
         return replace(bad, detail=detail)
     listener.close()
     return Check(what, "ok", f"free on {host} ({wanted.setting})")

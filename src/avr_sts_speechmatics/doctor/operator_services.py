@@ -1,4 +1,4 @@
-"""Checks of the operator's programs around the service: PBX, webhook, web service of instructions.
+"""Checks of the operator's programs around the service: PBX, webhook, instructions, Redis.
 
 Each check is a request without effect: no call is touched and no event is posted.
 """
@@ -11,11 +11,14 @@ from urllib.parse import urlsplit
 
 from avr_sts_speechmatics.agents.instructions import InstructionsService, NotInstructed
 from avr_sts_speechmatics.doctor.check import Check, answered, check_from
+from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.network.proxies import Proxy
+from avr_sts_speechmatics.network.redis_address import RedisAddress
 from avr_sts_speechmatics.network.websocket import tunnel
 from avr_sts_speechmatics.pbx.protocol import Pbx, PbxError
 from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.shared_state.link import RedisLink
 
 WEBHOOK_S = 5.0
 """Longest wait for the webhook's server to accept a connection (s)."""
@@ -56,6 +59,9 @@ def _without_effect(chosen: Settings, *, has_pbx: bool) -> Iterator[Check]:
     if chosen.on_failure.startswith("transfer:"):
         detail = "ON_FAILURE cannot transfer without one: the call is closed instead"
         yield Check("pbx", "warning", detail, _SETTING)
+    if chosen.on_busy.startswith("transfer:"):
+        detail = "ON_BUSY cannot transfer without one: the call is ended instead"
+        yield Check("pbx", "warning", detail, _SETTING)
 
 
 async def webhook(url: str, proxy: Proxy | None) -> Check:
@@ -94,6 +100,25 @@ async def _connected(url: str, tls: bool | None) -> asyncio.Transport:
         asyncio.Protocol, parts.hostname or "", port, ssl=tls
     )
     return transport
+
+
+async def redis(address: RedisAddress, prefix: str) -> Check:
+    """Check that the server which machines share takes all commands that calls need."""
+    begun = time.monotonic()
+    try:
+        link = RedisLink(address, prefix)
+    except SettingsError as error:
+        return check_from("redis", "failed", str(error), ": ", "Install the package.")
+    await link.start()
+    took, state = time.monotonic() - begun, link.state
+    await link.close()
+    if state.up:
+        return answered("redis", f"{address.shown}: takes all commands that calls need", took)
+    advice = (
+        "Check REDIS_URL, and that its server runs. Until then calls go on, but a call that was "
+        "announced to another machine counts as not announced."
+    )
+    return Check("redis", "warning", state.error, advice)
 
 
 async def instructions(chosen: Settings, url: str) -> Check:

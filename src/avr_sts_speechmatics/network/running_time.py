@@ -103,7 +103,9 @@ class timeout:
 
     async def __aexit__(self, *error: Any) -> None:
         self.restart(None)
-        await self._inner.__aexit__(*error)  # raises TimeoutError in place of CancelledError
+        inner = self._inner
+        del self._inner  # has the task, whose CancelledError refers to the frame that has this
+        await inner.__aexit__(*error)  # raises TimeoutError in place of CancelledError
 
     def restart(self, delay: float | None) -> None:
         """Replace the bound: `delay` s from now. Only inside of the block."""

@@ -14,12 +14,22 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import msgspec
-from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import (
+    WSCloseCode,
+    WSError,
+    WSFrame,
+    WSHandshakeError,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    ws_connect,
+)
 
 _HANG_UP_SECONDS = 1.0
 
@@ -119,11 +129,29 @@ async def open_connection(url: str, uuid: str, listener: Listener) -> Connection
     except (OSError, aiohttp.ClientConnectionError) as error:
         raise CallError(unreachable) from error
     except (WSError, aiohttp.ClientError, ValueError) as error:
+        if why := _busy(error):
+            raise CallError(f"{url} takes no call now: {why}.") from error
         # Only the first line: a refused handshake carries the whole reply.
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CallError(
             f"{url} does not take calls ({said}): give the service's address with --url."
         ) from error
+
+
+class _Busy(msgspec.Struct, frozen=True):
+    error: str
+
+
+def _busy(error: Exception) -> str:
+    """Why the service refused a WebSocket with status 503; empty if it did not."""
+    if not isinstance(error, WSHandshakeError) or error.response is None:
+        return ""
+    if error.response.status != HTTPStatus.SERVICE_UNAVAILABLE:
+        return ""
+    try:
+        return msgspec.json.decode(error.raw_body or b"", type=_Busy).error
+    except msgspec.DecodeError:
+        return "it is busy"
 
 
 def is_websocket(url: str) -> bool:

@@ -93,6 +93,19 @@ class Receptionist:
                 return self._with_name(reply, talk)
         return Reply(self._offer_help(talk))
 
+    @property
+    def company(self) -> str:
+        """Name of the company, as spoken."""
+        return self._faq.company
+
+    def faq_answer(self, messages: Sequence[Mapping[str, Any]]) -> str | None:
+        """The answer of the FAQ to the last message, in whatever language; None if it has none.
+
+        messages: Chat Completions messages, oldest first.
+        """
+        entry = best_entry(Conversation.of(messages, frozenset()).said, self._faq.entries)
+        return None if entry is None else entry.answer
+
     def _with_name(self, reply: Reply, talk: Conversation) -> Reply:
         """The reply, begun with the caller's name if the caller has just given it."""
         given = entities.name(talk.text) if talk.result is None else None

@@ -62,7 +62,7 @@ def plain(text: str) -> str:
     text = text.lower().replace("’", "'")
     for short, long in _CONTRACTIONS:
         text = text.replace(short, long)
-    return " ".join(re.findall(r"[a-z0-9']+", text))
+    return " ".join(re.findall(r"(?:[^\W_]|')+", text))
 
 
 _CONTRACTIONS = (

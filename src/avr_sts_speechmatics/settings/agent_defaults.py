@@ -17,7 +17,7 @@ class AgentDefaults:
         "Instructions for the agent: who the agent is and how it behaves. `{from}`, `{date}` "
         "and other placeholders stand for facts of the call. Overrides "
         "`SPEECHMATICS_URL_INSTRUCTIONS` and `SPEECHMATICS_FILE_INSTRUCTIONS`.",
-        default_text="a short text made for the phone",
+        default_text="a short text made for the phone, in the agent's language",
         also=("OPENAI_INSTRUCTIONS",),
         common=True,
     )
@@ -39,12 +39,13 @@ class AgentDefaults:
         "Directory of agents, one YAML file each. The number called or `?agent=` selects the "
         "agent; see [Agents](agents.md).",
     )
-    speechmatics_welcome_message: str = manner(
+    speechmatics_welcome_message: str | None = manner(
         "welcome",
         check.text,
-        "What the agent says first; may contain facts of the call such as `{from}`. Empty: the "
-        "caller speaks first.",
-        default="Hello, how can I help you?",
+        "What the agent says first, whatever the language; may contain facts of the call such as "
+        "`{from}`. Empty: the caller speaks first.",
+        default=None,
+        default_text="`Hello, how can I help you?`, in the agent's language",
         may_be_empty=True,
         common=True,
     )

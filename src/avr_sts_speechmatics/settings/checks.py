@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo, available_timezones
 import msgspec
 
 from avr_sts_speechmatics.errors import InvalidValue
-from avr_sts_speechmatics.network import proxies
+from avr_sts_speechmatics.network import proxies, redis_address
 from avr_sts_speechmatics.network.proxies import Proxy
+from avr_sts_speechmatics.network.redis_address import RedisAddress
 from avr_sts_speechmatics.pbx import dial_patterns
 from avr_sts_speechmatics.settings.language_codes import code_meant
 from avr_sts_speechmatics.tools.mcp_config import McpServers, parse_mcp_servers
@@ -28,6 +29,9 @@ def text(value: str) -> str:
     """Any text, unchanged."""
     return value
 
+
+WORKERS_MAX = 64
+"""Most worker processes."""
 
 _NOT_REPLACED = re.compile(r"\$\{?\w+\}?|\$\(\w+\)|%\w+%|\{\{.*\}\}")
 _PLACEHOLDER = re.compile(
@@ -40,6 +44,13 @@ _NO_KEY = re.compile(
     re.IGNORECASE,
 )
 _WORDS = str.maketrans("_-.", "   ")
+
+
+def phrase(value: str) -> str:
+    """Text that is equal for all callers, so that its speech can be kept."""
+    if "{" in value or "}" in value:
+        raise InvalidValue("give text without { and }: it is equal for all callers")
+    return text(value)
 
 
 def secret(value: str) -> Secret:
@@ -280,6 +291,24 @@ def proxy(value: str) -> Proxy:
         raise InvalidValue("give the address of a proxy, such as http://proxy:3128") from None
 
 
+def redis(value: str) -> RedisAddress:
+    """The address of a Redis or Valkey server, with its password if it wants one."""
+    try:
+        return redis_address.parse(value)
+    except ValueError as error:
+        raise InvalidValue(str(error)) from None
+
+
+def redis_prefix(value: str) -> str:
+    """The beginning of the names of keys: at most 100 plain characters."""
+    # The other characters are patterns in an access list of Redis.
+    if not value.isascii() or not all(c.isalnum() or c in "-_.:/" for c in value):
+        raise InvalidValue("give a plain name: letters, digits, and - _ . : /")
+    if len(value) > 100:
+        raise InvalidValue("give at most 100 characters")
+    return value
+
+
 def no_proxy(value: str) -> tuple[str, ...]:
     """Hosts, domains and networks, separated by commas; every text is a value."""
     return proxies.no_proxy(value)
@@ -338,15 +367,33 @@ def port_or_none(value: str) -> int | None:
         raise InvalidValue("not a port; give a number from 1 to 65535, or 0 for none") from None
 
 
-def on_failure(value: str) -> str:
-    """`hangup`, `close`, or `transfer:<extension>`."""
-    kind, colon, extension = (part.strip() for part in value.partition(":"))
-    kind = kind.lower()
-    if kind == "transfer" and dial_patterns.is_extension(extension):
-        return f"{kind}:{extension}"
-    if kind not in ("hangup", "close") or colon:
-        raise InvalidValue("give hangup, close, or transfer:<extension> such as transfer:700")
-    return kind
+def workers(value: str) -> int | None:
+    """A number of processes, or None for `auto`."""
+    if value.strip().lower() == "auto":
+        return None
+    try:
+        return whole(1, WORKERS_MAX)(value)
+    except InvalidValue:
+        raise InvalidValue(f"give a number from 1 to {WORKERS_MAX}, or auto") from None
+
+
+def hangup_or(other: str) -> Callable[[str], str]:
+    """Return a check for `hangup`, another word, or `transfer:<extension>`.
+
+    other: the other word.
+    """
+
+    def parse(value: str) -> str:
+        kind, colon, extension = (part.strip() for part in value.partition(":"))
+        kind = kind.lower()
+        if kind == "transfer" and dial_patterns.is_extension(extension):
+            return f"{kind}:{extension}"
+        if kind not in ("hangup", other) or colon:
+            transfer = "transfer:<extension> such as transfer:700"
+            raise InvalidValue(f"give hangup, {other}, or {transfer}")
+        return kind
+
+    return parse
 
 
 def context(value: str) -> str:

@@ -116,7 +116,8 @@ def manner(
 
     name: of the field in Manners.
     conversion: between the setting's unit and the field's unit.
-    default: if absent, the default is the default of the field.
+    default: if absent, the default is the default of the field. None if the language of an agent
+        decides the field.
     """
     if default is MISSING:
         default = conversion.to_setting(getattr(_DEFAULTS, name))

@@ -13,10 +13,27 @@ class FailuresAndTransfer:
     """Failures, hanging up, transfers, and Asterisk's manager interface (AMI)."""
 
     on_failure: str = setting(
-        check.on_failure,
+        check.hangup_or("close"),
         "What follows the apology when a call cannot continue: `hangup`, `transfer:<extension>` "
         "or `close` (only the connection to this service is closed).",
         "hangup",
+    )
+    on_busy: str = setting(
+        check.hangup_or("refuse"),
+        "What happens to a call over AudioSocket that cannot be taken (all calls taken, no STT "
+        "session left, overloaded): `hangup` (the caller hears `BUSY_MESSAGE` first), "
+        "`transfer:<extension>`, or `refuse` (the AudioSocket port is closed meanwhile, so that "
+        "the dialplan or a load balancer looks elsewhere). The other transports refuse such a "
+        "call before it begins.",
+        "hangup",
+    )
+    busy_message: str | None = manner(
+        "busy",
+        check.phrase,
+        "What a caller hears who cannot be taken now, see `ON_BUSY`. Empty: nothing.",
+        default=None,
+        default_text="a sentence in the agent's language",
+        may_be_empty=True,
     )
     ami_url: str | None = setting(
         check.base_url("http", "https"),

@@ -36,11 +36,28 @@ class Listening:
         "connections (at least 256) may wait without a call.",
         1000,
     )
+    overload_lag_ms: float = setting(
+        check.number(0, 10_000, "milliseconds"),
+        "How late the service may be before new calls are refused: the 95th percentile of the "
+        "event loop's delay in the last 5 s (ms). Calls are taken again when the delay has fallen "
+        "to 70 % of the value. Running calls do not notice. 0: new calls are never refused for "
+        "that.",
+        30.0,
+    )
     drain_s: float = setting(
         check.number(0, 3600, "seconds"),
-        "How long running calls may continue after SIGTERM before the service ends them (s). The "
-        "container image sets 8, because `docker stop` kills a container after 10 s.",
+        "How long running calls may continue after SIGTERM, or in a worker that SIGHUP has "
+        "replaced (s). Afterwards callers hear an apology, and `ON_DRAIN` follows. 0: until the "
+        "last call ends. The container image sets 4, because `docker stop` kills a container after "
+        "10 s.",
         20.0,
+    )
+    on_drain: str = setting(
+        check.hangup_or("close"),
+        "What follows the apology when `DRAIN_S` is over and a call is still running: `hangup`, "
+        "`transfer:<extension>`, or `close` (only the connection to this service is closed, so "
+        "that the dialplan goes on).",
+        "hangup",
     )
     try_services: bool = setting(
         check.yes_or_no,

@@ -36,7 +36,14 @@ _VARIABLES = {
 }
 """Every variable that is read, with the declaration of its setting."""
 
-_TAKES_ANY_TEXT = (check.text, check.phrases, check.vocab, check.mcp_servers, *check.PRIVATE)
+_TAKES_ANY_TEXT = (
+    check.text,
+    check.phrase,
+    check.phrases,
+    check.vocab,
+    check.mcp_servers,
+    *check.PRIVATE,
+)
 """Checks of values to which `#` may belong."""
 
 

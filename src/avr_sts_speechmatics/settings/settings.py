@@ -19,6 +19,7 @@ from avr_sts_speechmatics.settings.failures_and_transfer import FailuresAndTrans
 from avr_sts_speechmatics.settings.language_model import LanguageModel
 from avr_sts_speechmatics.settings.listening import Listening
 from avr_sts_speechmatics.settings.logging_options import LoggingOptions
+from avr_sts_speechmatics.settings.many_machines import ManyMachines
 from avr_sts_speechmatics.settings.proxy_variables import ProxyVariables
 from avr_sts_speechmatics.settings.recognisers import Recognisers
 from avr_sts_speechmatics.settings.second_voice import SecondVoice
@@ -39,6 +40,7 @@ TOPICS: Mapping[str, type] = {
     "Tools": ToolSources,
     "Straight into Asterisk": AsteriskPorts,
     "Around a call": AroundCalls,
+    "More than one core or machine": ManyMachines,
     "Proxies": ProxyVariables,
     "The log": LoggingOptions,
 }
@@ -67,6 +69,7 @@ class Settings(
     ToolSources,
     AsteriskPorts,
     AroundCalls,
+    ManyMachines,
     ProxyVariables,
     LoggingOptions,
 ):
@@ -128,11 +131,11 @@ class Settings(
 
     @property
     def manners(self) -> Manners:
-        """The manners of an agent with these settings."""
+        """The manners of an English agent with these settings."""
         decided = {
-            declaration.manner.field: declaration.manner.conversion.to_manner(getattr(self, name))
+            declaration.manner.field: declaration.manner.conversion.to_manner(value)
             for name, declaration in DECLARATIONS.items()
-            if declaration.manner is not None
+            if declaration.manner is not None and (value := getattr(self, name)) is not None
         }
         return Manners(**decided)
 
@@ -147,6 +150,8 @@ class Settings(
         hidden = [value.reveal() for value in values if isinstance(value, Secret)]
         for proxy in filter(None, (self.https_proxy, self.http_proxy, self.all_proxy)):
             hidden += proxy.secrets()
+        if self.redis_url is not None:
+            hidden += self.redis_url.secrets()
         for text in () if self.mcp_servers is None else self.mcp_servers.secrets():
             # A library may show the key of `Bearer <key>` alone.
             hidden += (text, *text.split())

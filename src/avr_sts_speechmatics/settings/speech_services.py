@@ -61,6 +61,13 @@ class SpeechServices:
         "Speechmatics' STT model.",
         default_text="by `STT`: `linden-1` for `agent`, `enhanced` for `realtime`",
     )
+    speechmatics_max_sessions: int | None = setting(
+        check.whole(1, 100_000),
+        "Sessions of real-time STT that the plan allows at once; every call needs one, and a "
+        "further call is refused. Without a value, new calls are refused for a while after "
+        "Speechmatics has refused a session.",
+        default_text="none",
+    )
     speechmatics_additional_vocab: tuple[VocabEntry, ...] = setting(
         check.vocab,
         "Words that callers are likely to say: separated by commas, or Speechmatics' JSON list "

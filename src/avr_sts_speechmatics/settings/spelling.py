@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 FOREIGN = frozenset(
     {
-        # Read by the openai SDK.
+        # Names of the openai SDK. The client of the model reads the first three as well.
         *("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS", "OPENAI_LOG"),
         # Read by the compose files; compose reads the same `.env`.
         *("STS_TARGET", "EXTERNAL_ADDRESS", "SIP_PASSWORD"),

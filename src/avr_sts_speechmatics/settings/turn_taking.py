@@ -47,12 +47,13 @@ class TurnTaking:
     barge_in_min_words: int = manner(
         "min_words", check.whole(1, 20), "How many words of the caller interrupt the agent."
     )
-    barge_in_backchannels: tuple[str, ...] = manner(
+    barge_in_backchannels: tuple[str, ...] | None = manner(
         "backchannels",
         check.phrases,
         "What callers say to show that they listen, separated by commas; while the agent speaks, "
         "these phrases do not count as words.",
-        default_text="mhm, yeah, okay and the like",
+        default=None,
+        default_text="mhm, yeah, okay and the like, in the agent's language",
         may_be_empty=True,
     )
     welcome_barge_in: bool = manner(

@@ -102,7 +102,13 @@ class KeptPhrases:
         # What the second voice said in place of the first is not kept as the first voice's.
         stood_in = isinstance(speaker, CallTts) and speaker.changed
         if self._shelf is not None and not stood_in:
-            await asyncio.to_thread(self._shelf.save, spoken(text, self._language), speech)
+            name = spoken(text, self._language)
+            saving = asyncio.create_task(asyncio.to_thread(self._shelf.save, name, speech))
+            try:
+                await asyncio.shield(saving)
+            except asyncio.CancelledError:
+                await asyncio.wait((saving,))  # the end of the service loses no phrase
+                raise
 
 
 async def speech_of(text: str, voice: Tts, language: str = "en") -> bytes:

@@ -1,4 +1,4 @@
-"""Reading aloud: converts figures and signs in written English to words for the TTS.
+"""Reading aloud: converts figures and signs in written text to words for the TTS.
 
 A TTS may say "553882" as a number in the hundred thousands and "23/11/2026" as a fraction, and each
 TTS differs. So text with more than one reading is converted here, as people read it to one another
@@ -8,6 +8,9 @@ The rules are in one table, by topic, and are applied in the order of the table.
 only text that surely has its meaning; the last rules say the remaining numbers as plain numbers. No
 digit is left to the TTS. Words and punctuation stay unchanged and in place, and text that is
 already in words is not changed, so a second conversion changes nothing.
+
+The rules of this module are for English. Languages with a pack have the rules of
+`figures_by_language`, for figures only.
 """
 
 import logging
@@ -15,6 +18,7 @@ import re
 from functools import partial
 
 from avr_sts_speechmatics.speech.dates_and_times import DATES, TIMES
+from avr_sts_speechmatics.speech.figures_by_language import figures_of
 from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.speech.money_and_units import MONEY, UNITS
 from avr_sts_speechmatics.speech.plain_numbers import (
@@ -46,14 +50,14 @@ _MARKS = re.compile(
 def spoken(text: str, language: str = "en") -> str:
     """Convert a text to the words that the TTS should say.
 
-    language: of the text. Only English is converted; the voice of another language reads figures
-        and signs by the rules of that language.
+    language: of the text. In a language without a pack the voice reads figures and signs by the
+        rules of that language.
 
     For the TTS only: history, transcripts and the keys of kept phrases stay as written. Never
     raises; a text that cannot be converted is returned unchanged.
     """
     if primary(language) != "en":
-        return " ".join(_HIDDEN_FIGURES.sub("", text).split())
+        return _in_other_language(" ".join(_HIDDEN_FIGURES.sub("", text).split()), language)
     if not _MARKS.search(text):
         return text
     words = " ".join(text.split())
@@ -63,11 +67,26 @@ def spoken(text: str, language: str = "en") -> str:
                 for pattern, say in topic:
                     words = pattern.sub(partial(_put, say), words)
     except Exception as error:
-        # A clumsy reading is better than a reply without this sentence. No traceback is logged: the
-        # text of the error may contain a caller's number.
-        _log.error("a sentence goes to the voice unconverted: %s", type(error).__name__)
+        _report(error)
         return text
     return " ".join(words.split())
+
+
+def _in_other_language(text: str, language: str) -> str:
+    figures = figures_of(language)
+    if figures is None:
+        return text
+    try:
+        return figures.spoken(text)
+    except Exception as error:
+        _report(error)
+        return text
+
+
+def _report(error: Exception) -> None:
+    # A clumsy reading is better than a reply without this sentence. No traceback is logged: the
+    # text of the error may contain a caller's number.
+    _log.error("a sentence goes to the voice unconverted: %s", type(error).__name__)
 
 
 def _put(say: Say, found: re.Match[str]) -> str:

@@ -27,6 +27,8 @@ from avr_sts_speechmatics.audio.playout import AgentAudio, Utterance
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.runtime.task_group import TaskGroup
+from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.read_aloud import spoken
@@ -121,12 +123,13 @@ class Speaker:
         """
         reply = self._replies[number] = _Reply(number, asyncio.current_task())
         try:
-            async with asyncio.TaskGroup() as fetching:
+            async with TaskGroup() as fetching:
                 try:
                     async with aclosing(text):
                         reply.fetching = fetching
                         await self._speak_text(reply, text)
                 except ServiceError as error:
+                    drop_traceback(error)
                     _log.warning("%s", error)
                     self._report(ServiceFailed(error.service, str(error)))
                     await self._start_sentences(reply)  # they were complete before the failure
@@ -304,6 +307,7 @@ class Speaker:
             self._write(reply, utterance, resampler.flush())
             whole = True
         except ServiceError as error:
+            drop_traceback(error)
             _log.warning("%s", error)
             self._report(ServiceFailed(error.service, str(error)))
             # Half a sentence was heard: the next sentence confuses the caller less than an apology.
@@ -347,7 +351,7 @@ class _Reply:
     def __init__(self, number: int, task: asyncio.Task[Any] | None) -> None:
         self.number = number
         self.task = task
-        self.fetching: asyncio.TaskGroup | None = None
+        self.fetching: TaskGroup | None = None
         self.text: Sentences | None = None
         self.due_at: float | None = None
         self.timer: asyncio.TimerHandle | None = None

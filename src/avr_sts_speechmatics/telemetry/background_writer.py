@@ -24,7 +24,9 @@ QUEUED_MAX_BYTES = 2 * 1024 * 1024
 FLUSH_S = 1.0
 """Longest wait of `flush` for the reader (s)."""
 
-_CHUNK_BYTES = 64 * 1024
+_CHUNK_BYTES = 4096
+"""Most that is written in one go, unless one line is longer (bytes). Several processes write to one
+pipe, and a pipe keeps together what is no longer than this. [POSIX, PIPE_BUF]"""
 
 NOT_READ = "nobody reads them"
 
@@ -112,7 +114,7 @@ class BackgroundWriter:
                     self._changed.wait()
                 self._writing = True
                 size, chunk = 0, []
-                while self._lines and size < _CHUNK_BYTES:
+                while self._lines and (not size or size + len(self._lines[0]) <= _CHUNK_BYTES):
                     chunk.append(self._lines.popleft())
                     size += len(chunk[-1])
             why = self._try(b"".join(chunk))

@@ -61,6 +61,7 @@ _WORDS = frozenset(
     {
         *("text", "content", "arguments", "result", "refused", "digit", "facts"),
         *("welcome", "sorry", "farewell", "wait", "goodbye", "transferring", "warning"),
+        "busy",
         *("prompts", "fillers", "transferred_to"),
     }
 )

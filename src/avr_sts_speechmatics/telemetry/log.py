@@ -23,12 +23,19 @@ class _Lines(logging.Formatter, ABC):
     secrets: texts that are masked.
     call: function that returns the name of the call that the running code serves; "" outside calls.
     callers: True if lines may contain numbers and names of callers.
+    worker: number of this process, if lines name the process.
     """
 
     def __init__(
-        self, secrets: Iterable[str], call: Callable[[], str], *, callers: bool = False
+        self,
+        secrets: Iterable[str],
+        call: Callable[[], str],
+        *,
+        callers: bool = False,
+        worker: int | None = None,
     ) -> None:
         super().__init__()
+        self.worker = worker
         self._callers = callers
         # The longest first: one key may contain another.
         self._secrets = sorted((s for s in secrets if s), key=len, reverse=True)
@@ -65,7 +72,8 @@ class ConsoleLines(_Lines):
 
     def line(self, record: logging.LogRecord, text: str, call: str) -> str:
         clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
-        where = f"[{call[:8]}] " if call else ""
+        where = "" if self.worker is None else f"worker {self.worker} "
+        where += f"[{call[:8]}] " if call else ""
         return f"{clock}.{int(record.msecs):03d} {record.levelname.lower():7} {where}{text}"
 
 
@@ -84,6 +92,8 @@ class JsonLines(_Lines):
             "logger": record.name,
             "message": text,
         }
+        if self.worker is not None:
+            entry["worker"] = self.worker
         if call:
             entry["call"] = call
         for what in ("turn", "ended"):
@@ -127,6 +137,7 @@ def set_up(
     call: Callable[[], str],
     *,
     callers: bool = False,
+    worker: int | None = None,
 ) -> None:
     """Send the log of the process to standard error; through its thread if it has one.
 
@@ -135,14 +146,19 @@ def set_up(
     secrets: texts that are masked.
     call: function that returns the name of the call that the running code serves; "" outside calls.
     callers: True if the log may contain numbers and names of callers.
+    worker: number of this process, if lines name the process.
     """
-    lines = (JsonLines if form == "json" else ConsoleLines)(secrets, call, callers=callers)
+    kind = JsonLines if form == "json" else ConsoleLines
+    lines = kind(secrets, call, callers=callers, worker=worker)
     handler: logging.Handler
     if isinstance(sys.stderr, BackgroundStream):
         handler = _Handler(lines, sys.stderr.writer)
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(lines)
+    root = logging.getLogger()
+    for before in [one for one in root.handlers if isinstance(one, _Handler)]:
+        root.removeHandler(before)  # not closed: the new handler has the same writer
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # These libraries log whole requests, and requests contain what callers said.
     for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp.access"):

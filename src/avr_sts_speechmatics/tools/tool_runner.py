@@ -26,6 +26,7 @@ from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.network.proxies import DIRECT, Proxies
 from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
+from avr_sts_speechmatics.runtime.task_group import TaskGroup
 from avr_sts_speechmatics.tools import CallFacts
 from avr_sts_speechmatics.tools.protocol import RESERVED, Tool, ToolError, ToolServer
 
@@ -186,7 +187,7 @@ class Toolbox:
 
     async def tried(self) -> None:
         """Return when every server has been reached or its first try has failed."""
-        async with asyncio.TaskGroup() as tries:
+        async with TaskGroup() as tries:
             for server in self._servers:
                 tries.create_task(server.tried())
 
@@ -202,7 +203,7 @@ class Toolbox:
             task.cancel()
         if self._running:
             await asyncio.wait(self._running, timeout=GRACE_S)
-        async with asyncio.TaskGroup() as partings:
+        async with TaskGroup() as partings:
             for server in self._servers:
                 partings.create_task(server.close())
 

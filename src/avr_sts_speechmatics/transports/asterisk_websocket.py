@@ -8,7 +8,8 @@ of the call into the address by `v()`, or into channel variables. Asterisk paces
 (`asterisk_playout`), so this transport sends no frame at any particular moment.
 
 Asterisk may send audio before MEDIA_START. That audio is kept as it came, up to EARLY_MAX_BYTES,
-and decoded when MEDIA_START names the codec.
+and decoded when MEDIA_START names the codec. The call may have been announced by `POST /call`,
+which is asked then; the audio that arrives before the answer is kept in the same way.
 
 A channel that cannot carry a conversation (plain text control, an unknown codec, passthrough) is
 closed at once, which hangs the channel up, and the log says in one sentence what to configure.
@@ -17,7 +18,7 @@ closed at once, which hangs the channel up, and the log says in one sentence wha
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from picows import (
@@ -36,6 +37,7 @@ from avr_sts_speechmatics.audio.playout import Played
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.transports import asterisk_control as control
+from avr_sts_speechmatics.transports.announced_calls import Enquiry, Facts, FactsFor
 from avr_sts_speechmatics.transports.asterisk_codec import ChannelCodec
 from avr_sts_speechmatics.transports.asterisk_playout import AHEAD_S, AsteriskPlayout
 from avr_sts_speechmatics.transports.dtmf import KEYS, KeyRate
@@ -56,9 +58,13 @@ SUBPROTOCOL = "media"
 START_WAIT_S = 5.0
 """Longest wait for MEDIA_START (s); then the connection is closed."""
 
+OPEN_WAIT_S = 5.0
+"""Longest time from MEDIA_START to the call (s); then the connection is closed. Only a fault of
+this service takes that long."""
+
 EARLY_MAX_BYTES = 384_000
-"""Longest audio kept before MEDIA_START (bytes), its beginning: a second at the highest rate, 24 s
-of signed linear at 8 kHz."""
+"""Longest audio kept before the call is open (bytes), its beginning: a second at the highest rate,
+24 s of signed linear at 8 kHz."""
 
 HANG_UP_S = 2.0
 """Wait for Asterisk to close the socket after a hangup command (s); then we close the socket."""
@@ -70,7 +76,9 @@ Asterisks take 65 535."""
 _CALL_NAMES = ("call", "uuid")
 
 
-def accept_media(request: WSUpgradeRequest, reception: Reception) -> WSUpgradeResponseWithListener:
+def accept_media(
+    request: WSUpgradeRequest, reception: Reception, facts_for: FactsFor
+) -> WSUpgradeResponseWithListener:
     """Accept a connection to PATH, with the subprotocol `media` if the client offers it."""
     offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ()))
     answered = SUBPROTOCOL in (name.strip() for name in offered.split(","))
@@ -78,7 +86,7 @@ def accept_media(request: WSUpgradeRequest, reception: Reception) -> WSUpgradeRe
         WSUpgradeResponse.create_101_response(
             {"Sec-WebSocket-Protocol": SUBPROTOCOL} if answered else None
         ),
-        AsteriskWebSocket(request.path.decode("latin-1"), reception),
+        AsteriskWebSocket(request.path.decode("latin-1"), reception, facts_for),
     )
 
 
@@ -87,12 +95,16 @@ class AsteriskWebSocket(WebSocketConnection):
 
     path: path of the request, with its query.
     reception: opens the call and takes log lines.
+    facts_for: function that returns the facts with which `POST /call` announced a call, after a
+        bounded time; None if the call must be rejected.
     """
 
     can_hang_up = True
 
-    def __init__(self, path: str, reception: Reception) -> None:
+    def __init__(self, path: str, reception: Reception, facts_for: FactsFor) -> None:
         super().__init__("Asterisk", reception)
+        self._facts_for = facts_for
+        self._enquiry: Enquiry | None = None
         self._facts = facts_of(path, self._complaints.append)
         self._caller = Caller(self._facts.get("call", "") or "-", "asterisk-websocket", self._facts)
         self._early = EarlyMedia(EARLY_MAX_BYTES / BYTES_PER_SECOND, "first")
@@ -132,6 +144,12 @@ class AsteriskWebSocket(WebSocketConnection):
     def on_ws_connected(self, transport: WSTransport) -> None:
         super().on_ws_connected(transport)
         self._deadline.set(START_WAIT_S, self._not_started)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        if self._enquiry is not None:
+            self._enquiry.cancel()
+        super().on_ws_disconnected(transport)
+        self._playout = None  # a reference cycle otherwise: the playout sends through this line
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         message = self._whole_message(frame)
@@ -180,10 +198,9 @@ class AsteriskWebSocket(WebSocketConnection):
             self._report_to_playout(self._playout, event)
 
     def _take_start(self, start: control.MediaStarted) -> None:
-        if self._call is not None:
+        if self._codec is not None:
             self._complain("a second MEDIA_START was ignored")
             return
-        self._deadline.stop()
         facts = dict(self._facts)
         # The dialplan may name the caller's channel, which overrides the channel of this socket.
         facts.setdefault("channel", clean(start.channel, FACT_VALUE_MAX))
@@ -196,7 +213,19 @@ class AsteriskWebSocket(WebSocketConnection):
         except CallerError as error:
             self._refuse(str(error))
             return
+        self._deadline.set(OPEN_WAIT_S, self._not_opened)
+        self._enquiry = Enquiry(self._facts_for, name, self._take_answer)
+
+    def _take_answer(self, announced: Facts | None) -> None:
+        self._enquiry = None
+        if self._transport is None:
+            return  # the caller has left, or the channel was refused
+        if announced is None:
+            self._refuse("the call was not announced by POST /call (REQUIRE_CALL)")
+            return
+        self._caller = replace(self._caller, facts={**announced, **self._caller.facts})
         if self._take_call(self._caller):
+            self._deadline.stop()
             self._early.deliver(_Decoding(self._take_audio, self._take_key))
 
     def _take_key(self, digit: str) -> None:
@@ -245,10 +274,10 @@ class AsteriskWebSocket(WebSocketConnection):
         """Refuse a channel that cannot carry a conversation."""
         if self._transport is not None:
             self._reception.refuse(self._caller, self._transport.underlying_transport, why)
-        self._refused(why)
+        self._refused(why, WSCloseCode.POLICY_VIOLATION)
 
-    def _refused(self, why: str) -> None:
-        self._close(WSCloseCode.POLICY_VIOLATION)
+    def _not_opened(self) -> None:
+        self._refuse(f"it could not be opened within {OPEN_WAIT_S:.0f} s")
 
     def _not_started(self) -> None:
         what = f"no MEDIA_START within {START_WAIT_S:.0f} s: this connection is no call"

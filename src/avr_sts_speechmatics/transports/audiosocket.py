@@ -9,11 +9,17 @@ every 20 ms, speech or not. The end of the stream, or its reset, is the caller's
 
     NAMELESS --uuid--> SETTLING --SETTLE_S after the first audio, or MUTE_S--> a call --> ENDING
 
+The uuid may have been announced, which is asked while the connection settles. If the answer takes
+longer than settling, the call is opened by the answer.
+
 A call is not opened at its uuid: behind `Dial(AudioSocket/...)` the bridge to the caller may not
 be up yet, and audio sent too early is lost (measured: a second of speech sent right after the uuid
 was lost whole in 3 of 13 calls). The first audio from Asterisk arrives 0.1 to 22 ms after the
 connection, possibly while the caller is not bridged but still dialling. The wait is far below the
 two seconds, so no silence is needed until the playout sends it.
+
+Asterisk has answered the phone by then, and AudioSocket has no message for "busy". So a caller who
+cannot be taken gets a stand-in for a call, which says so (`Reception.busy`), or the hangup.
 
 A phase of the connection has a deadline: the wait for the uuid, for the caller's audio, or for the
 end. The stall timer, which is another one, bounds how long Asterisk may take no audio.
@@ -25,9 +31,10 @@ under way with a reset, which Asterisk treats as a failure that ends the dialpla
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal, cast
 
+from avr_sts_speechmatics.admission.refusal import CallRefused
 from avr_sts_speechmatics.audio.g711 import UnlabelledStream
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import RATE, SampleAligner
@@ -36,6 +43,7 @@ from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.transports.announced_calls import Enquiry, Facts, FactsFor
 from avr_sts_speechmatics.transports.audiosocket_wire import (
     AUDIO_8K,
     AUDIO_RATES,
@@ -79,8 +87,8 @@ class AudioSocketConnection(asyncio.Protocol, Line):
 
     reception: opens the call and takes log lines.
     law: the law of G.711, for an Asterisk that sends G.711; "auto" detects the law by the sound.
-    facts_for: function that returns the facts with which `POST /call` announced a uuid; None if
-        the call must be rejected.
+    facts_for: function that returns the facts with which `POST /call` announced a uuid, after a
+        bounded time; None if the call must be rejected.
     """
 
     can_hang_up = True
@@ -90,7 +98,7 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         reception: Reception,
         *,
         law: Literal["auto", "ulaw", "alaw"],
-        facts_for: Callable[[str], Mapping[str, str] | None],
+        facts_for: FactsFor,
     ) -> None:
         self._reception = reception
         self._facts_for = facts_for
@@ -98,7 +106,9 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._splitter = Splitter()
         self._sound = _CallerSound(None if law == "auto" else law, self._say)
         self._uuid = ""
-        self._facts: Mapping[str, str] = {}
+        self._enquiry: Enquiry | None = None
+        self._facts: Facts | None = None  # None until the enquiry is answered
+        self._settled = False
         self._call: CallerSide | None = None
         self._early = EarlyMedia(EARLY_S, "first")
         self._key_rate = KeyRate()
@@ -166,8 +176,13 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         self._ending = True
         self._deadline.stop()
         self._stall.stop()
-        if self._call is not None:
-            self._call.leave()
+        if self._enquiry is not None:
+            self._enquiry.cancel()
+        # Reference cycles otherwise: the call has its line, and the sound logs through this line.
+        del self._sound
+        call, self._call = self._call, None
+        if call is not None:
+            call.leave()
 
     def pause_writing(self) -> None:
         self._writable = False
@@ -188,14 +203,21 @@ class AudioSocketConnection(asyncio.Protocol, Line):
             self._say(logging.WARNING, "the first message is not a uuid; it is closed")
             self._end()
             return
-        facts = self._facts_for(self._uuid)
+        self._enquiry = Enquiry(self._facts_for, self._uuid, self._take_answer)
+        self._deadline.set(MUTE_S, self._settle)
+
+    def _take_answer(self, facts: Facts | None) -> None:
+        self._enquiry = None
+        if self._ending:
+            return
         if facts is None:
             caller = Caller(self._uuid, "audiosocket")
             self._reception.refuse(caller, self._transport, "it was not announced (REQUIRE_CALL)")
             self._end()
             return
         self._facts = facts
-        self._deadline.set(MUTE_S, self._begin)
+        if self._settled:
+            self._begin(facts)
 
     def _take_audio(self, kind: int, payload: bytes) -> None:
         pcm = self._sound.feed(kind, payload)
@@ -203,9 +225,9 @@ class AudioSocketConnection(asyncio.Protocol, Line):
             if pcm:
                 self._call.hear(pcm)
             return
-        if not self._heard_anything:
+        if not self._heard_anything and not self._settled:
             self._heard_anything = True
-            self._deadline.set(SETTLE_S, self._begin)
+            self._deadline.set(SETTLE_S, self._settle)
         self._early.hear(pcm)
 
     def _take_key(self, key: str) -> None:
@@ -218,15 +240,25 @@ class AudioSocketConnection(asyncio.Protocol, Line):
         else:
             self._early.press(key)
 
-    def _begin(self) -> None:
+    def _settle(self) -> None:
         self._deadline.stop()
-        caller = Caller(self._uuid, "audiosocket", self._facts)
+        self._settled = True
+        if self._facts is not None:
+            self._begin(self._facts)
+
+    def _begin(self, facts: Facts) -> None:
+        caller = Caller(self._uuid, "audiosocket", facts)
         try:
             self._call = self._reception.take(caller, self, self._transport)
+        except CallRefused:
+            self._reception.waiting.remove(self._transport)
+            self._call = self._reception.busy(caller, self)
+            if self._call is None:
+                self._end()
         except CallerError:
             self._end()
-            return
-        self._early.deliver(self._call)
+        else:
+            self._early.deliver(self._call)
 
     # --- the connection ------------------------------------------------------------------------
 

@@ -17,7 +17,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from aiohttp import web
 
-from avr_sts_speechmatics.errors import CallerError
+from avr_sts_speechmatics.admission.refusal import Refusal
+from avr_sts_speechmatics.errors import CallerError, StoreError
 from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls, canonical, facts_from
@@ -54,6 +55,7 @@ class AvrCoreHttp:
         time. None if no webhook is configured.
     sts_port: port where this service takes calls by WebSocket.
     log: takes the lines about requests.
+    why_not: returns why no new call can be taken now; None if one can.
     """
 
     def __init__(
@@ -62,7 +64,10 @@ class AvrCoreHttp:
         ask: Ask | None,
         sts_port: int,
         log: LimitedLog | None = None,
+        *,
+        why_not: Callable[[], Refusal | None] = lambda: None,
     ) -> None:
+        self._why_not = why_not
         self._log = log or LimitedLog()
         self._announced = announced
         self._ask = ask
@@ -91,13 +96,17 @@ class AvrCoreHttp:
         except CallerError as error:
             return _refused(400, str(error))
         peer = request.remote or NOBODY
+        if (refusal := self._why_not()) is not None:
+            what = f"call {uuid} is not announced: {refusal.reason}"
+            self._log.say("refused announcements", peer, what, lines=ANNOUNCED_LINES)
+            return _refused(503, refusal.reason, refusal.headers)
 
         def complain(what: str) -> None:
             self._log.say("payloads with too many facts", peer, f"call {uuid}: {what}")
 
         facts = facts_from(payload, complain)
         # Before the webhook is asked: a dialplan may stop waiting and dial before the reply.
-        self._announced.announce(uuid, facts)
+        unshared = await self._keep(self._announced.announce(uuid, facts))
         line = f"call {uuid} is announced"
         self._log.say("announced calls", peer, line, level=logging.INFO, lines=ANNOUNCED_LINES)
         reply = None if self._ask is None else await self._ask(uuid, payload)
@@ -105,9 +114,21 @@ class AvrCoreHttp:
         if chosen is not None:
             # The webhook's facts come first, so that they are not among those beyond FACTS_MAX.
             facts = dict(islice({**chosen, **facts, **chosen}.items(), FACTS_MAX))
-            self._announced.amend(uuid, facts)
-        url = self._sts_url(request, facts)
-        return web.json_response({"sts_url": url, "override": chosen is not None})
+            unshared = await self._keep(self._announced.amend(uuid, facts)) or unshared
+        answer = {"sts_url": self._sts_url(request, facts), "override": chosen is not None}
+        if unshared:
+            # A dialplan may read the status and send the caller elsewhere. A dialplan that goes on
+            # is not worse off: the webhook was asked, and this instance may know the call.
+            return web.json_response({"error": unshared, **answer}, status=503)
+        return web.json_response(answer)
+
+    async def _keep(self, writing: Awaitable[None]) -> str:
+        """Wait until the store has kept something; return the reason if the store could not."""
+        try:
+            await writing
+        except StoreError as error:
+            return str(error)
+        return ""
 
     def _sts_url(self, request: web.Request, facts: Mapping[str, str]) -> str:
         """Return the address of this service's WebSocket, as seen from the client."""
@@ -186,5 +207,5 @@ def _is_address(url: object) -> bool:
     )
 
 
-def _refused(status: int, why: str) -> web.Response:
-    return web.json_response({"error": why}, status=status)
+def _refused(status: int, why: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.json_response({"error": why}, status=status, headers=headers)

@@ -176,9 +176,9 @@ class AvrWebSocket(WebSocketConnection):
         if self._take_call(caller) and self._call is not None:
             self._early.deliver(self._call)
 
-    def _refused(self, why: str) -> None:
+    def _refused(self, why: str, code: WSCloseCode) -> None:
         self.send_error(why)
-        super()._refused(why)
+        super()._refused(why, code)
 
     def _take_digit(self, digit: str) -> None:
         if digit not in KEYS:

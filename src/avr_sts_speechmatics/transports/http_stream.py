@@ -17,11 +17,13 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from avr_sts_speechmatics.admission.refusal import CallRefused
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, SampleAligner, seconds
 from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.transports.http_connection import HttpConnection
 from avr_sts_speechmatics.transports.limited_log import address_of
 from avr_sts_speechmatics.transports.reception import Reception
@@ -62,7 +64,8 @@ class HttpStream:
         try:
             call = self._reception.take(caller, line, transport)
         except CallerError as error:
-            return web.json_response({"error": str(error)}, status=503)
+            headers = error.refusal.headers if isinstance(error, CallRefused) else None
+            return web.json_response({"error": str(error)}, status=503, headers=headers)
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
         )
@@ -96,7 +99,8 @@ async def _read(request: web.Request, call: CallerSide) -> None:
                     await asyncio.sleep(due - now - LEAD_S)
                 due = max(due, now) + seconds(len(piece))
                 call.hear(piece)
-    except (ConnectionError, asyncio.IncompleteReadError, web.HTTPException):
+    except (ConnectionError, asyncio.IncompleteReadError, web.HTTPException) as error:
+        drop_traceback(error)  # the body keeps the error
         call.leave()
     else:
         call.audio_ended()

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from avr_sts_speechmatics.admission.refusal import CallRefused, Refusal
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network.websocket import Watch
@@ -34,7 +35,12 @@ class Reception:
     open_call: opens the call; raises CallerError with the reason when no call can be taken.
     log: takes all log lines about clients.
     waiting: the connections without a call.
+    why_not: returns why no new call can be taken now; None if one can. Cheap, for a transport that
+        can refuse a call before it accepts anything.
+    busy: takes a caller who was refused on a line that is answered already; returns None if the
+        line must be ended.
     refused: number of refused calls by transport.
+    reasons: number of refused calls by `Refusal.kind`; "other" for calls that are never taken.
     """
 
     open_call: OpenCall
@@ -42,7 +48,10 @@ class Reception:
     waiting: WaitingConnections = field(
         default_factory=lambda: WaitingConnections(LimitedLog()), repr=False
     )
+    why_not: Callable[[], Refusal | None] = lambda: None
+    busy: Callable[[Caller, Line], CallerSide | None] = lambda caller, line: None
     refused: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
 
     def take(self, caller: Caller, line: Line, transport: asyncio.Transport | None) -> CallerSide:
         """Open a call. Its connection no longer counts as a connection without a call.
@@ -54,18 +63,23 @@ class Reception:
         try:
             call = self.open_call(caller, line)
         except CallerError as error:
-            self.refuse(caller, transport, str(error))
+            kind = error.refusal.kind if isinstance(error, CallRefused) else "other"
+            self.refuse(caller, transport, str(error), kind)
             raise
         self.waiting.remove(transport)
         return call
 
-    def refuse(self, caller: Caller, transport: asyncio.Transport | None, why: str) -> None:
+    def refuse(
+        self, caller: Caller, transport: asyncio.Transport | None, why: str, kind: str = "other"
+    ) -> None:
         """Log and count a call that is refused.
 
         transport: the call's connection.
         why: the reason, one sentence.
+        kind: the reason in one word, see `reasons`.
         """
         self.refused[caller.transport] += 1
+        self.reasons[kind] += 1
         peer = address_of(transport)
         facts = caller.facts
         numbers = "".join(f", {name} {masked(facts[name])}" for name in _NUMBERS if facts.get(name))

@@ -3,15 +3,23 @@
 A request that asks for an upgrade to `websocket` goes to picows, which carries calls at low cost;
 every other request goes to aiohttp, which implements all of HTTP. The socket itself is handed over,
 so nothing is proxied afterwards.
+
+While no call can be taken, a WebSocket is refused here with status 503, before the handshake: a
+load balancer then tries another machine, and avr-core or Asterisk learns at once that there is no
+call. Nothing of the request but its head is looked at.
 """
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import cast
 
+from avr_sts_speechmatics.admission.refusal import Refusal
+from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.transports.limited_log import NOBODY, address_of
 from avr_sts_speechmatics.transports.reception import Reception
+from avr_sts_speechmatics.transports.untrusted_text import facts_of
 
 HEAD_MAX_BYTES = 16 * 1024
 HEAD_S = 10.0
@@ -70,6 +78,9 @@ class SharedPort(asyncio.Protocol):
         self._deadline.stop()
         head, self._head = bytes(self._head), bytearray()
         if asks_for_websocket(head[:end]):
+            if (refusal := self._reception.why_not()) is not None:
+                self._refuse(head[:end], refusal)
+                return
             hand_over(transport, self._websocket(), head)
         else:
             protocol = self._http()
@@ -81,6 +92,19 @@ class SharedPort(asyncio.Protocol):
         self._reception.waiting.remove(self._transport)
         self._deadline.stop()
 
+    def _refuse(self, head: bytes, refusal: Refusal) -> None:
+        """Answer 503 to a request for a WebSocket, because no call can be taken."""
+        transport = self._transport
+        assert transport is not None
+        path = head.split(b" ", 2)[1].decode("latin-1") if head.count(b" ") > 1 else "/"
+        facts = facts_of(path, lambda what: None)
+        kind = "asterisk-websocket" if path.startswith("/media") else "avr-websocket"
+        name = facts.get("uuid") or facts.get("call") or "-"
+        caller = Caller(name, kind, facts)
+        self._reception.refuse(caller, transport, refusal.reason, refusal.kind)
+        transport.write(unavailable(refusal))
+        transport.close()
+
     def _headless(self) -> None:
         assert self._transport is not None
         self._say("connections without a call", f"no request within {HEAD_S:.0f} s; it is closed")
@@ -88,6 +112,19 @@ class SharedPort(asyncio.Protocol):
 
     def _say(self, kind: str, what: str) -> None:
         self._reception.log.say(kind, self._address, f"a connection from {self._address}: {what}")
+
+
+def unavailable(refusal: Refusal) -> bytes:
+    """Return a whole HTTP response that says why there is no call, and when to try again."""
+    body = json.dumps({"error": refusal.reason}).encode()
+    headers = {
+        **refusal.headers,
+        "Content-Type": "application/json; charset=utf-8",
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 503 Service Unavailable\r\n{lines}\r\n".encode() + body
 
 
 def asks_for_websocket(head: bytes) -> bool:

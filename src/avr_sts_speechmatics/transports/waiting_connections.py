@@ -9,7 +9,9 @@ calls may come from the one address of a PBX.
 """
 
 import asyncio
+import time
 from collections import Counter
+from collections.abc import Callable
 
 from avr_sts_speechmatics.transports.limited_log import LimitedLog, address_of
 
@@ -28,8 +30,10 @@ class WaitingConnections:
         self._log = log
         self._limit = limit
         # Order: the oldest connection first.
-        self._waiting: dict[asyncio.Transport, str] = {}
+        self._waiting: dict[asyncio.Transport, tuple[str, float]] = {}
         self._of_peer: Counter[str] = Counter()
+        self.changed: Callable[[int], None] = lambda count: None
+        """Called with the number of connections whenever it changes."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -39,23 +43,44 @@ class WaitingConnections:
         if transport in self._waiting:
             return
         peer = address_of(transport)
-        self._waiting[transport] = peer
+        self._waiting[transport] = peer, time.monotonic()
         self._of_peer[peer] += 1
+        self.changed(len(self._waiting))
         if len(self._waiting) > self._limit:
             self._close_one()
 
     def remove(self, transport: asyncio.Transport | None) -> None:
         """Stop counting a connection that carries a call or is closed. May be repeated."""
-        peer = None if transport is None else self._waiting.pop(transport, None)
-        if peer is not None:
+        known = None if transport is None else self._waiting.pop(transport, None)
+        if known is not None:
+            peer, _ = known
+            self.changed(len(self._waiting))
             self._of_peer[peer] -= 1
             if not self._of_peer[peer]:
                 del self._of_peer[peer]
 
+    def close_older_than(self, age_s: float) -> None:
+        """Close every connection that waits for longer, because its descriptor is needed.
+
+        age_s: how long a connection may have waited (s).
+        """
+        until = time.monotonic() - age_s
+        while self._waiting:
+            oldest, (peer, since) = next(iter(self._waiting.items()))
+            if since > until:
+                return
+            self.remove(oldest)
+            self._log.say(
+                "connections without a call closed",
+                peer,
+                f"a connection from {peer} was closed: descriptors are short, and it had no call",
+            )
+            oldest.abort()
+
     def _close_one(self) -> None:
         """Close the oldest connection of the client that has the most."""
         crowd = max(self._of_peer, key=self._of_peer.__getitem__)
-        oldest = next(one for one, peer in self._waiting.items() if peer == crowd)
+        oldest = next(one for one, (peer, _) in self._waiting.items() if peer == crowd)
         self.remove(oldest)
         self._log.say(
             "connections without a call closed",

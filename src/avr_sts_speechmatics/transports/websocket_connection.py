@@ -14,6 +14,7 @@ the peer may take no data.
 
 from picows import WSCloseCode, WSFrame, WSMsgType, WSTransport
 
+from avr_sts_speechmatics.admission.refusal import CallRefused
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network import running_time
@@ -83,8 +84,9 @@ class WebSocketConnection(Listener, Line):
         self._stall.stop()
         if self._bad > 1:
             self._say("unusable messages", f"{self._bad} messages of this call could not be used")
-        if self._call is not None:
-            self._call.leave()
+        call, self._call = self._call, None  # a reference cycle otherwise: the call has its line
+        if call is not None:
+            call.leave()
 
     def pause_writing(self) -> None:
         self._behind = True
@@ -136,13 +138,15 @@ class WebSocketConnection(Listener, Line):
         try:
             self._call = self._reception.take(caller, self, transport.underlying_transport)
         except CallerError as error:
-            self._refused(str(error))
+            busy = isinstance(error, CallRefused)
+            code = WSCloseCode.TRY_AGAIN_LATER if busy else WSCloseCode.POLICY_VIOLATION
+            self._refused(str(error), code)
             return False
         return True
 
-    def _refused(self, why: str) -> None:
+    def _refused(self, why: str, code: WSCloseCode) -> None:
         """Tell the peer why there is no call, and close. A subclass adds the message."""
-        self._close(WSCloseCode.TRY_AGAIN_LATER)
+        self._close(code)
 
     def _complain(self, what: str) -> None:
         """Count a message that could not be used, and log the first one."""

@@ -1,12 +1,15 @@
 """Chunks of streams, as servers really send them."""
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avr_sts_speechmatics.services.llm.chunks import Chunk, merged, read_chunk
+from avr_sts_speechmatics.network.untrusted_json import BadJson
+from avr_sts_speechmatics.services.llm.api_error import ApiError
+from avr_sts_speechmatics.services.llm.chunks import Chunk, decode_chunk, merged, read_chunk
 from avr_sts_speechmatics.services.llm.protocol import Usage
 
 
@@ -150,6 +153,46 @@ JSON = st.recursive(
 def test_any_json_can_be_read(delta: Any, usage: Any) -> None:
     read_chunk({"choices": [{"delta": delta}], "usage": usage})
     read_chunk(delta)
+
+
+PLAIN = st.fixed_dictionaries(
+    {"delta": st.dictionaries(st.sampled_from("content role refusal x".split()), JSON, max_size=3)},
+    optional={"finish_reason": JSON, "message": JSON, "logprobs": JSON},
+)
+
+
+@given(
+    JSON | st.fixed_dictionaries({"choices": st.lists(PLAIN, max_size=2)}, optional={"usage": JSON})
+)
+def test_a_chunk_is_decoded_as_it_is_read(chunk: Any) -> None:
+    assert decode_chunk(json.dumps(chunk).encode()) == read_chunk(chunk)
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b'{"choices":[{"delta":{"content":"half \\ud83d of it"}}]}', "half  of it"),
+        (b'{"choices":[{"delta":{"content":"br\xffoken"}}]}', "broken"),
+        (b'{"x":NaN,"choices":[{"delta":{"content":"five"}}]}', "five"),
+        (b'{"x":' + b"9" * 5000 + b',"choices":[{"delta":{"content":"five"}}]}', "five"),
+    ],
+)
+def test_faulty_json_is_read_where_the_sdk_reads_it(data: bytes, text: str) -> None:
+    assert decode_chunk(data).text == text
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"not json", b"[" * 100_000, b"\xff\xfe"])
+def test_what_is_no_json_is_refused(data: bytes) -> None:
+    with pytest.raises(BadJson):
+        decode_chunk(data)
+
+
+@pytest.mark.parametrize("error", ["busy", {"message": "busy"}, ["busy"]])
+def test_an_error_among_the_chunks_is_raised(error: Any) -> None:
+    with pytest.raises(ApiError) as raised:
+        decode_chunk(json.dumps({"choices": [], "error": error}).encode())
+    assert raised.value.body == error
+    assert decode_chunk(b'{"error": null, "choices": []}') == Chunk()
 
 
 @pytest.mark.parametrize(

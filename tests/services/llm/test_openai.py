@@ -2,13 +2,22 @@
 
 import asyncio
 import contextlib
+import gc
 import json
+import sys
+import time
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import asdict
 from typing import Any
 
+import openai as vendor
 import pytest
+import uvloop
 from aiohttp import web
+from tests.services.llm.wire import END, FINISHED, STREAM, WireServer, piece, wire, words
+from tests.services.llm.wire import whole as reply_of
 
 from avr_sts_speechmatics.conversation import Message, ToolCall
 from avr_sts_speechmatics.errors import ServiceError
@@ -22,7 +31,7 @@ from avr_sts_speechmatics.sandbox.faults import (
     Truncate,
 )
 from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox, running_sandbox, scripted
-from avr_sts_speechmatics.services.llm import openai
+from avr_sts_speechmatics.services.llm import event_stream, openai
 from avr_sts_speechmatics.services.llm.openai import OpenAiLlm
 from avr_sts_speechmatics.services.llm.protocol import Brief
 from avr_sts_speechmatics.values import Secret
@@ -45,8 +54,8 @@ async def whole(model: OpenAiLlm) -> str:
 
 
 async def collect(text: AsyncGenerator[str | ToolCall, None], came: list[str]) -> None:
-    async for piece in text:
-        came.append(str(piece))
+    async for part in text:
+        came.append(str(part))
 
 
 @pytest.mark.parametrize(
@@ -353,3 +362,150 @@ async def test_a_refusal_inside_the_stream_is_cured_before_anything_was_said() -
     async with serving(handle) as url, llm(url, temperature=0.5) as model:
         assert await whole(model) == "Fine."
     assert len(bodies) == 2
+
+
+async def finished(model: OpenAiLlm, _: WireServer) -> None:
+    assert await whole(model) == "Until five o'clock."
+
+
+async def closed(model: OpenAiLlm, _: WireServer) -> None:
+    async with aclosing(model.reply(Brief(""), ASKED)) as reply:
+        assert str(await anext(reply)).startswith("Until ")
+
+
+async def cancelled(model: OpenAiLlm, server: WireServer) -> None:
+    came: list[str] = []
+    task = asyncio.create_task(collect(model.reply(Brief(""), ASKED), came))
+    while not came:  # noqa: ASYNC110 - every step of the loop is looked at
+        await asyncio.sleep(0)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def cancelled_early(model: OpenAiLlm, server: WireServer) -> None:
+    task = asyncio.create_task(whole(model))
+    asked = len(server.requests)
+    await server.until(lambda: len(server.requests) > asked)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def failed(model: OpenAiLlm, _: WireServer) -> None:
+    with pytest.raises(ServiceError):
+        await whole(model)
+
+
+def cut(transport: asyncio.Transport) -> None:
+    transport.write(UNFINISHED)
+    transport.close()
+
+
+UNFINISHED = STREAM + piece(words("Until "))
+
+
+@pytest.mark.parametrize(
+    ("use", "answer"),
+    [
+        (finished, FINISHED),
+        (finished, FINISHED.removesuffix(END)),
+        (closed, UNFINISHED),
+        (cancelled, UNFINISHED),
+        (cancelled_early, lambda _: None),
+        (failed, reply_of(b'{"error": {"message": "wrong key"}}', "401 No")),
+        (failed, reply_of(b'{"error": {"message": "odd"}}', "500 No")),
+        (failed, cut),
+    ],
+    ids=["finished", "left open", "closed", "cancelled", "early", "401", "500", "cut"],
+)
+def test_an_answer_leaves_no_garbage_and_no_generator(
+    use: Callable[[OpenAiLlm, WireServer], Awaitable[None]],
+    answer: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(event_stream, "REST_S", 0.01)
+    monkeypatch.setattr(openai, "RETRY_WAIT_S", 0.01)
+    # On uvloop, as in service: asyncio's own transports are garbage after their end.
+    uvloop.run(leaves_nothing(use, answer))
+
+
+async def leaves_nothing(
+    use: Callable[[OpenAiLlm, WireServer], Awaitable[None]], answer: Any
+) -> None:
+    begun: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
+    hooks = sys.get_asyncgen_hooks()
+    assert hooks.firstiter is not None
+    loops_own = hooks.firstiter
+
+    def begin(generator: AsyncGenerator[Any, Any]) -> None:
+        begun.add(generator)
+        loops_own(generator)
+
+    async with wire(answer) as server, llm(server.url) as model:
+        await use(model, server)
+        sys.set_asyncgen_hooks(firstiter=begin)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(20):
+                await use(model, server)
+            if answer == FINISHED or (isinstance(answer, bytes) and answer.endswith(b"}")):
+                assert server.opened == 1
+            else:
+                await server.until(lambda: not server.open)
+            await asyncio.sleep(0.05)
+            suspended = [one for one in begun if getattr(one, "ag_frame", None)]
+            found = gc.collect()
+        finally:
+            gc.enable()
+        assert found / 20 < 5
+        assert not suspended
+
+
+async def following(reply: AsyncGenerator[str | ToolCall, None]) -> str | ToolCall:
+    return await anext(reply)
+
+
+async def test_a_reply_is_continued_by_other_tasks() -> None:
+    async with wire(FINISHED) as server, llm(server.url) as model:
+        reply = model.reply(Brief(""), ASKED)
+        pieces = []
+        with contextlib.suppress(StopAsyncIteration):
+            while True:
+                pieces.append(str(await asyncio.create_task(following(reply))))
+    assert "".join(pieces) == "Until five o'clock."
+
+
+async def test_an_answer_costs_a_fraction_of_the_sdks() -> None:
+    """CPU of requests with twelve messages and twenty chunks, the server's included in both."""
+    chunks = b"".join(piece(words(f"word{number}. ")) for number in range(20))
+    turns = [Message("user", "When do you close?"), Message("assistant", "At five.")] * 6
+
+    async def by_us() -> None:
+        assert len([text async for text in model.reply(Brief("Be brief."), turns[:-1])]) == 20
+
+    async def by_sdk() -> None:
+        stream = await sdk.post(
+            "/chat/completions",
+            cast_to=object,
+            body={"model": "m", "messages": [asdict(turn) for turn in turns], "stream": True},
+            stream=True,
+            stream_cls=vendor.AsyncStream[object],
+        )
+        assert len([chunk async for chunk in stream]) == 20
+
+    costs = {by_us: 0.0, by_sdk: 0.0}
+    async with (
+        wire(STREAM + chunks + piece(b"data: [DONE]\n\n") + END) as server,
+        llm(server.url) as model,
+        vendor.AsyncOpenAI(api_key="k", base_url=server.url, max_retries=0) as sdk,
+    ):
+        for _ in range(3):  # alternating, so that both meet the same machine
+            for way in costs:
+                await way()
+                begun = time.process_time()
+                for _ in range(20):
+                    await way()
+                costs[way] += time.process_time() - begun
+    assert costs[by_us] < costs[by_sdk] / 2, costs

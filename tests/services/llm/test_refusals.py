@@ -1,11 +1,10 @@
 """What the refusals of servers mean. How each is cured: test_strict_servers, test_request_form."""
 
-import httpx2
-import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from avr_sts_speechmatics.services.llm.api_error import ApiError
 from avr_sts_speechmatics.services.llm.refusals import Refusal
 
 
@@ -109,9 +108,8 @@ def test_a_field_is_named_as_a_whole_word(field: str, holds: bool) -> None:
 
 
 @given(st.text(), st.none() | st.text() | st.dictionaries(st.text(), st.text()))
-def test_any_error_of_the_sdk_is_read(message: str, body: object) -> None:
-    error = openai.APIError(message, httpx2.Request("POST", "http://x"), body=body)
-    found = Refusal.of(error)
+def test_any_error_of_a_server_is_read(message: str, body: object) -> None:
+    found = Refusal.of(ApiError(message, body))
     assert found.status == 0
     for ask in ("failed_call", "too_long", "tools", "roles", "system", "ids", "content"):
         assert getattr(found, ask) in (True, False)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import virtual_time
 from tests.services.stt.collecting import Notes, listening, numbered, speechmatics
+from tests.support import until
 
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import running_time
@@ -122,6 +123,44 @@ async def test_audio_that_no_session_takes_is_bounded(caplog: pytest.LogCaptureF
         kept = reconnecting.KEEP_S + 2
         assert stt.kept_bytes <= kept * 16_000
         assert "audio is lost" in caplog.text
+
+
+class Watch:
+    """Counts the sessions of a process, as admission does."""
+
+    def __init__(self) -> None:
+        self.open = self.refusals = 0
+
+    def started(self) -> None:
+        self.open += 1
+
+    def ended(self) -> None:
+        self.open -= 1
+
+    def refused(self) -> None:
+        self.refusals += 1
+
+
+async def test_sessions_are_counted_and_a_full_vendor_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(websocket_session, "QUOTA_WAIT_S", 0.1)
+    watch = Watch()
+    async with running_sandbox(max_calls=1) as cloud:
+        first, second = (
+            ReconnectingStt(speechmatics(cloud), Notes(), watch=watch) for _ in range(2)
+        )
+        running = asyncio.create_task(first.run())
+        await until(lambda: watch.open == 1)
+        waiting = asyncio.create_task(second.run())
+        await until(lambda: watch.refusals >= 2)
+        assert watch.open == 1
+        running.cancel()
+        await asyncio.wait((running,))
+        await until(lambda: watch.open == 1)
+        waiting.cancel()
+        await asyncio.wait((waiting,))
+    assert watch.open == 0
 
 
 # --- without a vendor ----------------------------------------------------------------------------

@@ -70,17 +70,16 @@ def chat_messages(
         history = _in_words(history)
     messages: list[ChatMessage] = []
     for entry in history:
-        match entry:
-            case Message(role, content):
-                messages.append({"role": role, "content": content})
-            case ToolCall():
-                if not messages or messages[-1]["role"] != "assistant":
-                    text = "" if form.empty_content else None
-                    messages.append({"role": "assistant", "content": text})
-                _add_call(messages[-1], entry, form, server)
-            case _:
-                id = _id(entry.id, form)
-                messages.append({"role": "tool", "tool_call_id": id, "content": entry.content})
+        if isinstance(entry, Message):
+            messages.append({"role": entry.role, "content": entry.content})
+        elif isinstance(entry, ToolCall):
+            if not messages or messages[-1]["role"] != "assistant":
+                text = "" if form.empty_content else None
+                messages.append({"role": "assistant", "content": text})
+            _add_call(messages[-1], entry, form, server)
+        else:
+            id = _id(entry.id, form)
+            messages.append({"role": "tool", "tool_call_id": id, "content": entry.content})
     if form.alternate:
         messages = _alternating(messages)
     if not instructions:

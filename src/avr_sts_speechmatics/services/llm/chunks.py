@@ -2,7 +2,8 @@
 
 Compatible servers differ in small things: a list of parts instead of a text, arguments as an
 object, an index that is missing. A field that cannot be read is left out; the rest of the chunk
-is used.
+is used. Nearly all chunks have nothing but a text and are decoded into the few fields that are
+needed; every other chunk is decoded whole and read field by field.
 """
 
 import json
@@ -11,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from avr_sts_speechmatics.network.untrusted_json import ERRORS, BadJson, reason
+from avr_sts_speechmatics.services.llm.api_error import inside_stream
 from avr_sts_speechmatics.services.llm.protocol import Usage
 
 _OF_A_CALL = frozenset({"index", "id", "type", "function"})
@@ -54,6 +57,62 @@ class Chunk(msgspec.Struct, frozen=True):
     usage: Usage | None = None
 
 
+class _PlainDelta(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A delta with text only. Other fields may be there, but not with a value."""
+
+    content: str | None = None
+    role: str | None = None
+    refusal: None = None
+    tool_calls: None = None
+    function_call: None = None
+    reasoning_content: None = None
+    reasoning: None = None
+
+
+class _PlainChoice(msgspec.Struct, gc=False):
+    delta: _PlainDelta
+    finish_reason: str | None = None
+    message: None = None
+
+
+class _PlainChunk(msgspec.Struct, gc=False):
+    choices: tuple[_PlainChoice, ...]
+    usage: None = None
+    error: None = None
+
+
+_plain = msgspec.json.Decoder(_PlainChunk).decode
+
+
+def decode_chunk(data: bytes) -> Chunk:
+    """Decode a chunk. Raises ApiError if the chunk is an error, and BadJson.
+
+    data: JSON; not a number (NaN), broken UTF-8 and halves of surrogate pairs are tolerated.
+    """
+    try:
+        plain = _plain(data)
+    except ERRORS:
+        chunk = _decode(data)
+        if isinstance(chunk, dict) and (error := chunk.get("error")):
+            raise inside_stream(error) from None
+        return read_chunk(chunk)
+    if not plain.choices:
+        return Chunk()
+    choice = plain.choices[0]
+    return Chunk(choice.delta.content or "", finish=choice.finish_reason or "")
+
+
+def _decode(data: bytes) -> object:
+    try:
+        return msgspec.json.decode(data)
+    except ERRORS:
+        pass
+    try:
+        return json.loads(data.decode("utf-8", "ignore"))
+    except ERRORS as error:
+        raise BadJson(reason(error)) from None
+
+
 def read_chunk(chunk: object) -> Chunk:
     """Read a decoded chunk. Returns an empty chunk for one that has nothing to read."""
     if not isinstance(chunk, dict):
@@ -92,7 +151,7 @@ def _text(content: object) -> str:
         return content if content.isascii() else content.encode("utf-8", "ignore").decode()
     if isinstance(content, list):
         return "".join(map(_text, content))
-    if isinstance(content, dict) and content.get("type", "text") in _TEXT_PARTS:
+    if isinstance(content, dict) and str(content.get("type", "text")) in _TEXT_PARTS:
         text = content.get("text")
         return _text(text.get("value") if isinstance(text, dict) else text)
     return ""

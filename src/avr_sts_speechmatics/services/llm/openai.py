@@ -3,7 +3,8 @@
 Chat Completions is the common denominator of OpenAI, vLLM, Ollama and llama.cpp. Servers differ in
 what they accept: a refused request is changed and sent again if `request_form` knows a cure, and
 the change is remembered. Servers also differ in what they send: `chunks` reads streams leniently,
-and `visible_text` keeps reasoning and tool calls written as text from the caller.
+and `visible_text` keeps reasoning and tool calls written as text from the caller. The connections
+are in `http_client`, the reading of a body in `event_stream`.
 
 All times are limited, because a caller waits: CONNECT_S for connecting, FIRST_S for the first
 words, GAP_S between two pieces, ANSWER_S for the whole answer. A request is repeated only before
@@ -12,29 +13,29 @@ its first text was passed on: the text of a stream may have been spoken already.
 """
 
 import asyncio
-import importlib
+import json
 import logging
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from typing import Any
+
+import aiohttp
+import msgspec
 
 from avr_sts_speechmatics.conversation import Entry, ToolCall
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import connection_errors, running_time
 from avr_sts_speechmatics.network.proxies import Proxy, failure_of
-from avr_sts_speechmatics.services.llm.chunks import read_chunk
+from avr_sts_speechmatics.services.llm.api_error import ApiError
+from avr_sts_speechmatics.services.llm.chunks import decode_chunk
+from avr_sts_speechmatics.services.llm.event_stream import Cut, EventStream, Stalled
+from avr_sts_speechmatics.services.llm.http_client import HttpClient
 from avr_sts_speechmatics.services.llm.protocol import Brief, LlmState, Usage
 from avr_sts_speechmatics.services.llm.refusals import Refusal
 from avr_sts_speechmatics.services.llm.request_form import Asked, RequestForm
-from avr_sts_speechmatics.services.llm.streamed_answer import StreamedAnswer, chunks_of
+from avr_sts_speechmatics.services.llm.streamed_answer import StreamedAnswer
 from avr_sts_speechmatics.values import Secret
-
-if TYPE_CHECKING:
-    import httpx2
-    import openai
 
 CONNECT_S = 2.0
 FIRST_S = 8.0
@@ -81,9 +82,8 @@ class OpenAiLlm:
         proxy: Proxy | None = None,
     ) -> None:
         self._proxy = proxy
-        self._key = key
         self._url = base_url or OPENAI_URL
-        self._client: openai.AsyncOpenAI | None = None
+        self._http = HttpClient(self._url, key, connect_s=CONNECT_S, proxy=proxy)
         official = base_url is None
         parameters: dict[str, Any] = {"model": model}
         parameters["stream"] = True
@@ -99,9 +99,8 @@ class OpenAiLlm:
         self._model = model
 
     async def warm_up(self) -> None:
-        """Load the SDK in a thread. Loading takes a second, which no call should wait for."""
-        await asyncio.to_thread(importlib.import_module, "openai")
-        self._connect()
+        """Load the certificates in a thread."""
+        await self._http.prepare()
 
     def state(self) -> LlmState:
         """Return the findings about the server since the start of the process."""
@@ -126,15 +125,31 @@ class OpenAiLlm:
         while True:
             answer = StreamedAnswer(brief, form)
             try:
-                async with aclosing(self._stream(request, form, answer)) as texts:
-                    async for text in texts:
-                        if not request.heard:
-                            self._remember(request.model, form, begun_with)
-                        request.heard = True
-                        yield text
+                stream = await self._begin(request, form)
+                try:
+                    # One generator from the socket to the caller of this method: a dropped answer
+                    # leaves no other generator behind, and each level would cost CPU per word.
+                    while (events := await stream.read(request.until())) is not None:
+                        for event in events:
+                            if text := self._add(event, answer, request, form):
+                                if not request.heard:
+                                    self._remember(request.model, form, begun_with)
+                                    request.heard = True
+                                yield text
+                except Stalled:
+                    raise _failed("the answer stalled", retryable=True) from None
+                except Cut as cut:
+                    raise _failed(f"the answer was cut: {cut}", retryable=True) from None
+                finally:
+                    stream.close()
                 break
             except _Again as again:
                 form = again.form
+        if text := answer.end():
+            self._remember(request.model, form, begun_with)
+            yield text
+        if not answer.is_complete:
+            raise _failed("the answer was cut", retryable=True)
         self._remember(request.model, form, begun_with)
         if answer.has_text:
             known = self._form_of(request.model)
@@ -146,93 +161,61 @@ class OpenAiLlm:
             yield call
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        await self._http.close()
 
     # --- one request ---------------------------------------------------------------------------
 
-    async def _stream(
-        self, request: "_Request", form: RequestForm, answer: "StreamedAnswer"
-    ) -> AsyncGenerator[str, None]:
-        """Yield the visible text of an answer as it arrives; `answer` collects the rest.
-
-        Raises ServiceError, or _Again if the request is to be sent once more.
-        """
-        import openai
-
-        stream = await self._begin(request, form)
-        first: float | None = None
-        async with stream, aclosing(chunks_of(stream)) as chunks:
-            try:
-                while True:
-                    now = running_time.now()
-                    wait = FIRST_S if first is None else GAP_S
-                    async with running_time.timeout(min(wait, request.began + ANSWER_S - now)):
-                        chunk = read_chunk(await anext(chunks))
-                    if first is None and (chunk.text or chunk.calls):
-                        first = running_time.now() - request.began
-                        _log.debug("llm: first token after %.0f ms", first * 1000)
-                    if text := answer.add(chunk):
-                        yield text
-            except StopAsyncIteration:
-                pass
-            except TimeoutError:
-                raise _failed("the answer stalled", retryable=True) from None
-            except openai.APIError as error:
-                if not request.heard and not isinstance(error, openai.APITimeoutError):
-                    raise _Again(self._changed(error, request, form)) from error
-                raise _failed(f"the answer was cut: {_short(error)}", retryable=True) from error
-            except Exception as error:
-                # A server may send anything, and the SDK passes on the exceptions of its JSON
-                # parser, its models and the HTTP transport. Each of them ends the answer.
-                raise _failed(f"the answer was cut: {_short(error)}", retryable=True) from error
-        if text := answer.end():
-            yield text
-        if not answer.is_complete:
-            raise _failed("the answer was cut", retryable=True)
-
-    async def _begin(self, request: "_Request", form: RequestForm) -> "openai.AsyncStream[object]":
+    async def _begin(self, request: "_Request", form: RequestForm) -> EventStream:
         """Send the request. Returns the stream when its headers arrived.
 
         Raises ServiceError, or _Again if the request is to be sent once more.
         """
-        import openai
-
         request.tries += 1
+        request.first = None
         body = form.body(request.asked)
         body["model"] = request.model
         try:
             async with running_time.timeout(FIRST_S):
-                # The SDK's method for untyped requests. The typed method walks through the whole
-                # history with `typing` (5 ms of CPU per answer) and builds a pydantic model of
-                # each word.
-                return await self._connect().post(
-                    "/chat/completions",
-                    cast_to=object,
-                    body=body,
-                    stream=True,
-                    stream_cls=openai.AsyncStream[object],
-                )
-        except openai.APIStatusError as error:
-            if error.status_code == 407 and self._proxy is not None:
+                return EventStream(await self._http.post(_json(body)))
+        except ApiError as error:
+            if error.status == 407 and self._proxy is not None:
                 what = f"cannot connect: {self._proxy.refusal(407)}"
                 raise _failed(what, retryable=False) from error
             raise _Again(await self._after_refusal(error, request, form)) from error
-        except (openai.APIConnectionError, TimeoutError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             if (proxy := failure_of(error, self._proxy)) is not None:
                 what = f"cannot connect: {proxy}"
                 raise _failed(what, retryable=proxy.retryable) from error
-            if request.tries >= TRIES or isinstance(error, TimeoutError):
+            stalled = isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError)
+            if request.tries >= TRIES or stalled:
                 raise self._unanswered(error) from error
             await asyncio.sleep(RETRY_WAIT_S)
             raise _Again(form) from error
 
+    def _add(
+        self, event: bytes, answer: StreamedAnswer, request: "_Request", form: RequestForm
+    ) -> str:
+        """Add an event to the answer and return the text that is visible now.
+
+        Raises ServiceError, or _Again if the request is to be sent once more.
+        """
+        try:
+            chunk = decode_chunk(event)
+            if request.first is None and (chunk.text or chunk.calls):
+                request.first = running_time.now() - request.began
+                _log.debug("llm: first token after %.0f ms", request.first * 1000)
+            return answer.add(chunk)
+        except Exception as error:
+            if isinstance(error, ApiError) and not request.heard:
+                raise _Again(self._changed(error, request, form)) from error
+            # A server may send anything, and nothing that it sends may end a call.
+            raise _failed(f"the answer was cut: {_short(error)}", retryable=True) from error
+
     async def _after_refusal(
-        self, error: "openai.APIStatusError", request: "_Request", form: RequestForm
+        self, error: ApiError, request: "_Request", form: RequestForm
     ) -> RequestForm:
         """The form for the next try. Raises ServiceError if there is none."""
-        status = error.status_code
+        status = error.status
         is_too_large = status == 429 and Refusal.of(error).may_be_cured
         if status in (400, 404, 413, 422, 501) or is_too_large:
             return self._changed(error, request, form)
@@ -241,16 +224,14 @@ class OpenAiLlm:
         changed = self._cured(error, request, form) if status == 500 else None
         if changed is not None:
             return changed
-        wait = _retry_after(error) or RETRY_WAIT_S
+        wait = error.retry_after or RETRY_WAIT_S
         if not retryable or request.tries >= TRIES or wait > RETRY_AFTER_MAX_S:
             hint = "; check OPENAI_API_KEY" if status in (401, 403) else ""
             raise _failed(_short(error) + hint, retryable=retryable) from error
         await asyncio.sleep(wait)
         return form
 
-    def _changed(
-        self, error: "openai.APIError", request: "_Request", form: RequestForm
-    ) -> RequestForm:
+    def _changed(self, error: ApiError, request: "_Request", form: RequestForm) -> RequestForm:
         """The form for another try of a request that was refused, perhaps inside its stream.
 
         Raises ServiceError if there is none.
@@ -267,10 +248,9 @@ class OpenAiLlm:
             raise _failed(f"the answer was cut: {_short(first)}", retryable=True) from error
         raise _failed(_short(first), retryable=False) from error
 
-    def _cured(
-        self, error: "openai.APIError", request: "_Request", form: RequestForm
-    ) -> RequestForm | None:
-        request.refusal = request.refusal or error
+    def _cured(self, error: ApiError, request: "_Request", form: RequestForm) -> RequestForm | None:
+        # Without its traceback, which leads back to the request: a cycle.
+        request.refusal = request.refusal or error.with_traceback(None)
         request.changes += 1
         cured = None
         if request.changes <= CHANGES:
@@ -306,41 +286,9 @@ class OpenAiLlm:
         if connection_errors.never_connected(error):
             why = connection_errors.why(error, self._url, within=CONNECT_S)
             return _failed(why, retryable=True)
-        if isinstance(error, TimeoutError) or type(error).__name__ == "APITimeoutError":
+        if isinstance(error, TimeoutError):
             return _failed(f"no answer within {FIRST_S:g} s", retryable=True)
         return _failed(f"no answer: {_short(error)}", retryable=True)
-
-    def _connect(self) -> "openai.AsyncOpenAI":
-        if self._client is None:
-            import openai
-
-            # The SDK appends paths to the address as text, so a query has to be given apart.
-            base = urlsplit(self._url)
-            self._client = openai.AsyncOpenAI(
-                # A self-hosted server may need no key, but the SDK requires a non-empty key.
-                api_key=self._key.reveal() if self._key else "none",
-                base_url=base._replace(query="").geturl(),
-                default_query=dict(parse_qsl(base.query, keep_blank_values=True)),
-                max_retries=0,
-                # All other waits are bounded here, in running time.
-                timeout=openai.Timeout(None, connect=CONNECT_S),
-                http_client=self._http_client(),
-            )
-        return self._client
-
-    def _http_client(self) -> "httpx2.AsyncClient":
-        import httpx2
-        import openai
-
-        proxy, headers = self._proxy, {}
-        if proxy is not None and self._url.startswith("http:"):
-            headers = proxy.headers()  # without a tunnel each request tells the proxy its user
-        return openai.DefaultAioHttpClient(
-            proxy=None if proxy is None else httpx2.Proxy(proxy.address, headers=proxy.headers()),
-            headers=headers,
-            verify=httpx2.create_ssl_context(),
-            trust_env=False,  # would look for a proxy in ways of its own
-        )
 
 
 class _Request:
@@ -352,6 +300,7 @@ class _Request:
     tries: requests sent since the last change of the form.
     changes: how often the form was changed.
     repeated: the same request was sent again because the model failed.
+    first: time to the first text or tool call (s); None until then.
     heard: text of the answer was passed on.
     refusal: the first refusal.
     """
@@ -363,8 +312,15 @@ class _Request:
         self.tries = 0
         self.changes = 0
         self.repeated = False
+        self.first: float | None = None
         self.heard = False
-        self.refusal: openai.APIError | None = None
+        self.refusal: ApiError | None = None
+
+    def until(self) -> float:
+        """Return the latest time for the next event, in running time (s)."""
+        until = running_time.now() + (FIRST_S if self.first is None else GAP_S)
+        longest = self.began + ANSWER_S
+        return until if until < longest else longest
 
 
 class _Again(Exception):
@@ -380,12 +336,14 @@ def _failed(what: str, *, retryable: bool) -> ServiceError:
 
 
 def _short(error: BaseException) -> str:
-    text = getattr(error, "message", None) or str(error) or type(error).__name__
-    return " ".join(str(text).split())[:200]
+    text = " ".join((str(error) or type(error).__name__).split())[:200]
+    id = error.request_id if isinstance(error, ApiError) else ""
+    return f"{text} (request {id[:60]})" if id else text
 
 
-def _retry_after(error: "openai.APIStatusError") -> float | None:
+def _json(body: dict[str, Any]) -> bytes:
     try:
-        return float(error.response.headers["retry-after"])
-    except (KeyError, ValueError):
-        return None
+        return msgspec.json.encode(body)
+    except (ValueError, OverflowError):
+        # Half of a surrogate pair in the result of a tool; an integer of more than 64 bits.
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")

@@ -14,11 +14,13 @@ class Brief:
     instructions: the system prompt.
     tools: the tools that the model may call.
     model: name of the model; None for the model of the settings.
+    language: of the caller, such as "en". A model learns the language from the instructions.
     """
 
     instructions: str
     tools: tuple[ToolSpec, ...] = ()
     model: str | None = None
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,8 @@ OpenAI, Azure, Groq, OpenRouter, Mistral, DeepSeek, Gemini, vLLM, llama.cpp, Oll
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import openai
+from avr_sts_speechmatics.services.llm.api_error import ApiError
 
 _CONTEXT = re.compile(
     r"context[_ ]length|context[_ ](?:window|size)|exceed_context|maximum context|context limit"
@@ -80,14 +78,14 @@ class Refusal:
     reason: str
 
     @classmethod
-    def of(cls, error: "openai.APIError") -> "Refusal":
+    def of(cls, error: ApiError) -> "Refusal":
         body = error.body
         reason = body.get("message") if isinstance(body, Mapping) else None
         reason = reason if isinstance(reason, str) and reason else error.message
         return cls(
-            int(getattr(error, "status_code", 0) or 0),
-            str(error.code or ""),
-            str(error.param or ""),
+            error.status,
+            error.code,
+            error.param,
             " ".join(f"{error.message} {body} {error.code} {error.type}".lower().split()),
             " ".join(reason.split())[:200],
         )

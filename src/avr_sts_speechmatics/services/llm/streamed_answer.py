@@ -1,7 +1,7 @@
 """One answer of a model, read chunk by chunk: visible text, tool calls, completeness."""
 
-from collections.abc import AsyncGenerator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from avr_sts_speechmatics.conversation import ToolCall
 from avr_sts_speechmatics.services.llm.chunks import Chunk, merged
@@ -9,9 +9,6 @@ from avr_sts_speechmatics.services.llm.protocol import Brief, Usage
 from avr_sts_speechmatics.services.llm.request_form import RequestForm
 from avr_sts_speechmatics.services.llm.tool_call_pieces import ToolCallPieces
 from avr_sts_speechmatics.services.llm.visible_text import VisibleText
-
-if TYPE_CHECKING:
-    import openai
 
 
 class StreamedAnswer:
@@ -34,19 +31,24 @@ class StreamedAnswer:
 
     def add(self, chunk: Chunk) -> str:
         """Take a chunk; return the text that is visible now."""
-        self._finish = chunk.finish or self._finish
-        self.usage = chunk.usage or self.usage
+        if chunk.finish:
+            self._finish = chunk.finish
+        if chunk.usage is not None:
+            self.usage = chunk.usage
         if chunk.opaque:
             self._opaque = merged(self._opaque, chunk.opaque)
             if any(value and key.startswith("reasoning") for key, value in chunk.opaque.items()):
                 self.text.reasons_elsewhere()
         if chunk.calls:
             self._pieces.add(chunk.calls)
-        if not chunk.text:
+        delta = chunk.text
+        if not delta:
             return ""
-        self._end = self._end[-40:] + chunk.text
-        text = self.text.feed(chunk.text)
-        self.has_text = self.has_text or bool(text)
+        if not delta.isspace():
+            self._end = delta
+        text = self.text.feed(delta)
+        if text:
+            self.has_text = True
         return text
 
     def end(self) -> str:
@@ -69,13 +71,3 @@ class StreamedAnswer:
 
     def calls(self, server: str) -> list[ToolCall]:
         return self._pieces.whole(self.text.calls, server=server, message=self._opaque)
-
-
-async def chunks_of(stream: "openai.AsyncStream[object]") -> AsyncGenerator[object, None]:
-    """Yield the decoded chunks of a stream. A server that does not stream sends one JSON object."""
-    if stream.response.headers.get("content-type", "").startswith("application/json"):
-        await stream.response.aread()
-        yield stream.response.json()
-        return
-    async for chunk in stream:
-        yield chunk

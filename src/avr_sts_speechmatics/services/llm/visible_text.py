@@ -11,6 +11,8 @@ The text before it may have been spoken by then. `closes_unopened` reports it, a
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from avr_sts_speechmatics.conversation import ToolSpec
 from avr_sts_speechmatics.services.llm import written_calls
@@ -81,6 +83,33 @@ _CANDIDATE = re.compile(r"[<\[`{◁]")
 _NONE, _HALF = "none", "half"
 
 
+class _Marks(NamedTuple):
+    """The marks that depend on the names of the offered tools.
+
+    json_call: the beginning of a tool call in JSON.
+    python_calls: beginnings of tool calls in Python's notation.
+    bracketed: names of tools in brackets.
+    tag_names: names of tags.
+    """
+
+    json_call: re.Pattern[str]
+    python_calls: tuple[str, ...]
+    bracketed: tuple[str, ...]
+    tag_names: tuple[str, ...]
+
+
+@lru_cache(maxsize=256)
+def _marks(tools: tuple[str, ...]) -> _Marks:
+    # Kept: every answer of a call has the same tools.
+    keys = "|".join(map(re.escape, (*_JSON_KEYS, *tools)))
+    return _Marks(
+        re.compile(rf"(?:\[\s*)?\{{\s*[\"'](?:{keys})[\"']\s*:"),
+        tuple(f"{before}{name}(" for name in tools for before in _BEFORE_PYTHON),
+        tuple(f"[{name}]" for name in tools),
+        (*_TAG_NAMES, *map(str.lower, tools)),
+    )
+
+
 class VisibleText:
     """Reads one answer.
 
@@ -100,13 +129,7 @@ class VisibleText:
         suspicious: bool = False,
     ) -> None:
         self._tools = {tool.name: tool for tool in tools}
-        keys = "|".join(map(re.escape, (*_JSON_KEYS, *self._tools)))
-        self._json_call = re.compile(rf"(?:\[\s*)?\{{\s*[\"'](?:{keys})[\"']\s*:")
-        self._python_calls = tuple(
-            f"{before}{name}(" for name in self._tools for before in _BEFORE_PYTHON
-        )
-        self._bracketed = tuple(f"[{name}]" for name in self._tools)
-        self._tag_names = (*_TAG_NAMES, *map(str.lower, self._tools))
+        self._marks = _marks(tuple(self._tools))
         self._held = ""
         self._mode = "hidden" if reasons_first else "text"
         self._close = _END_OF_REASONING
@@ -311,13 +334,13 @@ class VisibleText:
         return _NONE, 0
 
     def _python_call(self, rest: str, before: str) -> tuple[str, int]:
-        if any(rest.startswith(before + call) for call in self._python_calls):
+        if any(rest.startswith(before + call) for call in self._marks.python_calls):
             return "name", 0
-        half = rest and any((before + call).startswith(rest) for call in self._python_calls)
+        half = rest and any((before + call).startswith(rest) for call in self._marks.python_calls)
         return (_HALF, 0) if half else (_NONE, 0)
 
     def _json(self, rest: str) -> tuple[str, int]:
-        if self._json_call.match(rest):
+        if self._marks.json_call.match(rest):
             return "json", 0
         half = len(rest) < LONGEST_MARK and _HALF_JSON_CALL.match(rest)
         return (_HALF, 0) if half else (_NONE, 0)
@@ -327,7 +350,7 @@ class VisibleText:
         for found in (self._literal(rest, _BRACKETED), self._json(rest)):
             if found[0] != _NONE:
                 return found
-        if any(rest.startswith(name) for name in self._bracketed):
+        if any(rest.startswith(name) for name in self._marks.bracketed):
             return "json", 0
         mark, _ = self._python_call(rest, "[")
         return ("json", 0) if mark == "name" else (mark, 0)
@@ -357,12 +380,12 @@ class VisibleText:
         slash, name, attributes, closed = tag[1], tag[2].lower(), tag[3], tag[4]
         whole = tag.end() < len(rest) or bool(closed)
         if not whole and not attributes:
-            known = any(known.startswith(name) for known in self._tag_names)
+            known = any(known.startswith(name) for known in self._marks.tag_names)
             return (_HALF, 0) if known else (_NONE, 0)
         if name == "function" and not slash and attributes[:1] in ("=", "("):
             self._close = re.compile(r"</function\s*>")
             return "call", 0
-        if name not in self._tag_names or attributes[:1] not in ("", " ", "\n", "\t", "/"):
+        if name not in self._marks.tag_names or attributes[:1] not in ("", " ", "\n", "\t", "/"):
             return ("dropped", tag.end()) if attributes == "|" and closed else (_NONE, 0)
         if not closed:
             return (_HALF, 0) if not tag.end() < len(rest) < LONGEST_MARK else (_NONE, 0)

@@ -20,6 +20,10 @@ Written: TypeAlias = tuple[str, str]
 LEVELS_MAX = 8
 """How deep a tool call may be nested in lists and objects; no notation needs more than four."""
 
+UNENDED = 20
+"""Most beginnings of an object without an end in one block. Each is looked for to the block's end,
+and a model that repeats itself can write thousands, while all calls wait."""
+
 _NAMES = ("name", "function", "function_name", "tool", "tool_name", "recipient_name", "action")
 _ARGUMENTS = (
     *("arguments", "parameters", "args", "params", "input", "kwargs"),
@@ -161,12 +165,14 @@ def _calls_of(value: object, tools: Tools, levels: int) -> Iterator[Written]:
 def _values(text: str) -> Iterator[object]:
     """Yield the JSON values (objects and lists) in a text. Python's notation is read too."""
     decoder, at = json.JSONDecoder(strict=False), 0
-    while (start := _next_bracket(text, at)) >= 0:
+    unended = 0
+    while unended < UNENDED and (start := _next_bracket(text, at)) >= 0:
         try:
             value, at = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
             end = end_of_value(text, start)
             if end < 0:
+                unended += 1
                 at = start + 1
                 continue
             value, at = _literal(text[start:end]), end

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 
 from avr_sts_speechmatics.services.stt import openai, realtime
 from avr_sts_speechmatics.services.stt.openai import OpenAiStt
-from avr_sts_speechmatics.services.stt.protocol import Recogniser, SttListener, SttStream
+from avr_sts_speechmatics.services.stt.protocol import (
+    Recogniser,
+    SessionWatch,
+    SttListener,
+    SttStream,
+)
 from avr_sts_speechmatics.services.stt.realtime import RealtimeStt, realtime_url
 from avr_sts_speechmatics.services.stt.reconnecting import ReconnectingStt
 from avr_sts_speechmatics.services.stt.speechmatics import (
@@ -105,9 +110,13 @@ class Stt:
 
     settings: choose the engine.
     sandbox_url: HTTP address of the sandbox; needed only where `offline` is True.
+    watch: counts the sessions of all calls, or None.
     """
 
-    def __init__(self, settings: Settings, sandbox_url: str = "") -> None:
+    def __init__(
+        self, settings: Settings, sandbox_url: str = "", watch: SessionWatch | None = None
+    ) -> None:
+        self._watch = watch
         self._settings = settings
         self._sandbox_url = sandbox_url
         self._engine = ENGINES[settings.stt]
@@ -135,7 +144,8 @@ class Stt:
         self, language: str, vocab: tuple[VocabEntry, ...], listener: SttListener
     ) -> SttStream:
         """Return the STT stream of one call. The stream connects in its `run`, not before."""
-        return ReconnectingStt(self.recogniser(language, vocab), listener)
+        recogniser = self.recogniser(language, vocab)
+        return ReconnectingStt(recogniser, listener, watch=self._watch)
 
     def _make(self, language: str, vocab: tuple[VocabEntry, ...]) -> Recogniser:
         if self._address is not None:

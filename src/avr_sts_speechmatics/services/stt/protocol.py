@@ -127,6 +127,22 @@ class Recogniser(Protocol):
         """Open a session and have it take half a second of silence. Raises ServiceError."""
 
 
+class SessionWatch(Protocol):
+    """Counts the sessions of all calls, and learns when the vendor has no further one.
+
+    Called from the event loop; must not block.
+    """
+
+    def started(self) -> None:
+        """A session takes audio."""
+
+    def ended(self) -> None:
+        """A session that took audio is closed."""
+
+    def refused(self) -> None:
+        """The vendor refused a session because there are too many."""
+
+
 @dataclass(frozen=True, slots=True)
 class TriedOut:
     """Result of a successful trial of a recogniser.
@@ -139,6 +155,16 @@ class TriedOut:
     took_s: float
     what: str
     advice: str = ""
+
+
+class TooManySessions(ServiceError):
+    """A session was refused because the vendor allows no more sessions at the moment.
+
+    retry_after: how long to wait before the next try (s).
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__("stt", message, retryable=True, retry_after=retry_after)
 
 
 class OpenAnotherSession(ServiceError):

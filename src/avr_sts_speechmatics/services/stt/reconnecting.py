@@ -28,11 +28,14 @@ from avr_sts_speechmatics.audio.pcm import (
 )
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.services.stt.protocol import (
     OpenAnotherSession,
     Recogniser,
+    SessionWatch,
     SttListener,
     SttSession,
+    TooManySessions,
 )
 
 KEEP_S = 12.0
@@ -73,12 +76,19 @@ class ReconnectingStt:
 
     recogniser: opens sessions.
     listener: the call.
+    watch: counts the sessions of all calls, or None.
     down_max_s: see DOWN_MAX_S.
     """
 
     def __init__(
-        self, recogniser: Recogniser, listener: SttListener, *, down_max_s: float = DOWN_MAX_S
+        self,
+        recogniser: Recogniser,
+        listener: SttListener,
+        *,
+        watch: SessionWatch | None = None,
+        down_max_s: float = DOWN_MAX_S,
     ) -> None:
+        self._watch = watch
         self._recogniser = recogniser
         self._listener = listener
         self._down_max_s = down_max_s
@@ -113,10 +123,13 @@ class ReconnectingStt:
         while True:
             session = self._opening = self._recogniser.session(self)
             try:
-                await session.run()
+                await self._run(session)
             except OpenAnotherSession:
                 continue
             except ServiceError as error:
+                drop_traceback(error)
+                if self._watch is not None and isinstance(error, TooManySessions):
+                    self._watch.refused()
                 now = running_time.now()
                 if session.started_at is not None:
                     down_since = now
@@ -139,6 +152,13 @@ class ReconnectingStt:
             finally:
                 self._detach()
 
+    async def _run(self, session: SttSession) -> None:
+        try:
+            await session.run()
+        finally:
+            if self._watch is not None and session.started_at is not None:
+                self._watch.ended()
+
     # --- called by the session -----------------------------------------------------------------
 
     def started(self) -> None:
@@ -146,6 +166,8 @@ class ReconnectingStt:
         self._base = seconds(self._sent)
         self._turn_open = False
         self._session = self._opening
+        if self._watch is not None:
+            self._watch.started()
         if self._lost:
             self._lost = False
             self._listener.stt_restored()

@@ -11,6 +11,7 @@ import ssl
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from picows import WSCloseCode, WSError, WSFrame, WSHandshakeError, WSMsgType, WSTransport
@@ -28,7 +29,7 @@ from avr_sts_speechmatics.network.websocket import (
     close_reason,
     connect,
 )
-from avr_sts_speechmatics.services.stt.protocol import SessionListener
+from avr_sts_speechmatics.services.stt.protocol import SessionListener, TooManySessions
 from avr_sts_speechmatics.values import Secret
 
 CONNECT_S = 5.0
@@ -192,13 +193,14 @@ class WebSocketSession(Listener):
         """End the session.
 
         what: text of the error, for the operator.
+        retryable: whether the next try may succeed; without meaning where `busy`.
         busy: there are too many sessions.
         """
         if self._error is None:
             if busy:
-                what = f"too many sessions: {what}"
-            wait = QUOTA_WAIT_S if busy else None
-            self._error = ServiceError("stt", what, retryable=retryable, retry_after=wait)
+                self._error = TooManySessions(f"too many sessions: {what}", QUOTA_WAIT_S)
+            else:
+                self._error = ServiceError("stt", what, retryable=retryable)
         self._end()
 
     def _end(self) -> None:
@@ -208,15 +210,13 @@ class WebSocketSession(Listener):
 
     def _dropped(self) -> ServiceError:
         code = self._close_code
+        if code in self.busy_codes:
+            what = f"the connection was closed ({code}, too many sessions)"
+            return TooManySessions(what, QUOTA_WAIT_S)
         # Policy (1008) after a session has run is idleness or its length: a new one may be had.
         fatal = code in self.fatal_codes or (code == 1008 and self.started_at is None)
-        busy = code in self.busy_codes
-        return ServiceError(
-            "stt",
-            f"the connection was closed ({code}{', too many sessions' if busy else ''})",
-            retryable=not fatal,
-            retry_after=QUOTA_WAIT_S if busy else None,
-        )
+        what = f"the connection was closed ({code})"
+        return ServiceError("stt", what, retryable=not fatal)
 
     def _begin(self, name: str | None) -> None:
         """The service takes audio from now on; `name` is its name for the session."""
@@ -265,17 +265,12 @@ def _refused(error: Exception, place: Place) -> ServiceError:
     """The error for a connection that failed, with whether the next try may succeed."""
     if isinstance(error, WSHandshakeError) and error.response is not None:
         status = int(error.response.status)
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            return TooManySessions(f"too many sessions ({status})", QUOTA_WAIT_S)
         what = "the connection is refused"
         if status in (401, 403):
             what = f"the key is not accepted; check {place.key_setting}"
-        elif status == 429:
-            what = "too many sessions"
-        return ServiceError(
-            "stt",
-            f"{what} ({status})",
-            retryable=status not in _FATAL_STATUS,
-            retry_after=QUOTA_WAIT_S if status == 429 else None,
-        )
+        return ServiceError("stt", f"{what} ({status})", retryable=status not in _FATAL_STATUS)
     if isinstance(error, ProxyFailed):
         return ServiceError("stt", f"cannot connect: {error}", retryable=error.retryable)
     why = connection_errors.why(error, place.url, within=CONNECT_S)

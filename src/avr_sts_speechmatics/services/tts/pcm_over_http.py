@@ -31,6 +31,7 @@ import msgspec
 from avr_sts_speechmatics.audio.pcm import SampleAligner
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import connection_errors, running_time
+from avr_sts_speechmatics.network.http_connector import Connector
 from avr_sts_speechmatics.network.proxies import Proxy, failure_of
 from avr_sts_speechmatics.services.quiet_retries import retries_are_logged
 from avr_sts_speechmatics.services.tts.race import Failed, Race, Spoke
@@ -201,7 +202,7 @@ class PcmOverHttp:
             tracing.on_connection_create_end.append(_connected)
             tracing.on_connection_reuseconn.append(_connected)
             self._pool = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+                connector=Connector(keepalive_s=60),
                 # All waits are bounded here, in running time.
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None),
                 auto_decompress=False,

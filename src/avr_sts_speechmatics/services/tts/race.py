@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 
 Who = TypeVar("Who")
 
@@ -82,6 +83,7 @@ class Race(Generic[Who]):
         try:
             return Spoke(who, audio, task.result())
         except ServiceError as error:
+            drop_traceback(error)
             return Failed(who, error)
 
     async def close(self) -> None:

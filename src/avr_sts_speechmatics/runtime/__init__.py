@@ -1,0 +1,1 @@
+"""Python for the whole process: task groups that are freed at once, collector stops."""
