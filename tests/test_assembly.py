@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from avr_sts_speechmatics.assembly import (
     Parts,
     ambience_of,
     assembled,
+    how_it_tries,
     llm_of,
     models_in_use,
+    needs_sandbox,
     pbx_of,
     remote_addresses,
     toolbox_of,
@@ -197,3 +200,81 @@ async def test_the_start_warns_of_a_model_whose_end_is_near(
     monkeypatch.setattr(announced_ends, "WARN_DAYS", -100_000)
     async with parts(openai_api_key=Secret("a-key"), openai_model="gpt-4o") as made:
         assert not made.warnings
+
+
+# --- a server of voices ---------------------------------------------------------------------------
+
+VOICE_SERVER: dict[str, Any] = {"tts": "http", "openai_tts_url": "http://localhost:8880/v1"}
+
+
+def test_a_server_of_voices_needs_neither_speechmatics_voice_nor_the_sandboxs() -> None:
+    assert remote_addresses(Settings(**VOICE_SERVER)) == ("http://localhost:8880/v1",)
+    heard: dict[str, Any] = {"speechmatics_rt_url": "ws://localhost:9000/v2"}
+    assert not needs_sandbox(Settings(**VOICE_SERVER, **heard))
+    assert needs_sandbox(Settings(**VOICE_SERVER))  # it hears
+    assert needs_sandbox(Settings(**heard))  # it speaks
+
+
+def test_the_models_of_all_voices_that_calls_may_have_are_in_use() -> None:
+    def models(**changes: Any) -> list[tuple[str, str, str]]:
+        settings = Settings(**changes, thinking="receptionist")
+        found = models_in_use(settings, Agents.load(settings))
+        return [(model.chosen_by, model.name, model.url) for model in found]
+
+    own = ("OPENAI_TTS_MODEL", "kokoro", "http://localhost:8880/v1")
+    server = VOICE_SERVER | {"openai_tts_model": "kokoro"}
+    key: dict[str, Any] = {"openai_api_key": Secret("k")}
+    assert models(**server) == [own]
+    assert models(**server, voice_fallback="openai", **key) == [
+        own,
+        ("VOICE_FALLBACK", "gpt-4o-mini-tts", "https://api.openai.com/v1"),
+    ]
+    assert models(tts="http", **key) == [
+        ("OPENAI_TTS_MODEL", "gpt-4o-mini-tts", "https://api.openai.com/v1")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("today", "warned"), [(date(2026, 11, 6), 0), (date(2026, 11, 7), 1), (date(2027, 1, 7), 1)]
+)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tts": "http"},
+        {"voice_fallback": "openai"},
+        {**VOICE_SERVER, "voice_fallback": "openai"},
+    ],
+)
+def test_sixty_days_before_the_end_of_openais_voices_each_use_of_them_is_warned_of(
+    changes: dict[str, Any], today: date, warned: int
+) -> None:
+    settings = Settings(**changes, openai_api_key=Secret("k"), thinking="receptionist")
+    used = models_in_use(settings, Agents.load(settings))
+    found = list(announced_ends.warnings(used, today))
+    assert len([text for text in found if "6 January 2027" in text]) == warned
+
+
+async def test_a_voice_of_speechmatics_without_its_key_is_said(tmp_path: Path) -> None:
+    (tmp_path / "host.yaml").write_text("voice: {engine: speechmatics, name: theo}\n")
+    settings = Settings(**VOICE_SERVER, agents_dir=tmp_path)
+    async with assembled(settings, Agents.load(settings), "http://127.0.0.1:1") as made:
+        (warning,) = made.warnings
+        assert "Speechmatics have another voice (host)" in warning
+
+
+async def test_a_second_voice_that_speaks_english_only_is_said_of_other_agents() -> None:
+    changes = {"voice_fallback": "speechmatics", "speechmatics_language": "it"}
+    async with parts(**VOICE_SERVER, **changes) as made:
+        assert [text for text in made.warnings if "no effect for agents in it" in text]
+
+
+def test_the_hint_about_the_sandbox_says_what_the_sandbox_does() -> None:
+    server: dict[str, Any] = {"tts": "http", "openai_tts_url": "http://localhost:8880/v1"}
+    heard: dict[str, Any] = {"speechmatics_rt_url": "ws://localhost:9000/v2"}
+    for changes, says in (
+        ({}, "the local sandbox hears and speaks,"),
+        (server, "the local sandbox hears,"),
+        (heard, "the local sandbox speaks,"),
+    ):
+        assert [hint for hint in how_it_tries(Settings(**changes)) if says in hint]
+    assert not [hint for hint in how_it_tries(Settings(**server | heard)) if "sandbox" in hint]

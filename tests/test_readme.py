@@ -82,8 +82,10 @@ def test_every_setting_shown_with_a_value_can_have_it(monkeypatch: pytest.Monkey
     # The page has just made the directory.
     given = [pair for pair in given if pair[0] != "CALL_TRACE_DIR"]
     needed = {"AMI_PASSWORD": "a-secret", "OPENAI_TTS_URL": "http://localhost:8880/v1"}
+    beside = {"speechmatics": {"TTS": "http", "SPEECHMATICS_API_KEY": "a-key"}}
     for name, value in given:
-        settings.load(needed | {name: value}, Path("no such file.env"))
+        more = beside.get(value, {}) if name == "VOICE_FALLBACK" else {}
+        settings.load(needed | more | {name: value}, Path("no such file.env"))
 
 
 def test_every_tool_shown_works(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +176,7 @@ def test_every_file_named_exists(document: str) -> None:
         target = folder / name if name else ROOT / document
         assert target.exists(), link
         assert not heading or heading in headings(target), link
-    paths = re.findall(r"\b((?:tests|locks|src|docs|bench|examples)/[\w./-]*\w)", text)
+    paths = re.findall(r"(?<![\w/])((?:tests|locks|src|docs|bench|examples)/[\w./-]*\w)", text)
     for path in paths:
         assert (ROOT / path).exists() or (ROOT / "src/avr_sts_speechmatics" / path).exists(), path
 

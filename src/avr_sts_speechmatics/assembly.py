@@ -27,18 +27,16 @@ from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, try_tts
-from avr_sts_speechmatics.services import announced_ends
+from avr_sts_speechmatics.services import announced_ends, tts
 from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.llm.protocol import Llm
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.stt.nobody import NobodyStt
 from avr_sts_speechmatics.services.stt.protocol import SessionWatch, SttListener, SttStream
-from avr_sts_speechmatics.services.tts.openai import BASE_URL as OPENAI_TTS_BASE_URL
-from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.speech.phrase_store import PhraseStore
-from avr_sts_speechmatics.speech.voices import Voices
+from avr_sts_speechmatics.speech.voices import Voices, voice_models, voice_warnings
 from avr_sts_speechmatics.telemetry.call_records import CallRecords
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
@@ -297,6 +295,7 @@ async def toolbox_of(settings: Settings) -> Toolbox:
     return await open_toolbox(
         settings.tools_dir,
         settings.mcp_servers,
+        settings.avr_tools_dir,
         timeout_s=settings.tool_timeout_s,
         log_arguments=settings.log_transcripts,
         proxies=settings.proxies,
@@ -325,12 +324,10 @@ def _stt_opener(settings: Settings, stt: Stt) -> Callable[[Agent, SttListener], 
 
 def remote_addresses(settings: Settings) -> tuple[str, ...]:
     """Addresses of the services that calls may use, each once; the PBX is not among them."""
-    second_url = settings.openai_tts_url or OPENAI_TTS_BASE_URL
     mcp = () if settings.mcp_servers is None else settings.mcp_servers.servers.values()
     found = (
         Stt(settings).address,
-        settings.tts_url,
-        second_url if settings.second_voice_is_there else None,
+        *(tts.ENGINES[name].address(settings) for name in tts.may_speak(settings)),
         settings.llm_url if settings.has_llm else None,
         settings.webhook_url,
         settings.speechmatics_url_instructions,
@@ -340,36 +337,35 @@ def remote_addresses(settings: Settings) -> tuple[str, ...]:
 
 
 def models_in_use(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
-    """Models that calls may have, of the LLM and of the second voice, each once."""
-    if settings.has_llm:
-        chosen_by: dict[str, str] = {}
-        for agent in agents.all:
-            own = agent.model not in (None, settings.openai_model)
-            by = f"agent {agent.name}" if own else "OPENAI_MODEL"
-            chosen_by.setdefault(agent.model or settings.openai_model, by)
-        for name, by in chosen_by.items():
-            yield ModelInUse(by, name, settings.llm_url, settings.openai_api_key)
-    voices = {agent.voice_engine for agent in agents.all}
-    if settings.second_voice_is_there and (settings.voice_fallback or "openai" in voices):
-        yield ModelInUse(
-            "OPENAI_TTS_MODEL",
-            settings.openai_tts_model,
-            settings.openai_tts_url or OPENAI_TTS_BASE_URL,
-            settings.openai_tts_key,
-            "name another server in OPENAI_TTS_URL",
-        )
+    """Models that calls may have, of the LLM and of the voices, each once."""
+    yield from _llm_models(settings, agents)
+    yield from voice_models(settings, agents)
+
+
+def _llm_models(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
+    if not settings.has_llm:
+        return
+    chosen_by: dict[str, str] = {}
+    for agent in agents.all:
+        own = agent.model not in (None, settings.openai_model)
+        by = f"agent {agent.name}" if own else "OPENAI_MODEL"
+        chosen_by.setdefault(agent.model or settings.openai_model, by)
+    for name, by in chosen_by.items():
+        yield ModelInUse(by, name, settings.llm_url, settings.openai_api_key)
 
 
 def needs_sandbox(settings: Settings) -> bool:
     """Whether the sandbox stands in for STT or TTS under these settings."""
-    return Stt(settings).offline or settings.tts_url is None
+    return Stt(settings).offline or settings.sandbox_speaks
 
 
 def how_it_tries(settings: Settings) -> Iterator[str]:
     """Yield hints for an operator who tries the service without keys; the hints are no faults."""
     if needs_sandbox(settings):
+        doing = ("hears", Stt(settings).offline), ("speaks", settings.sandbox_speaks)
+        does = " and ".join(word for word, done in doing if done)
         yield (
-            "Offline: the local sandbox hears and speaks, for one or two calls. "
+            f"Offline: the local sandbox {does}, for one or two calls. "
             "Set SPEECHMATICS_API_KEY to use Speechmatics."
         )
     if not settings.has_llm and not settings.nobody_answers:
@@ -389,10 +385,11 @@ def warnings_of(settings: Settings) -> Iterator[str]:
             "own; or FAQ_FILE, or THINKING=receptionist, for the scripted receptionist."
         )
     language = settings.speechmatics_language
-    if primary(language) not in LANGUAGES_SPOKEN and settings.voice_fallback is None:
+    speaks = tts.ENGINES[tts.first(settings)].speaks(primary(language))
+    if not speaks and settings.voice_fallback is None:
         yield (
             f"SPEECHMATICS_LANGUAGE={language}: callers are heard in that language, "
-            "but Speechmatics' voices speak English only; set VOICE_FALLBACK=openai."
+            "but Speechmatics' voices speak English only; set VOICE_FALLBACK=openai, or TTS=http."
         )
     if Stt(settings).offline and language != "en":
         yield "The sandbox hears English only; SPEECHMATICS_LANGUAGE has no effect offline."
@@ -410,9 +407,4 @@ def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterato
         yield "ON_DRAIN cannot transfer: set AMI_URL or AMI_HOST; the call is closed instead."
     if pbx is None and settings.on_busy.startswith("transfer:"):
         yield "ON_BUSY cannot transfer: set AMI_URL or AMI_HOST; the call is ended instead."
-    silent = sorted(agent.name for agent in agents.all if agent.voice_engine == "openai")
-    if silent and not settings.second_voice_is_there:
-        yield (
-            f"Agents with a voice of OpenAI cannot speak ({', '.join(silent)}): set "
-            "OPENAI_TTS_API_KEY, or OPENAI_TTS_URL for a server that wants no key."
-        )
+    yield from voice_warnings(settings, agents)

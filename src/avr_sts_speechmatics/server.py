@@ -37,6 +37,7 @@ from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.runtime.collector import Collector
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
 from avr_sts_speechmatics.service_trials import ServiceTrials
+from avr_sts_speechmatics.services import tts
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.shared_state.shared import SharedState
@@ -414,7 +415,7 @@ class Server:
             **self._admission.health(),
             "services": {
                 "stt": _shown(Stt(settings).address) or "sandbox",
-                "tts": _shown(settings.tts_url) or "sandbox",
+                "tts": _voice_shown(settings),
                 "llm": (
                     f"{_shown(settings.openai_base_url) or 'openai'} ({settings.openai_model})"
                     if settings.has_llm
@@ -439,6 +440,13 @@ class Server:
             return refusal.kind
         works = self._parts is not None and not self._parts.states.degraded
         return "ok" if works and not self._shared.is_away else "degraded"
+
+
+def _voice_shown(settings: Settings) -> str:
+    """Who speaks for an agent without a voice of its own."""
+    engine = tts.ENGINES[tts.first(settings)]
+    url, model = engine.address(settings), engine.model(settings)
+    return (_shown(url) or "sandbox") + (f" ({model})" if model else "")
 
 
 def _shown(url: str | None) -> str:

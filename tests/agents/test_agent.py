@@ -9,10 +9,11 @@ from avr_sts_speechmatics.errors import InvalidValue
 @pytest.mark.parametrize(
     ("written", "choice"),
     [
-        ("theo", VoiceChoice("speechmatics", "theo")),
-        (" theo ", VoiceChoice("speechmatics", "theo")),
+        ("theo", VoiceChoice(None, "theo")),
+        (" theo ", VoiceChoice(None, "theo")),
         ({"engine": "openai", "name": "alloy"}, VoiceChoice("openai", "alloy")),
         ({"engine": "openai"}, VoiceChoice("openai", None)),
+        ({"engine": "http", "name": "af_heart"}, VoiceChoice("openai", "af_heart")),
         ({"engine": "speechmatics", "name": None}, VoiceChoice("speechmatics", None)),
     ],
 )

@@ -83,7 +83,7 @@ def test_values_that_an_agent_does_not_set_come_from_the_settings(write: Write) 
     assert agent.manners.welcome == ENGLISH.welcome
     assert (agent.manners.no_input_s, agent.manners.filler_s) == (3.0, 0.5)
     assert agent.manners.wait == "Wait."
-    assert (agent.voice_engine, agent.voice, agent.language) == ("speechmatics", "theo", "en")
+    assert (agent.voice_engine, agent.voice, agent.language) == (None, "theo", "en")
     assert (agent.model, agent.tools) == ("small", frozenset({"find"}))
 
 
@@ -495,7 +495,7 @@ def test_phrases_are_kept_for_each_voicing(write: Write) -> None:
     )
     agents = load(agents_dir=folder, speechmatics_welcome_message="")
     kept = agents.phrases()
-    theo = Voicing("speechmatics", "theo", "en")
+    theo = Voicing(None, "theo", "en")
     openai = Voicing("openai", None, "de")
     assert kept.keys() == {Voicing(None, None, "en"), theo, openai}
     assert {"Good evening.", "Cheers.", "Wait."} < set(kept[theo])

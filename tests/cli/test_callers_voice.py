@@ -27,3 +27,19 @@ async def test_a_voice_that_fails_is_one_sentence() -> None:
     async with callers_voice(chosen) as say:
         with pytest.raises(SettingsError, match="could not be spoken"):
             await say("Hello.")
+
+
+async def test_with_a_server_of_voices_the_caller_speaks_by_it() -> None:
+    async with running_sandbox() as cloud:
+        chosen = Settings(
+            tts="http",
+            openai_tts_api_key=Secret("a-key"),
+            openai_tts_url=cloud.openai_url,
+            openai_tts_voice="echo",
+            speechmatics_api_key=Secret("another-key"),
+            speechmatics_tts_url=cloud.tts_url,
+        )
+        async with callers_voice(chosen) as say:
+            assert await say("Guten Tag.")
+        (request,) = cloud.received.speech
+        assert (request.path, request.body["voice"]) == ("/v1/audio/speech", "echo")

@@ -65,7 +65,7 @@ async def test_offline_the_checks_are_one_json_list(tmp_path: Path) -> None:
     checks = json.loads(out)
     port = f"port {environ['PORT']}"
     assert [check["what"] for check in checks] == [
-        *("settings", "agents", "sandbox", port, "llm", "pbx")
+        *("settings", "agents", "voices", "sandbox", port, "llm", "pbx")
     ]
     for check in checks:
         assert set(check) == {"what", "state", "detail", "advice", "latency_ms"}

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.doctor.surroundings import NO_FILE, environment, examine, looked_at, offline
+from tests.doctor.surroundings import NO_FILE, environment, examine, looked_at
 from tests.services.stt.all_vendors import VENDORS
 
 from avr_sts_speechmatics import doctor
@@ -170,62 +170,3 @@ async def test_an_account_without_credit_is_a_failure() -> None:
         stt = (await examine(environment(cloud)))["stt"]
     assert stt.state == "failed"
     assert "billing" in stt.advice
-
-
-# --- voices ---------------------------------------------------------------------------------------
-
-
-async def test_every_voice_an_agent_has_is_asked_once_and_named_if_it_fails(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "sales.yaml").write_text("voice: theo\n")
-    (tmp_path / "support.yaml").write_text("voice: theo\n")
-    (tmp_path / "night.yaml").write_text("voice: tina\n")
-    (tmp_path / "german.yaml").write_text("voice: {engine: openai, name: echo}\n")
-    async with running_sandbox() as cloud:
-        environ = environment(cloud, AGENTS_DIR=str(tmp_path), OPENAI_TTS_URL=cloud.openai_url)
-        found = await looked_at(environ, "tts", "second tts")
-        asked = [request.path for request in cloud.received.speech]
-    assert sorted(asked) == [
-        "/generate/sarah",
-        "/generate/theo",
-        "/generate/tina",
-        "/v1/audio/speech",
-    ]
-    (failed,) = (check for check in found if check.state != "ok")
-    assert (failed.what, failed.state) == ("tts", "failed")
-    assert "tina" in failed.detail
-    assert "the agent's" in failed.advice
-
-
-async def test_a_voice_that_no_call_would_have_is_not_asked() -> None:
-    async with running_sandbox() as cloud:
-        found = await examine(two_voices(cloud, SPEECHMATICS_LANGUAGE="de"))
-        assert [request.path for request in cloud.received.speech] == ["/v1/audio/speech"]
-    assert found["second tts"].state == "ok"
-    assert "tts" not in found
-
-
-async def test_the_second_voice_is_sent_its_own_key() -> None:
-    async with running_sandbox() as cloud:
-        await doctor.examine(two_voices(cloud, OPENAI_TTS_API_KEY="voice-key"), NO_FILE)
-        keys = {r.path: r.headers["Authorization"] for r in cloud.received.speech}
-    assert keys["/v1/audio/speech"] == "Bearer voice-key"
-
-
-async def test_a_second_voice_without_a_key_is_a_failure_and_nobody_is_asked(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "default.yaml").write_text("voice: {engine: openai}\n")
-    (found,) = await looked_at(offline(AGENTS_DIR=str(tmp_path)), "second tts")
-    assert found.state == "failed"
-    assert found.latency_ms is None
-    assert "OPENAI_TTS_API_KEY" in found.advice
-
-
-async def test_a_voice_that_does_not_speak_the_agents_language_is_a_warning() -> None:
-    async with running_sandbox() as cloud:
-        (voice,) = await looked_at(environment(cloud, SPEECHMATICS_LANGUAGE="de"), "tts")
-    assert voice.state == "warning"
-    assert "de" in voice.detail
-    assert "VOICE_FALLBACK=openai" in voice.advice

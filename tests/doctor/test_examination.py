@@ -29,6 +29,7 @@ async def test_where_all_is_well_every_service_was_asked_and_timed() -> None:
     assert {what: check.state for what, check in found.items()} == {
         "settings": "ok",
         "agents": "ok",
+        "voices": "ok",
         f"port {environ['PORT']}": "ok",
         "stt": "ok",
         "tts": "ok",
@@ -115,7 +116,7 @@ async def test_offline_nobody_is_asked() -> None:
     environ = offline()
     found = await examine(environ)
     port = f"port {environ['PORT']}"
-    assert list(found) == ["settings", "agents", "sandbox", port, "llm", "pbx"]
+    assert list(found) == ["settings", "agents", "voices", "sandbox", port, "llm", "pbx"]
     assert found["llm"].state == "ok"
     assert "receptionist" in found["llm"].detail
 

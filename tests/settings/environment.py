@@ -23,6 +23,7 @@ KEYS = [
 NEEDS = {
     "STT": {"SPEECHMATICS_API_KEY": "k", "OPENAI_API_KEY": "k"},
     "OPENAI_STT_URL": {"OPENAI_STT_MODEL": "whisper"},
+    "TTS": {"OPENAI_TTS_URL": "http://localhost:8880/v1"},
     "VOICE_FALLBACK": {"OPENAI_API_KEY": "k"},
     "AMI_HOST": {"AMI_PASSWORD": "k"},
 }

@@ -150,7 +150,7 @@ def test_the_second_voices_own_key_is_used_at_every_server(tts: str) -> None:
 
 def test_a_second_voice_at_another_server_needs_no_key() -> None:
     settings = given_that(VOICE_FALLBACK="openai", OPENAI_TTS_URL="http://localhost:8880/v1")
-    assert settings.second_voice_is_there
+    assert settings.voice_server_is_there
     assert settings.openai_tts_key is None
 
 

@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from avr_sts_speechmatics.agents.agent import Agent, Engine, Voicing
 from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.sandbox.faults import Status
 from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox, running_sandbox
+from avr_sts_speechmatics.services import tts
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech import voices as of_voices
@@ -31,14 +34,16 @@ async def voices(
     *,
     fallback: bool = False,
     phrases: Mapping[Voicing, tuple[str, ...]] | None = None,
+    **changes: Any,
 ) -> AsyncIterator[Voices]:
-    settings = Settings(
-        voice_fallback="openai" if fallback else None,
-        openai_tts_api_key=Secret("a-key"),
-        openai_tts_url=cloud.openai_url,
-        speechmatics_voice="megan",
-        openai_tts_voice="onyx",
-    )
+    chosen: dict[str, Any] = {
+        "voice_fallback": "openai" if fallback else None,
+        "openai_tts_api_key": Secret("a-key"),
+        "openai_tts_url": cloud.openai_url,
+        "speechmatics_voice": "megan",
+        "openai_tts_voice": "onyx",
+    }
+    settings = Settings(**chosen | changes)
     made = Voices(settings, cloud.tts_url, Secret("another-key"), phrases or {})
     try:
         yield made
@@ -63,7 +68,8 @@ def asked(cloud: RunningSandbox) -> list[tuple[str, str | None]]:
         (an_agent(voice="theo"), True, SPEECHMATICS + "theo", None),
         (an_agent(language="en_ta"), True, SPEECHMATICS + "megan", None),
         (an_agent(language="de"), True, OPENAI, "onyx"),
-        (an_agent(language="de", voice="echo"), True, OPENAI, "echo"),
+        # A name alone is one of the first vendor.
+        (an_agent(language="de", voice="theo"), True, SPEECHMATICS + "theo", None),
         # Told at the start; better with an accent than silent.
         (an_agent(language="de"), False, SPEECHMATICS + "megan", None),
         (an_agent(engine="openai"), False, OPENAI, "onyx"),
@@ -77,6 +83,65 @@ async def test_language_and_wish_decide_who_speaks(
     async with running_sandbox() as cloud, voices(cloud, fallback=fallback) as made:
         assert await say(made.of(agent)[0])
         assert asked(cloud) == [(path, voice)]
+
+
+@pytest.mark.parametrize(
+    ("agent", "voice"),
+    [
+        (an_agent(), "onyx"),
+        (an_agent(language="de"), "onyx"),
+        (an_agent(voice="echo"), "echo"),  # a name is a name at that server
+        (an_agent(language="it", voice="echo"), "echo"),
+        (an_agent(engine="openai", voice="alloy"), "alloy"),
+    ],
+)
+async def test_a_server_of_voices_speaks_for_every_agent_in_every_language(
+    agent: Agent, voice: str
+) -> None:
+    async with running_sandbox() as cloud, voices(cloud, tts="http") as made:
+        assert await say(made.of(agent)[0])
+        assert asked(cloud) == [(OPENAI, voice)]
+
+
+async def test_an_agent_may_have_a_voice_of_speechmatics_beside_a_server_of_voices() -> None:
+    agent = an_agent(engine="speechmatics", voice="theo")
+    async with running_sandbox() as cloud:
+        async with voices(cloud, tts="http", speechmatics_api_key=Secret("a-key")) as made:
+            assert await say(made.of(agent)[0])
+        # Without a key for Speechmatics the agent is not silent, and is not the sandbox's voice.
+        async with voices(cloud, tts="http") as made:
+            assert await say(made.of(agent)[0])
+        assert asked(cloud) == [(SPEECHMATICS + "theo", None), (OPENAI, "onyx")]
+
+
+async def test_speechmatics_takes_over_from_a_server_of_voices_in_english_only() -> None:
+    changes: dict[str, Any] = {"tts": "http", "voice_fallback": "speechmatics"}
+    async with running_sandbox() as cloud:
+        cloud.faults.add(Status(part="openai_tts", status=404, count=None))
+        async with voices(cloud, speechmatics_api_key=Secret("a-key"), **changes) as made:
+            assert await say(made.of(an_agent())[0])
+            with pytest.raises(ServiceError, match="OPENAI_TTS_URL"):
+                await say(made.of(an_agent(language="it"))[0])
+        assert asked(cloud) == [(OPENAI, "onyx"), (SPEECHMATICS + "megan", None), (OPENAI, "onyx")]
+
+
+def test_openai_itself_takes_over_with_its_own_key_model_and_voice() -> None:
+    settings = Settings(
+        tts="http",
+        voice_fallback="openai",
+        openai_tts_url="http://localhost:8880/v1",
+        openai_tts_model="kokoro",
+        openai_tts_voice="af_heart",
+        openai_tts_api_key=Secret("the servers"),
+        openai_api_key=Secret("openais"),
+    )
+    first, second = of_voices.line_up(settings, Voicing(None, None, "pt"))
+    assert first == ("openai", "af_heart")
+    assert second == ("openai.com", "nova")
+    engine = tts.ENGINES[second.engine]
+    assert engine.address(settings) == "https://api.openai.com/v1"
+    assert engine.key(settings) == Secret("openais")
+    assert engine.model(settings) == "gpt-4o-mini-tts"
 
 
 async def test_the_second_voice_takes_over_where_it_may_and_only_there() -> None:

@@ -17,7 +17,7 @@ Engine = Literal["speechmatics", "openai"]
 class VoiceChoice(NamedTuple):
     """A requested voice.
 
-    engine: the vendor; None where the settings decide.
+    engine: the vendor, by its name in `services.tts.ENGINES`; None where the settings decide.
     name: the vendor's name for the voice; None where the settings decide.
     """
 
@@ -28,7 +28,7 @@ class VoiceChoice(NamedTuple):
 class Voicing(NamedTuple):
     """Everything that decides how a phrase sounds. Agents with equal values share cached phrases.
 
-    engine: the vendor; None where the language decides.
+    engine: the vendor; None where the settings and the language decide.
     voice: the vendor's name for the voice; None for the voice of the settings.
     language: of the agent, such as "en".
     """
@@ -47,7 +47,7 @@ class Agent:
     manners: how the agent behaves, the welcome included.
     language: of the caller, as Speechmatics names it.
     voice: the vendor's name for the voice; None for the voice of the settings.
-    voice_engine: the voice's vendor; None where the language decides.
+    voice_engine: the voice's vendor; None where the settings and the language decide.
     vocabulary: words that the recogniser should expect.
     model: name of the LLM; None for the model of the settings.
     tools: names of the tools that the agent may use; None for all.
@@ -73,20 +73,22 @@ class Agent:
 def voice_choice(value: object) -> VoiceChoice:
     """Read a voice as an agent file or the instructions service writes it.
 
-    value: the name of one of Speechmatics' voices, such as `sarah`, or a mapping such as
+    value: the name of a voice of the first vendor (`TTS`), such as `sarah`, or a mapping such as
         `{engine: openai, name: alloy}`. Without a name the setting of the engine decides.
 
     Raises InvalidValue.
     """
     if isinstance(value, str) and value.strip():
-        return VoiceChoice("speechmatics", check.voice(value.strip()))
+        return VoiceChoice(None, check.voice(value.strip()))
     if isinstance(value, Mapping) and not value.keys() - {"engine", "name"}:
         engine, name = value.get("engine"), value.get("name")
-        if engine in ("speechmatics", "openai"):
+        if engine == "http":
+            engine = "openai"
+        if engine == "speechmatics" or engine == "openai":
             if name is None:
                 return VoiceChoice(engine)
             if isinstance(name, str) and name:
-                named = check.voice if engine == "speechmatics" else check.name
+                named = check.voice if engine == "speechmatics" else check.mixed_name
                 return VoiceChoice(engine, named(name))
     raise InvalidValue(
         "give the name of one of Speechmatics' voices, such as sarah, or the engine too, "

@@ -3,7 +3,7 @@
     instructions: |                   # or instructions_file: a text file beside this one
       You are the host of a small restaurant. ...
     welcome: Good evening, Riverside Restaurant.
-    voice: theo                       # a Speechmatics voice, or {engine: openai, name: alloy}
+    voice: theo                       # of the first voice (TTS), or {engine: openai, name: alloy}
     language: en
     time_zone: Europe/London          # IANA name; absent: the one of the settings
     vocabulary: [Brandvoll, {content: Siobhan, sounds_like: [shiv awn]}]

@@ -54,7 +54,12 @@ class Wav:
     @property
     def format(self) -> str:
         """Name of the format for a person, such as "PCM"."""
-        return _NAMES.get(self.code, f"format 0x{self.code:04x}")
+        return name_of(self.code)
+
+
+def name_of(code: int) -> str:
+    """Name of a format code for a person, such as "PCM"."""
+    return _NAMES.get(code, f"format 0x{code:04x}")
 
 
 def parse(data: bytes) -> Wav:
@@ -65,7 +70,7 @@ def parse(data: bytes) -> Wav:
     found: tuple[int, int, int, int] | None = None
     for name, begin, size in _chunks(data):
         if name == b"fmt ":
-            found = _format(data[begin : begin + size])
+            found = read_format(data[begin : begin + size])
         elif name == b"data":
             if found is None:
                 break
@@ -89,8 +94,11 @@ def _is_name(name: bytes) -> bool:
     return len(name) == 4 and name.isascii() and name.decode("ascii").isprintable()
 
 
-def _format(chunk: bytes) -> tuple[int, int, int, int]:
-    """Return the format code, channels, rate (Hz) and bits per sample. Raises NotWav."""
+def read_format(chunk: bytes) -> tuple[int, int, int, int]:
+    """Read the content of a `fmt ` chunk: format code, channels, rate (Hz), bits per sample.
+
+    Raises NotWav.
+    """
     if len(chunk) < 16:
         raise NotWav("its format is cut")
     code = int.from_bytes(chunk[0:2], "little")

@@ -1,4 +1,4 @@
-"""The voice of a simulated caller: of Speechmatics with a key, of the sandbox without."""
+"""The voice of a simulated caller: the first voice of the settings, or the sandbox's."""
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,9 +8,9 @@ from avr_sts_speechmatics import settings
 from avr_sts_speechmatics.cli.progress import Progress
 from avr_sts_speechmatics.errors import ServiceError, SettingsError
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
+from avr_sts_speechmatics.services import tts
 from avr_sts_speechmatics.services.quiet_retries import quiet_retries
 from avr_sts_speechmatics.services.tts.protocol import Tts
-from avr_sts_speechmatics.services.tts.speechmatics import SpeechmaticsTts
 from avr_sts_speechmatics.speech.kept_phrases import speech_of
 from avr_sts_speechmatics.values import Secret
 
@@ -38,7 +38,8 @@ async def callers_voice(chosen: settings.Settings) -> AsyncIterator[Say]:
 
 
 async def _opened(chosen: settings.Settings, stack: AsyncExitStack) -> Tts:
-    url, key = chosen.tts_url, chosen.speechmatics_api_key
+    engine = tts.ENGINES[tts.first(chosen)]
+    url, key = engine.address(chosen), engine.key(chosen)
     if url is None:
         progress = Progress(sys.stderr)
         sandbox = SandboxProcess(news=progress.show)
@@ -48,6 +49,6 @@ async def _opened(chosen: settings.Settings, stack: AsyncExitStack) -> Tts:
             url, key = await sandbox.start(), Secret("sandbox")
         finally:
             progress.close()
-    voice = SpeechmaticsTts(url, key, chosen.speechmatics_voice, proxy=chosen.proxies.for_url(url))
+    voice = engine.make(chosen, url, key, engine.voice(chosen))
     stack.push_async_callback(voice.close)
     return voice

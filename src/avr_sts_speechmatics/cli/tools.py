@@ -32,8 +32,8 @@ every call."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command to `parser`."""
     parser.description = (
-        "Load the tools of TOOLS_DIR and MCP_SERVERS as the service would, and show them as the "
-        "model sees them."
+        "Load the tools of TOOLS_DIR, MCP_SERVERS and AVR_TOOLS_DIR as the service would, and show "
+        "them as the model sees them."
     )
     parser.epilog = (
         "Exit status: 0 if all tools are available, 1 if tools of a server are missing, 2 if a "
@@ -79,6 +79,7 @@ async def list_or_run(given: argparse.Namespace, chosen: Settings) -> int:
     toolbox = await open_toolbox(
         chosen.tools_dir,
         chosen.mcp_servers,
+        chosen.avr_tools_dir,
         timeout_s=chosen.tool_timeout_s,
         log_arguments=True,
         first_try_s=PATIENCE_S,

@@ -19,6 +19,10 @@ _SECOND_KEY = (
     "Copy OPENAI_TTS_API_KEY again, or OPENAI_API_KEY where that is not set; it must be one of "
     "OPENAI_TTS_URL's."
 )
+_PCM = (
+    "The server sends audio that cannot be played: set OPENAI_TTS_FORMAT to wav (or back to pcm), "
+    "or make the server answer with 16-bit PCM."
+)
 _CREDIT = "The account has no credit left, or is asked too often: see its billing page."
 _MODEL = "Correct OPENAI_MODEL (or the agent's model), or OPENAI_BASE_URL (often …/v1)."
 _COUNTRY = (
@@ -88,17 +92,23 @@ _ADVICE = {
             _NETWORK + "SPEECHMATICS_RT_URL (STT=openai: OPENAI_STT_URL, often …/v1).",
         ),
     ),
-    "tts": (
+    "tts by speechmatics": (
         (r"\(40[13]\)", _KEY),
         (r"\(404\)", "Set SPEECHMATICS_VOICE (or the agent's) to sarah, theo, megan or jack."),
         (r"^cannot connect", _NETWORK + "SPEECHMATICS_TTS_URL."),
     ),
-    "second tts": (
+    "tts by openai": (
         (r"\(40[13]\)", _SECOND_KEY),
         (r"\(4(00|22)\)", "Correct OPENAI_TTS_VOICE (or the agent's voice) or OPENAI_TTS_MODEL."),
+        (r"instead of PCM", _PCM),
         (r"\(404\)", "Correct OPENAI_TTS_MODEL, or OPENAI_TTS_URL (often …/v1)."),
         (r"\(429\)", _CREDIT),
         (r"^cannot connect", _NETWORK + "OPENAI_TTS_URL."),
+    ),
+    "tts by openai.com": (
+        (r"\(40[13]\)", "Copy OPENAI_API_KEY again, or unset VOICE_FALLBACK."),
+        (r"\(404\)", "OpenAI has ended its speech models: unset VOICE_FALLBACK."),
+        (r"\(429\)", _CREDIT),
     ),
     "llm": (
         (r"^(\S+: )?cannot connect", _NETWORK + "OPENAI_BASE_URL."),

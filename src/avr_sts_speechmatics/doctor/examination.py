@@ -2,9 +2,9 @@
 
 Files and tools of this machine are loaded, and ports are bound, in the same way as the service does
 (`machine`). Each cloud service (STT, TTS, LLM) gets one minimal real request, such as to speak one
-word (`clouds`). The PBX, the webhook's server, the instructions service and Redis are contacted
-without effect on a call (`operator_services`). A cloud service that the sandbox replaces is not
-contacted, nor is a server that is not configured.
+word (`clouds`, `voices`, `model`). The PBX, the webhook's server, the instructions service and
+Redis are contacted without effect on a call (`operator_services`). A cloud service that the sandbox
+replaces is not contacted, nor is a server that is not configured.
 
 API keys and passwords are masked in the result.
 """
@@ -20,7 +20,15 @@ from urllib.parse import parse_qsl, urlsplit
 from avr_sts_speechmatics import assembly, settings
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.conversation import ToolSpec
-from avr_sts_speechmatics.doctor import advice, clouds, machine, model, operator_services, outside
+from avr_sts_speechmatics.doctor import (
+    advice,
+    clouds,
+    machine,
+    model,
+    operator_services,
+    outside,
+)
+from avr_sts_speechmatics.doctor import voices as of_voices
 from avr_sts_speechmatics.doctor.check import Check, check_from
 from avr_sts_speechmatics.errors import ServiceError, SettingsError
 from avr_sts_speechmatics.services.llm.protocol import Llm
@@ -62,12 +70,13 @@ async def examine(
         return found
     if chosen.ambient_noise_file is not None:
         found.append(machine.noise(chosen, chosen.ambient_noise_file))
+    found.append(of_voices.combination(chosen, agents))
     if assembly.needs_sandbox(chosen):
         found.append(machine.sandbox())
     await llm.warm_up()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(llm.close)
-        voices = clouds.voices_alone(chosen)
+        voices = of_voices.voices_of(chosen)
         stack.push_async_callback(voices.close)
         deadline = asyncio.get_running_loop().time() + TOTAL_S
         async with asyncio.TaskGroup() as checks:
@@ -94,11 +103,13 @@ class _Step:
     what: name of the check, for a failure that `work` does not report itself.
     where: text that is put before the detail of the result, such as a host name.
     work: awaitable that returns the result.
+    service: the service whose advice fits a failure; empty for `what`.
     """
 
     what: str
     where: str
     work: Awaitable[Check | list[Check]]
+    service: str = ""
 
 
 def _steps(
@@ -116,9 +127,9 @@ def _steps(
         for ears in found:
             who = f"{ears.agents}: " if len(found) > 1 else ""
             yield _Step("stt", _host(stt.address) + who, clouds.stt(ears, one_at_a_time))
-    for speaker in clouds.speakers(chosen, agents, voices):
+    for speaker in of_voices.speakers(chosen, agents, voices):
         where = f"{_host(speaker.url)}{speaker.name}: "
-        yield _Step(speaker.what, where, clouds.voice(speaker))
+        yield _Step(speaker.what, where, of_voices.voice(speaker), f"tts by {speaker.engine}")
     for name, agent in model.models(chosen, agents).items():
         where = f"{_host(chosen.llm_url)}{name}: " if chosen.has_llm else ""
         yield _Step("llm", where, model.llm(chosen, llm, name, agent, offered))
@@ -156,7 +167,7 @@ async def _carry_out(step: _Step, deadline: float) -> list[Check]:
             what_to_do = "Check HTTPS_PROXY and NO_PROXY."
             found = check_from(step.what, "failed", failure, "; ", what_to_do)
         else:
-            what_to_do = advice.advice_for(step.what, failure)
+            what_to_do = advice.advice_for(step.service or step.what, failure)
             found = Check(step.what, "failed", failure, what_to_do)
     except UnicodeError as error:  # a host name that DNS cannot have
         what_to_do = "Correct the host name in this address."

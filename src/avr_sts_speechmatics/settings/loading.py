@@ -24,7 +24,7 @@ from avr_sts_speechmatics.settings import panel, spelling
 from avr_sts_speechmatics.settings.declaration import Declaration
 from avr_sts_speechmatics.settings.env_file import EnvFile, read_env_file
 from avr_sts_speechmatics.settings.raw_values import cleaned
-from avr_sts_speechmatics.settings.settings import DECLARATIONS, DEFAULTS, Settings
+from avr_sts_speechmatics.settings.settings import DECLARATIONS, DEFAULTS, Settings, is_openai
 
 _PASSWORD = re.compile(r"//[^@]*@")
 
@@ -165,6 +165,17 @@ def _check_together(settings: Settings) -> None:
             raise SettingsError(
                 f"EXTRA_PORTS and {name.upper()} are both {port}; give one of them another port."
             )
+    _check_recogniser(settings)
+    _check_voices(settings)
+    if settings.ami_host is not None and settings.ami_password is None:
+        raise SettingsError(
+            f"AMI_HOST={_shown(settings.ami_host)}: AMI_PASSWORD is not set; give the secret of "
+            f"{settings.ami_username} in manager.conf."
+        )
+
+
+def _check_recogniser(settings: Settings) -> None:
+    """Raises SettingsError when the recogniser has no server, no key or no model."""
     if settings.stt == "realtime" and not (
         settings.speechmatics_api_key or settings.speechmatics_rt_url
     ):
@@ -182,16 +193,41 @@ def _check_together(settings: Settings) -> None:
             f"OPENAI_STT_URL={_shown(settings.openai_stt_url)}: OPENAI_STT_MODEL is not set; give "
             "the name of a model of that server."
         )
-    if settings.voice_fallback and not settings.second_voice_is_there:
+
+
+def _check_voices(settings: Settings) -> None:
+    """Raises SettingsError if the choice of voices contradicts itself or is not complete."""
+    fallback = settings.voice_fallback
+    if settings.tts == "http":
+        if not settings.voice_server_is_there:
+            raise SettingsError(
+                "TTS=http: no server is set; give its address in OPENAI_TTS_URL, such as "
+                "http://localhost:8880/v1, or OPENAI_TTS_API_KEY for OpenAI's."
+            )
+        if fallback == "openai" and is_openai(settings.openai_tts_url):
+            raise SettingsError(
+                "VOICE_FALLBACK=openai: with TTS=http that is the first voice already; give "
+                "another server in OPENAI_TTS_URL, or VOICE_FALLBACK=speechmatics for English."
+            )
+        if fallback == "openai" and settings.openai_own_key is None:
+            raise SettingsError(
+                "VOICE_FALLBACK=openai: with TTS=http that is OpenAI itself, and there is no key "
+                "for it; give OPENAI_API_KEY (with another OPENAI_BASE_URL it is not OpenAI's)."
+            )
+        if fallback == "speechmatics" and settings.tts_url is None:
+            raise SettingsError(
+                "VOICE_FALLBACK=speechmatics: it has no key; give SPEECHMATICS_API_KEY."
+            )
+    elif fallback == "speechmatics":
         raise SettingsError(
-            f"VOICE_FALLBACK={settings.voice_fallback}: it has no key; give OPENAI_TTS_API_KEY, or "
+            "VOICE_FALLBACK=speechmatics: that is the first voice already; give "
+            "VOICE_FALLBACK=openai, or TTS=http for a first voice from another server."
+        )
+    elif fallback and not settings.voice_server_is_there:
+        raise SettingsError(
+            f"VOICE_FALLBACK={fallback}: it has no key; give OPENAI_TTS_API_KEY, or "
             "in OPENAI_TTS_URL a server that needs no key (OPENAI_API_KEY is for the server of "
             "OPENAI_BASE_URL)."
-        )
-    if settings.ami_host is not None and settings.ami_password is None:
-        raise SettingsError(
-            f"AMI_HOST={_shown(settings.ami_host)}: AMI_PASSWORD is not set; give the secret of "
-            f"{settings.ami_username} in manager.conf."
         )
 
 

@@ -22,10 +22,10 @@ from avr_sts_speechmatics.settings.logging_options import LoggingOptions
 from avr_sts_speechmatics.settings.many_machines import ManyMachines
 from avr_sts_speechmatics.settings.proxy_variables import ProxyVariables
 from avr_sts_speechmatics.settings.recognisers import Recognisers
-from avr_sts_speechmatics.settings.second_voice import SecondVoice
 from avr_sts_speechmatics.settings.speech_services import SpeechServices
 from avr_sts_speechmatics.settings.tool_sources import ToolSources
 from avr_sts_speechmatics.settings.turn_taking import TurnTaking
+from avr_sts_speechmatics.settings.voice_services import VoiceServices
 from avr_sts_speechmatics.values import MASKED_FROM, Secret
 
 TOPICS: Mapping[str, type] = {
@@ -34,7 +34,7 @@ TOPICS: Mapping[str, type] = {
     "Other recognisers": Recognisers,
     "The agent": AgentDefaults,
     "The model (LLM)": LanguageModel,
-    "A second voice": SecondVoice,
+    "Voices": VoiceServices,
     "Turns and manners": TurnTaking,
     "Failures, hangup, transfer": FailuresAndTransfer,
     "Tools": ToolSources,
@@ -63,7 +63,7 @@ class Settings(
     Recognisers,
     AgentDefaults,
     LanguageModel,
-    SecondVoice,
+    VoiceServices,
     TurnTaking,
     FailuresAndTransfer,
     ToolSources,
@@ -77,7 +77,7 @@ class Settings(
 
     @property
     def tts_url(self) -> str | None:
-        """HTTP address of text-to-speech; None if the sandbox voice takes its place."""
+        """HTTP address of Speechmatics' text-to-speech; None if Speechmatics is not set up."""
         if self.speechmatics_tts_url is None and self.speechmatics_api_key is None:
             return None
         return self.speechmatics_tts_url or "https://preview.tts.speechmatics.com"
@@ -108,7 +108,7 @@ class Settings(
 
     @property
     def openai_tts_key(self) -> Secret | None:
-        """Key of the second voice."""
+        """Key of the server of voices."""
         return self.openai_tts_api_key or self._models_key_at(self.openai_tts_url)
 
     @property
@@ -125,9 +125,19 @@ class Settings(
         return self.openai_api_key if same else None
 
     @property
-    def second_voice_is_there(self) -> bool:
-        """Whether the second voice can be used: OpenAI requires a key, another server may not."""
+    def openai_own_key(self) -> Secret | None:
+        """Key of OpenAI itself, for a second voice there; None if the key is another server's."""
+        return self.openai_api_key if is_openai(self.openai_base_url) else None
+
+    @property
+    def voice_server_is_there(self) -> bool:
+        """Whether the server of voices can be used: OpenAI needs a key, another server may not."""
         return self.openai_tts_key is not None or self.openai_tts_url is not None
+
+    @property
+    def sandbox_speaks(self) -> bool:
+        """Whether the voice of the sandbox is the first voice."""
+        return self.tts != "http" and self.tts_url is None
 
     @property
     def manners(self) -> Manners:
@@ -156,6 +166,12 @@ class Settings(
             # A library may show the key of `Bearer <key>` alone.
             hidden += (text, *text.split())
         yield from (text for text in hidden if len(text) >= MASKED_FROM)
+
+
+def is_openai(url: str | None) -> bool:
+    """Whether an address is one of OpenAI itself, which is the default."""
+    host = urlsplit(url or _OPENAI).hostname or ""
+    return host == "api.openai.com" or host.endswith(".api.openai.com")
 
 
 def _is_elsewhere(url: str | None) -> bool:

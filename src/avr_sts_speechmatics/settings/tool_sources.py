@@ -23,6 +23,12 @@ class ToolSources:
         "[Tools](tools.md).",
         private=True,
     )
+    avr_tools_dir: Path | None = setting(
+        check.directory,
+        "Directory of tools written in JavaScript for AVR's own connectors, as they are; see "
+        "[Tools](tools.md#tools-written-for-avr).",
+        default_text="`/usr/src/app/tools`, if it is there",
+    )
     tool_timeout_s: float = setting(
         check.number(0.1, 120, "seconds"), "How long a tool may take (s).", 8.0
     )

@@ -1,20 +1,30 @@
 """Voices: chooses the TTS of an agent and its fallback, and caches the speech of fixed phrases.
 
-Speechmatics' voices speak English. An agent in another language, or an agent that asks for it, has
-OpenAI's voice. With VOICE_FALLBACK that voice also takes over when Speechmatics' fails. Voices and
-kept phrases belong to the process: agents that sound alike share them.
+    the agent's voice         | who speaks                            | who takes over
+    --------------------------+---------------------------------------+-----------------------------
+    none, or a name           | the first engine (TTS)                | the second (VOICE_FALLBACK),
+                              |                                       | if it speaks the language
+    none, in a language that  | the second engine, if it speaks the   | nobody
+    the first does not speak  | language; otherwise the first         |
+    {engine: ...}             | that engine                           | the second, for the first
+
+`services.tts` has the engines. Voices and kept phrases belong to the process: agents that sound
+alike share them.
 """
 
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
-from avr_sts_speechmatics.agents.agent import Agent, Engine, Voicing
+from avr_sts_speechmatics.agents.agent import Agent, Voicing
+from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.pcm import RATE
+from avr_sts_speechmatics.services import tts
+from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.tts.fallback import FallbackTts
-from avr_sts_speechmatics.services.tts.openai import BASE_URL, OpenAiTts
+from avr_sts_speechmatics.services.tts.openai import BASE_URL
 from avr_sts_speechmatics.services.tts.protocol import Tts
-from avr_sts_speechmatics.services.tts.speechmatics import LANGUAGES_SPOKEN, SpeechmaticsTts
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.languages import primary
@@ -32,11 +42,80 @@ RESTORE_S = 2.0
 _log = logging.getLogger(__name__)
 
 
+class Voice(NamedTuple):
+    """A voice of an engine.
+
+    engine: name of the engine in `services.tts.ENGINES`.
+    name: the engine's name for the voice.
+    """
+
+    engine: str
+    name: str
+
+
+def line_up(settings: Settings, voicing: Voicing) -> tuple[Voice, ...]:
+    """Return the voice of an agent and, after it, the voice that takes over, if there is one."""
+    first, second = tts.first(settings), tts.second(settings)
+    language = primary(voicing.language)
+    other = second if second and tts.ENGINES[second].speaks(language) else None
+    engine: str
+    name = voicing.voice
+    if voicing.engine is None:
+        foreign = name is None and not tts.ENGINES[first].speaks(language)
+        engine = other if foreign and other else first
+    else:
+        engine = voicing.engine
+    absent = engine != first and tts.ENGINES[engine].address(settings) is None
+    if absent and first != "speechmatics":
+        # A warning at the start says so; the server's voice is better than silence.
+        engine, name = first, None
+    voice = Voice(engine, name or tts.ENGINES[engine].voice(settings))
+    if engine == first and other:
+        return voice, Voice(other, tts.ENGINES[other].voice(settings))
+    return (voice,)
+
+
+def voice_models(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
+    """Models of the voices that calls may have, each once."""
+    voices = (voice for agent in agents.all for voice in line_up(settings, agent.voicing))
+    for name in dict.fromkeys(voice.engine for voice in voices):
+        engine = tts.ENGINES[name]
+        url, model = engine.address(settings), engine.model(settings)
+        if url is not None and model:
+            yield ModelInUse(
+                engine.model_setting, model, url, engine.key(settings), engine.model_advice
+            )
+
+
+def voice_warnings(settings: Settings, agents: Agents) -> Iterator[str]:
+    """Warnings about voices that agents ask for and that cannot speak."""
+    silent = sorted(agent.name for agent in agents.all if agent.voice_engine == "openai")
+    if silent and not settings.voice_server_is_there:
+        yield (
+            f"Agents with a voice of OpenAI cannot speak ({', '.join(silent)}): set "
+            "OPENAI_TTS_API_KEY, or OPENAI_TTS_URL for a server that wants no key."
+        )
+    replaced = sorted(agent.name for agent in agents.all if agent.voice_engine == "speechmatics")
+    if replaced and settings.tts == "http" and settings.tts_url is None:
+        yield (
+            f"Agents with a voice of Speechmatics have another voice ({', '.join(replaced)}), the "
+            "one of OPENAI_TTS_VOICE: set SPEECHMATICS_API_KEY."
+        )
+    if (second := tts.second(settings)) is not None and not settings.sandbox_speaks:
+        spoken = sorted({primary(agent.language) for agent in agents.all})
+        alone = [language for language in spoken if not tts.ENGINES[second].speaks(language)]
+        if alone:
+            yield (
+                f"VOICE_FALLBACK={settings.voice_fallback} has no effect for agents in "
+                f"{', '.join(alone)}: the voices of {tts.ENGINES[second].title} do not speak that."
+            )
+
+
 class Voices:
     """All voices of the process.
 
     settings: the settings that choose vendors and voices.
-    url: base address of Speechmatics' TTS, or of the sandbox in its place.
+    url: base address of Speechmatics' TTS, or of the sandbox in its place; empty for neither.
     key: API key of the server at `url`; None for a server without keys.
     phrases: texts whose speech is cached in memory, by voice.
     store: where that speech is kept between starts; None for nowhere.
@@ -54,8 +133,8 @@ class Voices:
         self._settings = settings
         self._url = url
         self._key = key
-        self._second: dict[str, OpenAiTts] = {}
-        self._first: dict[str, Tts] = {}
+        self._alone: dict[Voice, Tts] = {}
+        self._pairs: dict[tuple[Voice, ...], FallbackTts] = {}
         self._phrases = {
             voicing: KeptPhrases(texts, voicing.language, shelf=self._shelf(store, voicing))
             for voicing, texts in phrases.items()
@@ -75,8 +154,15 @@ class Voices:
 
     def alone(self, agent: Agent) -> Tts:
         """The TTS of an agent without the voice that takes over, to see whether it works."""
-        voice = self._voice(agent.voicing)
-        return voice.first if isinstance(voice, FallbackTts) else voice
+        return self.single(line_up(self._settings, agent.voicing)[0])
+
+    def single(self, voice: Voice) -> Tts:
+        """Return one voice, which no other voice stands in for."""
+        if voice not in self._alone:
+            engine = tts.ENGINES[voice.engine]
+            url, key = self._server(voice.engine)
+            self._alone[voice] = engine.make(self._settings, url, key, voice.name)
+        return self._alone[voice]
 
     async def restore(self) -> None:
         """Read what is kept on disk; takes RESTORE_S at most."""
@@ -105,58 +191,29 @@ class Voices:
             pause = min(2 * pause, AGAIN_MAX_S)
 
     async def close(self) -> None:
-        for voice in self._all():
+        for voice in self._alone.values():
             await voice.close()
-
-    def _all(self) -> Iterator[Tts]:
-        yield from self._second.values()
-        yield from self._first.values()
 
     def _shelf(self, store: PhraseStore | None, voicing: Voicing) -> Shelf | None:
         """The place of a voice's phrases in the store; None for the voice of the sandbox."""
         settings = self._settings
-        engine, name = self._engine(voicing)
+        engine, name = line_up(settings, voicing)[0]
         if store is None or (engine == "speechmatics" and settings.tts_url is None):
             return None
-        if engine == "openai":
-            server = (settings.openai_tts_url or BASE_URL, settings.openai_tts_model)
-        else:
-            server = (self._url, "")
+        server = (self._server(engine)[0], tts.ENGINES[engine].model(settings))
         return Shelf(store, engine, *server, name, voicing.language, f"{RATE}")
 
-    def _engine(self, voicing: Voicing) -> tuple[Engine, str]:
-        """The vendor of a voice, and its name there."""
-        engine = voicing.engine
-        if engine is None:
-            foreign = primary(voicing.language) not in LANGUAGES_SPOKEN
-            engine = "openai" if foreign and self._settings.voice_fallback else "speechmatics"
-        usual = {
-            "openai": self._settings.openai_tts_voice,
-            "speechmatics": self._settings.speechmatics_voice,
-        }
-        return engine, voicing.voice or usual[engine]
+    def _server(self, engine: str) -> tuple[str, Secret | None]:
+        """Address and key of an engine. An engine that is not set up fails at its first request."""
+        if engine == "speechmatics":
+            return self._url, self._key
+        row = tts.ENGINES[engine]
+        return row.address(self._settings) or BASE_URL, row.key(self._settings)
 
     def _voice(self, voicing: Voicing) -> Tts:
-        engine, name = self._engine(voicing)
-        if engine == "openai":
-            return self._openai(name)
-        if name not in self._first:
-            proxy = self._settings.proxies.for_url(self._url)
-            voice: Tts = SpeechmaticsTts(self._url, self._key, name, proxy=proxy)
-            if self._settings.voice_fallback:
-                voice = FallbackTts(voice, self._openai(self._settings.openai_tts_voice))
-            self._first[name] = voice
-        return self._first[name]
-
-    def _openai(self, name: str) -> OpenAiTts:
-        if name not in self._second:
-            settings = self._settings
-            url = settings.openai_tts_url or BASE_URL
-            self._second[name] = OpenAiTts(
-                settings.openai_tts_key,
-                settings.openai_tts_model,
-                name,
-                url,
-                proxy=settings.proxies.for_url(url),
-            )
-        return self._second[name]
+        voices = line_up(self._settings, voicing)
+        if len(voices) == 1:
+            return self.single(voices[0])
+        if voices not in self._pairs:
+            self._pairs[voices] = FallbackTts(*map(self.single, voices))
+        return self._pairs[voices]

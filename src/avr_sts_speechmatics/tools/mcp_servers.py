@@ -65,13 +65,16 @@ TOLD_MAX = 5
 
 
 class _Caller(Protocol):
-    async def call(self, tool: str, arguments: dict[str, object]) -> types.CallToolResult: ...
+    async def call(
+        self, tool: str, arguments: dict[str, object], call: CallFacts
+    ) -> types.CallToolResult: ...
 
 
 class McpTool:
     """One tool of an MCP server. Implements `tools.protocol.Tool`.
 
-    server: name of the server in MCP_SERVERS.
+    source: the server, in words for logs and errors.
+    name: name of the tool as the model sees it.
     tool: the tool as the server lists it.
     connection: runs the tool.
     cancel_on_hangup: see `tools.protocol.Tool`.
@@ -81,17 +84,16 @@ class McpTool:
 
     def __init__(
         self,
-        server: str,
+        source: str,
+        name: str,
         tool: types.Tool,
         connection: _Caller,
         *,
         cancel_on_hangup: bool = False,
     ) -> None:
-        self.source = f"MCP server {server}"
+        self.source = source
         self.cancel_on_hangup = cancel_on_hangup
-        self.spec = ToolSpec(
-            offered_name(server, tool.name), tool.description or tool.name, tool.input_schema
-        )
+        self.spec = ToolSpec(name, tool.description or tool.name, tool.input_schema)
         self._name = tool.name
         self._connection = connection
         kind = validator_for(tool.input_schema, default=jsonschema.Draft202012Validator)
@@ -106,7 +108,7 @@ class McpTool:
                 f"{e.json_path.removeprefix('$.')}: {e.message}" for e in wrong[:TOLD_MAX]
             )
             raise ToolError(f"The tool was not run: its arguments do not fit. {mistakes}.")
-        result = await self._connection.call(self._name, arguments)
+        result = await self._connection.call(self._name, arguments, call)
         if result.is_error:
             raise ToolError(f"The tool says that it failed: {_text(result)}")
         return _text(result)
@@ -128,6 +130,7 @@ class McpConnection:
         self, name: str, server: McpServer, *, own_output: bool, proxy: Proxy | None = None
     ) -> None:
         self._name = name
+        self._source = f"MCP server {name}"
         self._server = server
         self._own_output = own_output
         self._proxy = proxy
@@ -148,14 +151,30 @@ class McpConnection:
     async def tried(self) -> None:
         await self._tried.wait()
 
-    async def call(self, tool: str, arguments: dict[str, object]) -> types.CallToolResult:
+    async def call(
+        self, tool: str, arguments: dict[str, object], call: CallFacts
+    ) -> types.CallToolResult:
         if self._client is None:
             raise ToolError("The tool was not run: it is not available at the moment.")
         try:
-            return await self._client.call_tool(tool, arguments)
+            return await self._client.call_tool(tool, arguments, meta=self.about(call))
         except Exception:
             self._look.set()  # the server may be gone; only a new look finds out
             raise
+
+    def about(self, call: CallFacts) -> types.RequestParamsMeta | None:
+        """What the server is told about the call that a tool is run for; None for nothing."""
+        return None
+
+    def offered(self, tool: str) -> str | None:
+        """The name under which a tool of the server is offered to the model; None if it is not."""
+        return offered_name(self._name, tool) if tool in self._allowed else None
+
+    def program(self) -> StdioServerParameters:
+        """The program that is the server."""
+        assert self._server.command is not None, "a server has either an address or a command"
+        command, *arguments = self._server.command
+        return StdioServerParameters(command=command, args=arguments, env=self._server.env)
 
     async def close(self) -> None:
         """Close the connection and end the program that was started for it."""
@@ -178,8 +197,8 @@ class McpConnection:
                     self._tried.set()
                     if failures:
                         _log.info(
-                            "MCP server %s can be used, after %s",
-                            self._name,
+                            "%s can be used, after %s",
+                            self._source,
                             counted(failures, "failure"),
                         )
                     failures = 0
@@ -198,8 +217,8 @@ class McpConnection:
                 if reason != told:  # a server may be down for days
                     told = reason
                     _log.warning(
-                        "MCP server %s cannot be used: %s; the next try is in %g s",
-                        self._name,
+                        "%s cannot be used: %s; the next try is in %g s",
+                        self._source,
                         reason,
                         pause,
                     )
@@ -222,11 +241,8 @@ class McpConnection:
             await stack.enter_async_context(http)
             transport = streamable_http_client(self._server.url, http_client=http)
         else:
-            assert self._server.command is not None, "a server has either"
-            program, *arguments = self._server.command
-            what = StdioServerParameters(command=program, args=arguments, env=self._server.env)
             nowhere = stack.enter_context(open(os.devnull, "w"))  # noqa: ASYNC230, SIM115
-            transport = stdio_client(what, sys.stderr if self._own_output else nowhere)
+            transport = stdio_client(self.program(), sys.stderr if self._own_output else nowhere)
         return await stack.enter_async_context(Client(transport, cache=None))
 
     async def _answered(self, response: httpx2.Response) -> None:
@@ -256,22 +272,25 @@ class McpConnection:
         news, self._there = there != self._there, there
         self._tools = {}
         for tool in listed:
-            if tool.name not in self._allowed:
+            if (name := self.offered(tool.name)) is None:
                 continue
             try:
                 stops = tool.name in self._server.cancel_on_hangup
-                self._tools[tool.name] = McpTool(self._name, tool, self, cancel_on_hangup=stops)
+                self._tools[tool.name] = McpTool(
+                    self._source, name, tool, self, cancel_on_hangup=stops
+                )
             except jsonschema.SchemaError as error:
                 _log.warning(
-                    "MCP server %s: %s is not offered, because its schema is invalid: %s",
-                    self._name,
+                    "%s: %s is not offered, because its schema is invalid: %s",
+                    self._source,
                     tool.name,
                     error.message,
                 )
         if news:
-            self._report(there)
+            self.report(there)
 
-    def _report(self, there: frozenset[str]) -> None:
+    def report(self, there: frozenset[str]) -> None:
+        """Log which tools the server has now."""
         has = f"it has {', '.join(sorted(there)) or 'none'}"
         if not self._allowed:
             _log.warning(

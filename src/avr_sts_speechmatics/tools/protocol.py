@@ -6,7 +6,7 @@ Importing this module loads none of their libraries.
 """
 
 from collections.abc import Collection, Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from avr_sts_speechmatics.conversation import HANG_UP, TRANSFER, ToolSpec
 from avr_sts_speechmatics.tools import CallFacts
@@ -41,6 +41,7 @@ class Tool(Protocol):
         """
 
 
+@runtime_checkable
 class ToolServer(Protocol):
     """A server whose tools come and go with the server."""
 

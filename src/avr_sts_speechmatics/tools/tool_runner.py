@@ -45,6 +45,9 @@ GRACE_S = 0.3
 CLOSE_S = 5.0
 """Longest wait at the end of the process for tools that still run (s)."""
 
+MOUNTED = Path("/usr/src/app/tools")
+"""Where avr-app mounts the tools of AVR's own connectors. [AVR protocol, 12]"""
+
 FIRST_TRY_S = 3.0
 """How long the first try to reach tool servers may delay the start of the service (s)."""
 
@@ -211,6 +214,7 @@ class Toolbox:
 async def open_toolbox(
     tools_dir: Path | None,
     mcp: "McpServers | None",
+    avr_tools_dir: Path | None = None,
     *,
     timeout_s: float,
     log_arguments: bool = False,
@@ -221,6 +225,7 @@ async def open_toolbox(
 
     tools_dir: directory of the operator's Python tools, or None.
     mcp: the MCP servers, or None. A server that is down is tried again while the toolbox is open.
+    avr_tools_dir: directory of JavaScript tools written for AVR; None for MOUNTED, if it is there.
     timeout_s: see `Toolbox`.
     log_arguments: see `Toolbox`.
     first_try_s: longest wait for the first try of all servers (s), so that the first call has the
@@ -247,6 +252,13 @@ async def open_toolbox(
         taken = dict.fromkeys(RESERVED, "the call's own")
         taken |= {tool.spec.name: tool.source for tool in tools}
         servers.extend(mcp_servers.connect(mcp, taken, own_output=log_arguments, proxies=proxies))
+    if avr_tools_dir is not None:
+        servers += _javascript(avr_tools_dir, [*tools, *servers], own_output=log_arguments)
+    elif _has_tools(MOUNTED):
+        try:
+            servers += _javascript(MOUNTED, [*tools, *servers], own_output=log_arguments)
+        except SettingsError as error:
+            _log.warning("%s", error)
     toolbox = Toolbox(tools, timeout_s=timeout_s, servers=servers, log_arguments=log_arguments)
     try:
         async with running_time.timeout(first_try_s):
@@ -257,6 +269,42 @@ async def open_toolbox(
         await toolbox.close()
         raise
     return toolbox
+
+
+def _has_tools(directory: Path) -> bool:
+    """Whether a directory that may be missing has JavaScript files."""
+    return any(file.suffix in (".js", ".cjs") for file in directory.glob("*"))
+
+
+def _javascript(
+    directory: Path, others: Iterable[Tool | ToolServer], *, own_output: bool
+) -> list[ToolServer]:
+    """Start the JavaScript tools of a directory; none of them may have the name of another tool.
+
+    others: all other tools and servers.
+
+    Raises SettingsError if something that they need is not installed.
+    """
+    if find_spec("mcp") is None:
+        raise SettingsError(
+            f"AVR_TOOLS_DIR={directory}: its tools need the MCP SDK: "
+            "pip install 'avr-sts-speechmatics[mcp]'."
+        )
+    from avr_sts_speechmatics.tools import javascript_files
+
+    node = javascript_files.node()
+    if node is None:
+        raise SettingsError(
+            f"AVR_TOOLS_DIR={directory}: its tools need Node 18 or later, which is not here: "
+            "install Node, or pip install 'avr-sts-speechmatics[javascript]'."
+        )
+    taken = dict.fromkeys(RESERVED, "the call itself")
+    for other in others:
+        if isinstance(other, ToolServer):
+            taken |= dict.fromkeys(other.names, "an MCP server")
+        else:
+            taken[other.spec.name] = other.source
+    return [javascript_files.JavaScriptTools(directory, node, taken, own_output=own_output)]
 
 
 def _object(arguments: str) -> dict[str, object]:

@@ -1,8 +1,8 @@
-"""The HTTP client of TTS services that answer a request with raw PCM samples.
+"""The HTTP client of TTS services that answer a request with PCM samples.
 
 Each sentence is one request; all requests share one pool of connections. The body arrives faster
-than real time and is cut anywhere; this module aligns the pieces to whole samples. A caller waits,
-so a request that fails or is late before its first audio is not the only one:
+than real time and is cut anywhere; `sound` makes whole samples of the pieces. A caller waits, so a
+request that fails or is late before its first audio is not the only one:
 
     the request ...                | then
     -------------------------------+-----------------------------------------------------------
@@ -28,13 +28,13 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
-from avr_sts_speechmatics.audio.pcm import SampleAligner
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import connection_errors, running_time
 from avr_sts_speechmatics.network.http_connector import Connector
 from avr_sts_speechmatics.network.proxies import Proxy, failure_of
 from avr_sts_speechmatics.services.quiet_retries import retries_are_logged
 from avr_sts_speechmatics.services.tts.race import Failed, Race, Spoke
+from avr_sts_speechmatics.services.tts.sound import Sound, refuse_type
 from avr_sts_speechmatics.values import Secret
 
 CONNECT_S = 2.0
@@ -64,6 +64,8 @@ class PcmOverHttp:
     refusals: the error message for an HTTP status, naming the setting to check.
     patience: longest wait between two reads of the body (s). After HEDGE of it without a first
         byte a second request is sent; after twice of it, or LONGEST_S, the sentence fails.
+    rate: rate of the samples that `speak` returns (Hz); see `sound.Sound`.
+    remedy: what the operator can do if the audio cannot be played.
     proxy: the HTTP proxy to connect through, or None.
     """
 
@@ -74,6 +76,8 @@ class PcmOverHttp:
         refusals: Mapping[int, str],
         patience: float,
         *,
+        rate: int = 16000,
+        remedy: str = "check the address",
         proxy: Proxy | None = None,
     ) -> None:
         self._url = url
@@ -83,6 +87,8 @@ class PcmOverHttp:
             self._headers["Authorization"] = f"Bearer {key.reveal()}"
         self._refusals = refusals
         self._patience = patience
+        self._rate = rate
+        self._remedy = remedy
         self._longest = min(LONGEST_S, 2 * patience + 0.3)
         self._pool: aiohttp.ClientSession | None = None
 
@@ -168,7 +174,7 @@ class PcmOverHttp:
         """
         response = await self._request(body)
         content = response.content
-        aligner = SampleAligner()
+        sound = Sound(response.headers.get("Content-Type", ""), self._rate, self._remedy)
         stall = running_time.Alarm()
         empty = True
 
@@ -178,10 +184,14 @@ class PcmOverHttp:
         try:
             while chunk := await content.readany():
                 stall.suspend()  # the reader of this generator may take its time
-                if pcm := aligner.feed(chunk):
+                if pcm := sound.feed(chunk):
                     empty = False
                     yield pcm
                 stall.set(self._patience, stalled)
+            stall.suspend()
+            if pcm := sound.flush():
+                empty = False
+                yield pcm
         except _Stalled as error:
             error.__traceback__ = None  # a reference cycle otherwise: the response keeps the error
             raise _failed("the audio stalled", retryable=empty) from None
@@ -226,14 +236,17 @@ class PcmOverHttp:
                 raise _failed(f"cannot connect: {proxy}", retryable=proxy.retryable) from error
             why = connection_errors.why(error, self._url, within=CONNECT_S)
             raise _failed(why, retryable=True) from error
-        status, kind = response.status, response.content_type
-        if status == 200 and not _is_text(kind):
+        status = response.status
+        if status == 200:
+            try:
+                refuse_type(response.headers.get("Content-Type", ""), self._remedy)
+            except ServiceError:
+                response.close()
+                raise
             return response
         response.close()
         if status == 407 and self._proxy is not None:
             raise _failed(f"cannot connect: {self._proxy.refusal(status)}", retryable=False)
-        if status == 200:
-            raise _failed(f"{kind} came back instead of audio", retryable=True)
         raise _failed(
             self._refusals.get(status, f"status {status}"),
             retryable=status in (408, 429) or status >= 500,
@@ -253,11 +266,6 @@ async def _connected(_: aiohttp.ClientSession, request: SimpleNamespace, __: obj
     """The connection of a request is there: what follows is bounded by the race."""
     limit: running_time.timeout = request.trace_request_ctx
     limit.restart(None)
-
-
-def _is_text(content_type: str) -> bool:
-    # Some gateways report errors with status 200. Played as samples, the text would be loud noise.
-    return content_type.startswith("text/") or content_type.endswith("json")
 
 
 def _failed(what: str, *, retryable: bool, retry_after: float | None = None) -> ServiceError:

@@ -12,6 +12,9 @@ from avr_sts_speechmatics.values import Secret
 LANGUAGES_SPOKEN = frozenset({"en"})
 """Languages that Speechmatics' voices speak. [TTS reference: English only]"""
 
+STATUS = "a preview: no end is announced, and no promise is made"
+"""What Speechmatics says about this service. [TTS reference: sources, 8]"""
+
 PATIENCE_S = 2.0
 """Longest wait for the first byte, and between two reads of the body (s). Speechmatics promises
 the first byte within 0.2 s and the rest faster than real time."""
@@ -48,7 +51,10 @@ class SpeechmaticsTts:
         base, _, query = url.partition("?")
         base = base.rstrip("/").removesuffix("/generate")
         address = below(f"{base}?{query}", f"/generate/{voice}", "output_format=pcm_16000")
-        self._http = PcmOverHttp(address, key, _REFUSALS, patience, proxy=proxy)
+        remedy = "check SPEECHMATICS_TTS_URL"
+        self._http = PcmOverHttp(
+            address, key, _REFUSALS, patience, rate=self.rate, remedy=remedy, proxy=proxy
+        )
 
     def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         return self._http.speak({"text": text})

@@ -1,0 +1,1 @@
+"""What a release publishes: checked, built, installed and run. `make dist` does all of it."""
