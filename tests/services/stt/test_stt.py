@@ -7,7 +7,7 @@ from tests.services.stt.collecting import Notes
 from tests.settings.environment import given_that
 
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox, scripted, turn
-from avr_sts_speechmatics.services.stt import Stt
+from avr_sts_speechmatics.services.stt import Stt, stt_models
 from avr_sts_speechmatics.services.stt.speechmatics import with_agent_path
 from avr_sts_speechmatics.values import VocabEntry
 
@@ -82,3 +82,12 @@ async def test_the_sandbox_hears_a_turn_and_can_be_tried_out() -> None:
         tried = await stt.recogniser("en", ()).try_out()
         assert tried.took_s > 0
         assert tried.what
+
+
+@pytest.mark.parametrize("url", ["ws://ears:8000/v1", "http://ears:8000/v1"])
+def test_the_model_of_a_server_is_watched_for_its_end(url: str) -> None:
+    chosen = {"OPENAI_STT_URL": url, "OPENAI_STT_MODEL": "whisper-1", "OPENAI_STT_API_KEY": "k"}
+    [used] = stt_models(given_that(STT="openai", **chosen))
+    assert used.chosen_by == "OPENAI_STT_MODEL"
+    assert (used.name, used.url) == ("whisper-1", "http://ears:8000/v1")
+    assert list(stt_models(given_that(**chosen))) == []

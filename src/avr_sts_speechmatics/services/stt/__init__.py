@@ -3,9 +3,10 @@
 A further engine is a file with its `protocol.Recogniser`, a row in ENGINES, and its settings.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.stt import openai, realtime
 from avr_sts_speechmatics.services.stt.openai import OpenAiStt
 from avr_sts_speechmatics.services.stt.protocol import (
@@ -103,6 +104,16 @@ ENGINES = {
 }
 """The engines, by the values of the setting STT. While the chosen engine is not set up, the sandbox
 hears."""
+
+
+def stt_models(settings: Settings) -> Iterator[ModelInUse]:
+    """The recogniser's model, if its vendor announces the ends of models."""
+    if settings.stt == "openai":
+        url = settings.openai_stt_url or openai.BASE_URL
+        if url.startswith("ws"):  # models are described over HTTP
+            url = "http" + url.removeprefix("ws")
+        name = settings.openai_stt_model or openai.MODEL
+        yield ModelInUse("OPENAI_STT_MODEL", name, url, settings.openai_stt_key)
 
 
 class Stt:
