@@ -30,7 +30,7 @@ from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, 
 from avr_sts_speechmatics.services import announced_ends, tts
 from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.llm.protocol import Llm
-from avr_sts_speechmatics.services.stt import Stt
+from avr_sts_speechmatics.services.stt import Stt, stt_models
 from avr_sts_speechmatics.services.stt.nobody import NobodyStt
 from avr_sts_speechmatics.services.stt.protocol import SessionWatch, SttListener, SttStream
 from avr_sts_speechmatics.settings import Settings
@@ -337,7 +337,8 @@ def remote_addresses(settings: Settings) -> tuple[str, ...]:
 
 
 def models_in_use(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
-    """Models that calls may have, of the LLM and of the voices, each once."""
+    """Models that calls may have, of the recogniser, the LLM and the voices, each once."""
+    yield from stt_models(settings)
     yield from _llm_models(settings, agents)
     yield from voice_models(settings, agents)
 

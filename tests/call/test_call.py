@@ -33,7 +33,7 @@ from avr_sts_speechmatics.sandbox import stt_messages
 from avr_sts_speechmatics.sandbox.faults import Drop, RefuseKey, Status, Truncate
 from avr_sts_speechmatics.sandbox.received import SttSession
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox, scripted, turn
-from avr_sts_speechmatics.services.stt import speechmatics_session
+from avr_sts_speechmatics.services.stt import websocket_session
 from avr_sts_speechmatics.services.stt.protocol import SttListener
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
@@ -229,7 +229,7 @@ async def test_a_recogniser_that_drops_in_mid_word_loses_nothing(serve: Serve) -
 async def test_the_caller_is_asked_to_wait_while_the_recogniser_is_away(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(speechmatics_session, "QUOTA_WAIT_S", 3.0)
+    monkeypatch.setattr(websocket_session, "QUOTA_WAIT_S", 3.0)
     async with running_sandbox(max_calls=1) as cloud, serve(cloud) as server:
         async with dial(url_of(server)) as first, dial(url_of(server)) as second:
             await first.init()

@@ -24,7 +24,7 @@ from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox, running_sandbox, scripted
 from avr_sts_speechmatics.sandbox.scripted_cloud import turn as turn_of
 from avr_sts_speechmatics.server import Server
-from avr_sts_speechmatics.services.stt import speechmatics_session
+from avr_sts_speechmatics.services.stt import websocket_session
 from avr_sts_speechmatics.speech.sentences import sentences_of
 
 QUESTION = turn_of("When do you close?", start=0.2, end=0.8)
@@ -295,7 +295,7 @@ async def test_a_call_that_would_have_no_session_is_refused(serve: Serve) -> Non
 async def test_a_vendor_that_is_full_closes_the_door_until_a_call_ends(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(speechmatics_session, "QUOTA_WAIT_S", 3.0)
+    monkeypatch.setattr(websocket_session, "QUOTA_WAIT_S", 3.0)
     async with full(serve, max_calls=10, sessions=1) as (server, cloud, core):
         async with dial(url_of(server)) as second:
             await second.init()

@@ -43,10 +43,10 @@ from avr_sts_speechmatics.cli.common import set_up_log
 from avr_sts_speechmatics.server import Server
 from avr_sts_speechmatics.settings import load
 from avr_sts_speechmatics.services.llm import openai
-from avr_sts_speechmatics.services.stt import speechmatics_session
+from avr_sts_speechmatics.services.stt import speechmatics_session, websocket_session
 openai.FIRST_S = openai.GAP_S = 2.0
 speechmatics_session.STALLED_S = 1.5
-speechmatics_session.WATCH_S = 0.2
+websocket_session.WATCH_S = 0.2
 async def serve():
     server = Server(load())
     await server.start()

@@ -199,6 +199,10 @@ def test_a_refusal_of_a_model_has_its_own_remedy(failure: str, advice: str) -> N
         ("tts", "too many requests (429)", LATER),
         ("pbx", "anything", LATER),
         ("stt", "label too long (idna)", "host name"),
+        ("stt", "invalid_language: xx; check SPEECHMATICS_LANGUAGE", "STT=realtime"),
+        ("stt", "the key is not accepted; check OPENAI_STT_API_KEY (401)", "OPENAI_STT_URL"),
+        ("stt", "no such model; check OPENAI_STT_MODEL", "OPENAI_STT_MODEL"),
+        ("stt", "cannot connect to a:80: the connection is refused", "OPENAI_STT_URL"),
     ],
 )
 def test_a_refusal_of_speech_has_its_own_remedy(what: str, failure: str, advice: str) -> None:

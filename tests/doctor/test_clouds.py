@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.doctor.surroundings import NO_FILE, environment, examine, looked_at
+from tests.services.stt.all_vendors import VENDORS
 
 from avr_sts_speechmatics import doctor
 from avr_sts_speechmatics.doctor import check
@@ -19,7 +20,7 @@ from avr_sts_speechmatics.sandbox.faults import (
     Truncate,
 )
 from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox, running_sandbox
-from avr_sts_speechmatics.services.stt import speechmatics
+from avr_sts_speechmatics.services.stt import trial
 
 PARTS = {"openai_tts": "second tts"}
 
@@ -67,6 +68,22 @@ async def test_a_service_that_fails_is_named_with_what_to_do(
     assert advice in failed[0].advice
 
 
+@pytest.mark.parametrize(
+    ("engine", "what", "limit"),
+    [
+        ("realtime", "enhanced", "does not pause the agent"),
+        ("openai", "whisper-small", "only whole turns"),
+        ("openai without turn detection", "whisper-small", "STT_SILENCE_MS after the last word"),
+    ],
+)
+async def test_what_a_recogniser_cannot_do_is_said(engine: str, what: str, limit: str) -> None:
+    async with VENDORS[engine].running() as vendor, running_sandbox() as cloud:
+        stt = (await examine(environment(cloud) | vendor.environment))["stt"]
+    assert stt.state == "ok"
+    assert f"{what} listens (en)" in stt.detail
+    assert limit in stt.advice
+
+
 async def test_a_slow_service_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(check.SLOW_MS, "tts", -1)
     async with running_sandbox() as cloud:
@@ -111,7 +128,7 @@ async def test_a_full_quota_is_normal_told_at_once_and_one_free_session_is_enoug
 async def test_a_session_that_starts_but_takes_no_audio_is_a_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(speechmatics, "TRY_OUT_S", 0.5)
+    monkeypatch.setattr(trial, "TRY_OUT_S", 0.5)
     async with running_sandbox() as cloud:
         cloud.faults.add(Stall(part="stt", after=0))
         stt = (await examine(environment(cloud)))["stt"]

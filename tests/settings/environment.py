@@ -13,6 +13,7 @@ HERE = str(Path(__file__).parent)
 KEYS = [
     "SPEECHMATICS_API_KEY",
     "OPENAI_API_KEY",
+    "OPENAI_STT_API_KEY",
     "OPENAI_TTS_API_KEY",
     "AMI_PASSWORD",
     "WEBHOOK_SECRET",
@@ -20,6 +21,8 @@ KEYS = [
 """Variables whose value is a key."""
 
 NEEDS = {
+    "STT": {"SPEECHMATICS_API_KEY": "k", "OPENAI_API_KEY": "k"},
+    "OPENAI_STT_URL": {"OPENAI_STT_MODEL": "whisper"},
     "TTS": {"OPENAI_TTS_URL": "http://localhost:8880/v1"},
     "VOICE_FALLBACK": {"OPENAI_API_KEY": "k"},
     "AMI_HOST": {"AMI_PASSWORD": "k"},

@@ -13,18 +13,22 @@ class TestSpeechServices(TopicTests):
     topic = SpeechServices
     defaults = (
         ("SPEECHMATICS_API_KEY", None),
+        ("STT", "agent"),
         ("SPEECHMATICS_REGION", "eu"),
         ("SPEECHMATICS_RT_URL", None),
         ("SPEECHMATICS_TTS_URL", None),
         ("SPEECHMATICS_LANGUAGE", "en"),
         ("SPEECHMATICS_VOICE", "sarah"),
-        ("SPEECHMATICS_MODEL", "linden-1"),
+        ("SPEECHMATICS_MODEL", None),
         ("SPEECHMATICS_MAX_SESSIONS", None),
         ("SPEECHMATICS_ADDITIONAL_VOCAB", ()),
         ("PHRASE_CACHE_DIR", None),
     )
     good = (
         ("SPEECHMATICS_API_KEY", "k1", Secret("k1")),
+        ("STT", "Agent", "agent"),
+        ("STT", "realtime", "realtime"),
+        ("STT", "openai", "openai"),
         ("SPEECHMATICS_REGION", "US", "us"),
         ("SPEECHMATICS_RT_URL", "ws://localhost:9000/v2/", "ws://localhost:9000/v2"),
         ("SPEECHMATICS_TTS_URL", "https://tts.example", "https://tts.example"),
@@ -38,6 +42,7 @@ class TestSpeechServices(TopicTests):
         ("PHRASE_CACHE_DIR", "Off", "off"),
     )
     wrong = (
+        ("STT", "whisper", "agent"),
         ("SPEECHMATICS_REGION", "mars", "eu, us, global"),
         ("SPEECHMATICS_RT_URL", "https://eu.rt.speechmatics.com", "ws:// or wss://"),
         ("SPEECHMATICS_RT_URL", "eu.rt.speechmatics.com", "ws:// or wss://"),

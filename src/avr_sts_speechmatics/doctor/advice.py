@@ -6,7 +6,15 @@ LATER = "Try again in a minute; if it stays, look at the service's status page."
 _NETWORK = "Check the network, its firewall and, where it is set, "
 _KEY = "Copy SPEECHMATICS_API_KEY again from portal.speechmatics.com, whole; it may have expired."
 _WORDS = "Correct SPEECHMATICS_LANGUAGE or SPEECHMATICS_ADDITIONAL_VOCAB, or the agent's own."
+_LANGUAGE = (
+    "Correct SPEECHMATICS_LANGUAGE, or the agent's own. Agent STT may lack a language that "
+    "STT=realtime has."
+)
 _FUNDS = "The account has no credit left: see its billing page."
+_STT_KEY = (
+    "Copy OPENAI_STT_API_KEY again, or OPENAI_API_KEY where that is not set; it must be one of "
+    "OPENAI_STT_URL's."
+)
 _SECOND_KEY = (
     "Copy OPENAI_TTS_API_KEY again, or OPENAI_API_KEY where that is not set; it must be one of "
     "OPENAI_TTS_URL's."
@@ -70,12 +78,19 @@ _ALL = ((r"certificate", _CERTIFICATE),)
 # The first pattern found in the error decides.
 _ADVICE = {
     "stt": (
+        (r"check OPENAI_STT_API_KEY", _STT_KEY),
+        (r"check OPENAI_STT_MODEL", "Correct OPENAI_STT_MODEL, or install it on that server."),
+        (r"check the account's credit", _FUNDS),
         (r"key is not accepted|not_a|\(400[13]\)", _KEY),
         (r"insufficient_funds", _FUNDS),
         (r"^invalid_audio", "Neither 8000 nor 16000 Hz: is SPEECHMATICS_RT_URL right?"),
         (r"invalid_model|\(4004\)", "Unset SPEECHMATICS_MODEL: the default exists."),
+        (r"check SPEECHMATICS_LANGUAGE", _LANGUAGE),
         (r"^invalid_", _WORDS),
-        (r"cannot connect|\(40[045]\)", _NETWORK + "SPEECHMATICS_RT_URL."),
+        (
+            r"cannot connect|\(40[045]\)",
+            _NETWORK + "SPEECHMATICS_RT_URL (STT=openai: OPENAI_STT_URL, often …/v1).",
+        ),
     ),
     "tts by speechmatics": (
         (r"\(40[13]\)", _KEY),

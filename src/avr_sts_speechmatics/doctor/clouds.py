@@ -52,7 +52,7 @@ async def stt(ears: Ears, one_at_a_time: asyncio.Lock) -> Check:
         async with one_at_a_time:
             tried = await ears.recogniser.try_out()
     except ServiceError as error:
-        if not re.search(r"quota|\(4005\)", str(error)):
+        if not re.search(r"too many sessions", str(error)):
             raise
         detail = f"answers, but all sessions of the plan are in use ({_plain(error)})"
         return Check("stt", "warning", detail, _BUSY)

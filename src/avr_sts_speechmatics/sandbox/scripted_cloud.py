@@ -95,6 +95,10 @@ class ScriptedStt:
     def __init__(self, *scripts: Script) -> None:
         self._scripts = list(scripts)
 
+    def add(self, script: Script) -> None:
+        """Add the script of a further session."""
+        self._scripts.append(script)
+
     @asynccontextmanager
     async def listen(self, start: StartRecognition, send: Send) -> AsyncIterator["Reader"]:
         script = self._scripts.pop(0) if self._scripts else ()

@@ -165,11 +165,33 @@ def _check_together(settings: Settings) -> None:
             raise SettingsError(
                 f"EXTRA_PORTS and {name.upper()} are both {port}; give one of them another port."
             )
+    _check_recogniser(settings)
     _check_voices(settings)
     if settings.ami_host is not None and settings.ami_password is None:
         raise SettingsError(
             f"AMI_HOST={_shown(settings.ami_host)}: AMI_PASSWORD is not set; give the secret of "
             f"{settings.ami_username} in manager.conf."
+        )
+
+
+def _check_recogniser(settings: Settings) -> None:
+    """Raises SettingsError when the recogniser has no server, no key or no model."""
+    if settings.stt == "realtime" and not (
+        settings.speechmatics_api_key or settings.speechmatics_rt_url
+    ):
+        raise SettingsError(
+            "STT=realtime: it has no server; give SPEECHMATICS_API_KEY, or in SPEECHMATICS_RT_URL "
+            "a container of your own (the offline sandbox has Agent STT only)."
+        )
+    if settings.stt == "openai" and settings.openai_stt_url is None and not settings.openai_stt_key:
+        raise SettingsError(
+            "STT=openai: it has no key; give OPENAI_STT_API_KEY, or in OPENAI_STT_URL a server "
+            "that needs no key (OPENAI_API_KEY is for the server of OPENAI_BASE_URL)."
+        )
+    if settings.openai_stt_url is not None and settings.openai_stt_model is None:
+        raise SettingsError(
+            f"OPENAI_STT_URL={_shown(settings.openai_stt_url)}: OPENAI_STT_MODEL is not set; give "
+            "the name of a model of that server."
         )
 
 

@@ -21,6 +21,7 @@ from avr_sts_speechmatics.settings.listening import Listening
 from avr_sts_speechmatics.settings.logging_options import LoggingOptions
 from avr_sts_speechmatics.settings.many_machines import ManyMachines
 from avr_sts_speechmatics.settings.proxy_variables import ProxyVariables
+from avr_sts_speechmatics.settings.recognisers import Recognisers
 from avr_sts_speechmatics.settings.speech_services import SpeechServices
 from avr_sts_speechmatics.settings.tool_sources import ToolSources
 from avr_sts_speechmatics.settings.turn_taking import TurnTaking
@@ -30,6 +31,7 @@ from avr_sts_speechmatics.values import MASKED_FROM, Secret
 TOPICS: Mapping[str, type] = {
     "Where it listens": Listening,
     "Speech (STT and TTS)": SpeechServices,
+    "Other recognisers": Recognisers,
     "The agent": AgentDefaults,
     "The model (LLM)": LanguageModel,
     "Voices": VoiceServices,
@@ -58,6 +60,7 @@ _OPENAI = "https://api.openai.com/v1"
 class Settings(
     Listening,
     SpeechServices,
+    Recognisers,
     AgentDefaults,
     LanguageModel,
     VoiceServices,
@@ -94,21 +97,31 @@ class Settings(
     def nobody_answers(self) -> bool:
         """Whether real callers would meet the sample receptionist of a shop that does not exist.
 
-        Callers are real where Speechmatics recognises them. They hear one sentence instead.
+        Callers are real where a recogniser on another machine hears them. They hear one sentence
+        instead.
         """
         chosen = self.has_llm or self.thinking == "receptionist" or self.faq_file is not None
         real = self.speechmatics_api_key is not None or _is_elsewhere(self.speechmatics_rt_url)
+        if self.stt == "openai":
+            real = _is_elsewhere(self.openai_stt_url or _OPENAI)
         return real and not chosen
 
     @property
     def openai_tts_key(self) -> Secret | None:
-        """Key of the server of voices.
+        """Key of the server of voices."""
+        return self.openai_tts_api_key or self._models_key_at(self.openai_tts_url)
 
-        The model's key is used only if that server is the model's.
+    @property
+    def openai_stt_key(self) -> Secret | None:
+        """Key of the recogniser of `STT=openai`."""
+        return self.openai_stt_api_key or self._models_key_at(self.openai_stt_url)
+
+    def _models_key_at(self, url: str | None) -> Secret | None:
+        """The model's key, if an address is at the model's server; None for any other server.
+
+        url: None for OpenAI.
         """
-        if self.openai_tts_api_key is not None:
-            return self.openai_tts_api_key
-        same = _origin(self.openai_tts_url or _OPENAI) == _origin(self.openai_base_url or _OPENAI)
+        same = _origin(url or _OPENAI) == _origin(self.openai_base_url or _OPENAI)
         return self.openai_api_key if same else None
 
     @property
@@ -169,8 +182,9 @@ def _is_elsewhere(url: str | None) -> bool:
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname, port
+    scheme = parts.scheme.replace("ws", "http")
+    port = parts.port or {"http": 80, "https": 443}.get(scheme)
+    return scheme, parts.hostname, port
 
 
 DEFAULTS = Settings()

@@ -21,6 +21,13 @@ class SpeechServices:
         "offline sandbox does both.",
         common=True,
     )
+    stt: str = setting(
+        check.one_of("agent", "realtime", "openai"),
+        "Recogniser (STT): `agent` (Speechmatics Agent STT, cloud only), `realtime` (Speechmatics' "
+        "real-time API, also in a container of your own), `openai` (any server with OpenAI's "
+        "realtime transcription).",
+        "agent",
+    )
     speechmatics_region: str = setting(
         check.one_of(*REGIONS),
         f"Region in which speech is recognised: {', '.join(f'`{r}`' for r in REGIONS)}.",
@@ -28,8 +35,8 @@ class SpeechServices:
     )
     speechmatics_rt_url: str | None = setting(
         check.base_url("ws", "wss"),
-        "Base address of real-time STT; `/agent` is appended if absent. Overrides "
-        "`SPEECHMATICS_REGION`.",
+        "Base address of Speechmatics' STT, such as `ws://container:9000/v2`; `/agent` is appended "
+        "for `STT=agent`. Overrides `SPEECHMATICS_REGION`.",
         default_text="by region",
     )
     speechmatics_tts_url: str | None = setting(
@@ -49,7 +56,11 @@ class SpeechServices:
         "sarah",
         common=True,
     )
-    speechmatics_model: str = setting(check.name, "STT model.", "linden-1")
+    speechmatics_model: str | None = setting(
+        check.name,
+        "Speechmatics' STT model.",
+        default_text="by `STT`: `linden-1` for `agent`, `enhanced` for `realtime`",
+    )
     speechmatics_max_sessions: int | None = setting(
         check.whole(1, 100_000),
         "Sessions of real-time STT that the plan allows at once; every call needs one, and a "

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import groupby
 
 from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox
 from avr_sts_speechmatics.services.stt.protocol import Recogniser
@@ -89,3 +90,12 @@ def numbered(seconds: float, first: int = 0) -> bytes:
     return b"".join(
         ((first + n) % 30_000).to_bytes(2, "little") for n in range(round(seconds * 8000))
     )
+
+
+def kinds(ears: SttCollector) -> list[str]:
+    """What was reported, without repetitions."""
+    return [kind for kind, _ in groupby(what for what, _, _ in ears.notes.heard)]
+
+
+def texts(ears: SttCollector, what: str) -> list[str]:
+    return [text for text, _ in ears.notes.of(what)]

@@ -22,7 +22,7 @@ from avr_sts_speechmatics.sandbox.scripted_cloud import (
     scripted,
     turn,
 )
-from avr_sts_speechmatics.services.stt import reconnecting, speechmatics_session
+from avr_sts_speechmatics.services.stt import reconnecting, websocket_session
 from avr_sts_speechmatics.services.stt.protocol import SessionListener, TriedOut
 from avr_sts_speechmatics.services.stt.reconnecting import (
     QUIET_PIECE_BYTES,
@@ -97,7 +97,7 @@ async def test_in_silence_little_is_replayed() -> None:
 
 
 async def test_a_full_service_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speechmatics_session, "QUOTA_WAIT_S", 0.2)
+    monkeypatch.setattr(websocket_session, "QUOTA_WAIT_S", 0.2)
     async with running_sandbox(max_calls=1) as cloud, listening(cloud) as first:
         await cloud.received.session()
         async with listening(cloud) as second:
@@ -144,7 +144,7 @@ class Watch:
 async def test_sessions_are_counted_and_a_full_vendor_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(speechmatics_session, "QUOTA_WAIT_S", 0.1)
+    monkeypatch.setattr(websocket_session, "QUOTA_WAIT_S", 0.1)
     watch = Watch()
     async with running_sandbox(max_calls=1) as cloud:
         first, second = (

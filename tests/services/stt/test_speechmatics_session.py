@@ -53,14 +53,6 @@ async def test_a_session_that_falls_silent_is_replaced(monkeypatch: pytest.Monke
             await ears.notes.until("restored")
 
 
-async def test_a_session_that_does_not_start_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speechmatics_session, "CONNECT_S", 0.3)
-    async with running_sandbox() as cloud:
-        cloud.faults.add(Stall(part="stt", after=None))
-        async with listening(cloud) as ears:
-            await ears.notes.until("restored")
-
-
 async def test_a_message_that_cannot_be_read_is_skipped() -> None:
     script = turn("Still here.", start=0.2, end=0.6)
     async with running_sandbox(scripted(script)) as cloud:

@@ -1,4 +1,4 @@
-"""Which engine hears the callers, and that every engine keeps the contract."""
+"""Which engine hears the callers; what each engine promises is in `test_contract`."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from tests.services.stt.collecting import Notes
 from tests.settings.environment import given_that
 
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox, scripted, turn
-from avr_sts_speechmatics.services.stt import ENGINES, Stt
+from avr_sts_speechmatics.services.stt import Stt, stt_models
 from avr_sts_speechmatics.services.stt.speechmatics import with_agent_path
 from avr_sts_speechmatics.values import VocabEntry
 
@@ -67,14 +67,10 @@ def test_calls_with_one_language_and_vocabulary_share_a_recogniser() -> None:
     assert stt.recogniser("en", ()) is not stt.recogniser("en", words)
 
 
-@pytest.mark.parametrize("engine", ["sandbox", *ENGINES])
-async def test_an_engine_hears_a_turn_and_can_be_tried_out(engine: str) -> None:
+async def test_the_sandbox_hears_a_turn_and_can_be_tried_out() -> None:
     script = turn("Hello there.", start=0.2, end=0.8, partials=["Hello"])
     async with running_sandbox(scripted(script, script)) as cloud:
-        if engine == "sandbox":
-            stt = Stt(given_that(), cloud.rt_url.removesuffix("/v2").replace("ws:", "http:"))
-        else:
-            stt = Stt(given_that(SPEECHMATICS_API_KEY="k", SPEECHMATICS_RT_URL=cloud.rt_url))
+        stt = Stt(given_that(), cloud.rt_url.removesuffix("/v2").replace("ws:", "http:"))
         notes = Notes()
         stream = stt.open("en", (), notes)
         running = asyncio.create_task(stream.run())
@@ -86,3 +82,12 @@ async def test_an_engine_hears_a_turn_and_can_be_tried_out(engine: str) -> None:
         tried = await stt.recogniser("en", ()).try_out()
         assert tried.took_s > 0
         assert tried.what
+
+
+@pytest.mark.parametrize("url", ["ws://ears:8000/v1", "http://ears:8000/v1"])
+def test_the_model_of_a_server_is_watched_for_its_end(url: str) -> None:
+    chosen = {"OPENAI_STT_URL": url, "OPENAI_STT_MODEL": "whisper-1", "OPENAI_STT_API_KEY": "k"}
+    [used] = stt_models(given_that(STT="openai", **chosen))
+    assert used.chosen_by == "OPENAI_STT_MODEL"
+    assert (used.name, used.url) == ("whisper-1", "http://ears:8000/v1")
+    assert list(stt_models(given_that(**chosen))) == []

@@ -3,17 +3,22 @@
 A further engine is a file with its `protocol.Recogniser`, a row in ENGINES, and its settings.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from avr_sts_speechmatics.services.announced_ends import ModelInUse
+from avr_sts_speechmatics.services.stt import openai, realtime
+from avr_sts_speechmatics.services.stt.openai import OpenAiStt
 from avr_sts_speechmatics.services.stt.protocol import (
     Recogniser,
     SessionWatch,
     SttListener,
     SttStream,
 )
+from avr_sts_speechmatics.services.stt.realtime import RealtimeStt, realtime_url
 from avr_sts_speechmatics.services.stt.reconnecting import ReconnectingStt
 from avr_sts_speechmatics.services.stt.speechmatics import (
+    MODEL,
     SpeechmaticsStt,
     region_url,
     with_agent_path,
@@ -24,7 +29,7 @@ from avr_sts_speechmatics.values import Secret, VocabEntry
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A vendor's STT.
+    """A recogniser that the setting STT names.
 
     address: function that returns the vendor's address for settings; None if it is not set up.
     recogniser: function that makes a recogniser from settings, address, language and vocabulary.
@@ -34,23 +39,81 @@ class Engine:
     recogniser: Callable[[Settings, str, str, Sequence[VocabEntry]], Recogniser]
 
 
-def _speechmatics_address(settings: Settings) -> str | None:
-    base = settings.speechmatics_rt_url
-    if base is None and settings.speechmatics_api_key is not None:
-        base = region_url(settings.speechmatics_region)
+def _speechmatics_base(settings: Settings) -> str | None:
+    if settings.speechmatics_rt_url is None and settings.speechmatics_api_key is not None:
+        return region_url(settings.speechmatics_region)
+    return settings.speechmatics_rt_url
+
+
+def _agent_address(settings: Settings) -> str | None:
+    base = _speechmatics_base(settings)
     return None if base is None else with_agent_path(base)
 
 
-def _speechmatics(
+def _agent(settings: Settings, url: str, language: str, vocab: Sequence[VocabEntry]) -> Recogniser:
+    return SpeechmaticsStt(
+        url,
+        settings.speechmatics_api_key,
+        language=language,
+        model=settings.speechmatics_model or MODEL,
+        vocab=vocab,
+        proxy=settings.proxies.for_url(url),
+    )
+
+
+def _realtime_address(settings: Settings) -> str | None:
+    base = _speechmatics_base(settings)
+    return None if base is None else realtime_url(base)
+
+
+def _realtime(
     settings: Settings, url: str, language: str, vocab: Sequence[VocabEntry]
 ) -> Recogniser:
-    key, model = settings.speechmatics_api_key, settings.speechmatics_model
-    proxy = settings.proxies.for_url(url)
-    return SpeechmaticsStt(url, key, language=language, model=model, vocab=vocab, proxy=proxy)
+    return RealtimeStt(
+        url,
+        settings.speechmatics_api_key,
+        language=language,
+        silence_s=settings.stt_silence_ms / 1000,
+        max_delay_s=settings.stt_max_delay_ms / 1000,
+        model=settings.speechmatics_model or realtime.MODEL,
+        vocab=vocab,
+        proxy=settings.proxies.for_url(url),
+    )
 
 
-ENGINES = {"speechmatics": Engine(_speechmatics_address, _speechmatics)}
-"""The engines. The first one that is set up hears the callers; without any, the sandbox does."""
+def _openai_address(settings: Settings) -> str | None:
+    return settings.openai_stt_url or openai.BASE_URL
+
+
+def _openai(settings: Settings, url: str, language: str, vocab: Sequence[VocabEntry]) -> Recogniser:
+    return OpenAiStt(
+        url,
+        settings.openai_stt_key,
+        language=language,
+        silence_s=settings.stt_silence_ms / 1000,
+        model=settings.openai_stt_model or openai.MODEL,
+        vocab=vocab,
+        proxy=settings.proxies.for_url(url),
+    )
+
+
+ENGINES = {
+    "agent": Engine(_agent_address, _agent),
+    "realtime": Engine(_realtime_address, _realtime),
+    "openai": Engine(_openai_address, _openai),
+}
+"""The engines, by the values of the setting STT. While the chosen engine is not set up, the sandbox
+hears."""
+
+
+def stt_models(settings: Settings) -> Iterator[ModelInUse]:
+    """The recogniser's model, if its vendor announces the ends of models."""
+    if settings.stt == "openai":
+        url = settings.openai_stt_url or openai.BASE_URL
+        if url.startswith("ws"):  # models are described over HTTP
+            url = "http" + url.removeprefix("ws")
+        name = settings.openai_stt_model or openai.MODEL
+        yield ModelInUse("OPENAI_STT_MODEL", name, url, settings.openai_stt_key)
 
 
 class Stt:
@@ -67,23 +130,19 @@ class Stt:
         self._watch = watch
         self._settings = settings
         self._sandbox_url = sandbox_url
-        self._engine: Engine | None = None
-        self._address: str | None = None
-        for engine in ENGINES.values():
-            if (address := engine.address(settings)) is not None:
-                self._engine, self._address = engine, address
-                break
+        self._engine = ENGINES[settings.stt]
+        self._address = self._engine.address(settings)
         self._recognisers: dict[tuple[str, tuple[VocabEntry, ...]], Recogniser] = {}
 
     @property
     def address(self) -> str | None:
-        """WebSocket address of the engine; None where the sandbox hears."""
+        """Address of the engine; None where the sandbox hears."""
         return self._address
 
     @property
     def offline(self) -> bool:
-        """Whether no engine is set up, so that the sandbox hears."""
-        return self._engine is None
+        """Whether the engine is not set up, so that the sandbox hears."""
+        return self._address is None
 
     def recogniser(self, language: str, vocab: tuple[VocabEntry, ...]) -> Recogniser:
         """Return the recogniser for a language and vocabulary. Calls with equal values share it."""
@@ -100,9 +159,9 @@ class Stt:
         return ReconnectingStt(recogniser, listener, watch=self._watch)
 
     def _make(self, language: str, vocab: tuple[VocabEntry, ...]) -> Recogniser:
-        if self._engine is not None and self._address is not None:
+        if self._address is not None:
             return self._engine.recogniser(self._settings, self._address, language, vocab)
         url = with_agent_path(self._sandbox_url.replace("http:", "ws:") + "/v2")
         # The sandbox wants a key, as the cloud does, and takes any.
-        model = self._settings.speechmatics_model
+        model = self._settings.speechmatics_model or MODEL
         return SpeechmaticsStt(url, Secret("sandbox"), language=language, model=model, vocab=vocab)

@@ -1,62 +1,28 @@
-"""One session with Speechmatics Agent STT, from connect to close: the wire, and what its end means.
+"""A session with Speechmatics: the wire of Agent STT, and what both of its services share.
 
-A session takes audio and reports the service's messages to its listener. Whether another session
-follows is decided elsewhere (`reconnecting`), by the `retryable` of the error that ends this one.
 Frames are counted, because the service wants their number back at the end. A service that sends
 nothing while audio is sent is dead, whatever TCP says. [Agent STT reference, 3, 4, 7, 10]
 """
 
-import asyncio
 import logging
-import ssl
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import msgspec
-from picows import (
-    WSCloseCode,
-    WSError,
-    WSFrame,
-    WSHandshakeError,
-    WSMsgType,
-    WSTransport,
-)
+from picows import WSMsgType, WSTransport
 
-from avr_sts_speechmatics.audio.pcm import RATE
-from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.errors import ServiceError
-from avr_sts_speechmatics.network import connection_errors, running_time
-from avr_sts_speechmatics.network.proxies import Proxy, ProxyFailed
-from avr_sts_speechmatics.network.untrusted_json import ERRORS
-from avr_sts_speechmatics.network.websocket import (
-    NO_CODE,
-    Listener,
-    Messages,
-    close_reason,
-    connect,
-)
-from avr_sts_speechmatics.services.stt.protocol import SessionListener, TooManySessions
-
-CONNECT_S = 5.0
-"""Longest wait for a connection, and again for the session to start (s). The service may need
-longer to load additional words; the next try then finds them loaded."""
+from avr_sts_speechmatics.services.stt.protocol import SessionListener
+from avr_sts_speechmatics.services.stt.websocket_session import Place, WebSocketSession
 
 STALLED_S = 5.0
 """A session that gets audio and sends nothing for this long is dead (s). Every frame is
 acknowledged, so silence of the service is a sure sign."""
 
-WATCH_S = 1.0
-"""How often a session is checked (s)."""
-
-QUOTA_WAIT_S = 5.0
-"""Wait after "too many sessions" (s). [Agent STT reference, 7: at least 5]"""
-
-_FAREWELL_S = 0.5
-
 _TEXT = WSMsgType.TEXT
 _BINARY = WSMsgType.BINARY
 
-_QUOTA_CODE = 4005
-_FATAL_CODES = frozenset({1003, 4001, 4003, 4004, 4006})
 _FATAL_TYPES = frozenset(
     {
         "invalid_message",
@@ -70,7 +36,12 @@ _FATAL_TYPES = frozenset(
         "timelimit_exceeded",
     }
 )
-_FATAL_STATUS = frozenset({400, 401, 403, 404, 405})
+_SETTING_OF = {
+    "not_authorised": "SPEECHMATICS_API_KEY",
+    "invalid_language": "SPEECHMATICS_LANGUAGE",
+    "invalid_model": "SPEECHMATICS_MODEL",
+}
+"""The setting that an operator should check, by the type of an Error."""
 
 _log = logging.getLogger(__name__)
 
@@ -102,81 +73,39 @@ class ServerMessage(msgspec.Struct):
     id: str | None = None
 
 
-_decode = msgspec.json.Decoder(ServerMessage).decode
+class SpeechmaticsSession(WebSocketSession):
+    """A session without what it says of the caller's speech: see `_report`.
 
-
-class Session(Listener):
-    """Implements `protocol.SttSession`.
-
-    url: WebSocket address of `/v2/agent`.
-    headers: of the opening request, with the key.
-    tls: None for a `ws:` address.
+    place: where the service is.
     rate: sample rate that is sent (Hz).
     start: the StartRecognition message, with the same rate.
     listener: takes the reports.
     rate_refused: is called with `rate` when the service refuses that rate; may return the error to
         end with.
-    proxy: the HTTP proxy to connect through, or None.
 
     frames: audio frames sent so far.
     acknowledged: audio frames that the service confirmed so far.
     """
 
+    # [Agent STT reference, 7]
+    fatal_codes: ClassVar[frozenset[int]] = frozenset({1003, 4001, 4003, 4004, 4006})
+    busy_codes: ClassVar[frozenset[int]] = frozenset({4005})
+
+    decode: Any = msgspec.json.Decoder(ServerMessage).decode
+
     def __init__(
         self,
-        url: str,
-        headers: Mapping[str, str],
-        tls: ssl.SSLContext | None,
+        place: Place,
         rate: int,
         start: bytes,
         listener: SessionListener,
         rate_refused: Callable[[int], ServiceError | None] = lambda rate: None,
-        *,
-        proxy: Proxy | None = None,
     ) -> None:
-        self._url = url
-        self._proxy = proxy
-        self._headers = headers
-        self._tls = tls
-        self._rate = rate
+        super().__init__(place, rate, listener)
         self._start_message = start
-        self._listener = listener
         self._rate_refused = rate_refused
-        self._messages = Messages()
-        self._transport: WSTransport | None = None
-        self._resampler = Resampler(RATE, rate) if rate != RATE else None
         self.frames = 0
         self.acknowledged = 0
-        self._messages_came = False
-        self._watching = running_time.Alarm()
-        self._opened_at = self._quiet_since = 0.0
-        # Over: no more messages are expected. Gone: the socket is closed as well.
-        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._error: ServiceError | None = None
-        self._close_code = NO_CODE
-        self.started_at: float | None = None
-        self.writable = True
-
-    async def run(self) -> None:
-        """Open the session and stay until it ends. Always raises ServiceError."""
-        try:
-            self._transport = await connect(
-                self,
-                self._url,
-                tls=self._tls,
-                headers=self._headers,
-                proxy=self._proxy,
-                timeout=CONNECT_S,
-            )
-        except (OSError, TimeoutError, WSError) as error:
-            raise _refused(error, self._url) from error
-        try:
-            self._transport.send(WSMsgType.TEXT, self._start_message)
-            await self._watch()
-        finally:
-            await self._close()
-        raise self._error or self._dropped()
 
     def send(self, pcm: bytes) -> None:
         """Send one frame of audio: s16le mono at 8 kHz, whole samples."""
@@ -186,93 +115,32 @@ class Session(Listener):
         self._transport.send(_BINARY, pcm)
         self.frames += 1
 
-    async def _watch(self) -> None:
-        """Return when the session is over. A session that gets no message for too long fails."""
-        self._opened_at = self._quiet_since = running_time.now()
-        # A callback: a task that wakes up each second in each call costs five times as much.
-        self._watching.set(WATCH_S, self._look)
-        try:
-            await asyncio.wait((self._over,))  # to await the future itself would cancel it
-        finally:
-            self._watching.stop()
+    @property
+    def has_confirmed_all(self) -> bool:
+        """Whether the service has confirmed all audio."""
+        return self.acknowledged >= self.frames
 
-    def _look(self) -> None:
-        now = running_time.now()
-        if self._messages_came:
-            self._messages_came = False
-            self._quiet_since = now
-        if self.started_at is None:
-            if now - self._opened_at > CONNECT_S:
-                self._fail("the session did not start in time", retryable=True)
+    def ask_for_confirmation(self) -> None:
+        """Nothing to do: every frame is confirmed unasked."""
+
+    def _opened(self, transport: WSTransport) -> None:
+        transport.send(_TEXT, self._start_message)
+
+    def _say_goodbye(self, transport: WSTransport) -> bool:
+        goodbye = {"message": "EndOfStream", "last_seq_no": self.frames}
+        transport.send(_TEXT, msgspec.json.encode(goodbye))
+        return True
+
+    def _check(self, now: float) -> None:
         # A service that has never acknowledged a frame is not expected to.
-        elif 0 < self.acknowledged < self.frames and now - self._quiet_since > STALLED_S:
+        if 0 < self.acknowledged < self.frames and now - self._quiet_since > STALLED_S:
             self._fail(f"nothing came back for {STALLED_S:.0f} s", retryable=True)
-        self._watching.set(WATCH_S, self._look)
 
-    async def _close(self) -> None:
-        """Send EndOfStream if the service still reads, and leave no socket behind."""
-        transport = self._transport
-        assert transport is not None
-        try:
-            if self.started_at is not None and self.writable and not self._over.done():
-                self._listener.closing()
-                self.writable = False
-                goodbye = {"message": "EndOfStream", "last_seq_no": self.frames}
-                transport.send(WSMsgType.TEXT, msgspec.json.encode(goodbye))
-                await running_time.wait((self._over,), timeout=_FAREWELL_S)
-        finally:
-            transport.send_close(WSCloseCode.OK)
-            # Data that a stalled service does not take is not waited for.
-            unsent = transport.underlying_transport.get_write_buffer_size()
-            transport.disconnect(graceful=not unsent)
-            await asyncio.wait((self._gone,), timeout=_FAREWELL_S)
-
-    def _fail(self, what: str, *, retryable: bool) -> None:
-        self._fail_with(ServiceError("stt", what, retryable=retryable))
-
-    def _fail_with(self, error: ServiceError) -> None:
-        if self._error is None:
-            self._error = error
-        self._end()
-
-    def _end(self) -> None:
-        self.writable = False
-        if not self._over.done():
-            self._over.set_result(None)
-
-    def _dropped(self) -> ServiceError:
-        code = self._close_code
-        what = f"the connection was closed ({code})"
-        if code == _QUOTA_CODE:
-            return TooManySessions(what, QUOTA_WAIT_S)
-        # Policy (1008) after a session has run is idleness or its length: a new one may be had.
-        fatal = code in _FATAL_CODES or (code == 1008 and self.started_at is None)
-        return ServiceError("stt", what, retryable=not fatal)
-
-    # --- picows' callbacks ---------------------------------------------------------------------
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        kind = frame.msg_type
-        try:
-            if kind is _TEXT and frame.fin:
-                message = _decode(frame.get_payload_as_memoryview())
-            elif kind == WSMsgType.CLOSE:
-                self._close_code, _ = close_reason(frame)
-                self._end()
-                return
-            elif kind == WSMsgType.PONG or (whole := self._messages.feed(frame)) is None:
-                return
-            else:
-                message = _decode(whole[1])
-        except ERRORS:
-            # A message that cannot be read is not worth a caller's turn.
-            _log.warning("stt: a message of the service could not be read and was skipped")
-            return
-        self._messages_came = True
+    def _take(self, message: ServerMessage) -> None:
         if message.message == "AudioAdded":
             self.acknowledged = message.seq_no
         elif message.message == "RecognitionStarted":
-            self._start(message)
+            self._begin(message.id)
         elif message.message == "Error":
             self._take_error(message)
         elif message.message == "EndOfTranscript":
@@ -282,27 +150,24 @@ class Session(Listener):
         elif self._error is None:
             self._report(message)
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self._end()
-        if not self._gone.done():
-            self._gone.set_result(None)
-
-    def pause_writing(self) -> None:
-        self.writable = False
-
-    def resume_writing(self) -> None:
-        if not self._over.done():
-            self.writable = True
-            self._listener.resume_sending()
-
-    def _start(self, message: ServerMessage) -> None:
-        if self.started_at is None:
-            self.started_at = running_time.now()
-            _log.info("stt: session %s started at %d Hz", message.id, self._rate)
-            self._listener.started()
-
+    @abstractmethod
     def _report(self, message: ServerMessage) -> None:
         """Report a message about the caller's speech; other messages are ignored."""
+
+    def _take_error(self, message: ServerMessage) -> None:
+        kind = message.type
+        if kind == "invalid_audio_type" and self.started_at is None and self._error is None:
+            self._error = self._rate_refused(self._rate)
+        retryable = kind not in _FATAL_TYPES
+        setting = _SETTING_OF.get(kind)
+        check = f"; check {setting}" if setting else ""
+        self._fail(f"{kind}: {message.reason}{check}", retryable=retryable, busy="quota" in kind)
+
+
+class Session(SpeechmaticsSession):
+    """A session of Agent STT. Implements `protocol.SttSession`."""
+
+    def _report(self, message: ServerMessage) -> None:
         listener, text, meta = self._listener, message.segment.transcript, message.metadata
         match message.message:
             case "SpeechStarted":
@@ -315,26 +180,3 @@ class Session(Listener):
                 listener.segment_heard(text, meta.end_time)
             case "EndOfTurn":
                 listener.turn_ended(meta.end_time)
-
-    def _take_error(self, message: ServerMessage) -> None:
-        kind = message.type
-        if kind == "invalid_audio_type" and self.started_at is None and self._error is None:
-            self._error = self._rate_refused(self._rate)
-        what = f"{kind}: {message.reason}"
-        if "quota" in kind:
-            self._fail_with(TooManySessions(what, QUOTA_WAIT_S))
-        else:
-            self._fail(what, retryable=kind not in _FATAL_TYPES)
-
-
-def _refused(error: Exception, url: str) -> ServiceError:
-    """The error for a connection that failed, with whether the next try may succeed."""
-    if isinstance(error, WSHandshakeError) and error.response is not None:
-        status = int(error.response.status)
-        what = "the connection is refused"
-        if status in (401, 403):
-            what = "the key is not accepted; check SPEECHMATICS_API_KEY"
-        return ServiceError("stt", f"{what} ({status})", retryable=status not in _FATAL_STATUS)
-    if isinstance(error, ProxyFailed):
-        return ServiceError("stt", f"cannot connect: {error}", retryable=error.retryable)
-    return ServiceError("stt", connection_errors.why(error, url, within=CONNECT_S), retryable=True)
