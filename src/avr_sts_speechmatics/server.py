@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
@@ -37,11 +36,10 @@ from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.runtime.collector import Collector
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
 from avr_sts_speechmatics.service_trials import ServiceTrials
-from avr_sts_speechmatics.services import tts
-from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.shared_state.shared import SharedState
 from avr_sts_speechmatics.telemetry.log import lines_lost
+from avr_sts_speechmatics.telemetry.services_in_use import services_in_use
 from avr_sts_speechmatics.telemetry.versions import versions
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
 from avr_sts_speechmatics.transports.acceptor import Acceptor
@@ -413,17 +411,7 @@ class Server:
             "calls_refused": self._reception.refused.total(),
             "calls_refused_by_reason": dict(self._reception.reasons),
             **self._admission.health(),
-            "services": {
-                "stt": _shown(Stt(settings).address) or "sandbox",
-                "tts": _voice_shown(settings),
-                "llm": (
-                    f"{_shown(settings.openai_base_url) or 'openai'} ({settings.openai_model})"
-                    if settings.has_llm
-                    else "nobody (no model is set)"
-                    if settings.nobody_answers
-                    else "receptionist (scripted)"
-                ),
-            },
+            "services": services_in_use(settings),
             "service_states": {} if states is None else states.shown(),
             "shared": self._shared.health(),
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
@@ -440,15 +428,3 @@ class Server:
             return refusal.kind
         works = self._parts is not None and not self._parts.states.degraded
         return "ok" if works and not self._shared.is_away else "degraded"
-
-
-def _voice_shown(settings: Settings) -> str:
-    """Who speaks for an agent without a voice of its own."""
-    engine = tts.ENGINES[tts.first(settings)]
-    url, model = engine.address(settings), engine.model(settings)
-    return (_shown(url) or "sandbox") + (f" ({model})" if model else "")
-
-
-def _shown(url: str | None) -> str:
-    """An address without its query, which may hold the token of a proxy."""
-    return "" if url is None else urlsplit(url)._replace(query="").geturl()
