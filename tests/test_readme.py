@@ -82,9 +82,14 @@ def test_every_setting_shown_with_a_value_can_have_it(monkeypatch: pytest.Monkey
     # The page has just made the directory.
     given = [pair for pair in given if pair[0] != "CALL_TRACE_DIR"]
     needed = {"AMI_PASSWORD": "a-secret", "OPENAI_TTS_URL": "http://localhost:8880/v1"}
-    beside = {"speechmatics": {"TTS": "http", "SPEECHMATICS_API_KEY": "a-key"}}
+    key, server = {"SPEECHMATICS_API_KEY": "a-key"}, {"OPENAI_STT_URL": "http://localhost:8000/v1"}
+    beside = {
+        ("VOICE_FALLBACK", "speechmatics"): {"TTS": "http", **key},
+        ("STT", "realtime"): key,
+        ("STT", "openai"): server | {"OPENAI_STT_MODEL": "whisper"},
+    }
     for name, value in given:
-        more = beside.get(value, {}) if name == "VOICE_FALLBACK" else {}
+        more = beside.get((name, value), {})
         settings.load(needed | more | {name: value}, Path("no such file.env"))
 
 
@@ -155,6 +160,8 @@ def test_every_setting_named_exists() -> None:
         "OPENAPI_DIR",
         "CURL",
         "SSL_CERT_FILE",
+        "ENGINES",
+        "SM_MAX_CONCURRENT_CONNECTIONS",  # of Speechmatics' container
         *("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS"),
         *("ASR_URL", "LLM_URL", "TTS_URL", "INTERRUPT_LISTENING"),  # of avr-core
     }

@@ -14,17 +14,20 @@ class TestToolSources(PrivateTopicTests):
     defaults = (
         ("TOOLS_DIR", None),
         ("MCP_SERVERS", None),
+        ("AVR_TOOLS_DIR", None),
         ("TOOL_TIMEOUT_S", 8.0),
         ("TOOL_ROUNDS", 5),
     )
     good = (
         ("TOOLS_DIR", HERE, Path(HERE)),
         ("MCP_SERVERS", '{"notes": {"command": ["notes"]}}', ["notes"]),
+        ("AVR_TOOLS_DIR", HERE, Path(HERE)),
         ("TOOL_TIMEOUT_S", "0.5", 0.5),
         ("TOOL_ROUNDS", "1", 1),
     )
     wrong = (
         ("TOOLS_DIR", "/no/such/directory", "path of a directory"),
+        ("AVR_TOOLS_DIR", "/no/such/directory", "path of a directory"),
         ("TOOL_TIMEOUT_S", "0", "seconds from 0.1 to 120"),
         ("TOOL_ROUNDS", "0", "from 1 to 50"),
     )
