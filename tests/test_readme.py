@@ -82,11 +82,12 @@ def test_every_setting_shown_with_a_value_can_have_it(monkeypatch: pytest.Monkey
     # The page has just made the directory.
     given = [pair for pair in given if pair[0] != "CALL_TRACE_DIR"]
     needed = {"AMI_PASSWORD": "a-secret", "OPENAI_TTS_URL": "http://localhost:8880/v1"}
+    needed["OPENAI_STT_MODEL"] = "whisper"
     key, server = {"SPEECHMATICS_API_KEY": "a-key"}, {"OPENAI_STT_URL": "http://localhost:8000/v1"}
     beside = {
         ("VOICE_FALLBACK", "speechmatics"): {"TTS": "http", **key},
         ("STT", "realtime"): key,
-        ("STT", "openai"): server | {"OPENAI_STT_MODEL": "whisper"},
+        ("STT", "openai"): server,
     }
     for name, value in given:
         more = beside.get((name, value), {})
