@@ -43,7 +43,8 @@ def examples(start: str) -> list[list[str]]:
 
 
 def test_the_readme_is_a_page_to_read_at_once() -> None:
-    assert len(README.splitlines()) < 150
+    text = re.sub(r"(?m)^\[.*\]: http.*\n?", "", README)  # without the targets of its links
+    assert len(text.splitlines()) < 135
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
