@@ -248,6 +248,7 @@ class Server:
         replaced: whether other processes accept from the same ports. This process accepts no more
             then; otherwise it goes on to accept and refuses calls.
         """
+        begun = time.monotonic()
         if replaced and self._member is not None:
             self._member.accept_no_more()
             self._accept_no_more()
@@ -259,7 +260,8 @@ class Server:
         if self._calls:
             how_long = f"go on for {drain_s:g} s" if drain_s else "go on to their ends"
             _log.info("%s may %s", counted(len(self._calls), "call"), how_long)
-            await asyncio.wait(self._calls, timeout=drain_s or None)
+            left_s = max(0.1, drain_s - (time.monotonic() - begun)) if drain_s else None
+            await asyncio.wait(self._calls, timeout=left_s)
         if self._calls:
             for call in self._calls.values():
                 call.take_leave()

@@ -20,6 +20,7 @@ from tests.cli.commands import CLOUDS, COMMAND, free_port, run
 from tests.support import until
 from tests.workers.processes import PATIENCE_S, Caller, Service, running_service
 
+from avr_sts_speechmatics.server import FAREWELL_S
 from avr_sts_speechmatics.transports import audiosocket_wire
 from avr_sts_speechmatics.values import counted
 
@@ -208,6 +209,21 @@ async def test_a_drain_ends_with_a_sentence_and_not_in_a_word(tmp_path: Path) ->
         assert said.endswith("I'm sorry, I have a technical problem. Please call again later.")
         assert await service.ended() == 0
         assert any("this service ends" in line for line in service.log)
+
+
+async def test_a_service_whose_calls_do_not_end_has_ended_before_docker_kills_it(
+    tmp_path: Path,
+) -> None:
+    # The image has DRAIN_S=4: with the farewell, 9 s of Docker's 10.
+    voice = 0.2  # an apology of 12 s
+    async with (
+        running_service(tmp_path, character_s=voice, DRAIN_S="1") as service,
+        service.caller(),
+    ):
+        begun = time.monotonic()
+        service.signal(signal.SIGTERM)
+        assert await service.ended() == 0
+        assert 5 < time.monotonic() - begun < 1 + FAREWELL_S + 3
 
 
 async def test_while_the_service_drains_new_calls_are_refused_before_they_begin(
