@@ -13,7 +13,10 @@ from avr_sts_speechmatics.settings import checks
 
 def test_every_text_of_the_agent_is_a_phrase() -> None:
     texts = {item.name for item in fields(Manners) if item.type in (str, tuple[str, ...])}
-    assert texts == {*PHRASES, *PHRASE_LISTS, "welcome", "barge_in", "backchannels", "language"}
+    assert texts == {
+        *(*PHRASES, *PHRASE_LISTS),
+        *("welcome", "busy", "barge_in", "backchannels", "language"),
+    }
 
 
 def test_a_phrase_is_one_text_and_a_list_holds_several() -> None:
@@ -25,9 +28,9 @@ def test_a_phrase_is_one_text_and_a_list_holds_several() -> None:
 def test_everything_the_agent_says_is_among_the_phrases_the_welcome_first() -> None:
     said = {name: f"said for {name}" for name in PHRASES}
     in_turn = {name: (f"one for {name}", f"two for {name}") for name in PHRASE_LISTS}
-    manners = replace(Manners(welcome="Hi.", max_call_s=60.0), **said, **in_turn)  # type: ignore[arg-type]
-    first, *others = manners.phrases
-    assert first == "Hi."
+    manners = Manners(welcome="Hi.", busy="Busy.", max_call_s=60.0)
+    first, second, *others = replace(manners, **said, **in_turn).phrases  # type: ignore[arg-type]
+    assert (first, second) == ("Hi.", "Busy.")
     assert sorted(others) == sorted([*said.values(), *sum(in_turn.values(), ())])
 
 

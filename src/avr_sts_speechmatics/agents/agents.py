@@ -313,7 +313,8 @@ def _in_language(own: Settings) -> tuple[str, Manners]:
     if own.barge_in_backchannels is None:
         manners = replace(manners, backchannels=texts.backchannels)
     if own.busy_message is None:
-        manners = replace(manners, busy=texts.busy)
+        # Without a pack nothing is said: an English word would not be understood.
+        manners = replace(manners, busy=texts.busy if pack else "")
     return instructions, manners
 
 
@@ -400,6 +401,5 @@ def _missing(entry: _Entry, settings: Settings) -> Iterator[str]:
         if written is None or name not in written.phrases:
             yield f"manners.{name}"
     says_busy = settings.audiosocket_port is not None and settings.on_busy != "refuse"
-    given_busy = settings.busy_message is not None
-    if says_busy and not given_busy and agent.manners.busy == ENGLISH.busy:
+    if says_busy and settings.busy_message is None and not agent.manners.busy:
         yield "manners.busy_message"

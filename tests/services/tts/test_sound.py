@@ -129,3 +129,10 @@ def test_types_that_hold_no_samples_are_known_before_the_body() -> None:
     for words in ("text/html", "application/problem+json", "text/event-stream"):
         with pytest.raises(ServiceError, match="instead of audio"):
             refuse_type(words, "x")
+
+
+@pytest.mark.parametrize("level", [0x2121, 0x4141, 0x2034, 0x7A30])
+def test_a_steady_loud_level_is_no_text(level: int) -> None:
+    pcm = level.to_bytes(2, "little") * 400
+    sound = Sound("application/octet-stream", 16000, "")
+    assert sound.feed(pcm) + sound.flush() == pcm

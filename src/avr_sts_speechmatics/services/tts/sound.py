@@ -238,7 +238,9 @@ class _Wav:
 
 
 def _is_text(head: bytes) -> bool:
-    return all(32 <= byte < 127 or byte in b"\t\n\r" for byte in head)
+    """Whether a body begins with text. Words have various characters; a steady level has not."""
+    various = len(set(head)) >= min(5, len(head) // 2)
+    return various and all(32 <= byte < 127 or byte in b"\t\n\r" for byte in head)
 
 
 def _is_mpeg(head: bytes) -> bool:
