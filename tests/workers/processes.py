@@ -180,7 +180,12 @@ async def running_service(
             yield service
         finally:
             if process.returncode is None:
+                process.send_signal(signal.SIGINT)  # so that what it ran is measured
+            try:
+                async with asyncio.timeout(10):
+                    await process.wait()
+            except TimeoutError:
                 process.kill()  # its workers end when their calls do
-            await process.wait()
+                await process.wait()
             await reading
             print("".join(service.log))
