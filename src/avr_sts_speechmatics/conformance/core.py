@@ -39,6 +39,7 @@ class Received:
     fields: the whole message; empty if it is no JSON object.
     pcm: audio of a message of the type `audio` (s16le).
     fault: what is wrong with the form of the message; empty for none.
+    audible: whether the message has audio that can be heard.
     """
 
     at: float
@@ -46,11 +47,7 @@ class Received:
     fields: Mapping[str, object] = field(default_factory=dict)
     pcm: bytes = b""
     fault: str = ""
-
-    @property
-    def audible(self) -> bool:
-        """Whether the message has audio that can be heard."""
-        return is_loud(self.pcm)
+    audible: bool = False
 
 
 class Core:
@@ -235,8 +232,9 @@ def read(message: aiohttp.WSMessage, at: float) -> Received:
     except binascii.Error:
         return Received(at, kind, fields, fault="audio that is no base64")
     if len(pcm) % 2 or not pcm:
-        return Received(at, kind, fields, pcm, fault=f"{len(pcm)} bytes of audio")
-    return Received(at, kind, fields, pcm)
+        fault = f"{len(pcm)} bytes of audio"
+        return Received(at, kind, fields, pcm, fault, audible=is_loud(pcm))
+    return Received(at, kind, fields, pcm, audible=is_loud(pcm))
 
 
 def is_loud(pcm: bytes) -> bool:

@@ -34,6 +34,9 @@ GAP_S = 0.1
 PAUSE_S = 0.4
 """Shortest silence between two pieces of speech that counts as a pause of the agent (s)."""
 
+LONGEST_S = 60.0
+"""Longest wait for a pause of the agent (s). A service with a background noise never pauses."""
+
 WELCOME_S = 2.0
 """Longest wait for a welcome (s); a service may have none."""
 
@@ -82,12 +85,13 @@ class Caller:
         await self.heard_out(core)
 
     async def heard_out(self, core: Core) -> None:
-        """Wait until the agent has paused."""
-        while core.closed_by_service is None:
-            heard = len([one for one in core.received if one.audible])
+        """Wait until the agent has paused, LONGEST_S at most."""
+        end = _now() + LONGEST_S
+        while core.closed_by_service is None and _now() < end:
             await core.until(lambda: core.quiet, self.patience)
+            pause = _now()
             await core.for_a_while(PAUSE_S)
-            if heard == len([one for one in core.received if one.audible]) and core.quiet:
+            if core.quiet and not any(one.audible for one in core.since(pause)):
                 return
 
     async def ask(self, core: Core) -> bool:

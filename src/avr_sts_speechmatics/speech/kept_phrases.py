@@ -21,6 +21,9 @@ from avr_sts_speechmatics.speech.phrase_store import Shelf
 from avr_sts_speechmatics.speech.read_aloud import spoken
 from avr_sts_speechmatics.speech.sentences import sentences_of
 
+SAVE_S = 2.0
+"""Longest wait at the end of the service for a phrase that is being saved (s)."""
+
 AWAY = 2
 """After so many failures in a row, the other sentences are left for the next time."""
 
@@ -107,7 +110,8 @@ class KeptPhrases:
             try:
                 await asyncio.shield(saving)
             except asyncio.CancelledError:
-                await asyncio.wait((saving,))  # the end of the service loses no phrase
+                # The end of the service loses no phrase, unless the disk does not answer.
+                await asyncio.wait((saving,), timeout=SAVE_S)
                 raise
 
 
