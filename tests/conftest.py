@@ -53,6 +53,9 @@ async def leaves_nothing() -> AsyncIterator[None]:
     left = await nothing_left(tasks, sockets)
     assert not left, f"left behind: {left}"
     await asyncio.get_running_loop().shutdown_default_executor()
+    for thread in set(threading.enumerate()) - threads:
+        # One that waited for a child process tells the loop of its end before it ends itself.
+        thread.join(timeout=1)
     assert set(threading.enumerate()) <= threads
 
 
