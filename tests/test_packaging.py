@@ -59,7 +59,9 @@ def wanted() -> dict[str, list[Requirement]]:
     """What pyproject.toml asks of each lock."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
-    core = project["project"]["dependencies"] + extras["mcp"] + extras["redis"]
+    core = project["project"]["dependencies"]
+    for extra in ("mcp", "opentelemetry", "postgresql", "redis", "s3"):
+        core = core + extras[extra]
     lists = {
         "core": core,
         "sandbox": core + extras["sandbox"],

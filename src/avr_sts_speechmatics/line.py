@@ -7,6 +7,8 @@ through `CallerSide`. The call answers through the transport's `Line`.
 # ruff: noqa: B027 - the methods of Line without a body are defaults: a transport that has no
 # message for something inherits them.
 
+import secrets
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +19,14 @@ from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.dialogue.events import Role
 
 
+def new_call_key() -> str:
+    """Make the key of a call: 32 hexadecimal digits, unique, and in the order of time.
+
+    The first 12 digits are the time (ms since 1970, UTC), the others are random.
+    """
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The caller, as far as the transport knows.
@@ -24,11 +34,15 @@ class Caller:
     uuid: name of the call in logs; not a key, because two calls may have one uuid.
     transport: name of the transport, such as "audiosocket".
     facts: everything else that came with the call; untrusted text.
+    key: the key of the call in records, recordings and traces.
     """
 
     uuid: str
     transport: str
     facts: Mapping[str, str] = field(default_factory=dict)
+    key: str = field(
+        default_factory=new_call_key, compare=False, repr=False, metadata={"traced": False}
+    )
 
 
 class Line(ABC):

@@ -7,7 +7,7 @@ makes the object from environment variables.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.network.proxies import Proxies
@@ -22,6 +22,7 @@ from avr_sts_speechmatics.settings.logging_options import LoggingOptions
 from avr_sts_speechmatics.settings.many_machines import ManyMachines
 from avr_sts_speechmatics.settings.proxy_variables import ProxyVariables
 from avr_sts_speechmatics.settings.recognisers import Recognisers
+from avr_sts_speechmatics.settings.records import Records
 from avr_sts_speechmatics.settings.speech_services import SpeechServices
 from avr_sts_speechmatics.settings.tool_sources import ToolSources
 from avr_sts_speechmatics.settings.turn_taking import TurnTaking
@@ -40,6 +41,7 @@ TOPICS: Mapping[str, type] = {
     "Tools": ToolSources,
     "Straight into Asterisk": AsteriskPorts,
     "Around a call": AroundCalls,
+    "Records of calls": Records,
     "More than one core or machine": ManyMachines,
     "Proxies": ProxyVariables,
     "The log": LoggingOptions,
@@ -69,6 +71,7 @@ class Settings(
     ToolSources,
     AsteriskPorts,
     AroundCalls,
+    Records,
     ManyMachines,
     ProxyVariables,
     LoggingOptions,
@@ -162,6 +165,8 @@ class Settings(
             hidden += proxy.secrets()
         if self.redis_url is not None:
             hidden += self.redis_url.secrets()
+        if self.database_url is not None and (password := urlsplit(self.database_url).password):
+            hidden += (password, unquote(password))
         for text in () if self.mcp_servers is None else self.mcp_servers.secrets():
             # A library may show the key of `Bearer <key>` alone.
             hidden += (text, *text.split())

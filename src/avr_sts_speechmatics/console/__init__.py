@@ -1,0 +1,1 @@
+"""The API over calls: what is kept of them, and those that are running."""

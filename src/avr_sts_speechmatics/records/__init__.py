@@ -1,0 +1,1 @@
+"""What is kept of calls: the tables, who writes and reads them, and recordings."""

@@ -1,0 +1,45 @@
+"""Settings: what is kept of calls, where, and for how long."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from avr_sts_speechmatics.settings import checks as check
+from avr_sts_speechmatics.settings import record_checks
+from avr_sts_speechmatics.settings.declaration import setting
+
+HISTORY_LEVELS = ("off", "calls", "transcripts", "recordings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """What is kept of calls."""
+
+    history: str | None = setting(
+        check.one_of(*HISTORY_LEVELS),
+        "What is kept of calls: `off`, `calls` (facts and times, no words), `transcripts` (words, "
+        "keys and arguments of tools as well) or `recordings` (the sound as well).",
+        default_text="`transcripts` offline, `calls` with keys",
+    )
+    data_dir: Path = setting(
+        record_checks.directory_to_make,
+        "Directory for what is kept: the database of calls, and recordings. It is made if it does "
+        "not exist.",
+        Path("data"),
+        default_text="`data`; `/data` in the image",
+    )
+    database_url: str | None = setting(
+        record_checks.database,
+        "Database of calls: `postgresql://user:password@host:5432/name` or `sqlite:///path`.",
+        default_text="SQLite in `DATA_DIR`",
+        private=True,
+    )
+    keep_days: int = setting(
+        check.whole(0, 36_500),
+        "Days after which words and recordings are erased; `0`: never.",
+        30,
+    )
+    keep_calls_days: int = setting(
+        check.whole(0, 36_500),
+        "Days after which the rest of a call is erased; `0`: never.",
+        365,
+    )
