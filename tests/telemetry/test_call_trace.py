@@ -141,7 +141,18 @@ def words_of(value: Any, *kept: str) -> list[str]:
 
 
 KEPT = (
-    *("uuid", "transport", "agent", "name", "id", "role", "leaves", "barge_in", "backchannels"),
+    *(
+        "uuid",
+        "transport",
+        "agent",
+        "name",
+        "id",
+        "key",
+        "role",
+        "leaves",
+        "barge_in",
+        "backchannels",
+    ),
     "language",
     *("began", "message", "error", "reason"),  # of the service itself
 )
