@@ -15,11 +15,12 @@ import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.services.llm.protocol import Usage
 from avr_sts_speechmatics.services.use import AudioSent, TextSent
 from avr_sts_speechmatics.speech.speaker import ClauseReady, ServiceFailed, TextStarted
 
@@ -126,6 +127,12 @@ class TokensUsed:
     server: str = ""
     model: str = ""
     estimated: bool = False
+
+    @classmethod
+    def of(cls, reply: int, usage: Usage) -> Self:
+        """Return the observation of a usage that the model's client reports."""
+        tokens = usage.prompt, usage.cached, usage.completion
+        return cls(reply, *tokens, usage.server, usage.model, usage.estimated)
 
 
 @dataclass(frozen=True, slots=True)
