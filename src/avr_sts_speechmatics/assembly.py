@@ -42,6 +42,8 @@ from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
 from avr_sts_speechmatics.telemetry.log_lines import CallLog
+from avr_sts_speechmatics.telemetry.priced_services import prices_of, unpriced
+from avr_sts_speechmatics.telemetry.prices import Prices
 from avr_sts_speechmatics.telemetry.service_states import (
     ServiceState,
     ServiceStates,
@@ -65,6 +67,7 @@ class Parts:
     voices: the TTS voices; `/health` shows how many of their phrases are not cached yet.
     webhooks: sends the event `call_initiated` of an announced call; None if WEBHOOK_URL is not set.
     warnings: one sentence each, for the operator.
+    hints: one sentence each, for the operator; they are no faults.
     states: whether STT, LLM and TTS work, as trials and calls show.
     tried: the services with their trials.
     """
@@ -74,6 +77,7 @@ class Parts:
     voices: Voices
     webhooks: Webhooks | None
     warnings: tuple[str, ...]
+    hints: tuple[str, ...]
     states: ServiceStates
     tried: tuple[TriedService, ...]
 
@@ -90,6 +94,7 @@ async def assembled(
     # A proxy that cannot be used stops the start, not the first call.
     for url in remote_addresses(settings):
         settings.proxies.for_url(url)
+    prices = prices_of(settings, sandbox_url)
     async with AsyncExitStack() as stack:
         llm = llm_of(settings)
         stack.push_async_callback(llm.close)
@@ -126,7 +131,7 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=observers_of(settings, webhooks, traces, states),
+            observers=observers_of(settings, webhooks, traces, states, prices),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (
@@ -134,11 +139,12 @@ async def assembled(
             *_unreachable(settings, agents, pbx),
             *announced_ends.warnings(models_in_use(settings, agents)),
         )
+        hints = tuple(unpriced(prices, settings, agents, sandbox_url))
         # Calls may come from now on; these tasks only make the first ones faster.
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
         try:
-            yield Parts(services, warm, voices, webhooks, warnings, states, tried)
+            yield Parts(services, warm, voices, webhooks, warnings, hints, states, tried)
         finally:
             for task in background:
                 task.cancel()
@@ -275,11 +281,12 @@ def observers_of(
     webhooks: Webhooks | None,
     traces: CallTraces | None,
     states: ServiceStates,
+    prices: Prices,
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
     """Return a function that makes the observers of a new call."""
 
     def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
-        summary = CallSummary()  # first: the others read the summary
+        summary = CallSummary(prices)  # first: the others read the summary
         log, records = CallLog(summary, transcripts=settings.log_transcripts), CallRecords(line)
         times = TurnTimesObserver(summary.turn, records.turn, log.turn)
         found: tuple[Observer, ...] = (summary, log, times, records, ServiceWatch(states))

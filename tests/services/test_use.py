@@ -31,7 +31,7 @@ async def test_each_task_reports_to_its_own_call() -> None:
     [
         ("wss://EU.rt.speechmatics.com/v2/agent?jwt=x", "eu.rt.speechmatics.com"),
         ("http://localhost:11434/v1", "localhost:11434"),
-        ("http://[::1]:8000/v1", "::1:8000"),
+        ("http://[::1]:8000/v1", "[::1]:8000"),
         ("", ""),
     ],
 )
