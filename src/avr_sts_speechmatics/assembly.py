@@ -41,6 +41,7 @@ from avr_sts_speechmatics.telemetry.call_records import CallRecords
 from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
+from avr_sts_speechmatics.telemetry.cost_limit import CostLimit
 from avr_sts_speechmatics.telemetry.log_lines import CallLog
 from avr_sts_speechmatics.telemetry.priced_services import prices_of, unpriced
 from avr_sts_speechmatics.telemetry.prices import Prices
@@ -95,6 +96,7 @@ async def assembled(
     for url in remote_addresses(settings):
         settings.proxies.for_url(url)
     prices = prices_of(settings, sandbox_url)
+    hints = tuple(unpriced(prices, settings, agents, sandbox_url))
     async with AsyncExitStack() as stack:
         llm = llm_of(settings)
         stack.push_async_callback(llm.close)
@@ -131,7 +133,7 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=observers_of(settings, webhooks, traces, states, prices),
+            observers=observers_of(settings, webhooks, traces, states, prices, stt.source),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (
@@ -139,7 +141,6 @@ async def assembled(
             *_unreachable(settings, agents, pbx),
             *announced_ends.warnings(models_in_use(settings, agents)),
         )
-        hints = tuple(unpriced(prices, settings, agents, sandbox_url))
         # Calls may come from now on; these tasks only make the first ones faster.
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
@@ -282,6 +283,7 @@ def observers_of(
     traces: CallTraces | None,
     states: ServiceStates,
     prices: Prices,
+    recogniser: tuple[str, str],
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
     """Return a function that makes the observers of a new call."""
 
@@ -290,6 +292,8 @@ def observers_of(
         log, records = CallLog(summary, transcripts=settings.log_transcripts), CallRecords(line)
         times = TurnTimesObserver(summary.turn, records.turn, log.turn)
         found: tuple[Observer, ...] = (summary, log, times, records, ServiceWatch(states))
+        if settings.max_cost:
+            found += (CostLimit(prices, settings.max_cost, recogniser),)
         if webhooks is not None:
             found += (CallWebhooks(webhooks, caller.uuid, summary),)
         if traces is not None:

@@ -158,3 +158,32 @@ async def test_each_session_of_a_recogniser_is_charged_for(
         ended = await ends.next()
     both = (len(call.session.audio) + len(second.audio)) / 16_000
     assert ended["stt_s"] == pytest.approx(both, abs=0.1)
+
+
+async def test_a_call_that_reaches_its_limit_hears_a_goodbye(
+    serve: Serve, ends: Ends, all_priced: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    changes: dict[str, Any] = {"preemptive": "off", "farewell_margin_ms": 0, "max_cost": 60}
+    async with live_call(serve, ANSWER, prices_file=all_priced, **changes) as call:
+        call.say("When are you open?")
+        heard = await call.until_closed()
+        ended = await ends.next()
+    # The tokens of the first answer cost more than the limit: the sentence is said all the same.
+    assert heard.said("agent").startswith(ANSWER)
+    assert len(heard.said("agent")) > len(ANSWER)
+    assert ended["reason"] == "cost_limit"
+    assert ended["ended_by"] == "service"
+    assert ended["cost"] >= 60
+    assert "the highest cost of a call was reached (MAX_COST)" in ends.lines[0]
+    warnings = [text for text in caplog.messages if text.startswith("the call has cost")]
+    assert len(warnings) == 1
+
+
+async def test_a_call_below_its_limit_is_left_alone(
+    serve: Serve, ends: Ends, all_priced: Path
+) -> None:
+    async with live_call(serve, ANSWER, prices_file=all_priced, max_cost=100_000) as call:
+        call.say("When are you open?")
+        await call.until_said(ANSWER)
+        await call.core.hang_up()
+        assert (await ends.next())["reason"] == "caller"

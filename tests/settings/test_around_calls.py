@@ -16,6 +16,7 @@ class TestAroundCalls(PrivateTopicTests):
         ("WEBHOOK_TIMEOUT", 3000.0),
         ("WEBHOOK_RETRY", 0),
         ("PRICES_FILE", None),
+        ("MAX_COST", 0.0),
         ("AMBIENT_NOISE_FILE", None),
         ("AMBIENT_NOISE_LEVEL", 0.1),
     )
@@ -25,6 +26,7 @@ class TestAroundCalls(PrivateTopicTests):
         ("WEBHOOK_TIMEOUT", "500", 500.0),
         ("WEBHOOK_RETRY", "2", 2),
         ("PRICES_FILE", __file__, Path(__file__)),
+        ("MAX_COST", "0.5", 0.5),
         ("AMBIENT_NOISE_FILE", __file__, Path(__file__)),
         ("AMBIENT_NOISE_LEVEL", "0.25", 0.25),
     )
@@ -32,6 +34,8 @@ class TestAroundCalls(PrivateTopicTests):
         ("WEBHOOK_TIMEOUT", "0", "milliseconds from 1 to 60000"),
         ("WEBHOOK_RETRY", "11", "from 0 to 10"),
         ("PRICES_FILE", "/no/such/file.yaml", "path of a readable file"),
+        ("MAX_COST", "-1", "from 0 to"),
+        ("MAX_COST", "nan", "from 0 to"),
         ("AMBIENT_NOISE_FILE", "/no/such/file.wav", "path of a readable file"),
         ("AMBIENT_NOISE_LEVEL", "10", "from 0 to 1"),
     )

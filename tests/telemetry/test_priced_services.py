@@ -76,3 +76,13 @@ def test_a_price_file_that_is_wrong_stops_the_start(tmp_path: Path) -> None:
     wrong.write_text("prices: [{service: stt, server: x, per_hour: much}]")
     with pytest.raises(SettingsError, match=r"prices\[1\]\.per_hour: give a number from 0 on"):
         prices_of(Settings(prices_file=wrong), SANDBOX_URL)
+
+
+def test_a_limit_of_the_cost_needs_all_prices() -> None:
+    with pytest.raises(SettingsError) as failed:
+        hints(**KEYS, openai_model="gpt-7", max_cost=0.5)
+    assert str(failed.value) == (
+        "MAX_COST=0.5: the cost of calls is not known: no price of llm gpt-7 at api.openai.com; "
+        "give prices in PRICES_FILE, or unset MAX_COST"
+    )
+    assert hints(**KEYS, max_cost=0.5) == []

@@ -111,7 +111,7 @@ class Call:
         """Name of the call in the log, for `current_call`."""
         self._line = line
         self._services = services
-        self._observers = Observers(services.observers(caller, line))
+        self._observers = Observers(services.observers(caller, line), self._tell)
         self._arrival = Arrival(services.agents, caller)
         self._hear: Callable[[bytes], None] = self._arrival.hear  # later `hear` of the STT session
         pacing = Pacing(clock, services.ambience)

@@ -30,6 +30,12 @@ class AroundCalls:
         "See [Cost](cost.md).",
         default_text="list prices",
     )
+    max_cost: float = setting(
+        check.number(0, 1_000_000),
+        "Highest cost of a call, in the currency of the prices; then the agent says goodbye and "
+        "the call ends. A warning is logged at 80 %. 0: no limit. See [Cost](cost.md).",
+        0.0,
+    )
     ambient_noise_file: Path | None = setting(
         check.file,
         "Background noise under the agent's speech and in the pauses: WAV, or raw s16le 8 kHz "

@@ -32,6 +32,7 @@ _SENTENCES: Mapping[ev.EndReason, tuple[EndedBy, str]] = {
     "transfer": ("agent", "the call was transferred to {to}"),
     "silence": ("service", "the caller was silent for too long"),
     "longest_call": ("service", "the longest time of a call was reached (MAX_CALL_S)"),
+    "cost_limit": ("service", "the highest cost of a call was reached (MAX_COST)"),
     "audio_over": ("caller", "the caller's audio was over and answered"),
     "failure": ("service", "failure: {error}"),
     "shutdown": ("service", "this service ends"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.services import tts
 from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.use import server_of
@@ -37,10 +38,16 @@ def priced_services(
 
 
 def unpriced(prices: Prices, settings: Settings, agents: Agents, sandbox_url: str) -> Iterator[str]:
-    """Yield a hint for the operator if a service has no price; that is no fault."""
+    """Yield a hint for the operator if a service has no price; that is no fault.
+
+    Raises SettingsError if the cost of calls has a limit.
+    """
     unknown = prices.unknown(priced_services(settings, agents, sandbox_url))
-    if unknown:
-        yield (
-            f"The cost of calls is not known: no price of {', '.join(unknown)}. "
-            "Give prices in PRICES_FILE; see docs/cost.md."
+    if not unknown:
+        return
+    why = f"the cost of calls is not known: no price of {', '.join(unknown)}"
+    if settings.max_cost:
+        raise SettingsError(
+            f"MAX_COST={settings.max_cost:g}: {why}; give prices in PRICES_FILE, or unset MAX_COST"
         )
+    yield f"T{why[1:]}. Give prices in PRICES_FILE; see docs/cost.md."
