@@ -42,12 +42,14 @@ def unpriced(prices: Prices, settings: Settings, agents: Agents, sandbox_url: st
 
     Raises SettingsError if the cost of calls has a limit.
     """
-    unknown = prices.unknown(priced_services(settings, agents, sandbox_url))
-    if not unknown:
-        return
-    why = f"the cost of calls is not known: no price of {', '.join(unknown)}"
-    if settings.max_cost:
+    unknown = ", ".join(prices.unknown(priced_services(settings, agents, sandbox_url)))
+    if unknown and settings.max_cost:
         raise SettingsError(
-            f"MAX_COST={settings.max_cost:g}: {why}; give prices in PRICES_FILE, or unset MAX_COST"
+            f"MAX_COST={settings.max_cost:g}: the cost of calls is not known: no price of "
+            f"{unknown}; give prices in PRICES_FILE, or unset MAX_COST"
         )
-    yield f"T{why[1:]}. Give prices in PRICES_FILE; see docs/cost.md."
+    if unknown:
+        yield (
+            f"The cost of calls is not known: no price of {unknown}. "
+            "Give prices in PRICES_FILE; see docs/cost.md."
+        )
