@@ -1,5 +1,6 @@
 """Tells a database that cannot be used now from a value that the database refuses."""
 
+import os
 import sqlite3
 
 from sqlalchemy import exc
@@ -21,7 +22,7 @@ _ADVICE = (
     ("does not exist", "check DATABASE_URL, or create it"),
     ("permission denied", "the user needs the right to create tables and to write them"),
     ("too many clients", "raise the server's max_connections, or start fewer processes"),
-    ("rejected SSL upgrade", "the server has no TLS: set sslmode=disable in DATABASE_URL"),
+    ("rejected ssl upgrade", "the server has no TLS: set sslmode=disable in DATABASE_URL"),
     ("certificate verify failed", "set sslrootcert in DATABASE_URL, or sslmode=require"),
     ("connection refused", "is it running, and are host and port right?"),
     ("name or service not known", "check the host in DATABASE_URL"),
@@ -36,6 +37,7 @@ _ADVICE = (
     ("readonly", "set DATA_DIR to a directory that this user may write"),
     ("read-only", "set DATA_DIR to a directory that this user may write"),
     ("unable to open", "set DATA_DIR to a directory that this user may write"),
+    ("file exists", "set DATA_DIR to a directory that this user may write"),
     ("not a directory", "set DATA_DIR to a directory that this user may write"),
 )
 
@@ -86,7 +88,9 @@ def _told(error: BaseException, within_s: float) -> str:
     if isinstance(error, TimeoutError | exc.TimeoutError) and not getattr(error, "errno", None):
         return f"no answer within {within_s:g} s; is the server overloaded, or stopped?"
     if isinstance(error, OSError) and error.strerror:
-        said = error.strerror.lower()
+        # asyncio has a text of its own where the system's says more.
+        known = error.errno is not None and error.errno > 0
+        said = (os.strerror(error.errno) if known else error.strerror).lower()
     else:
         said = " ".join(str(error).split()) or type(error).__name__
     lowered = said.lower()
