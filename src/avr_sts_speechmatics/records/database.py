@@ -87,8 +87,10 @@ class Database:
 
     async def _open(self) -> None:
         def prepare() -> tuple[str, "AsyncEngine", "AsyncEngine"]:
-            from avr_sts_speechmatics.records import engines, schema
+            # All that writing needs is imported here: an import would delay the event loop.
+            from avr_sts_speechmatics.records import batch, engines, schema
 
+            _ = batch
             make = engines.maker(self.address, self._connect_s, self._statement_s)
             did = asyncio.run(schema.bring_up_to_date(make))
             return did, make(READERS, write=False), make(WRITERS, write=True)

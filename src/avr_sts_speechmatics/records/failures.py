@@ -9,6 +9,9 @@ _REFUSED_VALUES = ("22", "23", "54")
 """Classes of SQLSTATE about a value: data exception, integrity constraint violation, a limit of the
 program is exceeded."""
 
+_NO_PARENT = "23503"
+"""SQLSTATE: a row refers to a row that is not there."""
+
 _SQLITE_VALUES = (
     sqlite3.SQLITE_CONSTRAINT,
     sqlite3.SQLITE_MISMATCH,
@@ -78,6 +81,16 @@ def refuses_value(error: exc.DBAPIError) -> bool:
     return isinstance(found, ValueError | TypeError | sqlite3.ProgrammingError)
 
 
+def lacks_call(error: BaseException) -> bool:
+    """Whether a row was refused because the call to which the row belongs is not there."""
+    if not isinstance(error, exc.DBAPIError):
+        return False
+    found = _driver_error(error)
+    state = getattr(found, "sqlstate", None)
+    code = getattr(found, "sqlite_errorcode", None)
+    return state == _NO_PARENT or code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+
+
 def _driver_error(error: exc.DBAPIError) -> BaseException:
     """Return the driver's own error, which SQLAlchemy wraps twice for asyncpg."""
     found: BaseException = error.orig or error
@@ -89,8 +102,8 @@ def _told(error: BaseException, within_s: float) -> str:
         return f"no answer within {within_s:g} s; is the server overloaded, or stopped?"
     if isinstance(error, OSError) and error.strerror:
         # asyncio has a text of its own where the system's says more.
-        known = error.errno is not None and error.errno > 0
-        said = (os.strerror(error.errno) if known else error.strerror).lower()
+        number = error.errno or 0
+        said = (os.strerror(number) if number > 0 else error.strerror).lower()
     else:
         said = " ".join(str(error).split()) or type(error).__name__
     lowered = said.lower()
