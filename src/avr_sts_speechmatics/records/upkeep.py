@@ -199,4 +199,3 @@ class Upkeep:
                     pass
                 left = (await connection.exec_driver_sql("pragma freelist_count")).scalar_one()
             await asyncio.sleep(self._pause_s)
-
