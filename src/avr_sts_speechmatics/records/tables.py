@@ -4,7 +4,13 @@
 the order of their numbers. Columns that end in `_ms` hold ms: `began_ms`, `seen_ms` and `ended_ms`
 since 1970 (UTC), `at_ms` and `until_ms` since the call began. Which columns have a value depends on
 HISTORY: words, arguments, keys and facts are kept from `transcripts` on.
+
+Text that is searched is compared byte by byte in both databases, so that an index finds the
+beginning of a number (`>=` and `<`; LIKE would not use the index). The last digits of a number are
+found by the beginning of the number's digits in reverse order, see `reversed_digits`.
 """
+
+import re
 
 from sqlalchemy import (
     JSON,
@@ -13,25 +19,54 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
     Table,
     Text,
+    TextClause,
+    text,
 )
+
+# A value that is missing is NULL, not JSON's null.
+_Json = JSON(none_as_null=True)
+_Searched = Text().with_variant(Text(collation="C"), "postgresql")
+_Key = String(32).with_variant(String(32, collation="C"), "postgresql")
+
+FAILED = text("(failures > 0 OR error IS NOT NULL)")
+RUNNING = text("ended_ms IS NULL")
+WITH_WORDS = text("erased_ms IS NULL")
+"""Conditions of `calls` that have an index; a search must use them as they are."""
+
+
+def _only(name: str, column: str, condition: TextClause) -> Index:
+    """An index that has only the rows of a condition."""
+    return Index(name, column, sqlite_where=condition, postgresql_where=condition)
+
+
+def reversed_digits(number: str | None) -> str | None:
+    """The digits of a number, the last one first: what `caller_digits` holds.
+
+    number: as the exchange wrote the number, or None.
+    """
+    return None if number is None else re.sub(r"[^0-9]", "", number)[::-1]
+
 
 metadata = MetaData()
 
 calls = Table(
     "calls",
     metadata,
-    Column("key", String(32), primary_key=True, comment="unique, in the order of time"),
-    Column("uuid", Text, nullable=False, comment="as AVR or Asterisk names the call"),
+    Column("key", _Key, primary_key=True, comment="unique, in the order of time"),
+    Column("uuid", _Searched, nullable=False, comment="as AVR or Asterisk names the call"),
     Column("transport", Text, nullable=False),
-    Column("agent", Text, nullable=False),
-    Column("caller_number", Text, comment="who calls, as the exchange says"),
-    Column("called_number", Text),
-    Column("facts", JSON, comment="everything else that came with the call"),
+    Column("agent", _Searched, nullable=False),
+    Column("caller_number", _Searched, comment="who calls, as the exchange says"),
+    Column("called_number", _Searched),
+    Column("caller_digits", _Searched, comment="digits of caller_number, the last one first"),
+    Column("called_digits", _Searched, comment="the same of called_number"),
+    Column("facts", _Json, comment="everything else that came with the call"),
     Column("began_ms", BigInteger, nullable=False),
     Column("seen_ms", BigInteger, comment="the service last knew that the call was running"),
     Column("ended_ms", BigInteger, comment="no value: running, or the service was killed"),
@@ -53,16 +88,28 @@ calls = Table(
     Column("tts_characters", Integer, comment="characters that the voice charges for"),
     Column("cost", Float, comment="in `currency`, by the price table of that day"),
     Column("currency", String(3)),
-    Column("outcome", JSON, comment="the fields that the agent file declares"),
+    Column("outcome", _Json, comment="the fields that the agent file declares"),
     Column("recording", Text, comment="name of the recording under RECORDINGS_URL"),
     Column("trace_id", String(32), comment="OpenTelemetry's trace of the call"),
     Column("service", Text, comment="which process had the call: host and process number"),
+    Column("erased_ms", BigInteger, comment="words and recording were erased, see KEEP_DAYS"),
+    Index("calls_by_time", "began_ms", "key"),
+    Index("calls_by_uuid", "uuid", "key"),
+    Index("calls_by_caller", "caller_number", "key"),
+    Index("calls_by_called", "called_number", "key"),
+    Index("calls_by_caller_digits", "caller_digits", "key"),
+    Index("calls_by_called_digits", "called_digits", "key"),
+    Index("calls_by_agent", "agent", "key"),
+    Index("calls_by_worst", "voice_to_voice_worst_ms", "key"),
+    _only("calls_that_failed", "key", FAILED),
+    _only("calls_that_run", "key", RUNNING),
+    _only("calls_with_words", "began_ms", WITH_WORDS),
 )
 
 turns = Table(
     "turns",
     metadata,
-    Column("call", ForeignKey("calls.key", ondelete="CASCADE"), primary_key=True),
+    Column("call", _Key, ForeignKey("calls.key", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("at_ms", Integer, nullable=False, comment="the speaker began"),
     Column("until_ms", Integer, comment="the speaker ended"),
@@ -88,22 +135,22 @@ turns = Table(
 tools = Table(
     "tools",
     metadata,
-    Column("call", ForeignKey("calls.key", ondelete="CASCADE"), primary_key=True),
+    Column("call", _Key, ForeignKey("calls.key", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("at_ms", Integer, nullable=False, comment="the tool began"),
     Column("name", Text, nullable=False),
     Column("took_ms", Integer),
     Column("failed", Boolean, nullable=False),
-    Column("arguments", JSON),
+    Column("arguments", _Json),
     Column("result", Text, comment="the result or the error, as the model was told"),
 )
 
 events = Table(
     "events",
     metadata,
-    Column("call", ForeignKey("calls.key", ondelete="CASCADE"), primary_key=True),
+    Column("call", _Key, ForeignKey("calls.key", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("at_ms", Integer, nullable=False),
     Column("kind", Text, nullable=False, comment="key, transfer, failure, notice, note"),
-    Column("details", JSON, nullable=False),
+    Column("details", _Json, nullable=False),
 )
