@@ -6,6 +6,8 @@ since 1970 (UTC), `at_ms` and `until_ms` since the call began. Which columns hav
 HISTORY: words, arguments, keys and facts are kept from `transcripts` on.
 """
 
+from collections.abc import Callable
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -13,24 +15,47 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
     Table,
     Text,
+    text,
 )
+from sqlalchemy.engine.default import DefaultExecutionContext
+
+from avr_sts_speechmatics.records.numbers import backwards
 
 metadata = MetaData()
+
+_SEARCHED = Text().with_variant(Text(collation="C"), "postgresql")
+"""A text whose beginning is searched for. PostgreSQL uses an index for that only if texts are
+compared byte by byte."""
+
+
+def _backwards(column: str) -> Callable[[DefaultExecutionContext], str | None]:
+    """Return the default of a column: the number of another column in reverse order."""
+
+    def default(context: DefaultExecutionContext) -> str | None:
+        return backwards(context.get_current_parameters().get(column))  # type: ignore[no-untyped-call]
+
+    return default
+
+
+_REVERSED = "letters and digits in reverse order, for the search by last digits"
 
 calls = Table(
     "calls",
     metadata,
     Column("key", String(32), primary_key=True, comment="unique, in the order of time"),
-    Column("uuid", Text, nullable=False, comment="as AVR or Asterisk names the call"),
+    Column("uuid", _SEARCHED, nullable=False, comment="as AVR or Asterisk names the call"),
     Column("transport", Text, nullable=False),
-    Column("agent", Text, nullable=False),
+    Column("agent", _SEARCHED, nullable=False),
     Column("caller_number", Text, comment="who calls, as the exchange says"),
     Column("called_number", Text),
+    Column("caller_backwards", _SEARCHED, default=_backwards("caller_number"), comment=_REVERSED),
+    Column("called_backwards", _SEARCHED, default=_backwards("called_number"), comment=_REVERSED),
     Column("facts", JSON, comment="everything else that came with the call"),
     Column("began_ms", BigInteger, nullable=False),
     Column("seen_ms", BigInteger, comment="the service last knew that the call was running"),
@@ -58,6 +83,27 @@ calls = Table(
     Column("service", Text, comment="which process had the call: host and process number"),
 )
 
+_NEWEST_FIRST = calls.c.began_ms, calls.c.key
+
+FAILED = "failures > 0 OR reason = 'failure'"
+"""Condition of a call in which something failed. The index below has this condition word by word;
+a database uses the index only for a query that repeats the condition."""
+
+# Each filter of `history` has an index that also has the order of the list, so that the first page
+# needs no sorting, whether the filter finds a million calls or none.
+Index("calls_by_time", *_NEWEST_FIRST)
+Index("calls_by_uuid", calls.c.uuid, *_NEWEST_FIRST)
+Index("calls_by_caller", calls.c.caller_backwards, *_NEWEST_FIRST)
+Index("calls_by_called", calls.c.called_backwards, *_NEWEST_FIRST)
+Index("calls_by_agent", calls.c.agent, *_NEWEST_FIRST)
+Index("calls_by_transport", calls.c.transport, *_NEWEST_FIRST)
+Index("calls_by_reason", calls.c.reason, *_NEWEST_FIRST)
+Index("calls_by_wait", *_NEWEST_FIRST, calls.c.voice_to_voice_worst_ms)
+_FAILED = text(FAILED)
+Index("calls_failed", *_NEWEST_FIRST, sqlite_where=_FAILED, postgresql_where=_FAILED)
+_OPEN = calls.c.ended_ms.is_(None)
+Index("calls_open", *_NEWEST_FIRST, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
 turns = Table(
     "turns",
     metadata,
@@ -66,6 +112,7 @@ turns = Table(
     Column("at_ms", Integer, nullable=False, comment="the speaker began"),
     Column("until_ms", Integer, comment="the speaker ended"),
     Column("speaker", Text, nullable=False, comment="caller or agent"),
+    Column("kind", Text, comment="words or keys; answer, welcome, prompts, sorry, ..."),
     Column("said", Text, comment="the words; of the agent: all that was sent to the voice"),
     Column("heard", Text, comment="of the agent: the words that the caller heard"),
     Column("words_said", Integer),
