@@ -17,7 +17,6 @@ From `transcripts` on all of it is kept. Times are ms since the call began. The 
 I/O; `add` takes a change without blocking.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +37,7 @@ from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import heard_words
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.dialogue.words import count_words
-from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.line import Caller, began_ms_of
 from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.pbx.departures import extension_of
 from avr_sts_speechmatics.records.change import Change, TableName
@@ -146,7 +145,7 @@ class CallRecorder:
 
     def _call_began(self, at: float, event: CallBegan) -> None:
         caller = self._caller
-        self._zero, self._began_ms, self._agent = at, time.time_ns() // 1_000_000, event.agent
+        self._zero, self._began_ms, self._agent = at, began_ms_of(caller.key), event.agent
         names = {name.lower(): name for name in reversed(tuple(caller.facts))}
         numbers = [_fact(caller.facts, names, wanted) for wanted in (CALLER_FACTS, NUMBER_FACTS)]
         (_, caller_number), (_, called_number) = numbers

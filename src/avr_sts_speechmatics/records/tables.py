@@ -29,6 +29,8 @@ from avr_sts_speechmatics.records.numbers import backwards
 
 metadata = MetaData()
 
+_JSON = JSON(none_as_null=True)
+
 _SEARCHED = Text().with_variant(Text(collation="C"), "postgresql")
 """A text whose beginning is searched for. PostgreSQL uses an index for that only if texts are
 compared byte by byte."""
@@ -56,7 +58,7 @@ calls = Table(
     Column("called_number", Text),
     Column("caller_backwards", _SEARCHED, default=_backwards("caller_number"), comment=_REVERSED),
     Column("called_backwards", _SEARCHED, default=_backwards("called_number"), comment=_REVERSED),
-    Column("facts", JSON, comment="everything else that came with the call"),
+    Column("facts", _JSON, comment="everything else that came with the call"),
     Column("began_ms", BigInteger, nullable=False),
     Column("seen_ms", BigInteger, comment="the service last knew that the call was running"),
     Column("ended_ms", BigInteger, comment="no value: running, or the service was killed"),
@@ -78,7 +80,7 @@ calls = Table(
     Column("tts_characters", Integer, comment="characters that the voice charges for"),
     Column("cost", Float, comment="in `currency`, by the price table of that day"),
     Column("currency", String(3)),
-    Column("outcome", JSON, comment="the fields that the agent file declares"),
+    Column("outcome", _JSON, comment="the fields that the agent file declares"),
     Column("recording", Text, comment="name of the recording under RECORDINGS_URL"),
     Column("trace_id", String(32), comment="OpenTelemetry's trace of the call"),
     Column("service", Text, comment="which process had the call: host and process number"),
@@ -92,18 +94,30 @@ a database uses the index only for a query that repeats the condition."""
 
 # Each filter of `history` has an index that also has the order of the list, so that the first page
 # needs no sorting, whether the filter finds a million calls or none.
-Index("calls_by_time", *_NEWEST_FIRST)
+_WITHIN = calls.c.voice_to_voice_worst_ms, calls.c.ended_ms  # compared inside of the index
+Index("calls_by_time", *_NEWEST_FIRST, *_WITHIN)
 Index("calls_by_uuid", calls.c.uuid, *_NEWEST_FIRST)
 Index("calls_by_caller", calls.c.caller_backwards, *_NEWEST_FIRST)
 Index("calls_by_called", calls.c.called_backwards, *_NEWEST_FIRST)
 Index("calls_by_agent", calls.c.agent, *_NEWEST_FIRST)
 Index("calls_by_transport", calls.c.transport, *_NEWEST_FIRST)
 Index("calls_by_reason", calls.c.reason, *_NEWEST_FIRST)
-Index("calls_by_wait", *_NEWEST_FIRST, calls.c.voice_to_voice_worst_ms)
 _FAILED = text(FAILED)
 Index("calls_failed", *_NEWEST_FIRST, sqlite_where=_FAILED, postgresql_where=_FAILED)
 _OPEN = calls.c.ended_ms.is_(None)
 Index("calls_open", *_NEWEST_FIRST, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("call", ForeignKey("calls.key", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("began_ms", BigInteger, nullable=False, comment="the call began"),
+    Column("name", Text, nullable=False, comment="a field of the outcome, in small letters"),
+    Column("value", Text, nullable=False, comment="in small letters; of a list: one item"),
+)
+Index("outcomes_by_field", outcomes.c.name, outcomes.c.value, outcomes.c.began_ms, outcomes.c.call)
+Index("outcomes_by_value", outcomes.c.value, outcomes.c.began_ms, outcomes.c.call)
 
 turns = Table(
     "turns",
@@ -141,7 +155,7 @@ tools = Table(
     Column("name", Text, nullable=False),
     Column("took_ms", Integer),
     Column("failed", Boolean, nullable=False),
-    Column("arguments", JSON),
+    Column("arguments", _JSON),
     Column("result", Text, comment="the result or the error, as the model was told"),
 )
 
@@ -152,5 +166,5 @@ events = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("at_ms", Integer, nullable=False),
     Column("kind", Text, nullable=False, comment="key, transfer, failure, notice, note"),
-    Column("details", JSON, nullable=False),
+    Column("details", _JSON, nullable=False),
 )
