@@ -13,20 +13,20 @@ from itertools import chain, product
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     Select,
+    TextClause,
     and_,
+    false,
+    func,
     literal,
-    literal_column,
     not_,
-    or_,
     tuple_,
 )
 
 from avr_sts_speechmatics.records.numbers import significant
 from avr_sts_speechmatics.records.outcomes import NAME_MAX, searched
-from avr_sts_speechmatics.records.tables import FAILED, calls, outcomes
+from avr_sts_speechmatics.records.tables import FAILED, RUNNING, calls, outcomes
 
 LOST_MS = 60_000
 """A call without an end that was not seen for so long (ms) is lost: its process was killed."""
@@ -43,7 +43,7 @@ LONGEST_MS = 48 * 3_600_000
 TEXT_DIGITS = 3
 """Fewest letters or digits of a searched text that are compared with the ends of numbers."""
 
-Condition: TypeAlias = ColumnElement[bool]
+Condition: TypeAlias = ColumnElement[bool] | TextClause
 Alternatives: TypeAlias = Sequence[Sequence[Condition]]
 
 _END = chr(0x10FFFF)
@@ -61,6 +61,7 @@ class CallFilter:
     since_ms, until_ms: the call began at or after, and before (ms since 1970).
     during_ms: the call was running at some moment from one time to another (ms since 1970).
     number: of caller or called: whole, or its last digits.
+    whole_number: `number` is the whole number, however it is written.
     agent, transport: names.
     reason: why the call ended; "lost" if its process was killed.
     outcome: "name=value", or a value of any field; upper and lower case are equal.
@@ -74,6 +75,7 @@ class CallFilter:
     until_ms: int | None = None
     during_ms: tuple[int, int] | None = None
     number: str = ""
+    whole_number: bool = False
     agent: str = ""
     transport: str = ""
     reason: str = ""
@@ -116,13 +118,13 @@ def alternatives(wanted: CallFilter, now_ms: int) -> Iterator[Alternative]:
     """
     seen = now_ms - LOST_MS
     common = list(_common(wanted))
-    outcome, words = wanted.outcome.strip(), wanted.text.strip()
+    outcome, words = wanted.outcome.strip(), sendable(wanted.text.strip())
     choices: list[Alternatives] = [
         _running(wanted.running, seen),
         _failed(wanted.failed, seen),
-        _reason(wanted.reason, seen),
+        _reason(sendable(wanted.reason), seen),
         _during(wanted.during_ms),
-        [*_number(wanted.number)] if wanted.number.strip() else [[]],
+        [*_number(wanted.number, whole=wanted.whole_number)] if wanted.number.strip() else [[]],
         [_outcome(outcome)] if outcome else [[]],
         [*_text(words, seen)] if words else [[]],
     ]
@@ -133,19 +135,14 @@ def alternatives(wanted: CallFilter, now_ms: int) -> Iterator[Alternative]:
             yield Alternative([*common, *chain(*chosen)], by_outcome=True)
 
 
-def is_number(number: str) -> Condition:
-    """Whether caller or called has a number, however it is written. For erasure: not its end."""
-    wanted = significant(number)
-    if not wanted:
-        return literal(False)
-    # Zeros may stand before the number; five of them are more than any dialplan has.
-    written = [wanted + "0" * zeros for zeros in range(6)]
-    return or_(calls.c.caller_backwards.in_(written), calls.c.called_backwards.in_(written))
+def sendable(value: str) -> str:
+    """Return a text that every database takes in a question; what none holds is replaced."""
+    return value.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def lost(seen: int) -> Condition:
+def lost(seen: int) -> ColumnElement[bool]:
     """Whether a call ended without a word: the process that had the call was killed."""
-    return and_(calls.c.ended_ms.is_(None), calls.c.seen_ms < seen)
+    return and_(RUNNING, calls.c.seen_ms < seen)
 
 
 def _common(wanted: CallFilter) -> Iterator[Condition]:
@@ -154,9 +151,9 @@ def _common(wanted: CallFilter) -> Iterator[Condition]:
     if wanted.until_ms is not None:
         yield calls.c.began_ms < wanted.until_ms
     if wanted.agent:
-        yield calls.c.agent == wanted.agent
+        yield calls.c.agent == sendable(wanted.agent)
     if wanted.transport:
-        yield calls.c.transport == wanted.transport
+        yield calls.c.transport == sendable(wanted.transport)
     if wanted.slow_ms is not None:
         yield calls.c.voice_to_voice_worst_ms >= wanted.slow_ms
 
@@ -165,17 +162,18 @@ def _running(running: bool | None, seen: int) -> Alternatives:
     if running is None:
         return [[]]
     if running:
-        return [[calls.c.ended_ms.is_(None), calls.c.seen_ms >= seen]]
+        return [[RUNNING, calls.c.seen_ms >= seen]]
     return [[calls.c.ended_ms.is_not(None)], [lost(seen)]]
 
 
 def _failed(failed: bool | None, seen: int) -> Alternatives:
     if failed is None:
         return [[]]
-    broken = literal_column(f"({FAILED})", Boolean)
     if failed:
-        return [[broken], [lost(seen)]]
-    return [[or_(not_(broken), broken.is_(None)), not_(lost(seen))]]
+        return [[FAILED], [lost(seen)]]
+    none = func.coalesce(calls.c.failures, 0) == 0
+    whole: list[Condition] = [calls.c.error.is_(None), none, not_(lost(seen))]
+    return [whole]
 
 
 def _reason(reason: str, seen: int) -> Alternatives:
@@ -190,17 +188,19 @@ def _during(during: tuple[int, int] | None) -> Alternatives:
     since, until = during
     began = [calls.c.began_ms <= until, calls.c.began_ms > since - LONGEST_MS]
     # Nobody knows how long a call without an end went on after it was last seen.
-    still = [calls.c.ended_ms.is_(None), calls.c.seen_ms >= since - SEEN_MS]
+    still = [RUNNING, calls.c.seen_ms >= since - SEEN_MS]
     return [[*began, calls.c.ended_ms >= since], [*began, *still]]
 
 
-def _number(number: str) -> Iterator[list[Condition]]:
+def _number(number: str, *, whole: bool = False) -> Iterator[list[Condition]]:
     wanted = significant(number)
     if not wanted:
-        yield [literal(False)]
+        yield [false()]
         return
-    yield [*_begins(calls.c.caller_backwards, wanted)]
-    yield [*_begins(calls.c.called_backwards, wanted)]
+    # Zeros may stand before a number; five of them are more than any dialplan has.
+    written = [wanted + "0" * zeros for zeros in range(6)]
+    for column in (calls.c.caller_digits, calls.c.called_digits):
+        yield [column.in_(written)] if whole else [*_begins(column, wanted)]
 
 
 def _outcome(outcome: str) -> Sequence[Condition]:
@@ -210,13 +210,19 @@ def _outcome(outcome: str) -> Sequence[Condition]:
     return [outcomes.c.name == searched(name, NAME_MAX), outcomes.c.value == searched(value)]
 
 
-def _text(wanted: str, seen: int) -> Iterator[list[Condition]]:
-    for form in {wanted, wanted.lower()}:
+def named(name: str) -> Iterator[list[Condition]]:
+    """Yield conditions: a call's uuid or key begins with a name."""
+    for form in {name, name.lower()}:
         yield [*_begins(calls.c.uuid, form)]
+    if _HEX.fullmatch(name.lower()):
+        yield [*_begins(calls.c.key, name.lower())]
+
+
+def _text(wanted: str, seen: int) -> Iterator[list[Condition]]:
+    yield from named(wanted)
+    for form in {wanted, wanted.lower()}:
         yield [calls.c.agent == form]
         yield [*_reason(form, seen)[0]]
-    if _HEX.fullmatch(wanted.lower()):
-        yield [calls.c.key >= wanted.lower(), calls.c.key < wanted.lower() + "g"]
     if len(significant(wanted)) >= TEXT_DIGITS:
         yield from _number(wanted)
 
