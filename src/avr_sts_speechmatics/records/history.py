@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sqlalchemy import ColumnElement, Row, Table, delete, or_
 
 from avr_sts_speechmatics.records.call_filter import (
+    FEW,
     LOST,
     LOST_MS,
     Alternative,
     CallFilter,
     alternatives,
+    few_of,
+    leaders,
     named,
     sendable,
 )
@@ -160,8 +163,8 @@ class History:
         self, connection: "AsyncConnection", name: str, limit: int
     ) -> list[Row[Any]]:
         found: dict[str, Row[Any]] = {}
-        for conditions in named(name):
-            one = Alternative(conditions)
+        for choice in named(name):
+            one = Alternative(choice.conditions)
             for row in await connection.execute(one.statement(None, limit)):
                 found[row.key] = row
         return sorted(found.values(), key=_place_of, reverse=True)[:limit]
@@ -238,7 +241,8 @@ class History:
         """Read a page; returns its rows and the place of its last call, None for the last page."""
         found: dict[str, Row[Any]] = {}
         complete: list[tuple[int, str]] = []  # alternatives may have more calls before these
-        for one in alternatives(wanted, round(self._now() * 1000)):
+        few = await self._few(connection, wanted)
+        for one in alternatives(wanted, round(self._now() * 1000), few):
             rows = (await connection.execute(one.statement(before, limit + 1))).all()
             found.update((row.key, row) for row in rows)
             if len(rows) > limit:
@@ -249,6 +253,15 @@ class History:
         page = ordered[:limit]
         more = bool(complete) or len(ordered) > limit
         return page, _place_of(page[-1]) if more and page else None
+
+    async def _few(self, connection: "AsyncConnection", wanted: CallFilter) -> str:
+        """Return the name of a condition that few calls fulfil, the rarest; empty for none."""
+        counts = {
+            name: (await connection.execute(few_of(condition))).scalar_one()
+            for name, condition in leaders(wanted).items()
+        }
+        rarest = min(counts, key=lambda name: counts[name], default="")
+        return rarest if rarest and counts[rarest] <= FEW else ""
 
     async def _whole(
         self, connection: "AsyncConnection", rows: Sequence[Row[Any]]
