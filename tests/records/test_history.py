@@ -1,7 +1,7 @@
 """What the history finds, reads, exports and deletes, on SQLite and on a real PostgreSQL."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Table, func, insert, select
 
 from avr_sts_speechmatics.records.database import Database
-from avr_sts_speechmatics.records.history import CallFilter, Deleted, History
+from avr_sts_speechmatics.records.history import CallFilter, Deleted, History, Totals
 from avr_sts_speechmatics.records.numbers import backwards, is_same, significant
 from avr_sts_speechmatics.records.outcomes import outcome_changes
 from avr_sts_speechmatics.records.tables import calls, events, metadata, outcomes, tools, turns
@@ -63,11 +63,9 @@ LOST: dict[str, Any] = {
 
 
 async def write(database: Database, rows: Iterable[dict[str, Any]]) -> None:
-    rows = list(rows)
     async with database.writing() as connection:
-        if rows:
-            await connection.execute(insert(calls), rows)
         for row in rows:
+            await connection.execute(insert(calls), row)
             for change in outcome_changes(row["key"], row["outcome"] or {}):
                 if change.table == "outcomes":
                     await connection.execute(insert(outcomes), change.row)
@@ -229,6 +227,49 @@ async def test_a_search_box_takes_what_an_operator_knows_of_a_call(database: Dat
         assert await found(database, text=text) == [], text
 
 
+async def test_totals_count_each_wanted_call_once(database: Database) -> None:
+    money: dict[str, Any] = {"cost": 0.25, "currency": "EUR", "duration_s": 60.0}
+    await write(
+        database,
+        [
+            call(1, **money, failures=1, outcome={"a": "x", "b": "x"}),
+            call(2, **(money | {"currency": "USD"}), error="gone", failures=1),
+            call(3),
+            call(4, **LOST),
+        ],
+    )
+    one = history(database)
+    assert await one.totals(CallFilter(outcome="x")) == Totals(1, 60.0, {"EUR": 0.25})
+    assert await one.totals(CallFilter(failed=True)) == Totals(3, 120.0, {"EUR": 0.25, "USD": 0.25})
+    assert await one.totals(CallFilter(agent="none")) == Totals(0, 0.0, {})
+
+
+BEGINNING = {"key": "ab", "uuid": "U1", "agent": "desk", "transport": "t", "began_ms": 5}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "matches"),
+    [
+        (CallFilter(), True),
+        (CallFilter(number="+49 228 12345"), True),
+        (CallFilter(number="12345"), False),
+        (CallFilter(number="-"), False),
+        (CallFilter(text="u1"), True),
+        (CallFilter(text="u"), False),
+        (CallFilter(until_ms=6, since_ms=5, agent="desk", transport="t"), True),
+        (CallFilter(until_ms=5), False),
+        (CallFilter(since_ms=6), False),
+        (CallFilter(agent="sales"), False),
+        (CallFilter(failed=False), False),
+    ],
+)
+def test_a_call_that_waits_on_disk_is_wanted_by_what_is_known_of_it(
+    wanted: CallFilter, matches: bool
+) -> None:
+    row = BEGINNING | {"caller_digits": backwards("+4922812345"), "called_digits": None}
+    assert wanted.matches_beginning(row) is matches
+
+
 # --- one call ------------------------------------------------------------------------------------
 
 
@@ -339,17 +380,24 @@ async def test_deleting_a_number_removes_rows_recordings_and_what_waits(database
     running = call(8, caller_number="+4922812345", **RUNNING)
     await write(database, [mine, mine_too, ends_alike, running])
     await fill_in(database, mine["key"])
-    recordings, forgotten = Recordings(), []
+    waiting: dict[str, Any] = {
+        "key": "spooled",
+        "began_ms": 1,
+        "caller_digits": backwards("+4922812345"),
+    }
+    recordings, asked = Recordings(), []
 
-    async def forget(keys: frozenset[str]) -> int:
-        forgotten.append(keys)
-        return 3
+    def erase(keys: set[str], matches: Callable[[dict[str, Any]], bool]) -> set[str]:
+        asked.append(set(keys))
+        return {
+            row["key"] for row in (waiting, ends_alike | {"called_digits": "1"}) if matches(row)
+        }
 
-    one = history(database, recordings=recordings, forget=forget)
+    one = history(database, recordings=recordings, erase=erase)
     removed = await one.delete(CallFilter(number="+49 228 12345"))
-    assert removed == Deleted(calls=2, recordings=1, waiting=3, running=1)
+    assert removed == Deleted(calls=3, recordings=1, waiting=1, running=1)
     assert recordings.deleted == ["a.flac"]
-    assert forgotten == [{mine["key"], mine_too["key"]}]
+    assert asked == [{mine["key"], mine_too["key"]}]
     assert await found(database) == ["uuid-7-0", "uuid-8-0"]
     left = await rows_left(database)
     assert (left["turns"], left["tools"], left["events"], left["outcomes"]) == (0, 0, 0, 0)

@@ -9,7 +9,7 @@ it ignores case, nor in PostgreSQL where the collation is not "C".
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
 from typing import Any, NamedTuple, TypeAlias
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 from sqlalchemy import (
     ColumnElement,
     Select,
+    Table,
     TextClause,
     and_,
     false,
@@ -27,7 +28,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from avr_sts_speechmatics.records.numbers import significant
+from avr_sts_speechmatics.records.numbers import is_same, significant
 from avr_sts_speechmatics.records.outcomes import NAME_MAX, searched
 from avr_sts_speechmatics.records.tables import FAILED, RUNNING, calls, outcomes
 
@@ -89,6 +90,26 @@ class CallFilter:
     running: bool | None = None
     slow_ms: int | None = None
 
+    def matches_beginning(self, row: Mapping[str, Any]) -> bool:
+        """Return whether a call is wanted of which only the row of its beginning is known.
+
+        `number` is the whole number here. A filter that asks how the call went on matches none.
+        """
+        later = self.outcome, self.reason, self.during_ms, self.failed, self.running, self.slow_ms
+        if any(value not in ("", None) for value in later):
+            return False
+        number, text = significant(self.number), self.text.strip().lower()
+        kept = [row.get(name) or "" for name in ("caller_digits", "called_digits")]
+        names = [str(row.get(name)).lower() for name in ("uuid", "key", "agent")]
+        return (
+            (self.since_ms is None or row["began_ms"] >= self.since_ms)
+            and (self.until_ms is None or row["began_ms"] < self.until_ms)
+            and (not self.agent or row["agent"] == self.agent)
+            and (not self.transport or row["transport"] == self.transport)
+            and (not self.number or (bool(number) and any(is_same(one, number) for one in kept)))
+            and (not text or text in names)
+        )
+
 
 class Choice(NamedTuple):
     """Conditions that must all hold.
@@ -117,6 +138,13 @@ class Alternative:
     by_outcome: bool = False
     few: bool = False
 
+    def keys(self) -> Select[Any]:
+        """Return the statement that reads the keys of all wanted calls."""
+        source = select(calls.c.key)
+        if self.by_outcome:
+            source = source.distinct().join(outcomes, outcomes.c.call == calls.c.key)
+        return source.where(*self.conditions)
+
     def statement(self, before: tuple[int, str] | None, limit: int) -> Select[Any]:
         """Return the statement that reads the wanted calls, the newest first.
 
@@ -136,30 +164,31 @@ class Alternative:
         return found.order_by(*(column.desc() for column in order)).limit(limit)
 
 
-def leaders(wanted: CallFilter) -> dict[str, Condition]:
-    """Return the conditions of a filter that any number of calls may fulfil, by their names.
+def leaders(wanted: CallFilter) -> dict[str, Select[Any]]:
+    """Return statements that count the calls of conditions which any number may fulfil, by name.
 
-    Each has an index. How many calls a condition finds is not known to SQLite, and a wrong guess
-    reads a million calls: `few_of` asks. No question is needed where the list is read in the order
-    of the condition's own index.
+    Each counts inside of an index, to one more than FEW at most. How many calls a condition finds
+    is not known to SQLite, and a wrong guess reads a million calls. Empty where there is nothing to
+    decide: the list is read in the order of the only condition's index.
     """
-    found: dict[str, Condition] = {}
+    found: dict[str, Select[Any]] = {}
     if wanted.agent:
-        found["agent"] = calls.c.agent == sendable(wanted.agent)
+        found["agent"] = _counted(calls, [calls.c.agent == sendable(wanted.agent)])
     if wanted.transport:
-        found["transport"] = calls.c.transport == sendable(wanted.transport)
+        found["transport"] = _counted(calls, [calls.c.transport == sendable(wanted.transport)])
     if wanted.reason and wanted.reason != LOST:
-        found["reason"] = calls.c.reason == sendable(wanted.reason)
+        found["reason"] = _counted(calls, [calls.c.reason == sendable(wanted.reason)])
     if wanted.failed:
-        found["failed"] = FAILED
+        found["failed"] = _counted(calls, [FAILED])
     if wanted.slow_ms is not None:
-        found["slow"] = calls.c.voice_to_voice_worst_ms >= wanted.slow_ms
-    return found if len(found) > 1 or "slow" in found or wanted.outcome else {}
+        found["slow"] = _counted(calls, [calls.c.voice_to_voice_worst_ms >= wanted.slow_ms])
+    if outcome := wanted.outcome.strip():
+        found["outcome"] = _counted(outcomes, _outcome(outcome).conditions)
+    return found if len(found) > 1 or "slow" in found else {}
 
 
-def few_of(condition: Condition) -> Select[Any]:
-    """Return the statement that counts the calls of a condition, to one more than FEW at most."""
-    some = select(literal(1)).select_from(calls).where(condition).limit(FEW + 1)
+def _counted(table: Table, conditions: Sequence[Condition]) -> Select[Any]:
+    some = select(literal(1)).select_from(table).where(*conditions).limit(FEW + 1)
     return select(func.count()).select_from(some.subquery())
 
 
