@@ -16,6 +16,9 @@ WIDTH = 80
 KEY_SHOWN = 14
 """Characters of a key that are shown: the time of a call, and two that tell neighbours apart."""
 
+_LONG_S = 10 * 3600
+"""A call that lasts so long (s) is shown in hours: seconds have no room."""
+
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _A_NUMBER = re.compile(r"[+-]?[\d .,()/-]*")
 
@@ -51,7 +54,9 @@ def lasted(call: Mapping[str, Any]) -> str:
     """Return how long a call lasted, such as "1:35"; "-" if that is not known."""
     if call["running"]:
         return "runs"
-    return "-" if call["duration_s"] is None else minutes(call["duration_s"])
+    if (length := call["duration_s"]) is None:
+        return "-"
+    return minutes(length) if length < _LONG_S else f"{length / 3600:.0f} h"
 
 
 def minutes(seconds: float) -> str:
@@ -104,14 +109,14 @@ def _cell(value: Any) -> Any:
 def _line(*cells: str) -> str:
     began, length, number, agent, ended, worst, key = cells
     return (
-        f"{began:16} {length:>7} {_cut(number, 13, left=True):13} {_cut(agent, 9):9} "
+        f"{began:16} {length:>7} {_cut(number, 13, left=True):13} {_cut(agent, 8):8} "
         f"{_cut(ended, 11):11} {worst:>5} {key}"
     ).rstrip()
 
 
 def _ended(call: Mapping[str, Any]) -> str:
     failures = call["failures"] or 0
-    reason = "" if call["running"] else call["reason"] or "-"
+    reason = "" if call["running"] else printable(call["reason"] or "-")
     return f"{reason} {failures}!".strip() if failures else reason
 
 

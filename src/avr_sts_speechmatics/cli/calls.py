@@ -241,7 +241,8 @@ async def _export(given: argparse.Namespace, history: "History", now: datetime) 
             if not given.csv:
                 target.write(f"{_json(call)}\n")
                 continue
-            row = {name: value for name, value in call.items() if name not in _LISTS}
+            call["turns"] = call.pop("caller_turns")
+            row = {name: value for name, value in call.items() if name not in _PARTS}
             # The first piece has the names of the columns as well.
             (piece,) = csv_lines([row])
             target.write(piece if not begun else piece.partition("\r\n")[2])
@@ -251,7 +252,7 @@ async def _export(given: argparse.Namespace, history: "History", now: datetime) 
     return 0
 
 
-_LISTS = frozenset({"turns", "tools", "events"})
+_PARTS = frozenset({"tools", "events"})
 
 
 async def _nothing() -> AsyncIterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from avr_sts_speechmatics.errors import InvalidValue
 
-_AGO = re.compile(r"(\d{1,6})\s*([smhdw])")
+_AGO = re.compile(r"(\d{1,6})\s*([smhdw])", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 _WANTED = "give 10:42, 2h, 3d, today, yesterday, 2026-12-01 or 2026-12-01T10:42"
@@ -89,7 +89,7 @@ def zone_shown(moment: datetime) -> str:
     offset = moment.strftime("%z")
     utc = f"UTC{offset[:3]}:{offset[3:5]}" if offset.strip("+-0") else "UTC"
     name = getattr(moment.tzinfo, "key", None) or moment.strftime("%Z")
-    return utc if name in ("", "UTC") or name.startswith(("+", "-")) else f"{name}, {utc}"
+    return utc if not name or name.startswith(("UTC", "+", "-")) else f"{name}, {utc}"
 
 
 def _placed(
