@@ -223,7 +223,7 @@ async def test_a_search_box_takes_what_an_operator_knows_of_a_call(database: Dat
     for text in ("12345", "+49 228 12345", "silence", "Complaint about  noise", " support "):
         assert await found(database, text=text) == [uuid], text
     assert await found(database, text="lost") == ["uuid-7-0"]
-    for text in ("5", "suppor", "noise", "%", "_", "' OR 1=1 --", "\0", "\ud800", "uuid%"):
+    for text in ("5", "supp", "noise", "%", "_", "' OR 1=1 --", "\0", "\ud800", "uuid%"):
         assert await found(database, text=text) == [], text
 
 
