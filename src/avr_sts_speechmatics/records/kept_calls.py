@@ -32,9 +32,7 @@ class KeptCalls:
     recordings: where recordings are, for their retention; None if there are none.
     """
 
-    def __init__(
-        self, settings: Settings, level: str, recordings: Deletes | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, level: str, recordings: Deletes | None = None) -> None:
         self.level = level
         self.spool = settings.data_dir / SPOOL
         """Directory of records that wait for the database."""
@@ -76,13 +74,9 @@ def what_is_kept(settings: Settings, level: str) -> str:
     if level == "off":
         return "Nothing is kept of calls (HISTORY=off)."
     rest = _days(settings.keep_calls_days)
-    if level == "calls":
-        how_long = rest
-    else:
-        how_long = f"words {_days(settings.keep_days)}, the rest {rest}"
-    return (
-        f"Kept (HISTORY={level}): {_WHAT[level]}, in {settings.calls_database.shown}; {how_long}."
-    )
+    words = "" if level == "calls" else f"words {_days(settings.keep_days)}, the rest "
+    where = settings.calls_database.shown
+    return f"Kept (HISTORY={level}): {_WHAT[level]}, in {where}; {words}{rest}."
 
 
 def warnings_of(settings: Settings, level: str) -> Iterator[str]:
