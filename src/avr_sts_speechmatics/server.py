@@ -31,6 +31,7 @@ from avr_sts_speechmatics.audio.playout import PlayoutClock
 from avr_sts_speechmatics.call.busy import BusyCalls
 from avr_sts_speechmatics.call.call import Call
 from avr_sts_speechmatics.call_in_log import current_call
+from avr_sts_speechmatics.dialogue.events import ServiceEnds
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.runtime.collector import Collector
@@ -264,7 +265,7 @@ class Server:
             await asyncio.wait(self._calls, timeout=left_s)
         if self._calls:
             for call in self._calls.values():
-                call.take_leave()
+                call.take_leave(ServiceEnds())
             await asyncio.wait(self._calls, timeout=FAREWELL_S)
 
     async def _admit_accepted(self, longest_s: float) -> None:
