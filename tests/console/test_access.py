@@ -7,7 +7,7 @@ import pytest
 from tests.console.served import Port, serving
 
 from avr_sts_speechmatics.console.access import Access
-from avr_sts_speechmatics.console.console import Console
+from avr_sts_speechmatics.console.console import described
 from avr_sts_speechmatics.console.tokens import Tokens
 from avr_sts_speechmatics.values import Secret
 
@@ -27,7 +27,7 @@ class Refusals(list[tuple[str, str]]):
 async def console(*tokens: str, host: str = "127.0.0.1") -> AsyncIterator[tuple[Port, Refusals]]:
     refusals = Refusals()
     access = Access(Tokens([Secret(token) for token in tokens]), "avr_console")
-    async with serving(Console(access, [], refusals).application(), host) as port:
+    async with serving(described([], access, refusals), host) as port:
         yield port, refusals
 
 
@@ -175,7 +175,12 @@ async def test_every_token_is_good_and_nothing_else() -> None:
     async with console(TOKEN, OTHER) as (port, _):
         for token in (TOKEN, OTHER):
             assert (await port.ask(PATH, f"Authorization: bearer {token}")).status == 200
-        for wrong in (f"Bearer {TOKEN},{OTHER}", f"Basic {TOKEN}", "Bearer", f"Bearer {TOKEN[:-1]}"):
+        for wrong in (
+            f"Bearer {TOKEN},{OTHER}",
+            f"Basic {TOKEN}",
+            "Bearer",
+            f"Bearer {TOKEN[:-1]}",
+        ):
             response = await port.ask(PATH, f"Authorization: {wrong}")
             assert response.status == 401
             assert response.headers["www-authenticate"] == "Bearer"
@@ -213,7 +218,9 @@ async def test_after_five_wrong_tokens_even_the_right_one_is_refused_for_a_while
         assert 50 < int(right.headers["retry-after"]) <= 60
         body = {"token": TOKEN}
         assert (await port.ask("/api/v1/session", method="POST", body=body)).status == 429
-        assert (await port.ask(PATH, f"Cookie: {session[0]}")).status == 200, "a session is no guess"
+        assert (await port.ask(PATH, f"Cookie: {session[0]}")).status == 200, (
+            "a session is no guess"
+        )
     assert TOKEN not in str(refusals)
 
 
@@ -272,7 +279,13 @@ async def test_a_forged_session_is_refused(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [({}, 400), ({"token": 5}, 400), ({"token": TOKEN, "x": 1}, 400), ([], 400), ({"token": ""}, 401)],
+    [
+        ({}, 400),
+        ({"token": 5}, 400),
+        ({"token": TOKEN, "x": 1}, 400),
+        ([], 400),
+        ({"token": ""}, 401),
+    ],
 )
 async def test_a_sign_in_that_is_malformed_is_refused(body: object, status: int) -> None:
     async with console(TOKEN) as (port, _):

@@ -439,6 +439,7 @@ def test_stt_that_fails_during_the_farewell_ends_the_call_with_an_apology() -> N
 
 # --- the operator --------------------------------------------------------------------------------
 
+
 # T45
 def test_a_call_that_the_operator_ends_says_goodbye_first() -> None:
     call = SimulatedCall()

@@ -43,7 +43,6 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _TUNNEL = "use an SSH tunnel (ssh -L 6040:localhost:6040 …), or set CONSOLE_TOKEN"
 
 
-
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """A request is allowed.
@@ -61,16 +60,14 @@ class Access:
 
     tokens: the operator's tokens, or none.
     cookie: name of the cookie of a session.
-    wrong: called with the address of a client that gave a wrong token.
     """
 
-    def __init__(
-        self, tokens: Tokens, cookie: str, wrong: Callable[[str], None] = lambda address: None
-    ) -> None:
+    def __init__(self, tokens: Tokens, cookie: str) -> None:
         self.tokens = tokens
         self.cookie = cookie
         self.tries = WrongTries()
-        self._wrong = wrong
+        self.wrong: Callable[[str], None] = lambda address: None
+        """Called with the address of a client that gave a wrong token."""
 
     def check(self, request: web.Request) -> Admitted:
         """Return how a request is allowed. Raises Refused."""
@@ -112,7 +109,7 @@ class Access:
                 wait_s,
             )
         if not self.tokens.valid(token):
-            self._wrong(address)
+            self.wrong(address)
             self.tries.add(address)
             raise Refused(401, "The token is wrong; give one of CONSOLE_TOKEN.")
 

@@ -4,52 +4,96 @@ The server gives it what it knows; the console adds who may ask (`access`) and h
 (`operations`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
-from avr_sts_speechmatics.console import openapi, sign_in
-from avr_sts_speechmatics.console.access import Access
-from avr_sts_speechmatics.console.operations import (
-    Answer,
-    Operation,
-    application,
-    json_answer,
+from avr_sts_speechmatics.console import (
+    call_control,
+    live_api,
+    openapi,
+    service_api,
+    sign_in,
 )
+from avr_sts_speechmatics.console.access import Access
+from avr_sts_speechmatics.console.live_calls import LiveCalls
+from avr_sts_speechmatics.console.live_view import SCHEMA
+from avr_sts_speechmatics.console.operations import Answer, Operation, application, json_answer
+from avr_sts_speechmatics.console.tokens import Tokens
+from avr_sts_speechmatics.settings import Origin, Settings
 
-PATH = "/api"
+PATH = "/api/"
 """Path of everything here."""
 
+Say = Callable[[str, str, str], None]
+"""Logs a line about a client: kind of the line, address of the client, line."""
 
-class Console:
-    """The API of one process.
 
-    access: who may use the API.
-    operations: what the API can do, besides signing in.
-    refused: called with the address of a client that may not use the API, and the reason.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """What the API knows of the service.
+
+    settings: of the service.
+    origins: where each setting that is set comes from.
+    history: what is kept of calls, see HISTORY_LEVELS.
+    live: the running calls.
+    leave: ends or transfers a running call of any process.
+    health: returns what `/health` answers.
+    say: logs a line about a client.
+    opened: called with the transport of a client that stays connected.
     """
 
-    def __init__(
-        self,
-        access: Access,
-        operations: list[Operation],
-        refused: Callable[[str, str], None] = lambda address, why: None,
-    ) -> None:
-        self.operations = [*operations, *sign_in.operations(access)]
-        self.operations.append(self._describing())
-        self.document = openapi.document(self.operations, {})
-        self._access = access
-        self._refused = refused
+    settings: Settings
+    origins: Mapping[str, Origin]
+    history: str
+    live: LiveCalls
+    leave: call_control.Leave
+    health: service_api.Health
+    say: Say = lambda kind, address, line: None
+    opened: Callable[[Any], None] = lambda transport: None
 
-    def application(self) -> web.Application:
-        """Make the application that answers below PATH."""
-        return application(self.operations, self._access, self._refused)
 
-    def _describing(self) -> Operation:
-        async def describe(request: web.Request, _: dict[str, object]) -> web.StreamResponse:
-            return json_answer(self.document)
+def application_of(known: Knowledge) -> web.Application:
+    """Return the application that answers below PATH."""
+    access = Access(Tokens(known.settings.console_token), f"avr_console_{known.settings.port}")
+    # Other workers of the service count a wrong token as well.
+    access.wrong = known.live.wrong_token
+    known.live.wrong_elsewhere = access.tries.add
 
-        return Operation(
+    def refused(address: str, why: str) -> None:
+        kind = "refused requests to the API"
+        known.say(kind, address, f"a request to the API from {address} was refused: {why}")
+
+    def cut(address: str) -> None:
+        line = f"a client that follows the calls, {address}: it does not keep up and is cut off"
+        known.say("clients that do not keep up", address, line)
+
+    topics = [
+        *live_api.operations(known.live, known.opened, cut),
+        *call_control.operations(known.leave),
+        *service_api.operations(known.settings, known.origins, known.health, known.history),
+    ]
+    return described(topics, access, refused)
+
+
+def described(
+    operations: list[Operation], access: Access, refused: Callable[[str, str], None]
+) -> web.Application:
+    """Return an application with these operations, those to sign in, and their description.
+
+    access: who may use the API.
+    refused: called with the address of a client that may not use the API, and the reason.
+    """
+    document: dict[str, Any] = {}
+
+    async def describe(_: web.Request, __: dict[str, Any]) -> web.StreamResponse:
+        return json_answer(document)
+
+    everything = [*operations, *sign_in.operations(access)]
+    everything.append(
+        Operation(
             method="GET",
             path="/openapi.json",
             name="showApi",
@@ -58,3 +102,6 @@ class Console:
             answers={200: Answer("OpenAPI 3.1", {"application/json": {"type": "object"}})},
             answer=describe,
         )
+    )
+    document |= openapi.document(everything, {"RunningCall": SCHEMA})
+    return application(everything, access, refused)

@@ -39,6 +39,9 @@ class Relay(Protocol):
     def publish(self, kind: Kind, data: Mapping[str, Any]) -> None:
         """Pass an event on to the workers that listen."""
 
+    def wrong_token(self, address: str) -> None:
+        """Tell all other workers that a client gave a wrong token."""
+
 
 class RunningCall(Protocol):
     """A call of this process."""
@@ -121,6 +124,8 @@ class LiveCalls:
         """Whether other workers listen."""
         self.listened = False
         """Whether anybody reads: otherwise nothing needs to be published."""
+        self.wrong_elsewhere: Callable[[str], None] = lambda address: None
+        """Called with the address of a client that gave a wrong token to another worker."""
         self._own: dict[str, RunningCall] = {}
         self._others: dict[int, dict[str, View]] = {}
         self._readers: set[Reader] = set()
@@ -181,6 +186,11 @@ class LiveCalls:
         """Another worker has ended, with all calls that it had."""
         for view in self._others.pop(worker, {}).values():
             self._tell("ended", {"key": view["key"], "uuid": view["uuid"], "reason": "lost"})
+
+    def wrong_token(self, address: str) -> None:
+        """A client gave a wrong token: other workers count it as well."""
+        if self.relay is not None:
+            self.relay.wrong_token(address)
 
     # --- readers -------------------------------------------------------------------------------
 

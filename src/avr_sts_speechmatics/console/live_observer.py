@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from avr_sts_speechmatics.call.observer import (
@@ -137,7 +137,9 @@ class LiveObserver:
         if not command.tentative:
             self._think(command.reply, at)
 
-    def _reply_begins(self, at: float, command: ev.ConfirmReply | ev.Say | ev.GoOnWithReply) -> None:
+    def _reply_begins(
+        self, at: float, command: ev.ConfirmReply | ev.Say | ev.GoOnWithReply
+    ) -> None:
         self._think(command.reply, at)
 
     def _reply_stops(self, at: float, command: ev.CancelReply | ev.HoldReply) -> None:
@@ -217,7 +219,7 @@ _COMMANDS: Mapping[type[Any], Callable[[LiveObserver, float, Any], None]] = {
 
 def iso(at_ms: int) -> str:
     """Return a time as ISO 8601 in UTC. at_ms: since 1970."""
-    at = datetime.fromtimestamp(at_ms / 1000, timezone.utc)
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -37,6 +37,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer of an operation.

@@ -4,7 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from aiohttp import web
@@ -115,7 +115,7 @@ class When(Kind):
         try:
             at = datetime.fromisoformat(text)
             if at.tzinfo is None:
-                at = at.replace(tzinfo=timezone.utc)
+                at = at.replace(tzinfo=UTC)
             if self.until and _DAY.fullmatch(text):
                 at += timedelta(days=1)
             return int(at.timestamp() * 1000)
@@ -178,7 +178,9 @@ def read(request: web.Request, parameters: Sequence[Parameter]) -> dict[str, Any
             raise Refused(400, f"{_shown(name)}: no such parameter; there are: {allowed}.")
     values: dict[str, Any] = {one.name: one.default for one in parameters}
     for one in parameters:
-        given = [request.match_info[one.name]] if one.where == "path" else query.getall(one.name, [])
+        given = (
+            [request.match_info[one.name]] if one.where == "path" else query.getall(one.name, [])
+        )
         if len(given) > 1:
             raise Refused(400, f"{one.name} is given more than once; give it once.")
         if given:

@@ -1,6 +1,6 @@
 """Signing in: a browser gives a token once and has a session afterwards."""
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -118,5 +118,5 @@ def operations(access: Access) -> list[Operation]:
 def _shown(by: str, session: Session | None) -> dict[str, str | None]:
     if session is None:
         return {"by": by, "csrf": None, "expires": None}
-    expires = datetime.fromtimestamp(session.expires, timezone.utc).isoformat()
+    expires = datetime.fromtimestamp(session.expires, UTC).isoformat()
     return {"by": by, "csrf": session.csrf, "expires": expires.replace("+00:00", "Z")}

@@ -88,7 +88,9 @@ class ToolsAndLeaving(Steps):
             yield from self.end(hang_up=False)
         elif isinstance(departure, LastWord):
             yield from self.end(departure.error)
-        elif self.caller.late and not self.must_end:  # they spoke over the farewell, and nothing may interrupt
+        elif (
+            self.caller.late and not self.must_end
+        ):  # they spoke over the farewell, and nothing may interrupt
             self.keep_the_call()
             self.state = State.LISTENING
             yield from self.answer()

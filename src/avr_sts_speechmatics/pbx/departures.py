@@ -112,7 +112,9 @@ class Departures:
         refused = ""
         if not dial_patterns.allowed(self._allow, extension):
             where = ", ".join(pattern.text for pattern in self._allow) or "nowhere"
-            refused = f"TRANSFER_ALLOW lets calls go to {where}, not there; add the extension to it."
+            refused = (
+                f"TRANSFER_ALLOW lets calls go to {where}, not there; add the extension to it."
+            )
         elif self._pbx is None and not line.rehearsed:
             refused = "There is no phone system that could transfer; set AMI_HOST or AMI_URL."
         return ToolRequest(call, leaves="transfer", refused=refused, by_operator=True)
