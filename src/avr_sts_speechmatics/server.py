@@ -129,9 +129,7 @@ class Server:
         self._keeping: asyncio.Task[None] | None = None
         self._open = AsyncExitStack()
         self._parts: Parts | None = None
-        self._control = CallControl(
-            self._calls.values, lambda: self._parts and self._parts.services
-        )
+        self._control = CallControl(self._calls.values, lambda: self._parts)
         if member is not None:
             member.relay(self._live, self._control)
         self._busy: BusyCalls | None = None

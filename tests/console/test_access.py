@@ -137,8 +137,7 @@ async def test_a_client_of_another_machine_is_refused(monkeypatch: pytest.Monkey
         b"GET %s HTTP/1.0\r\n\r\n",
         b"GET http://localhost%s HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
         b"GET http://evil.example%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-        b"GET %s HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n"
-        b"Origin: https://evil.example\r\nConnection: close\r\n\r\n",
+        b"GET %s HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nOrigin: null\r\n\r\n",
         b"GET %s HTTP/1.1\r\nHost : localhost\r\nConnection: close\r\n\r\n",
         b"GET %s HTTP/1.1\r\nX: a\r\n Host: localhost\r\nConnection: close\r\n\r\n",
     ],

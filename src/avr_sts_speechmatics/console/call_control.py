@@ -6,7 +6,7 @@ or a sentence and the transfer.
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -51,18 +51,25 @@ _EXTENSION = {
 }
 
 
+class Parts(Protocol):
+    """Has the services that the calls share."""
+
+    @property
+    def services(self) -> Services: ...
+
+
 class CallControl:
     """Ends and transfers the running calls of the service.
 
     calls: returns the running calls of this process.
-    services: returns what the calls share; None until the process is ready.
+    parts: returns what has the services that the calls share; None until the process is ready.
     """
 
     def __init__(
-        self, calls: Callable[[], Iterable[Call]], services: Callable[[], Services | None]
+        self, calls: Callable[[], Iterable[Call]], parts: Callable[[], Parts | None]
     ) -> None:
         self._calls = calls
-        self._services = services
+        self._parts = parts
         self.elsewhere: Leave | None = None
         """The same for the calls of other workers, if there are any."""
 
@@ -76,12 +83,12 @@ class CallControl:
     def leave_here(self, key: str, extension: str | None) -> Outcome:
         """End or transfer a call of this process. extension: None to end the call."""
         call = next((one for one in self._calls() if one.caller.key == key), None)
-        services = self._services()
-        if call is None or services is None:
+        parts = self._parts()
+        if call is None or parts is None:
             return NOT_FOUND
         transfer = None
         if extension is not None:
-            transfer = services.departures.transfer_by_operator(extension, call.line)
+            transfer = parts.services.departures.transfer_by_operator(extension, call.line)
             if transfer.refused:
                 return {"found": True, "refused": transfer.refused}
         outside = current_call.set(call.name)
@@ -97,9 +104,7 @@ def operations(leave: Leave) -> list[Operation]:
     async def order(key: str, extension: str | None) -> web.StreamResponse:
         outcome = await leave(key, extension)
         if not outcome["found"]:
-            raise Refused(
-                404, "No running call has this key; GET /api/v1/live shows those that do."
-            )
+            raise Refused(404, "No running call has this key; GET /api/v1/live shows the keys.")
         if outcome["refused"]:
             raise Refused(409, outcome["refused"])
         return json_answer({"key": key, "leaving": True}, 202)
