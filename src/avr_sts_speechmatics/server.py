@@ -399,6 +399,8 @@ class Server:
             origins=self._origins,
             history=history_of(self.settings),
             live=self._live,
+            calls=lambda: None,
+            recordings=lambda: None,
             leave=self._control.leave,
             health=self.health_of_all,
             say=self._reception.log.say,

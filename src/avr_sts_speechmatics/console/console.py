@@ -4,6 +4,7 @@ The server gives it what it knows; the console adds who may ask (`access`) and h
 (`operations`).
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,10 @@ from aiohttp import web
 
 from avr_sts_speechmatics.console import (
     call_control,
+    calls_api,
     live_api,
     openapi,
+    recording_api,
     service_api,
     sign_in,
 )
@@ -39,6 +42,8 @@ class Knowledge:
     origins: where each setting that is set comes from.
     history: what is kept of calls, see HISTORY_LEVELS.
     live: the running calls.
+    calls: returns what is kept of calls; None while the service starts, or if nothing is kept.
+    recordings: returns the recordings; None while the service starts, or if there are none.
     leave: ends or transfers a running call of any process.
     health: returns what `/health` answers.
     say: logs a line about a client.
@@ -49,6 +54,8 @@ class Knowledge:
     origins: Mapping[str, Origin]
     history: str
     live: LiveCalls
+    calls: calls_api.HistoryOf
+    recordings: recording_api.RecordingsOf
     leave: call_control.Leave
     health: service_api.Health
     say: Say = lambda kind, address, line: None
@@ -73,6 +80,8 @@ def application_of(known: Knowledge) -> web.Application:
     topics = [
         *live_api.operations(known.live, known.opened, cut),
         *call_control.operations(known.leave),
+        *calls_api.operations(known.calls, known.history),
+        *recording_api.operations(known.calls, known.history, known.recordings),
         *service_api.operations(known.settings, known.origins, known.health, known.history),
     ]
     return described(topics, access, refused)
@@ -89,6 +98,9 @@ def described(
     document: dict[str, Any] = {}
 
     async def describe(_: web.Request, __: dict[str, Any]) -> web.StreamResponse:
+        if not document:
+            kept = await asyncio.to_thread(_shapes)
+            document.update(openapi.document(everything, {"RunningCall": SCHEMA, **kept}))
         return json_answer(document)
 
     everything = [*operations, *sign_in.operations(access)]
@@ -103,5 +115,10 @@ def described(
             answer=describe,
         )
     )
-    document |= openapi.document(everything, {"RunningCall": SCHEMA})
     return application(everything, access, refused)
+
+
+def _shapes() -> dict[str, Any]:
+    from avr_sts_speechmatics.console import shapes  # half a second, if nothing is kept of calls
+
+    return shapes.schemas()

@@ -15,6 +15,7 @@ from aiohttp import hdrs, web
 from avr_sts_speechmatics.console.access import Access, Admitted, address_of
 from avr_sts_speechmatics.console.errors import Refused
 from avr_sts_speechmatics.console.parameters import Parameter, Schema, read
+from avr_sts_speechmatics.errors import StoreError
 from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 
 VERSION = "/v1"
@@ -103,6 +104,8 @@ def application(
             return await handler(request)
         except Refused as no:
             return json_answer({"error": no.why}, no.status, no.headers)
+        except StoreError as away:
+            return json_answer({"error": f"{away}"}, 503, {"Retry-After": "5"})
         except web.HTTPException as error:
             if error.status < 400:
                 raise
