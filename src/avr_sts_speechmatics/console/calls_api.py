@@ -261,10 +261,4 @@ async def _export(
             left -= len(page.calls)
         if not page.next or left == 0:
             return response
-        try:
-            page = await page_from(page.next)
-        except Exception:
-            # The client must not take a part for the whole.
-            if request.transport is not None:
-                request.transport.abort()
-            raise
+        page = await page_from(page.next)
