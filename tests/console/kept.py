@@ -122,10 +122,14 @@ async def kept_calls(
     database = Database(sqlite_file(folder / "calls.db"))
     await database.open()
     store = recordings or StoredRecordings()
-    history = History(database, recordings=store)  # type: ignore[arg-type]
+    reader = History(database, recordings=store)  # type: ignore[arg-type]
+
+    async def history() -> History:
+        return reader
+
     topics = [
-        *calls_api.operations(lambda: history, level),
-        *recording_api.operations(lambda: history, level, lambda: store),
+        *calls_api.operations(history, level),
+        *recording_api.operations(history, level, lambda: store),
     ]
     app = described(topics, Access(Tokens([]), "avr_console"), lambda address, why: None)
     try:

@@ -219,7 +219,14 @@ async def test_without_a_history_the_answer_says_so(tmp_path: Path, path: str) -
 async def test_while_the_database_is_away_the_answer_says_so(tmp_path: Path) -> None:
     (tmp_path / "no directory").touch()
     away = Database(sqlite_file(tmp_path / "no directory" / "calls.db"))
-    topics = calls_api.operations(lambda: History(away), "calls")
+
+    async def history() -> History:
+        return History(away)
+
+    async def starting() -> None:
+        return None
+
+    topics = calls_api.operations(history, "calls")
     app = described(topics, Access(Tokens([]), "avr_console"), lambda address, why: None)
     async with serving(app) as port:
         for path in (LIST, f"{LIST}/x", f"{LIST}?format=csv"):
@@ -227,7 +234,10 @@ async def test_while_the_database_is_away_the_answer_says_so(tmp_path: Path) -> 
             assert response.status == 503
             assert "no directory" in response.error
             assert response.headers["retry-after"]
-    starting = calls_api.operations(lambda: None, "calls")
-    app = described(starting, Access(Tokens([]), "avr_console"), lambda address, why: None)
+    app = described(
+        calls_api.operations(starting, "calls"),
+        Access(Tokens([]), "avr_console"),
+        lambda address, why: None,
+    )
     async with serving(app) as port:
         assert "starting" in (await port.ask(LIST)).error

@@ -58,7 +58,7 @@ def operations(history: HistoryOf, level: str, recordings: RecordingsOf) -> list
     """Return the operations of this topic. level: what is kept, see HISTORY_LEVELS."""
 
     async def play(request: web.Request, given: dict[str, Any]) -> web.StreamResponse:
-        call = await reader_of(history, level).call(given["call"])
+        call = await (await reader_of(history, level)).call(given["call"])
         if call is None:
             raise no_such_call()
         name, kept = call["recording"], recordings()
