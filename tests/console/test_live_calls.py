@@ -44,7 +44,7 @@ async def test_nothing_is_published_while_nobody_reads() -> None:
     assert [call["key"] for call in events(live.snapshot(reader))[0][1]["calls"]] == ["1"]
     live.remove(reader)
     assert not live.listened
-    live.ended("1", unread)  # type: ignore[arg-type]
+    live.ended("1", unread)
 
 
 async def test_every_reader_receives_every_event_in_order() -> None:
