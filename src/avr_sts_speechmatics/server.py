@@ -266,7 +266,6 @@ class Server:
         if replaced and self._member is not None:
             self._member.accept_no_more()
             self._accept_no_more()
-            self.live.close()
             await self._admit_accepted(ACCEPTED_S)
         else:
             await self._admit_accepted(SETTLING_S)
@@ -290,6 +289,7 @@ class Server:
             await asyncio.sleep(0.02)  # nobody announces that a connection opens no call
 
     def _accept_no_more(self) -> None:
+        self.live.close()
         if self._gate is not None:
             self._gate.close()
         for listener in self._listeners:
@@ -303,7 +303,6 @@ class Server:
             task.cancel()
         if self._calls:
             await asyncio.wait(self._calls, timeout=END_S)
-        self.live.close()
         for runner in self._runners:
             await runner.cleanup()
         self._reception.log.close()
@@ -419,6 +418,7 @@ class Server:
         settings = self.settings
         sandboxed = needs_sandbox(settings)
         states = None if self._parts is None else self._parts.states
+        kept = None if self._parts is None else self._parts.kept
         return {
             "status": self._status(),
             "ready": self.ready,
@@ -433,6 +433,7 @@ class Server:
             "service_states": {} if states is None else states.shown(),
             "shared": self._shared.health(),
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
+            "records": {"keeps": "off"} if kept is None else kept.health(),
             "log_lines_lost": lines_lost(),
             **self.collector.shown(),
             "warnings": self.warnings,
