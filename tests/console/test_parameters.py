@@ -48,15 +48,17 @@ def test_a_text_has_its_value(kind: Kind, text: str, value: object) -> None:
 @given(st.text(max_size=50))
 def test_a_text_is_a_value_or_a_sentence(text: str) -> None:
     for kind in (When(), When(until=True), Whole(1, 9), OneOf(("a",)), YesNo(), Text(9, "a+", "a")):
+        sentence = ""
         try:
             value = value_of(Parameter("x", kind, "about"), text)
         except Refused as no:
-            assert no.status == 400
-            assert no.why.startswith("x=")
-            assert no.why.isprintable()
-            assert len(no.why) < 200
+            sentence = no.why
         else:
             assert value is not None
+        if sentence:
+            assert sentence.startswith("x=")
+            assert sentence.isprintable()
+            assert len(sentence) < 200
 
 
 @pytest.mark.parametrize(

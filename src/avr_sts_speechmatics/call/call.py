@@ -178,14 +178,9 @@ class Call:
         began = now_in(agent.time_zone)
         tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
         self._brief = brief_for(agent, tools, facts, began)
-        voice, phrases = services.voice_of(agent)
+        voice, kept = services.voice_of(agent)
         self._speaker = Speaker(
-            voice,
-            phrases,
-            self._playout,
-            self._tell,
-            self._observers.event,
-            language=agent.language,
+            voice, kept, self._playout, self._tell, self._observers.event, language=agent.language
         )
         stt = services.open_stt(agent, self)
         self._hear = stt.hear
