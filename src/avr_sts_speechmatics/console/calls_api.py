@@ -1,7 +1,7 @@
 """What is kept of calls: the list with search, one call, its deletion."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
@@ -19,11 +19,16 @@ LIMIT = 50
 LIMIT_MAX = 500
 """Calls of a page: usually, and at most."""
 
-PAGE = 200
-"""Calls that are exported at once."""
+PIECE = 50
+"""Calls that are read at once: more would stop the event loop, and running calls, for too long."""
 
 MOMENT_MS = 60_000
 """Length of the moment that `at` means (ms): people name times by the minute."""
+
+_CSV = {
+    "Content-Type": "text/csv; charset=utf-8; header=present",
+    "Content-Disposition": 'attachment; filename="calls.csv"',
+}
 
 NAME = Parameter(
     "call",
@@ -119,11 +124,12 @@ def operations(history: HistoryOf, level: str) -> list[Operation]:
         reader, wanted = await reader_of(history, level), _filter(given)
         if _wants_csv(request, given["format"]):
             return await _export(request, reader, wanted, given["before"], given["limit"])
-        try:
-            page = await reader.calls(wanted, before=given["before"], limit=given["limit"] or LIMIT)
-        except ValueError:
-            raise Refused(400, "before: give `next` of the page before, unchanged.") from None
-        return json_answer({"calls": page.calls, "next": page.next or None})
+        found: list[dict[str, Any]] = []
+        place = ""
+        async for page in _pieces(reader, wanted, given["before"], given["limit"] or LIMIT):
+            found += page.calls
+            place = page.next
+        return json_answer({"calls": found, "next": place or None})
 
     async def show(_: web.Request, given: dict[str, Any]) -> web.StreamResponse:
         call = await (await reader_of(history, level)).call(given["call"])
@@ -228,37 +234,46 @@ def _wants_csv(request: web.Request, form: str | None) -> bool:
     return request.headers.get("Accept", "").split(";")[0].strip().lower() == "text/csv"
 
 
+async def _pieces(
+    reader: Reader, wanted: "CallFilter", before: str, limit: int | None
+) -> AsyncIterator["Page"]:
+    """Yield wanted calls in pieces; between two pieces, running calls have their turn.
+
+    limit: most calls; None for all.
+
+    Raises Refused.
+    """
+    left, place = limit, before
+    while True:
+        size = PIECE if left is None else min(PIECE, left)
+        try:
+            page = await reader.calls(wanted, before=place, limit=size)
+        except ValueError:
+            raise Refused(400, "before: give `next` of the page before, unchanged.") from None
+        yield page
+        place = page.next
+        if left is not None:
+            left -= len(page.calls)
+        if not place or left == 0:
+            return
+        await asyncio.sleep(0)
+
+
 async def _export(
     request: web.Request, reader: Reader, wanted: "CallFilter", before: str, limit: int | None
 ) -> web.StreamResponse:
-    """Send all wanted calls, page by page: between two pages, running calls have their turn."""
+    """Send all wanted calls, piece by piece."""
     from avr_sts_speechmatics.console.shapes import names as names_of  # loaded, as above
 
-    names, left = names_of(), limit
-
-    async def page_from(place: str) -> "Page":
-        return await reader.calls(wanted, before=place, limit=min(PAGE, left or PAGE))
-
-    try:
-        page = await page_from(before)  # an error is answered while that is possible
-    except ValueError:
-        raise Refused(400, "before: give `next` of a page, unchanged.") from None
-    response = web.StreamResponse(
-        headers={
-            "Content-Type": "text/csv; charset=utf-8; header=present",
-            "Content-Disposition": 'attachment; filename="calls.csv"',
-        }
-    )
-    await response.prepare(request)
-    if request.method == "HEAD":
-        return response
-    await response.write(csv_export.heading(names))
-    while True:
-        for begin in range(0, len(page.calls), PAGE // 4):
-            await response.write(csv_export.lines(names, page.calls[begin : begin + PAGE // 4]))
-            await asyncio.sleep(0)
-        if left is not None:
-            left -= len(page.calls)
-        if not page.next or left == 0:
-            return response
-        page = await page_from(page.next)
+    names = names_of()
+    response: web.StreamResponse | None = None
+    async for page in _pieces(reader, wanted, before, limit):
+        if response is None:  # an error of the first piece could still be answered
+            response = web.StreamResponse(headers=_CSV)
+            await response.prepare(request)
+            if request.method == "HEAD":
+                return response
+            await response.write(csv_export.heading(names))
+        await response.write(csv_export.lines(names, page.calls))
+    assert response is not None  # there is always a first piece, which may be empty
+    return response
