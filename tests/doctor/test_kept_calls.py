@@ -14,10 +14,8 @@ async def test_a_file_is_made_by_the_start_and_not_by_the_doctor(tmp_path: Path)
     folder = tmp_path / "data"
     (found,) = await looked_at(offline(DATA_DIR=str(folder)), "records")
     assert found.state == "ok"
-    assert (
-        found.detail
-        == f"HISTORY=transcripts, SQLite in {folder}/calls.db: the start makes the file"
-    )
+    where = f"SQLite in {folder}/calls.db"
+    assert found.detail == f"HISTORY=transcripts, {where}: the start makes the file"
     assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240
 
 
