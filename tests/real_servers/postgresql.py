@@ -34,6 +34,9 @@ _PROGRAMS = "usr/lib/postgresql/17/bin"
 
 def _wrap(root: Path) -> None:
     """Put a script in the place of each program: initdb starts postgres by the name alone."""
+    for pattern in ("usr/lib/*/libLLVM*", "usr/lib/postgresql/*/lib/llvmjit*", "usr/share/perl"):
+        for path in root.glob(pattern):  # half of the size, and of no use here
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     loader = next(root.glob("usr/lib/*-linux-gnu/ld-linux*.so.*"))
     libraries = f"{loader.parent}:{root / 'usr/lib'}"
     for name in ("postgres", "initdb", "pg_isready", "psql"):
