@@ -5,6 +5,8 @@ here; `server` owns the listening sockets and the calls.
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.records import kept_calls
+from avr_sts_speechmatics.records.call_recorder import CallRecorder
 from avr_sts_speechmatics.records.kept_calls import KeptCalls
 from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, try_tts
 from avr_sts_speechmatics.services import announced_ends, tts
@@ -134,7 +137,7 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=observers_of(settings, webhooks, traces, states),
+            observers=observers_of(settings, webhooks, traces, states, kept),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (
@@ -300,14 +303,22 @@ def observers_of(
     webhooks: Webhooks | None,
     traces: CallTraces | None,
     states: ServiceStates,
+    kept: KeptCalls | None = None,
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
     """Return a function that makes the observers of a new call."""
+    service = f"{socket.gethostname()}:{os.getpid()}"
 
     def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
         summary = CallSummary()  # first: the others read the summary
         log, records = CallLog(summary, transcripts=settings.log_transcripts), CallRecords(line)
-        times = TurnTimesObserver(summary.turn, records.turn, log.turn)
-        found: tuple[Observer, ...] = (summary, log, times, records, ServiceWatch(states))
+        finished = [summary.turn, records.turn, log.turn]
+        found: tuple[Observer, ...] = (summary, log, records, ServiceWatch(states))
+        if kept is not None:
+            add, level = kept.writer.add, kept.level
+            recorder = CallRecorder(add, caller, level, summary.columns, service)
+            finished.append(recorder.turn)
+            found += (recorder,)
+        found += (TurnTimesObserver(*finished),)
         if webhooks is not None:
             found += (CallWebhooks(webhooks, caller.uuid, summary),)
         if traces is not None:
