@@ -42,6 +42,8 @@ from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
 from avr_sts_speechmatics.telemetry.log_lines import CallLog
+from avr_sts_speechmatics.telemetry.metrics import Metrics
+from avr_sts_speechmatics.telemetry.metrics_observer import CallsMetrics
 from avr_sts_speechmatics.telemetry.service_states import (
     ServiceState,
     ServiceStates,
@@ -80,12 +82,17 @@ class Parts:
 
 @asynccontextmanager
 async def assembled(
-    settings: Settings, agents: Agents, sandbox_url: str, sessions: SessionWatch | None = None
+    settings: Settings,
+    agents: Agents,
+    sandbox_url: str,
+    sessions: SessionWatch | None = None,
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[Parts]:
     """Open everything that a call needs; all of it is closed at the end. Raises SettingsError.
 
     sandbox_url: HTTP address of the sandbox; used where `needs_sandbox` is True.
     sessions: counts the STT sessions of calls, or None.
+    metrics: the series of the process; None to count nothing.
     """
     # A proxy that cannot be used stops the start, not the first call.
     for url in remote_addresses(settings):
@@ -116,6 +123,15 @@ async def assembled(
         stt = Stt(settings, sandbox_url, sessions)
         tried = tried_services(settings, agents, stt, llm, voices)
         states = ServiceStates(*(one.state for one in tried))
+        counted = (
+            None
+            if metrics is None
+            else CallsMetrics(
+                metrics,
+                agents=lambda: [agent.name for agent in agents.all],
+                tools=lambda: toolbox.names() | set(RESERVED),
+            )
+        )
         services = Services(
             agents=agents,
             open_stt=_stt_opener(settings, stt),
@@ -126,7 +142,7 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=observers_of(settings, webhooks, traces, states),
+            observers=observers_of(settings, webhooks, traces, states, counted),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (
@@ -275,14 +291,19 @@ def observers_of(
     webhooks: Webhooks | None,
     traces: CallTraces | None,
     states: ServiceStates,
+    metrics: CallsMetrics | None = None,
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
     """Return a function that makes the observers of a new call."""
 
     def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
         summary = CallSummary()  # first: the others read the summary
         log, records = CallLog(summary, transcripts=settings.log_transcripts), CallRecords(line)
-        times = TurnTimesObserver(summary.turn, records.turn, log.turn)
-        found: tuple[Observer, ...] = (summary, log, times, records, ServiceWatch(states))
+        finished = [summary.turn, records.turn, log.turn]
+        found: tuple[Observer, ...] = (summary, log, records, ServiceWatch(states))
+        if metrics is not None:
+            found += (counted := metrics.observer(summary),)
+            finished.append(counted.turn)
+        found += (TurnTimesObserver(*finished),)
         if webhooks is not None:
             found += (CallWebhooks(webhooks, caller.uuid, summary),)
         if traces is not None:

@@ -39,6 +39,8 @@ from avr_sts_speechmatics.service_trials import ServiceTrials
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.shared_state.shared import SharedState
 from avr_sts_speechmatics.telemetry.log import lines_lost
+from avr_sts_speechmatics.telemetry.metrics_http import MetricsPage
+from avr_sts_speechmatics.telemetry.metrics_sampled import ProcessMetrics
 from avr_sts_speechmatics.telemetry.services_in_use import services_in_use
 from avr_sts_speechmatics.telemetry.versions import versions
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
@@ -142,6 +144,10 @@ class Server:
         self._trying: asyncio.Task[None] | None = None
         self.collector = Collector(lambda: len(self._calls))
         """The schedule of Python's cycle collector, which the process may start."""
+        series, refused = None if member is None else member.series, self._reception.reasons
+        self._metrics = ProcessMetrics(
+            series, self._admission, self.collector, self._clock, refused
+        )
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -160,6 +166,7 @@ class Server:
         app = web.Application()
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)
+        app.router.add_get("/metrics", MetricsPage(self._metrics, self._member).handle)
         app.router.add_post(http_stream.PATH, http_stream.HttpStream(self._reception).handle)
         http = await self._serve(app)
         watch = PortWatch(self._reception)
@@ -203,6 +210,7 @@ class Server:
     async def make_ready(self) -> None:
         """Open all that a call needs; `/ready` answers 200 afterwards. Raises SettingsError."""
         settings = self.settings
+        self._open.callback(self._metrics.stop)  # the last of all: parts lose things while closing
         self._open.push_async_callback(self._shared.close)
         await self._shared.start()
         sandbox_url, member = "", self._member
@@ -213,8 +221,11 @@ class Server:
             sandbox_url = await self._sandbox.start()
             self._keeping = asyncio.create_task(self._sandbox.keep_running())
         self._parts = await self._open.enter_async_context(
-            assembled(settings, self._agents, sandbox_url, self._admission.sessions)
+            assembled(
+                settings, self._agents, sandbox_url, self._admission.sessions, self._metrics.series
+            )
         )
+        self._metrics.start(self._parts.webhooks, self._parts.voices, self._parts.states)
         self.warnings += self._parts.warnings
         self.warnings += self._admission.start(settings.max_calls)
         self._open.callback(self._admission.lag.stop)

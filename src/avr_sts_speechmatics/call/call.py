@@ -60,6 +60,7 @@ from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.services.llm.protocol import Llm, Usage
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.protocol import Tts
+from avr_sts_speechmatics.services.use import report_to
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.speaker import ServiceFailed, Speaker
 from avr_sts_speechmatics.tools.tool_runner import Toolbox
@@ -242,12 +243,13 @@ class Call:
         self._tell(ev.SttRestored())
 
     async def _listen(self, stt: SttStream) -> None:
+        report_to(self._observers.event)
         try:
             await stt.run()
         except ServiceError as error:
             drop_traceback(error)
             _log.error("%s", error)
-            self._observers.event(ServiceFailed(error.service, str(error)))
+            self._observers.event(ServiceFailed(error.service, str(error), error.kind))
             self._tell(ev.SttFailed())
 
     def _hear_silence(self, pcm: bytes) -> None:

@@ -20,7 +20,7 @@ from typing import Protocol, TypeAlias
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.line import Caller
-from avr_sts_speechmatics.services.use import AudioSent, TextSent
+from avr_sts_speechmatics.services.use import Use
 from avr_sts_speechmatics.speech.speaker import ClauseReady, ServiceFailed, TextStarted
 
 _log = logging.getLogger(__name__)
@@ -178,8 +178,7 @@ Observation: TypeAlias = (
     | UtteranceHeard
     | ReplyOver
     | TokensUsed
-    | AudioSent
-    | TextSent
+    | Use
     | ToolRan
     | ErrorSent
     | CallEnded

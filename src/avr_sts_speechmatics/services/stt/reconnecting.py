@@ -29,6 +29,7 @@ from avr_sts_speechmatics.audio.pcm import (
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
+from avr_sts_speechmatics.services import use
 from avr_sts_speechmatics.services.stt.protocol import (
     OpenAnotherSession,
     Recogniser,
@@ -145,9 +146,13 @@ class ReconnectingStt:
                 tries += 1
                 if now + wait - down_since > self._down_max_s or short_lived > SHORT_LIVED_MAX:
                     raise ServiceError(
-                        "stt", f"given up after {tries} tries: {error}", retryable=False
+                        "stt",
+                        f"given up after {tries} tries: {error}",
+                        retryable=False,
+                        kind=error.kind,
                     ) from error
                 _log.warning("%s; trying again in %.1f s", error, wait)
+                use.report(use.Retried("stt"))
                 await running_time.sleep(wait)
             finally:
                 self._detach()
