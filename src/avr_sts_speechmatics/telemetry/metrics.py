@@ -279,3 +279,15 @@ class KnownNames:
             return OTHER
         self._shown.add(name)
         return name
+
+
+def table() -> str:
+    """Return the table of docs/metrics.md."""
+    rows = ["| metric | kind | labels | what it says |", "|---|---|---|---|"]
+    for one in ALL:
+        labels = ", ".join(f"`{label}`" for label in one.labels)
+        about = one.help
+        if one.over != "sum":
+            about += f" Of several processes the {'largest' if one.over == 'max' else 'smallest'}."
+        rows.append(f"| `{one.name}` | {one.kind} | {labels} | {about} |")
+    return "\n".join(rows) + "\n"

@@ -25,6 +25,13 @@ from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
 
 SERVICES = ("stt", "llm", "tts")
 
+_COUNTED = frozenset(
+    {
+        *(AgentAnswered, AudioSent, CallBegan, CallEnded, Flushed),
+        *(Retried, ServiceFailed, TextSent, TokensUsed, ToolRan),
+    }
+)
+
 
 class CallsMetrics:
     """The metrics of all calls of this process.
@@ -173,6 +180,8 @@ class CallMetrics:
         self._agent: AgentSeries | None = None
 
     def event(self, at: float, event: Observed) -> None:
+        if type(event) not in _COUNTED:  # most are not; a `match` would try every class
+            return
         agent = self._agent
         match event:
             case CallBegan(caller, name):
