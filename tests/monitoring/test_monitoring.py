@@ -19,6 +19,7 @@ from tests.support import ROOT
 from tests.telemetry.series import all_of
 from tests.workers.processes import running_service
 
+from avr_sts_speechmatics.sandbox import stt_messages
 from avr_sts_speechmatics.telemetry import metrics as m
 from avr_sts_speechmatics.telemetry.metrics_memory import SeriesMemory
 from avr_sts_speechmatics.telemetry.metrics_page import page
@@ -54,7 +55,11 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 def test_promtool_accepts_the_configuration_and_the_rules() -> None:
-    for words in (("config", "prometheus.yml"), ("rules", "rules.yml")):
+    for words in (
+        ("config", "prometheus.yml"),
+        ("config", "kubernetes.yml"),
+        ("rules", "rules.yml"),
+    ):
         done = promtool("check", words[0], str(EXAMPLES / words[1]))
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -163,15 +168,16 @@ async def scraped(tmp_path: Path) -> AsyncIterator[RealPrometheus]:
         with prometheus_server(yaml.safe_dump(configuration)) as server:
             await asyncio.to_thread(server.until, "avr_sts_ready == 1")
             async with service.caller() as caller:
+                caller.session.say(stt_messages.speech_ended(0.0))
                 caller.asks()
                 await caller.answered()
                 await asyncio.to_thread(server.until, "sum(avr_sts_calls) == 1")
-            ended = 'sum(increase(avr_sts_calls_ended_total{reason="caller"}[1h])) > 0'
             await asyncio.to_thread(server.until, "sum(avr_sts_calls_ended_total) == 1")
             async with service.caller() as caller:
+                caller.session.say(stt_messages.speech_ended(0.0))
                 caller.asks()
                 await caller.answered()
-            await asyncio.to_thread(server.until, ended)
+            await asyncio.to_thread(server.until, "sum(avr_sts_calls_ended_total) == 2")
             yield server
 
 
@@ -199,6 +205,8 @@ async def test_a_real_prometheus_answers_every_expression(scraped: RealPrometheu
     assert empty == NOT_HERE
     (answers,) = server.query('sum(avr_sts_answers_total{result="whole"})')
     assert answers["value"][1] == "2"
+    (heard,) = server.query("sum(avr_sts_voice_to_voice_seconds_count)")
+    assert heard["value"][1] == "2"
     (types,) = server.query("count(avr_sts_voice_to_voice_seconds_bucket)")
     assert int(types["value"][1]) == len(m.VOICE_TO_VOICE_S) + 1
     assert not server.query("ALERTS")

@@ -56,6 +56,10 @@ class CallsMetrics:
             self.retried(service, by=0)
             for kind in get_args(FailureKind):
                 self.failed(service, kind, by=0)
+        for name in tuple(agents())[:1]:
+            self.of_agent(name)
+            # An autoscaler waits for the number of calls of each pod, also of a pod without any.
+            self.of_calls(m.TRANSPORTS[0], name)
 
     def observer(self, summary: CallSummary) -> "CallMetrics":
         """Return the observer of a new call. summary: observes the call before this observer."""
