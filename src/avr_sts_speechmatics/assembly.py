@@ -41,9 +41,12 @@ from avr_sts_speechmatics.telemetry.call_records import CallRecords
 from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
+from avr_sts_speechmatics.telemetry.cost_limit import CostLimit
 from avr_sts_speechmatics.telemetry.log_lines import CallLog
 from avr_sts_speechmatics.telemetry.metrics import Metrics
 from avr_sts_speechmatics.telemetry.metrics_observer import CallsMetrics
+from avr_sts_speechmatics.telemetry.priced_services import prices_of, unpriced
+from avr_sts_speechmatics.telemetry.prices import Prices
 from avr_sts_speechmatics.telemetry.service_states import (
     ServiceState,
     ServiceStates,
@@ -67,6 +70,7 @@ class Parts:
     voices: the TTS voices; `/health` shows how many of their phrases are not cached yet.
     webhooks: sends the event `call_initiated` of an announced call; None if WEBHOOK_URL is not set.
     warnings: one sentence each, for the operator.
+    hints: one sentence each, for the operator; they are no faults.
     states: whether STT, LLM and TTS work, as trials and calls show.
     tried: the services with their trials.
     """
@@ -76,6 +80,7 @@ class Parts:
     voices: Voices
     webhooks: Webhooks | None
     warnings: tuple[str, ...]
+    hints: tuple[str, ...]
     states: ServiceStates
     tried: tuple[TriedService, ...]
 
@@ -97,6 +102,8 @@ async def assembled(
     # A proxy that cannot be used stops the start, not the first call.
     for url in remote_addresses(settings):
         settings.proxies.for_url(url)
+    prices = prices_of(settings, sandbox_url)
+    hints = tuple(unpriced(prices, settings, agents, sandbox_url))
     async with AsyncExitStack() as stack:
         llm = llm_of(settings)
         stack.push_async_callback(llm.close)
@@ -142,7 +149,7 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=observers_of(settings, webhooks, traces, states, counted),
+            observers=observers_of(settings, webhooks, traces, states, prices, stt.source, counted),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (
@@ -154,7 +161,7 @@ async def assembled(
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
         try:
-            yield Parts(services, warm, voices, webhooks, warnings, states, tried)
+            yield Parts(services, warm, voices, webhooks, warnings, hints, states, tried)
         finally:
             for task in background:
                 task.cancel()
@@ -291,12 +298,14 @@ def observers_of(
     webhooks: Webhooks | None,
     traces: CallTraces | None,
     states: ServiceStates,
+    prices: Prices,
+    recogniser: tuple[str, str],
     metrics: CallsMetrics | None = None,
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
     """Return a function that makes the observers of a new call."""
 
     def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
-        summary = CallSummary()  # first: the others read the summary
+        summary = CallSummary(prices)  # first: the others read the summary
         log, records = CallLog(summary, transcripts=settings.log_transcripts), CallRecords(line)
         finished = [summary.turn, records.turn, log.turn]
         found: tuple[Observer, ...] = (summary, log, records, ServiceWatch(states))
@@ -304,6 +313,8 @@ def observers_of(
             found += (counted := metrics.observer(summary),)
             finished.append(counted.turn)
         found += (TurnTimesObserver(*finished),)
+        if settings.max_cost:
+            found += (CostLimit(prices, settings.max_cost, recogniser),)
         if webhooks is not None:
             found += (CallWebhooks(webhooks, caller.uuid, summary),)
         if traces is not None:
