@@ -154,7 +154,18 @@ CASES: Mapping[str, Case] = {
         OF_JOB | {"agent": "default"},
     ),
     "AvrStsCallsFail": Case(
-        (ended(10, 1), ended(0, 1)), (ended(10, 0), ended(100, 1), ended(0, 0)), OF_JOB
+        (
+            ended(10, 1),
+            ended(0, 1),
+            ended(10, 0)
+            | counter(
+                "avr_sts_calls_ended_total",
+                1,
+                'transport="audiosocket", agent="default", reason="lost"',
+            ),
+        ),
+        (ended(10, 0), ended(100, 1), ended(0, 0)),
+        OF_JOB,
     ),
     "AvrStsCallsRefused": Case(
         (counter("avr_sts_calls_refused_total", 0.1, 'reason="overloaded"'),),

@@ -58,7 +58,6 @@ async def calls(service: Service, count: int) -> None:
 
 async def test_no_counter_goes_back_when_workers_are_killed_or_replaced(tmp_path: Path) -> None:
     async with running_service(tmp_path, ready=2, WORKERS="2", DRAIN_S="0") as service:
-        first = await service.until_workers(2)
         await calls(service, 4)
         before = await scraped(service)
         assert total(before, m.BEGUN.name, transport="avr-websocket", agent="default") == 4
@@ -66,15 +65,16 @@ async def test_no_counter_goes_back_when_workers_are_killed_or_replaced(tmp_path
         assert total(before, "avr_sts_voice_to_voice_seconds_count") == 4
         assert total(before, m.ANSWERS.name) == 4
 
-        killed = next(iter(first))
         async with service.caller():
-            pass
-        os.kill(killed, signal.SIGKILL)
+            killed = next(pid for pid, running in (await service.workers()).items() if running)
+            os.kill(killed, signal.SIGKILL)
+            await service.until_logged("was ended by SIGKILL")
         await service.until_logged("runs again")
         after_kill = await scraped(service)
         assert not went_back(before, after_kill)
         assert total(after_kill, m.BEGUN.name) == 5
         assert total(after_kill, m.DIED.name) == 1
+        assert total(after_kill, m.ENDED.name, reason=m.LOST, agent="default") == 1
 
         await calls(service, 2)
         before = await scraped(service)

@@ -25,6 +25,9 @@ from avr_sts_speechmatics.telemetry.metrics_memory import (
 OTHER = "other"
 """Label of every name that is not known."""
 
+LOST = "lost"
+"""Reason of the end of calls whose process died."""
+
 TRANSPORTS = ("avr-websocket", "audiosocket", "asterisk-websocket", "http-stream")
 
 NAMES_MAX = 100
@@ -70,7 +73,7 @@ BEGUN = _counter("avr_sts_calls_begun_total", "Calls that began.", "transport", 
 ENDED = _counter(
     "avr_sts_calls_ended_total",
     "Calls that ended, by reason: caller, agent, transfer, silence, longest_call, audio_over, "
-    "failure, shutdown.",
+    "failure, shutdown; lost for calls whose worker died.",
     *("reason", "transport", "agent"),
 )
 REFUSALS = _counter(

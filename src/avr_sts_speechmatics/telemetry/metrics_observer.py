@@ -111,7 +111,7 @@ class CallSeries:
         self.length = metrics.histogram(m.CALL_SECONDS, transport, agent)
         self.ended = {
             reason: metrics.counter(m.ENDED, reason, transport, agent)
-            for reason in get_args(ev.EndReason)
+            for reason in (*get_args(ev.EndReason), m.LOST)
         }
 
 
