@@ -431,11 +431,17 @@ class Server:
             "service_states": {} if states is None else states.shown(),
             "shared": self._shared.health(),
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
+            "records": self._records(),
             "log_lines_lost": lines_lost(),
             **self.collector.shown(),
             "warnings": self.warnings,
             "versions": {"python": platform.python_version(), **versions()},
         }
+
+    def _records(self) -> dict[str, object]:
+        if self._parts is None or self._parts.kept is None:
+            return {"keeps": "off"}
+        return self._parts.kept.health()
 
     def _status(self) -> str:
         """In one word: why calls are refused, or degraded (a service is known to fail), or ok."""

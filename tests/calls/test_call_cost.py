@@ -10,7 +10,7 @@ from tests.calls.live_call import live_call, live_service, until
 from tests.support import Serve
 from tests.webhook_target import webhook_target
 
-from avr_sts_speechmatics.sandbox.faults import Stall
+from avr_sts_speechmatics.sandbox.faults import Stall, Status
 from avr_sts_speechmatics.services.tts.pcm_over_http import HEDGE
 from avr_sts_speechmatics.services.tts.speechmatics import PATIENCE_S
 
@@ -187,3 +187,25 @@ async def test_a_call_below_its_limit_is_left_alone(
         await call.until_said(ANSWER)
         await call.core.hang_up()
         assert (await ends.next())["reason"] == "caller"
+
+
+async def test_the_second_voice_has_a_price_of_its_own(
+    serve: Serve, ends: Ends, tmp_path: Path
+) -> None:
+    path = tmp_path / "prices.yaml"
+    path.write_text(
+        "{currency: EUR, defaults: false, prices: ["
+        "{service: tts, server: 127.0.0.1, model: second, per_1m_characters: 1000000},"
+        "{service: tts, server: 127.0.0.1, per_1m_characters: 900000000},"
+        "{service: stt, server: 127.0.0.1, per_hour: 0},"
+        "{service: llm, server: 127.0.0.1, per_1m_tokens: {prompt: 0, completion: 0}}]}"
+    )
+    changes: dict[str, Any] = {"voice_fallback": "openai", "openai_tts_model": "second"}
+    async with live_call(serve, ANSWER, prices_file=path, **changes) as call:
+        refused = Status(part="tts", status=403, count=1)
+        call.cloud.faults.add(refused)
+        call.say("When are you open?")
+        await call.until_said(ANSWER)
+        await call.core.hang_up()
+        ended = await ends.next()
+    assert ended["tts_characters"] == ended["cost"] == len(ANSWER)

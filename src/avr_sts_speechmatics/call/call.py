@@ -63,7 +63,7 @@ from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.services.use import report_to
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.speaker import ServiceFailed, Speaker
-from avr_sts_speechmatics.tools.tool_runner import Toolbox
+from avr_sts_speechmatics.tools.tool_runner import NotDone, Toolbox
 
 _log = logging.getLogger(__name__)
 
@@ -164,6 +164,10 @@ class Call:
             # A fault in a task of the call also cancels this wait; `run` then reports the fault.
             self._ended = CallEnded("shutdown")
             raise
+        finally:
+            # What was heard of the sentence that the end of the call cuts off.
+            for played in self._playout.flush():
+                self._share(played)
 
     async def _begin_when_known(self) -> None:
         self._begin(await self._arrival.answering_agent())
@@ -175,14 +179,9 @@ class Call:
         began = now_in(agent.time_zone)
         tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
         self._brief = brief_for(agent, tools, facts, began)
-        voice, phrases = services.voice_of(agent)
+        voice, kept = services.voice_of(agent)
         self._speaker = Speaker(
-            voice,
-            phrases,
-            self._playout,
-            self._tell,
-            self._observers.event,
-            language=agent.language,
+            voice, kept, self._playout, self._tell, self._observers.event, language=agent.language
         )
         stt = services.open_stt(agent, self)
         self._hear = stt.hear
@@ -400,6 +399,7 @@ class Call:
                 self._ended = None
         else:
             result = await services.toolbox.run(tool, self.caller, allowed=self._agent.tools)
+            failed, result = isinstance(result, NotDone), str(result)
         self._observers.event(ToolRan(tool.name, time.monotonic() - begun, failed))
         self._tell(ev.ToolDone(number, result, failed))
 
