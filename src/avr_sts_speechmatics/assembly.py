@@ -5,6 +5,8 @@ here; `server` owns the listening sockets and the calls.
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,12 +23,12 @@ from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.call.call import Services
-from avr_sts_speechmatics.call.observer import Observer
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.line import Caller, Line
+from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.records import kept_calls
+from avr_sts_speechmatics.records.call_recorder import CallRecorder
 from avr_sts_speechmatics.records.kept_calls import KeptCalls
 from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, try_tts
 from avr_sts_speechmatics.services import announced_ends, tts
@@ -39,22 +41,16 @@ from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.speech.phrase_store import PhraseStore
 from avr_sts_speechmatics.speech.voices import Voices, voice_models, voice_warnings
-from avr_sts_speechmatics.telemetry.call_records import CallRecords
+from avr_sts_speechmatics.telemetry.call_observers import CallObservers
 from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
-from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
-from avr_sts_speechmatics.telemetry.cost_limit import CostLimit
-from avr_sts_speechmatics.telemetry.log_lines import CallLog
-from avr_sts_speechmatics.telemetry.metrics import Metrics
-from avr_sts_speechmatics.telemetry.metrics_observer import CallsMetrics
+from avr_sts_speechmatics.telemetry.metrics_observer import calls_metrics_of
+from avr_sts_speechmatics.telemetry.metrics_sampled import ProcessMetrics
 from avr_sts_speechmatics.telemetry.priced_services import prices_of, unpriced
-from avr_sts_speechmatics.telemetry.prices import Prices
 from avr_sts_speechmatics.telemetry.service_states import (
     ServiceState,
     ServiceStates,
-    ServiceWatch,
 )
-from avr_sts_speechmatics.telemetry.turn_times import TurnTimesObserver
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.tool_runner import Toolbox, open_toolbox
@@ -95,13 +91,13 @@ async def assembled(
     agents: Agents,
     sandbox_url: str,
     sessions: SessionWatch | None = None,
-    metrics: Metrics | None = None,
+    metrics: ProcessMetrics | None = None,
 ) -> AsyncIterator[Parts]:
     """Open everything that a call needs; all of it is closed at the end. Raises SettingsError.
 
     sandbox_url: HTTP address of the sandbox; used where `needs_sandbox` is True.
     sessions: counts the STT sessions of calls, or None.
-    metrics: the series of the process; None to count nothing.
+    metrics: the metrics of the process; None to count nothing.
     """
     # A proxy that cannot be used stops the start, not the first call.
     for url in remote_addresses(settings):
@@ -109,6 +105,8 @@ async def assembled(
     prices = prices_of(settings, sandbox_url)
     hints = tuple(unpriced(prices, settings, agents, sandbox_url))
     async with AsyncExitStack() as stack:
+        if metrics is not None:
+            stack.callback(metrics.stop)  # after all others: they may lose things while they close
         kept = kept_calls_of(settings)
         if kept is not None:
             stack.push_async_callback(kept.close)
@@ -138,15 +136,11 @@ async def assembled(
         stt = Stt(settings, sandbox_url, sessions)
         tried = tried_services(settings, agents, stt, llm, voices)
         states = ServiceStates(*(one.state for one in tried))
-        counted = (
-            None
-            if metrics is None
-            else CallsMetrics(
-                metrics,
-                agents=lambda: [agent.name for agent in agents.all],
-                tools=lambda: toolbox.names() | set(RESERVED),
-            )
-        )
+        counted = None
+        if metrics is not None:
+            counted = calls_metrics_of(metrics.series, agents, toolbox)
+            records = None if kept is None else kept.health
+            metrics.start(webhooks, voices, states, records)
         services = Services(
             agents=agents,
             open_stt=_stt_opener(settings, stt),
@@ -157,7 +151,13 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=observers_of(settings, webhooks, traces, states, prices, stt.source, counted),
+            observers=CallObservers(
+                *(settings, states, prices, stt.source),
+                webhooks=webhooks,
+                traces=traces,
+                metrics=counted,
+                recorder=None if kept is None else recorder_of(kept),
+            ),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (
@@ -318,35 +318,11 @@ def tried_services(
     return tuple(found)
 
 
-def observers_of(
-    settings: Settings,
-    webhooks: Webhooks | None,
-    traces: CallTraces | None,
-    states: ServiceStates,
-    prices: Prices,
-    recogniser: tuple[str, str],
-    metrics: CallsMetrics | None = None,
-) -> Callable[[Caller, Line], tuple[Observer, ...]]:
-    """Return a function that makes the observers of a new call."""
-
-    def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
-        summary = CallSummary(prices)  # first: the others read the summary
-        log, records = CallLog(summary, transcripts=settings.log_transcripts), CallRecords(line)
-        finished = [summary.turn, records.turn, log.turn]
-        found: tuple[Observer, ...] = (summary, log, records, ServiceWatch(states))
-        if metrics is not None:
-            found += (counted := metrics.observer(summary),)
-            finished.append(counted.turn)
-        found += (TurnTimesObserver(*finished),)
-        if settings.max_cost:
-            found += (CostLimit(prices, settings.max_cost, recogniser),)
-        if webhooks is not None:
-            found += (CallWebhooks(webhooks, caller.uuid, summary),)
-        if traces is not None:
-            found += (traces.trace(caller),)
-        return found
-
-    return observers
+def recorder_of(kept: KeptCalls) -> Callable[[Caller, CallSummary], CallRecorder]:
+    """Return a function that makes the observer that keeps a call."""
+    process = f"{socket.gethostname()}:{os.getpid()}"
+    add, level = kept.writer.add, kept.level
+    return lambda caller, summary: CallRecorder(add, caller, level, summary.columns, process)
 
 
 async def toolbox_of(settings: Settings) -> Toolbox:

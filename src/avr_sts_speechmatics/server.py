@@ -212,7 +212,6 @@ class Server:
     async def make_ready(self) -> None:
         """Open all that a call needs; `/ready` answers 200 afterwards. Raises SettingsError."""
         settings = self.settings
-        self._open.callback(self._metrics.stop)  # the last of all: parts lose things while closing
         self._open.push_async_callback(self._shared.close)
         await self._shared.start()
         sandbox_url, member = "", self._member
@@ -223,11 +222,8 @@ class Server:
             sandbox_url = await self._sandbox.start()
             self._keeping = asyncio.create_task(self._sandbox.keep_running())
         self._parts = await self._open.enter_async_context(
-            assembled(
-                settings, self._agents, sandbox_url, self._admission.sessions, self._metrics.series
-            )
+            assembled(settings, self._agents, sandbox_url, self._admission.sessions, self._metrics)
         )
-        self._metrics.start(self._parts.webhooks, self._parts.voices, self._parts.states)
         self.warnings += self._parts.warnings
         self.hints = self._parts.hints
         self.warnings += self._admission.start(settings.max_calls)

@@ -13,6 +13,7 @@ from avr_sts_speechmatics.call.observer import CallEnded, Observer
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.records.call_recorder import CallRecorder
 from avr_sts_speechmatics.records.change import Change, TableName
+from avr_sts_speechmatics.telemetry import call_observers
 from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimesObserver
 
@@ -75,7 +76,7 @@ class Recording:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
         self.kept = Kept()
         self.callers: list[Caller] = []
-        made = assembly.observers_of
+        made = call_observers.CallObservers
 
         def observers_of(*parts: Any, **more: Any) -> Any:
             others = made(*parts, **more)
@@ -89,7 +90,7 @@ class Recording:
 
             return observers
 
-        monkeypatch.setattr(assembly, "observers_of", observers_of)
+        monkeypatch.setattr(assembly, "CallObservers", observers_of)
 
     @asynccontextmanager
     async def call(self, serve: Serve, *answers: Any, **changes: Any) -> AsyncIterator[LiveCall]:

@@ -6,6 +6,7 @@ The series of an agent are looked up once in a call. A report then costs one or 
 from collections.abc import Callable, Collection
 from typing import get_args
 
+from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.call.observer import (
     AgentAnswered,
     CallBegan,
@@ -22,6 +23,8 @@ from avr_sts_speechmatics.speech.speaker import ServiceFailed
 from avr_sts_speechmatics.telemetry import metrics as m
 from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
+from avr_sts_speechmatics.tools.protocol import RESERVED
+from avr_sts_speechmatics.tools.tool_runner import Toolbox
 
 SERVICES = ("stt", "llm", "tts")
 
@@ -98,6 +101,15 @@ class CallsMetrics:
             this = result == ("failed" if ran.failed else "done")
             self.metrics.counter(m.TOOL_CALLS, tool, result).add(this)
         self.metrics.histogram(m.TOOL_SECONDS, tool).observe(ran.took_s)
+
+
+def calls_metrics_of(metrics: m.Metrics, agents: Agents, toolbox: Toolbox) -> CallsMetrics:
+    """Make the metrics of calls; their labels have the names of agents and tools that there are."""
+    return CallsMetrics(
+        metrics,
+        lambda: [agent.name for agent in agents.all],
+        lambda: toolbox.names() | set(RESERVED),
+    )
 
 
 class CallSeries:

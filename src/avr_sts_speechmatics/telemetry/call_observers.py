@@ -1,0 +1,69 @@
+"""The observers of each call: which there are, and in which order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from avr_sts_speechmatics.call.observer import Observer
+from avr_sts_speechmatics.line import Caller, Line
+from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.telemetry.call_records import CallRecords
+from avr_sts_speechmatics.telemetry.call_summary import CallSummary
+from avr_sts_speechmatics.telemetry.call_trace import CallTraces
+from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
+from avr_sts_speechmatics.telemetry.cost_limit import CostLimit
+from avr_sts_speechmatics.telemetry.log_lines import CallLog
+from avr_sts_speechmatics.telemetry.metrics_observer import CallsMetrics
+from avr_sts_speechmatics.telemetry.prices import Prices
+from avr_sts_speechmatics.telemetry.service_states import ServiceStates, ServiceWatch
+from avr_sts_speechmatics.telemetry.turn_times import TurnTimes, TurnTimesObserver
+from avr_sts_speechmatics.telemetry.webhooks import Webhooks
+
+
+class TurnObserver(Observer, Protocol):
+    """An observer that also wants the times of each finished answer."""
+
+    def turn(self, times: TurnTimes) -> None:
+        """Take the times of a finished answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallObservers:
+    """Makes the observers of a call.
+
+    settings: what may be logged, and how much a call may cost.
+    states: states of the services, which calls report.
+    prices: prices of the services.
+    recogniser: server and model of the recogniser, for the limit of the cost.
+    webhooks, traces, metrics: None for none.
+    recorder: makes the observer that keeps the call; None if nothing is kept.
+    """
+
+    settings: Settings
+    states: ServiceStates
+    prices: Prices
+    recogniser: tuple[str, str]
+    webhooks: Webhooks | None = None
+    traces: CallTraces | None = None
+    metrics: CallsMetrics | None = None
+    recorder: Callable[[Caller, CallSummary], TurnObserver] | None = None
+
+    def __call__(self, caller: Caller, line: Line) -> tuple[Observer, ...]:
+        settings = self.settings
+        # First: others read the summary when the call ends.
+        summary = CallSummary(self.prices)
+        log = CallLog(summary, transcripts=settings.log_transcripts)
+        turns: list[TurnObserver] = [summary, CallRecords(line), log]
+        if self.recorder is not None:
+            turns.append(self.recorder(caller, summary))
+        if self.metrics is not None:
+            turns.append(self.metrics.observer(summary))
+        times = TurnTimesObserver(*(one.turn for one in turns))
+        found: list[Observer] = [*turns, times, ServiceWatch(self.states)]
+        if settings.max_cost:
+            found.append(CostLimit(self.prices, settings.max_cost, self.recogniser))
+        if self.webhooks is not None:
+            found.append(CallWebhooks(self.webhooks, caller.uuid, summary))
+        if self.traces is not None:
+            found.append(self.traces.trace(caller))
+        return tuple(found)
