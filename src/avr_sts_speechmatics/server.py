@@ -44,6 +44,8 @@ from avr_sts_speechmatics.service_trials import ServiceTrials
 from avr_sts_speechmatics.settings import Origin, Settings
 from avr_sts_speechmatics.shared_state.shared import SharedState
 from avr_sts_speechmatics.telemetry.log import lines_lost
+from avr_sts_speechmatics.telemetry.metrics_http import MetricsPage
+from avr_sts_speechmatics.telemetry.metrics_sampled import ProcessMetrics
 from avr_sts_speechmatics.telemetry.services_in_use import services_in_use
 from avr_sts_speechmatics.telemetry.versions import versions
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
@@ -156,6 +158,10 @@ class Server:
         self._trying: asyncio.Task[None] | None = None
         self.collector = Collector(lambda: len(self._calls))
         """The schedule of Python's cycle collector, which the process may start."""
+        series, refused = None if member is None else member.series, self._reception.reasons
+        self._metrics = ProcessMetrics(
+            series, self._admission, self.collector, self._clock, refused
+        )
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -174,6 +180,7 @@ class Server:
         app = web.Application()
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)
+        app.router.add_get("/metrics", MetricsPage(self._metrics, self._member).handle)
         app.router.add_post(http_stream.PATH, http_stream.HttpStream(self._reception).handle)
         api = console.application_of(self, lambda: self._parts, self._reception.log.say)
         app.add_subapp(console.PATH, api)
@@ -229,7 +236,14 @@ class Server:
             sandbox_url = await self._sandbox.start()
             self._keeping = asyncio.create_task(self._sandbox.keep_running())
         self._parts = await self._open.enter_async_context(
-            assembled(settings, self._agents, sandbox_url, self._admission.sessions, self.live)
+            assembled(
+                settings,
+                self._agents,
+                sandbox_url,
+                self._admission.sessions,
+                self.live,
+                self._metrics,
+            )
         )
         self.warnings += self._parts.warnings
         self.hints = self._parts.hints

@@ -19,7 +19,7 @@ from avr_sts_speechmatics.admission.refusal import Refusal
 from avr_sts_speechmatics.admission.vendor_sessions import VendorSessions
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.assembly.observers import observers_of
+from avr_sts_speechmatics.assembly.observers import CallObservers
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.call.call import Services
 from avr_sts_speechmatics.console.live_calls import LiveCalls
@@ -40,6 +40,8 @@ from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.speech.phrase_store import PhraseStore
 from avr_sts_speechmatics.speech.voices import Voices, voice_models, voice_warnings
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
+from avr_sts_speechmatics.telemetry.metrics_observer import calls_metrics_of
+from avr_sts_speechmatics.telemetry.metrics_sampled import ProcessMetrics
 from avr_sts_speechmatics.telemetry.priced_services import prices_of, unpriced
 from avr_sts_speechmatics.telemetry.service_states import (
     ServiceState,
@@ -86,12 +88,14 @@ async def assembled(
     sandbox_url: str,
     sessions: SessionWatch | None = None,
     live: LiveCalls | None = None,
+    metrics: ProcessMetrics | None = None,
 ) -> AsyncIterator[Parts]:
     """Open everything that a call needs; all of it is closed at the end. Raises SettingsError.
 
     sandbox_url: HTTP address of the sandbox; used where `needs_sandbox` is True.
     sessions: counts the STT sessions of calls, or None.
     live: shows the calls while they run, or None.
+    metrics: the metrics of the process; None to count nothing.
     """
     # A proxy that cannot be used stops the start, not the first call.
     for url in remote_addresses(settings):
@@ -99,6 +103,8 @@ async def assembled(
     prices = prices_of(settings, sandbox_url)
     hints = tuple(unpriced(prices, settings, agents, sandbox_url))
     async with AsyncExitStack() as stack:
+        if metrics is not None:
+            stack.callback(metrics.stop)  # after all others: they may lose things while they close
         kept = kept_calls_of(settings)
         if kept is not None:
             stack.push_async_callback(kept.close)
@@ -128,6 +134,11 @@ async def assembled(
         stt = Stt(settings, sandbox_url, sessions)
         tried = tried_services(settings, agents, stt, llm, voices)
         states = ServiceStates(*(one.state for one in tried))
+        counted = None
+        if metrics is not None:
+            counted = calls_metrics_of(metrics.series, agents, toolbox)
+            records = None if kept is None else kept.health
+            metrics.start(webhooks, voices, states, records)
         services = Services(
             agents=agents,
             open_stt=_stt_opener(settings, stt),
@@ -138,8 +149,13 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=observers_of(
-                settings, webhooks, traces, states, prices, stt.source, kept, live
+            observers=CallObservers(
+                *(settings, states, prices, stt.source),
+                webhooks=webhooks,
+                traces=traces,
+                metrics=counted,
+                kept=kept,
+                live=live,
             ),
         )
         known = toolbox.names() | set(RESERVED)

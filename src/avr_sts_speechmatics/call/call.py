@@ -248,7 +248,7 @@ class Call:
         except ServiceError as error:
             drop_traceback(error)
             _log.error("%s", error)
-            self._observers.event(ServiceFailed(error.service, str(error)))
+            self._observers.event(ServiceFailed(error.service, str(error), error.kind))
             self._tell(ev.SttFailed())
 
     def _hear_silence(self, pcm: bytes) -> None:

@@ -25,7 +25,7 @@ from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.services.llm.protocol import Usage
-from avr_sts_speechmatics.services.use import AudioSent, TextSent
+from avr_sts_speechmatics.services.use import Use
 from avr_sts_speechmatics.speech.speaker import ClauseReady, ServiceFailed, TextStarted
 
 _log = logging.getLogger(__name__)
@@ -189,8 +189,7 @@ Observation: TypeAlias = (
     | UtteranceHeard
     | ReplyOver
     | TokensUsed
-    | AudioSent
-    | TextSent
+    | Use
     | ToolRan
     | ErrorSent
     | CallEnded

@@ -26,11 +26,11 @@ from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE
 from avr_sts_speechmatics.audio.playout import AgentAudio, Utterance
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.dialogue import events as ev
-from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.errors import FailureKind, ServiceError
 from avr_sts_speechmatics.runtime.task_group import TaskGroup
 from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.services.tts.protocol import Tts
-from avr_sts_speechmatics.services.use import AudioSent, TextSent, report_to
+from avr_sts_speechmatics.services.use import Use, report_to
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.read_aloud import spoken
 from avr_sts_speechmatics.speech.sentences import Sentences
@@ -73,10 +73,12 @@ class ServiceFailed:
 
     name: "stt", "llm" or "tts".
     error: the reason in words.
+    kind: see `errors.FailureKind`.
     """
 
     name: str
     error: str
+    kind: FailureKind = "other"
 
 
 class Speaker:
@@ -88,7 +90,7 @@ class Speaker:
     tell: function that is called with each event of a reply (SentenceReady, VoiceStarted,
         ReplyEnded, ReplyFailed).
     report: function that is called with each observation that the dialogue does not need
-        (TextStarted, ClauseReady, ServiceFailed, and what the voice charges for).
+        (TextStarted, ClauseReady, ServiceFailed, and reports of use).
     language: of the replies, such as "en".
     """
 
@@ -98,7 +100,7 @@ class Speaker:
         phrases: KeptPhrases,
         playout: AgentAudio,
         tell: Callable[[ev.Event], None],
-        report: Callable[[TextStarted | ClauseReady | ServiceFailed | AudioSent | TextSent], None],
+        report: Callable[[TextStarted | ClauseReady | ServiceFailed | Use], None],
         *,
         language: str = "en",
     ) -> None:
@@ -122,6 +124,7 @@ class Speaker:
         Cancelling stops the model and the TTS requests immediately, and sends no event. The playout
         keeps the audio that waits there: the code that cancels also flushes.
         """
+        report_to(self._report)
         reply = self._replies[number] = _Reply(number, asyncio.current_task())
         try:
             async with TaskGroup() as fetching:
@@ -132,7 +135,7 @@ class Speaker:
                 except ServiceError as error:
                     drop_traceback(error)
                     _log.warning("%s", error)
-                    self._report(ServiceFailed(error.service, str(error)))
+                    self._report(ServiceFailed(error.service, str(error), error.kind))
                     await self._start_sentences(reply)  # they were complete before the failure
                     reply.failed = True
                 while await reply.heard_or_cut():
@@ -296,7 +299,6 @@ class Speaker:
         return utterance
 
     async def _fetch(self, reply: "_Reply", utterance: Utterance, sentence: str) -> None:
-        report_to(self._report)
         resampler = Resampler(self._voice.rate, RATE)
         whole = False
         try:
@@ -311,7 +313,7 @@ class Speaker:
         except ServiceError as error:
             drop_traceback(error)
             _log.warning("%s", error)
-            self._report(ServiceFailed(error.service, str(error)))
+            self._report(ServiceFailed(error.service, str(error), error.kind))
             # Half a sentence was heard: the next sentence confuses the caller less than an apology.
             if not utterance.written_bytes:
                 reply.failed = True

@@ -16,6 +16,7 @@ from avr_sts_speechmatics.console.call_control import NOT_FOUND, CallControl, Ou
 from avr_sts_speechmatics.console.live_calls import LiveCalls
 from avr_sts_speechmatics.errors import SettingsError, StoreError
 from avr_sts_speechmatics.sandbox_process import READY_S
+from avr_sts_speechmatics.telemetry.metrics_memory import SeriesMemory
 from avr_sts_speechmatics.transports.announced_calls import Facts
 from avr_sts_speechmatics.workers.board import Board, OwnRow, State
 from avr_sts_speechmatics.workers.channel import Channel, ChannelClosed, Message
@@ -36,6 +37,9 @@ PULSE_S = 0.1
 ANSWER_S = 0.5
 """Longest wait for the supervisor (s)."""
 
+METRICS_S = 5.0
+"""Longest wait for the page of metrics (s); the first page loads a library."""
+
 HELLO_S = 30.0
 """Longest wait for the supervisor's first message (s)."""
 
@@ -48,6 +52,7 @@ class Membership:
     number: of the worker, from 1.
     of: number of workers.
     row: the worker's row of the board.
+    series: where the worker counts its metrics.
     ports: the open ports.
     waits: whether the worker must not accept before it is ready, because others do.
     tries: whether the worker tries STT, LLM and TTS after its start, for all.
@@ -60,6 +65,8 @@ class Membership:
         self.waits: bool = hello["waits"]
         self.tries: bool = hello["tries"]
         self.row = OwnRow(Board(hello["board"]), hello["row"])
+        self.series = SeriesMemory(hello["metrics"])
+        os.close(hello["metrics"])
         self.ports = Ports(
             [
                 Port(one["setting"], one["host"], one["number"], _sockets(one["descriptors"]))
@@ -179,6 +186,17 @@ class Membership:
                 return await self._channel.ask({"what": "health"})
         except (ChannelClosed, TimeoutError):
             return None
+
+    async def metrics_page(self, accept: str) -> Message:
+        """Return the supervisor's page of metrics: "text" and "type", or "error".
+
+        accept: the header Accept of the request.
+        """
+        try:
+            async with asyncio.timeout(METRICS_S):
+                return await self._channel.ask({"what": "metrics", "accept": accept})
+        except (ChannelClosed, TimeoutError):
+            return {"error": "the supervisor of the workers does not answer"}
 
     # --- accepting -----------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from avr_sts_speechmatics.telemetry.metrics_memory import SeriesReader, new_file
 from avr_sts_speechmatics.workers.board import Board
 from avr_sts_speechmatics.workers.channel import Channel, ChannelClosed, Message
 from avr_sts_speechmatics.workers.ports import Ports
@@ -62,9 +64,13 @@ class Ready:
 class WorkerProcess:
     """A worker. Made by `start`."""
 
-    def __init__(self, place: Place, process: asyncio.subprocess.Process, row: int) -> None:
+    def __init__(
+        self, place: Place, process: asyncio.subprocess.Process, row: int, metrics: SeriesReader
+    ) -> None:
         self.place = place
         self.row = row
+        self.metrics = metrics
+        """What the worker has counted, also after its end."""
         self.retired = False
         """Whether the worker was told to end."""
         self.begun = time.monotonic()
@@ -96,22 +102,25 @@ class WorkerProcess:
         leaving: called when the worker was told by a signal to end, and takes no more calls.
         """
         ours, theirs = socket.socketpair()
+        series = new_file()
         descriptors = [sock.fileno() for port in place.ports.opened for sock in port.sockets]
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-m", "avr_sts_speechmatics", "serve", "--worker", str(theirs.fileno())),
                 stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), board.descriptor, *descriptors),
+                pass_fds=(theirs.fileno(), board.descriptor, series, *descriptors),
                 # A session of its own: Ctrl-C and a terminal that closes reach the supervisor only.
                 start_new_session=True,
             )
+            metrics = SeriesReader(series)
         except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
-        worker = cls(place, process, board.claim(process.pid))
+            os.close(series)
+        worker = cls(place, process, board.claim(process.pid), metrics)
         worker._leaving = lambda: leaving(worker)
         worker._channel = Channel(worker._told, lambda message: asked(worker, message))
         await worker._channel.start(ours)
@@ -122,6 +131,7 @@ class WorkerProcess:
                 "of": place.of,
                 "row": worker.row,
                 "board": board.descriptor,
+                "metrics": series,
                 "waits": place.waits,
                 "tries": place.number == 1,
                 "ports": [

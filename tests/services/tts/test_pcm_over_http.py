@@ -369,7 +369,7 @@ async def used_by(http: PcmOverHttp, *, drop: asyncio.Event | None = None) -> li
     await asyncio.wait((calling,))
     if not calling.cancelled():
         calling.exception()
-    return used
+    return [one for one in used if isinstance(one, TextSent)]
 
 
 async def test_an_accepted_sentence_is_reported_once_with_its_length_and_server() -> None:

@@ -24,9 +24,10 @@ import aiohttp
 import msgspec
 
 from avr_sts_speechmatics.conversation import Entry, ToolCall
-from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.errors import FailureKind, ServiceError, kind_of_status
 from avr_sts_speechmatics.network import connection_errors, running_time
 from avr_sts_speechmatics.network.proxies import Proxy, failure_of
+from avr_sts_speechmatics.services import use
 from avr_sts_speechmatics.services.llm.api_error import ApiError
 from avr_sts_speechmatics.services.llm.chunks import decode_chunk
 from avr_sts_speechmatics.services.llm.event_stream import Cut, EventStream, Stalled
@@ -144,15 +145,18 @@ class OpenAiLlm:
                                     request.heard = True
                                 yield text
                 except Stalled:
-                    raise _failed("the answer stalled", retryable=True) from None
+                    raise _failed("the answer stalled", retryable=True, kind="timeout") from None
                 except Cut as cut:
-                    raise _failed(f"the answer was cut: {cut}", retryable=True) from None
+                    raise _failed(
+                        f"the answer was cut: {cut}", retryable=True, kind="connection"
+                    ) from None
                 finally:
                     stream.close()
                 break
             except _Again as again:
                 form = again.form
                 request.accepted = False
+                use.report(use.Retried("llm"))
             finally:
                 if request.accepted and used is not None:
                     used(self._usage(request, answer))
@@ -160,7 +164,7 @@ class OpenAiLlm:
             self._remember(request.model, form, begun_with)
             yield text
         if not answer.is_complete:
-            raise _failed("the answer was cut", retryable=True)
+            raise _failed("the answer was cut", retryable=True, kind="connection")
         self._remember(request.model, form, begun_with)
         if answer.has_text:
             known = self._form_of(request.model)
@@ -197,12 +201,12 @@ class OpenAiLlm:
         except ApiError as error:
             if error.status == 407 and self._proxy is not None:
                 what = f"cannot connect: {self._proxy.refusal(407)}"
-                raise _failed(what, retryable=False) from error
+                raise _failed(what, retryable=False, kind="connection") from error
             raise _Again(await self._after_refusal(error, request, form)) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if (proxy := failure_of(error, self._proxy)) is not None:
                 what = f"cannot connect: {proxy}"
-                raise _failed(what, retryable=proxy.retryable) from error
+                raise _failed(what, retryable=proxy.retryable, kind="connection") from error
             stalled = isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError)
             if request.tries >= TRIES or stalled:
                 raise self._unanswered(error) from error
@@ -226,7 +230,9 @@ class OpenAiLlm:
             if isinstance(error, ApiError) and not request.heard:
                 raise _Again(self._changed(error, request, form)) from error
             # A server may send anything, and nothing that it sends may end a call.
-            raise _failed(f"the answer was cut: {_short(error)}", retryable=True) from error
+            raise _failed(
+                f"the answer was cut: {_short(error)}", retryable=True, kind="broken"
+            ) from error
 
     async def _after_refusal(
         self, error: ApiError, request: "_Request", form: RequestForm
@@ -244,7 +250,9 @@ class OpenAiLlm:
         wait = error.retry_after or RETRY_WAIT_S
         if not retryable or request.tries >= TRIES or wait > RETRY_AFTER_MAX_S:
             hint = "; check OPENAI_API_KEY" if status in (401, 403) else ""
-            raise _failed(_short(error) + hint, retryable=retryable) from error
+            raise _failed(
+                _short(error) + hint, retryable=retryable, kind=kind_of_status(status)
+            ) from error
         await asyncio.sleep(wait)
         return form
 
@@ -262,7 +270,9 @@ class OpenAiLlm:
             return cured
         first = request.refusal or error
         if refusal.status == 0:
-            raise _failed(f"the answer was cut: {_short(first)}", retryable=True) from error
+            raise _failed(
+                f"the answer was cut: {_short(first)}", retryable=True, kind="connection"
+            ) from error
         raise _failed(_short(first), retryable=False) from error
 
     def _cured(self, error: ApiError, request: "_Request", form: RequestForm) -> RequestForm | None:
@@ -313,10 +323,10 @@ class OpenAiLlm:
     def _unanswered(self, error: Exception) -> ServiceError:
         if connection_errors.never_connected(error):
             why = connection_errors.why(error, self._url, within=CONNECT_S)
-            return _failed(why, retryable=True)
+            return _failed(why, retryable=True, kind="connection")
         if isinstance(error, TimeoutError):
-            return _failed(f"no answer within {FIRST_S:g} s", retryable=True)
-        return _failed(f"no answer: {_short(error)}", retryable=True)
+            return _failed(f"no answer within {FIRST_S:g} s", retryable=True, kind="timeout")
+        return _failed(f"no answer: {_short(error)}", retryable=True, kind="connection")
 
 
 class _Request:
@@ -363,8 +373,8 @@ class _Again(Exception):
         self.form = form
 
 
-def _failed(what: str, *, retryable: bool) -> ServiceError:
-    return ServiceError("llm", what, retryable=retryable)
+def _failed(what: str, *, retryable: bool, kind: FailureKind | None = None) -> ServiceError:
+    return ServiceError("llm", what, retryable=retryable, kind=kind)
 
 
 def _short(error: BaseException) -> str:

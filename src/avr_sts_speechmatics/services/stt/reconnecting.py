@@ -150,9 +150,13 @@ class ReconnectingStt:
                 tries += 1
                 if now + wait - down_since > self._down_max_s or short_lived > SHORT_LIVED_MAX:
                     raise ServiceError(
-                        "stt", f"given up after {tries} tries: {error}", retryable=False
+                        "stt",
+                        f"given up after {tries} tries: {error}",
+                        retryable=False,
+                        kind=error.kind,
                     ) from error
                 _log.warning("%s; trying again in %.1f s", error, wait)
+                use.report(use.Retried("stt"))
                 await running_time.sleep(wait)
             finally:
                 self._detach()

@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
-from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.errors import FailureKind, ServiceError, kind_of_status
 from avr_sts_speechmatics.network import connection_errors, running_time
 from avr_sts_speechmatics.network.http_connector import Connector
 from avr_sts_speechmatics.network.proxies import Proxy, failure_of
@@ -143,9 +143,13 @@ class PcmOverHttp:
                     if ask_at is not None:
                         until = max(until, ask_at + self._patience)
                 elif now >= until:
-                    raise _failed(f"no audio within {self._longest:g} s", retryable=True)
-                elif race.running and retries_are_logged():
-                    _log.info("tts: no audio for %.1f s; asking once more", now - begun)
+                    raise _failed(
+                        f"no audio within {self._longest:g} s", retryable=True, kind="timeout"
+                    )
+                elif race.running:
+                    use.report(use.Retried("tts"))
+                    if retries_are_logged():
+                        _log.info("tts: no audio for %.1f s; asking once more", now - begun)
         finally:
             await race.close()
 
@@ -173,6 +177,7 @@ class PcmOverHttp:
             raise error
         if retries_are_logged():
             _log.info("%s; trying again in %.1f s", error, wait)
+        use.report(use.Retried("tts"))
         return now + wait
 
     async def _once(self, body: bytes, characters: int) -> AsyncGenerator[bytes, None]:
@@ -202,17 +207,19 @@ class PcmOverHttp:
                 yield pcm
         except _Stalled as error:
             error.__traceback__ = None  # a reference cycle otherwise: the response keeps the error
-            raise _failed("the audio stalled", retryable=empty) from None
+            raise _failed("the audio stalled", retryable=empty, kind="timeout") from None
         except (aiohttp.ClientError, OSError) as error:
             why = connection_errors.cut(error, self._url)
-            raise _failed(f"the audio was cut: {why}", retryable=empty) from error
+            raise _failed(
+                f"the audio was cut: {why}", retryable=empty, kind="connection"
+            ) from error
         finally:
             stall.stop()
             # Closes the connection of an abandoned answer without reading the rest. An answer
             # that was read to its end has returned its connection to the pool already.
             response.close()
         if empty:
-            raise _failed("a sentence came back without audio", retryable=True)
+            raise _failed("a sentence came back without audio", retryable=True, kind="broken")
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._pool is None:
@@ -248,9 +255,11 @@ class PcmOverHttp:
             raise
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             if (proxy := failure_of(error, self._proxy)) is not None:
-                raise _failed(f"cannot connect: {proxy}", retryable=proxy.retryable) from error
+                raise _failed(
+                    f"cannot connect: {proxy}", retryable=proxy.retryable, kind="connection"
+                ) from error
             why = connection_errors.why(error, self._url, within=CONNECT_S)
-            raise _failed(why, retryable=True) from error
+            raise _failed(why, retryable=True, kind="connection") from error
         status = response.status
         if status == 200:
             use.report(used)
@@ -262,11 +271,14 @@ class PcmOverHttp:
             return response
         response.close()
         if status == 407 and self._proxy is not None:
-            raise _failed(f"cannot connect: {self._proxy.refusal(status)}", retryable=False)
+            raise _failed(
+                f"cannot connect: {self._proxy.refusal(status)}", retryable=False, kind="connection"
+            )
         raise _failed(
             self._refusals.get(status, f"status {status}"),
             retryable=status in (408, 429) or status >= 500,
             retry_after=_seconds(response.headers.get("Retry-After")),
+            kind=kind_of_status(status),
         )
 
 
@@ -295,8 +307,10 @@ async def _connected(_: aiohttp.ClientSession, request: SimpleNamespace, __: obj
     attempt.limit.restart(None)
 
 
-def _failed(what: str, *, retryable: bool, retry_after: float | None = None) -> ServiceError:
-    return ServiceError("tts", what, retryable=retryable, retry_after=retry_after)
+def _failed(
+    what: str, *, retryable: bool, kind: FailureKind, retry_after: float | None = None
+) -> ServiceError:
+    return ServiceError("tts", what, retryable=retryable, retry_after=retry_after, kind=kind)
 
 
 def _seconds(value: str | None) -> float | None:
