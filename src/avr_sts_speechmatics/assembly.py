@@ -5,7 +5,7 @@ here; `server` owns the listening sockets and the calls.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.call.call import Services
 from avr_sts_speechmatics.call.observer import Observer
+from avr_sts_speechmatics.call_in_log import trace_headers
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
@@ -41,6 +42,8 @@ from avr_sts_speechmatics.telemetry.call_records import CallRecords
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
 from avr_sts_speechmatics.telemetry.log_lines import CallLog
+from avr_sts_speechmatics.telemetry.open_telemetry import OpenTelemetry, open_telemetry
+from avr_sts_speechmatics.telemetry.open_telemetry_reply import Model
 from avr_sts_speechmatics.telemetry.service_states import (
     ServiceState,
     ServiceStates,
@@ -107,6 +110,9 @@ async def assembled(
         webhooks = webhooks_of(settings)
         if webhooks is not None:
             stack.push_async_callback(webhooks.close)
+        spans = open_telemetry(settings, partial(model_of, settings, agents))
+        if spans is not None:
+            stack.push_async_callback(spans.close)
         traces = traces_of(settings)
         if traces is not None:
             stack.push_async_callback(traces.close)
@@ -125,7 +131,7 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=observers_of(settings, webhooks, traces, states),
+            observers=observers_of(settings, webhooks, traces, states, spans),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (
@@ -185,6 +191,7 @@ def llm_of(settings: Settings) -> Llm:
             effort=settings.openai_reasoning_effort,
             history_tokens=settings.history_tokens,
             proxy=settings.proxies.for_url(settings.llm_url),
+            trace=_trace_headers(settings),
         )
     from avr_sts_speechmatics.services.llm.scripted import (
         FaqError,
@@ -242,7 +249,21 @@ def webhooks_of(settings: Settings) -> Webhooks | None:
         timeout_s=settings.webhook_timeout / 1000,
         retries=settings.webhook_retry,
         proxy=settings.proxies.for_url(settings.webhook_url),
+        trace=_trace_headers(settings),
     )
+
+
+def _trace_headers(settings: Settings) -> Callable[[], Mapping[str, str]] | None:
+    """What names the trace of the running call to another service; None if no call is traced."""
+    return None if settings.traces_url is None else trace_headers
+
+
+def model_of(settings: Settings, agents: Agents, agent: str) -> Model:
+    """Describe the model of an agent for traces."""
+    if not settings.has_llm:
+        return Model("nobody" if settings.nobody_answers else "receptionist", "scripted")
+    own = next((one.model for one in agents.all if one.name == agent), None)
+    return Model.at(own or settings.openai_model, settings.llm_url)
 
 
 def traces_of(settings: Settings) -> CallTraces | None:
@@ -274,6 +295,7 @@ def observers_of(
     webhooks: Webhooks | None,
     traces: CallTraces | None,
     states: ServiceStates,
+    spans: OpenTelemetry | None,
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
     """Return a function that makes the observers of a new call."""
 
@@ -285,6 +307,9 @@ def observers_of(
             found += (CallWebhooks(webhooks, caller.uuid),)
         if traces is not None:
             found += (traces.trace(caller),)
+        if spans is not None:
+            # First, so that the lines of the others name the trace.
+            found = (spans.observer(caller), *found)
         return found
 
     return observers

@@ -32,6 +32,7 @@ from avr_sts_speechmatics.call.busy import BusyCalls
 from avr_sts_speechmatics.call.call import Call
 from avr_sts_speechmatics.call_in_log import current_call
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.network.trace_context import TRACEPARENT, TRACESTATE, in_headers
 from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.runtime.collector import Collector
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
@@ -361,7 +362,9 @@ class Server:
             return asterisk_websocket.accept_media(
                 request, self._reception, self._announced.facts_for
             )
-        return AvrWebSocket(path, self._reception)
+        headers = request.headers
+        trace = in_headers(headers.getall(TRACEPARENT, ()), headers.getall(TRACESTATE, ()))
+        return AvrWebSocket(path, self._reception, trace)
 
     def _audiosocket(self) -> AudioSocketConnection:
         return AudioSocketConnection(

@@ -20,7 +20,12 @@ from typing import Protocol, TypeAlias
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.line import Caller
-from avr_sts_speechmatics.speech.speaker import ClauseReady, ServiceFailed, TextStarted
+from avr_sts_speechmatics.speech.speaker import (
+    AudioStarted,
+    ClauseReady,
+    ServiceFailed,
+    TextStarted,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -166,6 +171,7 @@ Observation: TypeAlias = (
     | CallerStopped
     | TextStarted
     | ClauseReady
+    | AudioStarted
     | ServiceFailed
     | Flushed
     | UtteranceHeard

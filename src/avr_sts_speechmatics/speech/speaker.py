@@ -67,6 +67,18 @@ class ClauseReady:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioStarted:
+    """The first audio of a clause or sentence arrived. Fillers are not reported.
+
+    utterance: number of the utterance.
+    kept: True if the audio was kept from an earlier time, so that no TTS was asked.
+    """
+
+    utterance: int
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceFailed:
     """A service failed in a call, after all retries.
 
@@ -87,7 +99,7 @@ class Speaker:
     tell: function that is called with each event of a reply (SentenceReady, VoiceStarted,
         ReplyEnded, ReplyFailed).
     report: function that is called with each observation that the dialogue does not need
-        (TextStarted, ClauseReady, ServiceFailed).
+        (TextStarted, ClauseReady, AudioStarted, ServiceFailed).
     language: of the replies, such as "en".
     """
 
@@ -97,7 +109,7 @@ class Speaker:
         phrases: KeptPhrases,
         playout: AgentAudio,
         tell: Callable[[ev.Event], None],
-        report: Callable[[TextStarted | ClauseReady | ServiceFailed], None],
+        report: Callable[[TextStarted | ClauseReady | AudioStarted | ServiceFailed], None],
         *,
         language: str = "en",
     ) -> None:
@@ -273,7 +285,7 @@ class Speaker:
         self._report(ClauseReady(reply.number))
         kept = self._phrases.get(sentence)
         if kept is not None:
-            self._write(reply, utterance, kept)
+            self._write(reply, utterance, kept, kept=True)
             self._playout.end(utterance)
         else:
             assert reply.fetching is not None
@@ -317,11 +329,14 @@ class Speaker:
         finally:
             self._playout.end(utterance, whole=whole)
 
-    def _write(self, reply: "_Reply", utterance: Utterance, pcm: bytes) -> None:
+    def _write(
+        self, reply: "_Reply", utterance: Utterance, pcm: bytes, *, kept: bool = False
+    ) -> None:
         if not pcm:
             return
         if not utterance.written_bytes:
             reply.started = True
+            self._report(AudioStarted(utterance.number, kept))
             self._tell(ev.VoiceStarted(reply.number))
         self._playout.write(utterance, pcm)
 
