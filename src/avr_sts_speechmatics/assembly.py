@@ -5,7 +5,7 @@ here; `server` owns the listening sockets and the calls.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -39,11 +39,11 @@ from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.speech.phrase_store import PhraseStore
 from avr_sts_speechmatics.speech.voices import Voices, voice_models, voice_warnings
 from avr_sts_speechmatics.telemetry.call_records import CallRecords
+from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
 from avr_sts_speechmatics.telemetry.log_lines import CallLog
 from avr_sts_speechmatics.telemetry.open_telemetry import OpenTelemetry, open_telemetry
-from avr_sts_speechmatics.telemetry.open_telemetry_reply import Model
 from avr_sts_speechmatics.telemetry.service_states import (
     ServiceState,
     ServiceStates,
@@ -110,7 +110,7 @@ async def assembled(
         webhooks = webhooks_of(settings)
         if webhooks is not None:
             stack.push_async_callback(webhooks.close)
-        spans = open_telemetry(settings, partial(model_of, settings, agents))
+        spans = open_telemetry(settings, agents)
         if spans is not None:
             stack.push_async_callback(spans.close)
         traces = traces_of(settings)
@@ -191,7 +191,7 @@ def llm_of(settings: Settings) -> Llm:
             effort=settings.openai_reasoning_effort,
             history_tokens=settings.history_tokens,
             proxy=settings.proxies.for_url(settings.llm_url),
-            trace=_trace_headers(settings),
+            trace=None if settings.traces_url is None else trace_headers,
         )
     from avr_sts_speechmatics.services.llm.scripted import (
         FaqError,
@@ -249,21 +249,8 @@ def webhooks_of(settings: Settings) -> Webhooks | None:
         timeout_s=settings.webhook_timeout / 1000,
         retries=settings.webhook_retry,
         proxy=settings.proxies.for_url(settings.webhook_url),
-        trace=_trace_headers(settings),
+        trace=None if settings.traces_url is None else trace_headers,
     )
-
-
-def _trace_headers(settings: Settings) -> Callable[[], Mapping[str, str]] | None:
-    """What names the trace of the running call to another service; None if no call is traced."""
-    return None if settings.traces_url is None else trace_headers
-
-
-def model_of(settings: Settings, agents: Agents, agent: str) -> Model:
-    """Describe the model of an agent for traces."""
-    if not settings.has_llm:
-        return Model("nobody" if settings.nobody_answers else "receptionist", "scripted")
-    own = next((one.model for one in agents.all if one.name == agent), None)
-    return Model.at(own or settings.openai_model, settings.llm_url)
 
 
 def traces_of(settings: Settings) -> CallTraces | None:
@@ -300,16 +287,17 @@ def observers_of(
     """Return a function that makes the observers of a new call."""
 
     def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
-        log, records = CallLog(transcripts=settings.log_transcripts), CallRecords(line)
-        times = TurnTimesObserver(records.turn, log.turn)
-        found: tuple[Observer, ...] = (log, times, records, ServiceWatch(states))
+        summary = CallSummary()  # first: the others read the summary
+        log, records = CallLog(summary, transcripts=settings.log_transcripts), CallRecords(line)
+        times = TurnTimesObserver(summary.turn, records.turn, log.turn)
+        found: tuple[Observer, ...] = (summary, log, times, records, ServiceWatch(states))
         if webhooks is not None:
-            found += (CallWebhooks(webhooks, caller.uuid),)
+            found += (CallWebhooks(webhooks, caller.uuid, summary),)
         if traces is not None:
             found += (traces.trace(caller),)
         if spans is not None:
-            # First, so that the lines of the others name the trace.
-            found = (spans.observer(caller), *found)
+            # Before the log, whose lines name the trace.
+            found = (summary, spans.observer(caller, summary.columns), *found[1:])
         return found
 
     return observers

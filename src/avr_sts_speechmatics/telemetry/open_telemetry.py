@@ -6,10 +6,12 @@ whose id is the key of the call. The sampler decides once for each call; a call 
 still has ids, for its log lines and for the requests to other services.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
-from avr_sts_speechmatics.call.observer import Observer
+from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.call.observer import CallEnded, Observer
 from avr_sts_speechmatics.call_in_log import MASK
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller
@@ -60,8 +62,13 @@ class OpenTelemetry:
         self._model_of = model_of
         self._secrets = sorted(secrets, key=len, reverse=True)
 
-    def observer(self, caller: Caller) -> Observer:
-        """Make the observer of a new call. It must come before observers that log."""
+    def observer(
+        self, caller: Caller, summary: Callable[[CallEnded], Mapping[str, object]]
+    ) -> Observer:
+        """Make the observer of a new call. It must come before observers that log.
+
+        summary: returns the summary of the call, see `CallSummary.columns`.
+        """
         above = caller.trace
         trace_id = caller.key if above is None else above.trace_id
         if above is not None and self._parent_decides:
@@ -81,6 +88,7 @@ class OpenTelemetry:
             caller,
             context,
             self._export.put,
+            summary=summary,
             words=self._words,
             model_of=self._model_of,
             masked=self._masked,
@@ -101,10 +109,8 @@ class OpenTelemetry:
         return text
 
 
-def open_telemetry(settings: Settings, model_of: Callable[[str], Model]) -> OpenTelemetry | None:
+def open_telemetry(settings: Settings, agents: Agents) -> OpenTelemetry | None:
     """Make what traces calls; None if no address of a collector is set.
-
-    model_of: returns the model of an agent, by the agent's name.
 
     Raises SettingsError if the libraries are not installed.
     """
@@ -134,6 +140,17 @@ def open_telemetry(settings: Settings, model_of: Callable[[str], Model]) -> Open
         sampler=settings.otel_traces_sampler,
         share=settings.traced_share if "ratio" in settings.otel_traces_sampler else 1.0,
         words=settings.log_transcripts,
-        model_of=model_of,
+        model_of=partial(model_of, settings, agents),
         secrets=settings.secrets(),
     )
+
+
+def model_of(settings: Settings, agents: Agents, agent: str) -> Model:
+    """Describe the model of an agent.
+
+    agent: name of the agent.
+    """
+    if not settings.has_llm:
+        return Model("nobody" if settings.nobody_answers else "receptionist", "scripted")
+    own = next((one.model for one in agents.all if one.name == agent), None)
+    return Model.at(own or settings.openai_model, settings.llm_url)

@@ -17,7 +17,7 @@ call are recorded only with LOG_TRANSCRIPTS.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from avr_sts_speechmatics.call.observer import (
@@ -85,6 +85,7 @@ class CallSpans(CallLink):
     caller: the caller.
     context: the span of the call.
     send: takes each span that is complete.
+    summary: returns the summary of the call, see `CallSummary.columns`.
     words: whether spans may hold what callers and agents say, keys and facts.
     model_of: returns the model of an agent, by the agent's name.
     masked: removes secrets from the text of an error.
@@ -96,12 +97,14 @@ class CallSpans(CallLink):
         context: TraceContext,
         send: Callable[[Span], None],
         *,
+        summary: Callable[[CallEnded], Mapping[str, object]],
         words: bool,
         model_of: Callable[[str], Model],
         masked: Callable[[str], str] = lambda text: text,
     ) -> None:
         super().__init__(context)
         self._send = send
+        self._summary = summary
         self._words = words
         self._model_of = model_of
         self._masked = masked
@@ -132,7 +135,6 @@ class CallSpans(CallLink):
         self._heard_since: float | None = None
         self._heard_words = False
         self._stopped: float | None = None
-        self._turns = self._interruptions = self._failures = 0
         self._waits: TurnTimes | None = None
         self._times = TurnTimesObserver(self._take_waits)
 
@@ -158,7 +160,6 @@ class CallSpans(CallLink):
             case ev.RunTool(number, request):
                 self._run_tool(at, number, request)
             case ev.SendTranscript(role, text):
-                self._turns += role == "user"
                 if self._words:
                     self._call.happened(at, "transcript", avr__role=role, avr__text=text[:TEXT_MAX])
             case ev.EndCall(_, _, reason):
@@ -279,7 +280,6 @@ class CallSpans(CallLink):
             self._chat(span)
         if waits is not None:
             reply.span.attributes |= turn_attributes(waits.as_dict())
-            self._interruptions += waits.interrupted
         for utterance in [n for n, owner in self._reply_of.items() if owner is reply]:
             del self._reply_of[utterance]
         self._send(reply.span.end(at))
@@ -316,7 +316,6 @@ class CallSpans(CallLink):
     # --- services and tools --------------------------------------------------------------------
 
     def _service_failed(self, at: float, name: str, error: str) -> None:
-        self._failures += 1
         self._call.happened(at, "service failed", avr__service=name, avr__error=error)
         newest = reversed(self._replies.values())
         if name == "stt":
@@ -386,15 +385,10 @@ class CallSpans(CallLink):
         self._tools.clear()
         self._restored(at)
         call = self._call
-        call.attributes |= {
-            "avr.call.reason": ended.reason,
-            "avr.call.duration_s": round(at - call.began, 3),
-            "avr.call.turns": self._turns,
-            "avr.call.interruptions": self._interruptions,
-            "avr.call.failures": self._failures,
-        }
-        if ended.transferred_to and self._words:
-            call.attributes["avr.call.transferred_to"] = ended.transferred_to
+        for name, value in self._summary(ended).items():
+            hidden = name == "error" or (name == "transferred_to" and not self._words)
+            if isinstance(value, str | int | float) and not hidden:
+                call.attributes[f"avr.call.{name}"] = value
         if ended.reason == "failure":
             call.failed(self._masked(ended.error) or "failure")
         self._send(call.end(at))
