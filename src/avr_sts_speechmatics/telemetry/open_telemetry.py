@@ -126,7 +126,7 @@ def open_telemetry(settings: Settings, agents: Agents) -> OpenTelemetry | None:
     attributes = dict(settings.otel_resource_attributes or {})
     if settings.otel_service_name is not None:
         attributes["service.name"] = settings.otel_service_name
-    exporter = export.exporter_to(
+    exporter, why = export.exporter_to(
         url,
         headers={} if headers is None else {k: v.reveal() for k, v in headers.by_name},
         timeout_s=settings.otel_exporter_otlp_traces_timeout / 1000,
@@ -135,7 +135,7 @@ def open_telemetry(settings: Settings, agents: Agents) -> OpenTelemetry | None:
     )
     return OpenTelemetry(
         export.SpanExport(
-            exporter, export.resource_of(SERVICE_NAME, attributes), export.shown(url)
+            exporter, export.resource_of(SERVICE_NAME, attributes), export.shown(url), why
         ),
         sampler=settings.otel_traces_sampler,
         share=settings.traced_share if "ratio" in settings.otel_traces_sampler else 1.0,

@@ -16,7 +16,7 @@ import time
 import uuid
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -70,6 +70,7 @@ class SpanExport:
     exporter: sends a batch; its own retries are bounded.
     resource: names this service and this process.
     shown: address of the collector, for the log.
+    why: returns why the last request failed; "" if there was none.
     queued_max, batch, every_s, close_s, tell_every_s: see the constants.
 
     After a fork the child begins with an empty queue.
@@ -80,6 +81,7 @@ class SpanExport:
         exporter: SpanExporter,
         resource: Resource,
         shown: str,
+        why: Callable[[], str] = lambda: "",
         *,
         queued_max: int = QUEUED_MAX,
         batch: int = BATCH,
@@ -93,6 +95,7 @@ class SpanExport:
         self._resource = resource
         self._scope = InstrumentationScope("avr-sts-speechmatics", __version__)
         self._shown = shown
+        self._why_failed = why
         self._queued_max = queued_max
         self._batch = batch
         self._every_s = every_s
@@ -178,7 +181,7 @@ class SpanExport:
             if result is SpanExportResult.SUCCESS:
                 self.sent += len(spans)
             else:
-                self._lose(len(spans), words.text)
+                self._lose(len(spans), self._why_failed() or words.text)
         except Exception as error:  # whatever it is, it costs these spans only
             self._lose(len(spans), f"{type(error).__name__}: {error}")
         finally:
@@ -238,7 +241,7 @@ def exporter_to(
     timeout_s: float,
     certificate: str | None,
     proxy: Proxy | None,
-) -> SpanExporter:
+) -> tuple[SpanExporter, Callable[[], str]]:
     """Make the exporter.
 
     url: whole address of the collector.
@@ -246,14 +249,18 @@ def exporter_to(
     timeout_s: longest time of a batch, retries included (s).
     certificate: file of the certificates to trust; None for those of the `requests` library.
     proxy: the HTTP proxy to connect through, or None.
+
+    Returns the exporter, and a function that says why its last request failed.
     """
-    return OTLPSpanExporter(
+    session = _Session(proxy)
+    exporter = OTLPSpanExporter(
         endpoint=url,
         certificate_file=certificate or os.environ.get("SSL_CERT_FILE") or None,
         headers=dict(headers),
         timeout=timeout_s,
-        session=_Session(proxy),
+        session=session,
     )
+    return exporter, lambda: session.why
 
 
 def resource_of(service: str, attributes: Mapping[str, str]) -> Resource:
@@ -288,27 +295,54 @@ class _Session(requests.Session):
 
     def __init__(self, proxy: Proxy | None) -> None:
         super().__init__()
+        self.why = ""
         # The proxy is known; a .netrc file is not meant for a collector.
         self.trust_env = False
         if proxy is not None:
             self.proxies = {"http": proxy.url.reveal(), "https": proxy.url.reveal()}
 
     def request(self, *args: Any, **options: Any) -> requests.Response:
+        self.why = ""
+        try:
+            response = self._answer(*args, **options)
+        except Exception as error:
+            self.why = _why(error)
+            raise
+        status = response.status_code
+        if status >= 300:
+            self.why = f"status {status} {response.reason}"
+        if 300 <= status < 400:
+            self.why += ", a redirect, which is not followed"
+            response.status_code = 400  # the library would take a redirect for a success
+        return response
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Follow no redirect: the headers may hold a key, which belongs to the address given."""
+
+    def _answer(self, *args: Any, **options: Any) -> requests.Response:
         until = time.monotonic() + (options.get("timeout") or 10.0)
         response = super().request(*args, **(options | {"stream": True}))
         body = bytearray()
-        for piece in response.iter_content(4096):
-            body += piece
-            if len(body) > REPLY_MAX or time.monotonic() > until:
-                response.close()
-                raise requests.exceptions.RequestException("the reply has no end")
+        with response:  # at its end a connection whose reply was read is kept for the next request
+            for piece in response.iter_content(4096):
+                body += piece
+                if len(body) > REPLY_MAX or time.monotonic() > until:
+                    raise requests.exceptions.RequestException("the reply has no end")
         response._content = bytes(body)
-        if 300 <= response.status_code < 400:
-            # The library would take it for a success.
-            raise requests.exceptions.RequestException(
-                f"status {response.status_code}, a redirect, which is not followed"
-            )
         return response
+
+
+def _why(error: BaseException) -> str:
+    """Return a reason in words, without the address, whose path may contain a token."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, requests.exceptions.Timeout):
+        return "no answer in time"
+    is_ours = type(error) is requests.exceptions.RequestException
+    return str(error) if is_ours else f"no answer: {type(error).__name__}"
 
 
 class _LastWords(logging.Handler):
