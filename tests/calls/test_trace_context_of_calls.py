@@ -1,6 +1,5 @@
 """The trace of another program is continued by a call of every transport, and is no fact of it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -35,6 +34,12 @@ class Traced:
 
     def address(self, name: str) -> tuple[str, int]:
         return self.server.ports[name]
+
+    async def begun(self) -> None:
+        """Wait until a call has begun."""
+        await self.hooks.until(
+            lambda: any(event["type"] == "call_started" for event in self.hooks.events)
+        )
 
     async def root(self) -> Received:
         """Wait until a call has ended; its span. No webhook has the context as a fact."""
@@ -72,12 +77,6 @@ def continues(root: Received) -> None:
     assert (root.trace, root.parent, root.state) == (TRACE, ABOVE, "congo=1")
 
 
-async def avr_call(url: str, headers: dict[str, str]) -> None:
-    async with websockets.connect(url, additional_headers=headers) as socket:
-        await socket.send('{"type": "init", "uuid": "a"}')
-        await asyncio.wait_for(socket.recv(), 10)
-
-
 @pytest.mark.parametrize(
     ("query", "headers"),
     [
@@ -93,7 +92,10 @@ async def test_avr_core_s_call_continues_a_trace(
     serve: Serve, query: str, headers: dict[str, str]
 ) -> None:
     async with traced(serve) as service:
-        await avr_call(url_of(service.server, f"/{query}"), headers)
+        url = url_of(service.server, f"/{query}")
+        async with websockets.connect(url, additional_headers=headers) as socket:
+            await socket.send('{"type": "init", "uuid": "a"}')
+            await service.begun()
         continues(await service.root())
 
 
@@ -128,9 +130,7 @@ async def test_an_announced_call_continues_the_trace_of_its_announcement(
         # A client that goes to this address continues the trace too.
         assert f"traceparent={PARENT}" in answer["sts_url"]
         async with calling(service.server):
-            await service.hooks.until(
-                lambda: any(event["type"] == "call_started" for event in service.hooks.events)
-            )
+            await service.begun()
         continues(await service.root())
         started = [e for e in service.hooks.events if e["type"] == "call_started"]
         assert [event["payload"] for event in started] == [{"from": "2001"}]
@@ -156,7 +156,5 @@ async def test_a_channel_of_asterisk_continues_a_trace(
         url = url_of(service.server, f"/media?call={NAME}{query}")
         async with asterisk_websocket.dial(url) as asterisk:
             await asterisk.start(channel_variables=variables)
-            await service.hooks.until(
-                lambda: any(event["type"] == "call_started" for event in service.hooks.events)
-            )
+            await service.begun()
         continues(await service.root())
