@@ -289,15 +289,15 @@ def observers_of(
     def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
         summary = CallSummary()  # first: the others read the summary
         log, records = CallLog(summary, transcripts=settings.log_transcripts), CallRecords(line)
-        times = TurnTimesObserver(summary.turn, records.turn, log.turn)
-        found: tuple[Observer, ...] = (summary, log, times, records, ServiceWatch(states))
+        # The trace is told before the log, whose lines name it.
+        traced = () if spans is None else (spans.observer(caller, summary.columns),)
+        turn = (one.turn for one in (summary, records, *traced, log))
+        times = TurnTimesObserver(*turn)
+        found: tuple[Observer, ...] = (summary, times, *traced, log, records, ServiceWatch(states))
         if webhooks is not None:
             found += (CallWebhooks(webhooks, caller.uuid, summary),)
         if traces is not None:
             found += (traces.trace(caller),)
-        if spans is not None:
-            # Before the log, whose lines name the trace.
-            found = (summary, spans.observer(caller, summary.columns), *found[1:])
         return found
 
     return observers

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
 from tests.otlp_receiver import never, otlp_collector
 from tests.workers.processes import running_service
 from tests.workers.test_supervisor import on_both_workers
@@ -98,11 +99,10 @@ def test_a_share_of_calls_is_recorded() -> None:
 @given(trace=st.integers(1, 2**128 - 1), share=st.floats(0, 1))
 def test_programs_with_one_share_decide_alike(trace: int, share: float) -> None:
     """As the SDK decides, whose other users may be the other programs."""
-    from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
-
     above = TraceContext(f"{trace:032x}", new_span_id(), 1)
-    other = TraceIdRatioBased(share).should_sample(None, trace, "call").decision.is_sampled()
-    assert recorded("traceidratio", share, Caller("u", "test", trace=above)) is other
+    other = TraceIdRatioBased(share).should_sample(None, trace, "call").decision
+    ours = recorded("traceidratio", share, Caller("u", "test", trace=above))
+    assert ours is (other is Decision.RECORD_AND_SAMPLE)
 
 
 async def test_a_call_gets_its_place_in_a_trace() -> None:
@@ -189,10 +189,10 @@ async def test_nothing_of_opentelemetry_is_loaded_without_an_address(
 ) -> None:
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / "modules.py").write_text(WRITES_MODULES)  # runs when all else is loaded
-    settings = {"TOOLS_DIR": "tools"}
-    if on:
-        settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
-    async with running_service(tmp_path, **settings) as service:
+    url = "http://127.0.0.1:1" if on else ""
+    async with running_service(
+        tmp_path, TOOLS_DIR="tools", OTEL_EXPORTER_OTLP_ENDPOINT=url
+    ) as service:
         async with service.caller() as caller:
             caller.asks()
             await caller.answered()

@@ -33,6 +33,7 @@ from avr_sts_speechmatics.speech.speaker import (
 from avr_sts_speechmatics.telemetry.open_telemetry_call import DROPPED_MAX, CallSpans
 from avr_sts_speechmatics.telemetry.open_telemetry_reply import Model
 from avr_sts_speechmatics.telemetry.open_telemetry_span import Span
+from avr_sts_speechmatics.telemetry.turn_times import TurnTimesObserver
 
 CALLER = Caller("a-uuid", "test", {"from": "+49301234567"})
 HISTORY = (Message("user", "My code is KX41."),)
@@ -54,13 +55,16 @@ def spans_of(reports: Sequence[Report], *, words: bool = False) -> list[Span]:
         model_of=lambda agent: Model("m", "openai", "host", 443),
         masked=lambda text: text.replace("key", "***"),
     )
+    times = TurnTimesObserver(spans.turn)  # as in a call
     spans.event(0.0, CallBegan(CALLER, "default"))
     spans.event(0.1, AgentAnswered("default", Manners()))
     at = 0.1
     for at, report in reports:
         if isinstance(report, get_args(ev.Command)):
+            times.command(at, report)
             spans.command(at, report)
         else:
+            times.event(at, report)  # type: ignore[arg-type]
             spans.event(at, report)  # type: ignore[arg-type]
     spans.event(at + 1, CallEnded())
     return sent

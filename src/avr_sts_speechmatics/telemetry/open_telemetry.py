@@ -11,14 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.call.observer import CallEnded, Observer
+from avr_sts_speechmatics.call.observer import CallEnded
 from avr_sts_speechmatics.call_in_log import MASK
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.network.trace_context import SAMPLED, TraceContext
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.settings.open_telemetry import SERVICE_NAME
-from avr_sts_speechmatics.telemetry.open_telemetry_call import CallLink, CallSpans
+from avr_sts_speechmatics.telemetry.open_telemetry_call import CallSpans
+from avr_sts_speechmatics.telemetry.open_telemetry_link import CallLink
 from avr_sts_speechmatics.telemetry.open_telemetry_reply import Model
 from avr_sts_speechmatics.telemetry.open_telemetry_span import new_span_id
 
@@ -64,8 +65,9 @@ class OpenTelemetry:
 
     def observer(
         self, caller: Caller, summary: Callable[[CallEnded], Mapping[str, object]]
-    ) -> Observer:
-        """Make the observer of a new call. It must come before observers that log.
+    ) -> CallLink:
+        """Make the observer of a new call. It must come before observers that log, and behind the
+        one that measures turns.
 
         summary: returns the summary of the call, see `CallSummary.columns`.
         """

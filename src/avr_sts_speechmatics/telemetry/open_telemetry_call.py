@@ -18,7 +18,7 @@ call are recorded only with LOG_TRANSCRIPTS.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from typing import Any
 
 from avr_sts_speechmatics.call.observer import (
     AgentAnswered,
@@ -33,12 +33,12 @@ from avr_sts_speechmatics.call.observer import (
     TokensUsed,
     UtteranceHeard,
 )
-from avr_sts_speechmatics.call_in_log import CallName, current_call
 from avr_sts_speechmatics.conversation import Entry
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.network.trace_context import TraceContext
 from avr_sts_speechmatics.speech.speaker import AudioStarted, ServiceFailed, TextStarted
+from avr_sts_speechmatics.telemetry.open_telemetry_link import CallLink, enter
 from avr_sts_speechmatics.telemetry.open_telemetry_reply import (
     Model,
     Reply,
@@ -53,30 +53,10 @@ from avr_sts_speechmatics.telemetry.open_telemetry_span import (
     Span,
     new_span_id,
 )
-from avr_sts_speechmatics.telemetry.turn_times import TurnTimes, TurnTimesObserver
+from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
 
 DROPPED_MAX = 20
 """Dropped requests that are remembered for the next turn."""
-
-
-class CallLink:
-    """Gives the call of an observer its place in a trace, for the log and for other services.
-
-    context: the span of the call.
-    """
-
-    def __init__(self, context: TraceContext) -> None:
-        self._context = context
-
-    def event(self, at: float, event: Observed) -> None:
-        if isinstance(event, CallBegan):
-            name = current_call.get()
-            if isinstance(name, CallName):
-                # In place: the connection of the call has the same name.
-                name.span = self._context
-
-    def command(self, at: float, command: ev.Command) -> None:
-        pass
 
 
 class CallSpans(CallLink):
@@ -136,124 +116,96 @@ class CallSpans(CallLink):
         self._heard_words = False
         self._stopped: float | None = None
         self._waits: TurnTimes | None = None
-        self._times = TurnTimesObserver(self._take_waits)
 
     # --- reports -------------------------------------------------------------------------------
 
     def command(self, at: float, command: ev.Command) -> None:
-        self._times.command(at, command)
-        match command:
-            case ev.StartReply(number, history, tentative):
-                reply = self._begin_reply(at, number, "turn", asks=True)
-                if history is not None:
-                    self._ask(at, reply, history)
-                if not tentative:
-                    self._confirm(at, reply)
-            case ev.ConfirmReply(number):
-                if (confirmed := self._replies.get(number)) is not None:
-                    self._confirm(at, confirmed)
-            case ev.ContinueReply(number, history):
-                if (continued := self._replies.get(number)) is not None:
-                    self._ask(at, continued, history)
-            case ev.Say(number):
-                self._begin_reply(at, number, "say", asks=False).confirmed = at
-            case ev.RunTool(number, request):
-                self._run_tool(at, number, request)
-            case ev.SendTranscript(role, text):
-                if self._words:
-                    self._call.happened(at, "transcript", avr__role=role, avr__text=text[:TEXT_MAX])
-            case ev.EndCall(_, _, reason):
-                self._call.happened(at, "end asked for", avr__call__reason=reason)
+        take = _COMMANDS.get(type(command))
+        if take is not None:
+            take(self, at, command)
 
     def event(self, at: float, event: Observed) -> None:
-        super().event(at, event)
-        self._times.event(at, event)
-        match event:
-            case CallBegan(_, agent):
-                self._call.began = at
-                self._set_agent(agent)
-            case AgentAnswered(agent, manners):
-                self._set_agent(agent)
-                if manners.language:
-                    self._call.attributes["avr.call.language"] = manners.language
-                self._call.happened(at, "agent answered")
-            case ev.CallerSpeechStarted():
-                if self._heard_since is None or not self._heard_words:
-                    self._heard_since = at
-            case ev.WordsHeard() | ev.SegmentHeard():
-                self._heard_words = True
-                self._heard_since = self._heard_since or at
-            case CallerStopped(stopped):
-                self._stopped = stopped
-            case KeyReceived(digit):
-                if self._words:
-                    self._call.happened(at, "key", avr__key=digit)
-                else:
-                    self._call.happened(at, "key")
-            case ev.SttLost():
-                self._lost = self._lost or self._below_call("recogniser lost", at)
-            case ev.SttRestored():
-                self._restored(at)
-            case Flushed(dropped):
-                self._interrupted(at, dropped)
-            case ErrorSent(message):
-                self._call.happened(at, "error sent", avr__error=self._masked(message))
-            case ServiceFailed(name, error):
-                self._service_failed(at, name, self._masked(error))
-            case ev.ToolsCalled(number, requests):
-                self._tools_called(at, number, requests)
-            case ev.ToolDone(number, result, failed):
-                self._tool_done(at, number, result, failed=failed)
-            case CallEnded():
-                self._end(at, event)
-            case _:
-                self._reply_event(at, event)
+        take = _EVENTS.get(type(event))
+        if take is not None:
+            take(self, at, event)
 
-    def _reply_event(self, at: float, event: Observed) -> None:
-        """Take a report about one reply."""
-        match event:
-            case TextStarted(number):
-                if (request := self._open_request(number)) is not None:
-                    request.first_text = request.first_text or at
-            case TokensUsed(number):
-                if (request := self._open_request(number)) is not None:
-                    request.used, request.ended = event, at
-            case ev.SentenceReady(number, utterance, text):
-                if (reply := self._replies.get(number)) is not None:
-                    reply.sentence(at, utterance, text, words=self._words)
-                    self._reply_of[utterance] = reply
-            case ev.VoiceStarted(number, filler) if filler:
-                if (reply := self._replies.get(number)) is not None and reply.utterances:
-                    filling = next(reversed(reply.utterances.values()))
-                    filling.filler, filling.audio = True, at
-            case AudioStarted(utterance, kept):
-                if (reply := self._reply_of.get(utterance)) is not None:
-                    one = reply.utterances[utterance]
-                    one.audio, one.kept = at, kept
-            case UtteranceHeard(utterance, first_sent, share):
-                if (reply := self._reply_of.pop(utterance, None)) is not None:
-                    heard = reply.utterances[utterance]
-                    heard.first_frame, heard.left, heard.share = first_sent, at, share
-            case ev.ReplyFailed(number):
-                if (reply := self._replies.get(number)) is not None:
-                    reply.span.failed("the reply failed")
-            case ReplyOver(number, cancelled):
-                if (reply := self._replies.pop(number, None)) is not None:
-                    self._reply_over(at, reply, cut=cancelled)
+    def turn(self, times: TurnTimes) -> None:
+        """Take the times of a finished turn, right before the report that its reply is over."""
+        self._waits = times
+
+    def _began(self, at: float, event: CallBegan) -> None:
+        super().event(at, event)
+        self._call.began = at
+        self._set_agent(event.agent)
+
+    def _answered(self, at: float, event: AgentAnswered) -> None:
+        self._set_agent(event.agent)
+        if event.manners.language:
+            self._call.attributes["avr.call.language"] = event.manners.language
+        self._call.happened(at, "agent answered")
+
+    def _key(self, at: float, event: KeyReceived) -> None:
+        if self._words:
+            self._call.happened(at, "key", avr__key=event.digit)
+        else:
+            self._call.happened(at, "key")
+
+    def _transcript(self, at: float, command: ev.SendTranscript) -> None:
+        if self._words:
+            text = command.text[:TEXT_MAX]
+            self._call.happened(at, "transcript", avr__role=command.role, avr__text=text)
+
+    def _error_sent(self, at: float, event: ErrorSent) -> None:
+        self._call.happened(at, "error sent", avr__error=self._masked(event.message))
+
+    # --- hearing -------------------------------------------------------------------------------
+
+    def _speech_started(self, at: float, _: ev.CallerSpeechStarted) -> None:
+        # A sound without words long before the turn is not part of the turn.
+        if self._heard_since is None or not self._heard_words:
+            self._heard_since = at
+
+    def _words_heard(self, at: float, _: ev.WordsHeard | ev.SegmentHeard) -> None:
+        self._heard_words = True
+        if self._heard_since is None:
+            self._heard_since = at
+
+    def _caller_stopped(self, _: float, event: CallerStopped) -> None:
+        self._stopped = event.stopped
+
+    def _stt_lost(self, at: float, _: ev.SttLost) -> None:
+        self._lost = self._lost or self._below_call("recogniser lost", at)
 
     # --- replies -------------------------------------------------------------------------------
 
-    def _begin_reply(self, at: float, number: int, name: str, *, asks: bool) -> Reply:
-        parent_id = self._call.context.span_id
-        reply = self._replies[number] = Reply(self._make(name, None, parent_id, at, at), asks)
-        reply.name = self._enter(reply.span)
+    def _start_reply(self, at: float, command: ev.StartReply) -> None:
+        reply = self._begin_reply(at, command.reply, "turn")
+        if command.history is not None:
+            self._ask(at, reply, command.history)
+        if not command.tentative:
+            self._confirm(at, reply)
+
+    def _confirm_reply(self, at: float, command: ev.ConfirmReply) -> None:
+        if (reply := self._replies.get(command.reply)) is not None:
+            self._confirm(at, reply)
+
+    def _continue_reply(self, at: float, command: ev.ContinueReply) -> None:
+        if (reply := self._replies.get(command.reply)) is not None:
+            self._ask(at, reply, command.history)
+
+    def _say(self, at: float, command: ev.Say) -> None:
+        self._begin_reply(at, command.reply, "say").confirmed = at
+
+    def _begin_reply(self, at: float, number: int, name: str) -> Reply:
+        span = self._make(name, None, self._call.context.span_id, at, at)
+        reply = self._replies[number] = Reply(span, enter(span))
         return reply
 
     def _ask(self, at: float, reply: Reply, history: Sequence[Entry]) -> None:
         request = Request(new_span_id(), at, tuple(history) if self._words else None)
         reply.requests.append(request)
         if reply.name is not None:
-            reply.name.request = replace(self._call.context, span_id=request.span_id)
+            reply.name.request = self._context_of(request.span_id)
 
     def _confirm(self, at: float, reply: Reply) -> None:
         if reply.confirmed is not None:
@@ -262,10 +214,50 @@ class CallSpans(CallLink):
         reply.heard_since, reply.stopped = self._heard_since, self._stopped
         self._heard_since = self._stopped = None
         self._heard_words = False
-        began = [reply.span.began, reply.heard_since, reply.stopped]
-        began += [request.began for request in self._dropped]
-        reply.span.began = min(time for time in began if time is not None)
-        self._send_dropped(at, reply.span.context.span_id)
+        span = reply.span
+        for began in (reply.heard_since, reply.stopped, *(one.began for one in self._dropped)):
+            if began is not None and began < span.began:
+                span.began = began
+        if self._dropped:
+            self._send_dropped(at, span.context.span_id)
+
+    def _text_started(self, at: float, event: TextStarted) -> None:
+        request = self._open_request(event.reply)
+        if request is not None and request.first_text is None:
+            request.first_text = at
+
+    def _tokens_used(self, at: float, event: TokensUsed) -> None:
+        if (request := self._open_request(event.reply)) is not None:
+            request.used, request.ended = event, at
+
+    def _sentence(self, at: float, event: ev.SentenceReady) -> None:
+        if (reply := self._replies.get(event.reply)) is not None:
+            reply.sentence(at, event.utterance, event.text, words=self._words)
+            self._reply_of[event.utterance] = reply
+
+    def _voice_started(self, at: float, event: ev.VoiceStarted) -> None:
+        reply = self._replies.get(event.reply) if event.filler else None
+        if reply is not None and reply.utterances:
+            filler = next(reversed(reply.utterances.values()))
+            filler.filler, filler.audio = True, at
+
+    def _audio_started(self, at: float, event: AudioStarted) -> None:
+        if (reply := self._reply_of.get(event.utterance)) is not None:
+            utterance = reply.utterances[event.utterance]
+            utterance.audio, utterance.kept = at, event.kept
+
+    def _utterance_heard(self, at: float, event: UtteranceHeard) -> None:
+        if (reply := self._reply_of.pop(event.utterance, None)) is not None:
+            heard = reply.utterances[event.utterance]
+            heard.first_frame, heard.left, heard.share = event.first_sent, at, event.share
+
+    def _reply_failed(self, _: float, event: ev.ReplyFailed) -> None:
+        if (reply := self._replies.get(event.reply)) is not None:
+            reply.span.failed("the reply failed")
+
+    def _reply_is_over(self, at: float, event: ReplyOver) -> None:
+        if (reply := self._replies.pop(event.reply, None)) is not None:
+            self._reply_over(at, reply, cut=event.cancelled)
 
     def _reply_over(self, at: float, reply: Reply, *, cut: bool) -> None:
         waits, self._waits = self._waits, None
@@ -302,8 +294,9 @@ class CallSpans(CallLink):
         reply = self._replies.get(number)
         return None if reply is None else reply.open_request()
 
-    def _interrupted(self, at: float, dropped: tuple[ev.UtteranceDropped, ...]) -> None:
+    def _flushed(self, at: float, event: Flushed) -> None:
         """Record that the caller cut the agent off."""
+        dropped = event.dropped
         if all(one.heard >= 1 for one in dropped):
             return
         self._call.happened(at, "interruption")
@@ -315,7 +308,8 @@ class CallSpans(CallLink):
 
     # --- services and tools --------------------------------------------------------------------
 
-    def _service_failed(self, at: float, name: str, error: str) -> None:
+    def _service_failed(self, at: float, event: ServiceFailed) -> None:
+        name, error = event.name, self._masked(event.error)
         self._call.happened(at, "service failed", avr__service=name, avr__error=error)
         newest = reversed(self._replies.values())
         if name == "stt":
@@ -332,22 +326,22 @@ class CallSpans(CallLink):
                 utterance.error = error
                 utterance.left = utterance.left or at
 
-    def _restored(self, at: float) -> None:
+    def _restored(self, at: float, _: object) -> None:
         lost, self._lost = self._lost, None
         if lost is not None:
             self._send(lost.end(at))
 
-    def _tools_called(self, at: float, number: int, requests: tuple[ev.ToolRequest, ...]) -> None:
-        reply = self._replies.get(number)
+    def _tools_called(self, at: float, event: ev.ToolsCalled) -> None:
+        reply = self._replies.get(event.reply)
         if reply is None:
             return
         if (request := reply.open_request()) is not None:
             request.ended = at
-        for one in requests:
+        for one in event.requests:
             self._asked_by[one.call.id] = reply.span.context.span_id
 
-    def _run_tool(self, at: float, number: int, request: ev.ToolRequest) -> None:
-        tool = request.call
+    def _run_tool(self, at: float, command: ev.RunTool) -> None:
+        tool = command.request.call
         parent_id = self._asked_by.pop(tool.id, self._call.context.span_id)
         span = self._make(f"execute_tool {tool.name}", None, parent_id, at, at)
         span.attributes |= {
@@ -358,22 +352,22 @@ class CallSpans(CallLink):
         }
         if self._words:
             span.attributes["gen_ai.tool.call.arguments"] = tool.arguments[:TEXT_MAX]
-        self._tools[number] = span
-        self._enter(span)
+        self._tools[command.number] = span
+        enter(span)
 
-    def _tool_done(self, at: float, number: int, result: str, *, failed: bool) -> None:
-        span = self._tools.pop(number, None)
+    def _tool_done(self, at: float, event: ev.ToolDone) -> None:
+        span = self._tools.pop(event.number, None)
         if span is None:
             return
         if self._words:
-            span.attributes["gen_ai.tool.call.result"] = result[:TEXT_MAX]
-        if failed:
-            span.failed(self._masked(result) if self._words else "the tool failed")
+            span.attributes["gen_ai.tool.call.result"] = event.result[:TEXT_MAX]
+        if event.failed:
+            span.failed(self._masked(event.result) if self._words else "the tool failed")
         self._chat(span.end(at))
 
     # --- the call ------------------------------------------------------------------------------
 
-    def _end(self, at: float, ended: CallEnded) -> None:
+    def _ended(self, at: float, ended: CallEnded) -> None:
         for reply in self._replies.values():
             reply.span.attributes["avr.cut_by_end"] = True
             self._reply_over(at, reply, cut=True)
@@ -383,7 +377,7 @@ class CallSpans(CallLink):
             tool.attributes["avr.cut_by_end"] = True
             self._chat(tool.end(at))
         self._tools.clear()
-        self._restored(at)
+        self._restored(at, ended)
         call = self._call
         for name, value in self._summary(ended).items():
             hidden = name == "error" or (name == "transferred_to" and not self._words)
@@ -396,9 +390,6 @@ class CallSpans(CallLink):
     def _set_agent(self, agent: str) -> None:
         self._agent = self._call.attributes["gen_ai.agent.name"] = agent
         self._model = self._model_of(agent)
-
-    def _take_waits(self, times: TurnTimes) -> None:
-        self._waits = times
 
     # --- spans ---------------------------------------------------------------------------------
 
@@ -414,18 +405,47 @@ class CallSpans(CallLink):
         ended: float,
         kind: Kind = "internal",
     ) -> Span:
-        context = replace(self._context, span_id=span_id or new_span_id())
-        ended = max(began, ended)
+        context = self._context_of(span_id or new_span_id())
+        if ended < began:
+            ended = began
         return Span(name, context, parent_id, began, ended, self._zero_ns, kind)
 
-    def _enter(self, span: Span) -> CallName | None:
-        """Make the code that is started next a part of a span: its log lines and its requests.
+    def _context_of(self, span_id: str) -> TraceContext:
+        trace = self._context
+        return TraceContext(trace.trace_id, span_id, trace.flags, trace.state)
 
-        The call restores the name when the event is handled.
-        """
-        name = current_call.get()
-        if not isinstance(name, CallName):
-            return None
-        within = name.within(span.context)
-        current_call.set(within)
-        return within
+
+# Most reports of a call mean nothing here: one look into a table is cheaper than to compare each.
+_COMMANDS: Mapping[type, Callable[[CallSpans, float, Any], None]] = {
+    ev.StartReply: CallSpans._start_reply,
+    ev.ConfirmReply: CallSpans._confirm_reply,
+    ev.ContinueReply: CallSpans._continue_reply,
+    ev.Say: CallSpans._say,
+    ev.RunTool: CallSpans._run_tool,
+    ev.SendTranscript: CallSpans._transcript,
+}
+_EVENTS: Mapping[type, Callable[[CallSpans, float, Any], None]] = {
+    CallBegan: CallSpans._began,
+    AgentAnswered: CallSpans._answered,
+    KeyReceived: CallSpans._key,
+    ErrorSent: CallSpans._error_sent,
+    ev.CallerSpeechStarted: CallSpans._speech_started,
+    ev.WordsHeard: CallSpans._words_heard,
+    ev.SegmentHeard: CallSpans._words_heard,
+    CallerStopped: CallSpans._caller_stopped,
+    ev.SttLost: CallSpans._stt_lost,
+    ev.SttRestored: CallSpans._restored,
+    TextStarted: CallSpans._text_started,
+    TokensUsed: CallSpans._tokens_used,
+    ev.SentenceReady: CallSpans._sentence,
+    ev.VoiceStarted: CallSpans._voice_started,
+    AudioStarted: CallSpans._audio_started,
+    UtteranceHeard: CallSpans._utterance_heard,
+    ev.ReplyFailed: CallSpans._reply_failed,
+    ReplyOver: CallSpans._reply_is_over,
+    Flushed: CallSpans._flushed,
+    ServiceFailed: CallSpans._service_failed,
+    ev.ToolsCalled: CallSpans._tools_called,
+    ev.ToolDone: CallSpans._tool_done,
+    CallEnded: CallSpans._ended,
+}

@@ -132,7 +132,6 @@ class Reply:
     """A reply under way.
 
     span: of the turn or the fixed text; its begin is moved when the turn is confirmed.
-    asks: whether the model writes the reply.
     name: name of the call within the span, in the context of the reply's task.
     confirmed: when the caller's turn was over; None while that is not known.
     heard_since: when the caller began to speak.
@@ -140,7 +139,6 @@ class Reply:
     """
 
     span: Span
-    asks: bool
     name: CallName | None = None
     confirmed: float | None = None
     heard_since: float | None = None
@@ -187,7 +185,9 @@ def request_span(
     more: further attributes; their names have `__` for each dot.
     """
     ended = request.ended or (request.last_sentence if not request.error else None) or at
-    attributes = model.attributes() | {"avr.request.round": number}
+    attributes = model.attributes()
+    if number > 1:
+        attributes["avr.request.round"] = number
     attributes |= {name.replace("__", "."): value for name, value in more.items()}
     if (used := request.used) is not None:
         attributes |= {
@@ -254,12 +254,14 @@ def _voice(utterance: Utterance, make: Make, parent_id: str, at: float) -> Span:
     ended = utterance.audio or utterance.left or at
     kind: Kind = "internal" if utterance.kept or utterance.filler else "client"
     span = make("voice", None, parent_id, utterance.sent, ended, kind)
-    span.attributes |= {
-        "avr.voice.characters": utterance.characters,
-        "avr.voice.kept": utterance.kept or utterance.filler,
-        "avr.voice.filler": utterance.filler,
-        "avr.voice.heard_share": round(utterance.share, 3),
-    }
+    # Encoding costs time for each attribute: what is as usual is left out.
+    span.attributes["avr.voice.characters"] = utterance.characters
+    if utterance.kept or utterance.filler:
+        span.attributes["avr.voice.kept"] = True
+    if utterance.filler:
+        span.attributes["avr.voice.filler"] = True
+    if utterance.share < 1:
+        span.attributes["avr.voice.heard_share"] = round(utterance.share, 3)
     if utterance.text:
         span.attributes["avr.voice.text"] = utterance.text[:TEXT_MAX]
     if utterance.error:
