@@ -69,6 +69,7 @@ class Parts:
     warnings: one sentence each, for the operator.
     states: whether STT, LLM and TTS work, as trials and calls show.
     tried: the services with their trials.
+    spans: sends calls as traces; None if no address of a collector is set.
     """
 
     services: Services
@@ -78,6 +79,7 @@ class Parts:
     warnings: tuple[str, ...]
     states: ServiceStates
     tried: tuple[TriedService, ...]
+    spans: OpenTelemetry | None
 
 
 @asynccontextmanager
@@ -143,7 +145,7 @@ async def assembled(
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
         try:
-            yield Parts(services, warm, voices, webhooks, warnings, states, tried)
+            yield Parts(services, warm, voices, webhooks, warnings, states, tried, spans)
         finally:
             for task in background:
                 task.cancel()

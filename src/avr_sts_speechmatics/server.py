@@ -406,6 +406,7 @@ class Server:
         settings = self.settings
         sandboxed = needs_sandbox(settings)
         states = None if self._parts is None else self._parts.states
+        spans = None if self._parts is None else self._parts.spans
         return {
             "status": self._status(),
             "ready": self.ready,
@@ -421,6 +422,7 @@ class Server:
             "shared": self._shared.health(),
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
             "log_lines_lost": lines_lost(),
+            "spans": spans.health() if spans is not None else None,
             **self.collector.shown(),
             "warnings": self.warnings,
             "versions": {"python": platform.python_version(), **versions()},

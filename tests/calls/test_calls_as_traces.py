@@ -348,7 +348,7 @@ async def test_lines_of_a_call_name_its_trace(
     assert {line["span_id"] for line in of_call if "span_id" in line} <= ids
 
 
-# --- a collector that is away --------------------------------------------------------------------
+# --- the service ---------------------------------------------------------------------------------
 
 
 async def test_the_service_names_itself(serve: Serve) -> None:
@@ -361,3 +361,14 @@ async def test_the_service_names_itself(serve: Serve) -> None:
     assert resource["service.name"] == "reception"
     assert resource["deployment.environment"] == "test"
     assert resource["service.instance.id"]
+
+
+async def test_the_health_counts_spans(serve: Serve) -> None:
+    async with whole_call(serve) as (collector, call):
+        assert call.server.health()["spans"] == {
+            "sent": len(collector.spans),
+            "waiting": 0,
+            "lost": 0,
+        }
+    async with live_service(serve) as rig:
+        assert rig.server.health()["spans"] is None

@@ -98,3 +98,10 @@ def test_without_a_supervisor_a_worker_speaks_for_itself() -> None:
     assert whole["calls"] == 1
     assert whole["uptime_s"] == 5.0
     assert [worker["number"] for worker in whole["workers"]] == [4]
+
+
+def test_spans_of_all_workers_are_added() -> None:
+    sent = {"sent": 5, "waiting": 1, "lost": 2}
+    whole = of_all(one(spans=sent), 1, others(one(spans={**sent, "lost": 40}), one()))
+    assert whole["spans"] == {"sent": 10, "waiting": 2, "lost": 42}
+    assert of_all(one(spans=None), 1, None)["spans"] is None

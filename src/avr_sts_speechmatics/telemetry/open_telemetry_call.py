@@ -95,11 +95,8 @@ class CallSpans(CallLink):
             "call", context.span_id, "" if above is None else above.span_id, now, now, "server"
         )
         self._call.remote_parent = above is not None
-        self._call.attributes |= {
-            "avr.call.key": caller.key,
-            "avr.call.uuid": caller.uuid,
-            "avr.call.transport": caller.transport,
-        }
+        for what in ("key", "uuid", "transport"):
+            self._call.attributes[f"avr.call.{what}"] = getattr(caller, what)
         if words:
             for name, fact in caller.facts.items():
                 self._call.attributes[f"avr.call.fact.{name}"] = fact
@@ -174,7 +171,7 @@ class CallSpans(CallLink):
         self._stopped = event.stopped
 
     def _stt_lost(self, at: float, _: ev.SttLost) -> None:
-        self._lost = self._lost or self._below_call("recogniser lost", at)
+        self._lost = self._lost or self._below("recogniser lost", at)
 
     # --- replies -------------------------------------------------------------------------------
 
@@ -197,7 +194,7 @@ class CallSpans(CallLink):
         self._begin_reply(at, command.reply, "say").confirmed = at
 
     def _begin_reply(self, at: float, number: int, name: str) -> Reply:
-        span = self._make(name, None, self._call.context.span_id, at, at)
+        span = self._below(name, at)
         reply = self._replies[number] = Reply(span, enter(span))
         return reply
 
@@ -286,8 +283,8 @@ class CallSpans(CallLink):
 
     def _chat(self, span: Span) -> None:
         if "gen_ai.operation.name" in span.attributes:
-            span.attributes |= {"gen_ai.conversation.id": self._uuid}
-            span.attributes |= {"gen_ai.agent.name": self._agent}
+            attributes = {"gen_ai.conversation.id": self._uuid, "gen_ai.agent.name": self._agent}
+            span.attributes |= attributes
         self._send(span)
 
     def _open_request(self, number: int) -> Request | None:
@@ -313,7 +310,7 @@ class CallSpans(CallLink):
         self._call.happened(at, "service failed", avr__service=name, avr__error=error)
         newest = reversed(self._replies.values())
         if name == "stt":
-            lost, self._lost = self._lost or self._below_call("recogniser lost", at), None
+            lost, self._lost = self._lost or self._below("recogniser lost", at), None
             lost.failed(error)
             self._send(lost.end(at))
         elif name == "llm":
@@ -393,7 +390,7 @@ class CallSpans(CallLink):
 
     # --- spans ---------------------------------------------------------------------------------
 
-    def _below_call(self, name: str, at: float) -> Span:
+    def _below(self, name: str, at: float) -> Span:
         return self._make(name, None, self._call.context.span_id, at, at)
 
     def _make(
