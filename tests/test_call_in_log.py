@@ -106,6 +106,7 @@ def test_lines_for_machines_name_the_trace() -> None:
 
 
 async def test_requests_name_the_span_that_they_belong_to() -> None:
+    current_call.set("")
     assert trace_headers() == {}
     assert current_trace_id() == ""
     name = named(CALL, {})

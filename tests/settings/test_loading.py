@@ -264,7 +264,7 @@ def test_variables_of_the_compose_files_are_not_reported() -> None:
         name for file in files for name in re.findall(r"(?<!\$)\$\{([A-Z_]+)", file.read_text())
     }
     assert {"STS_TARGET", "AMI_PASSWORD"} <= read
-    known = {*NAMES, "OPENAI_FILE_INSTRUCTIONS", "OTEL_EXPORTER_OTLP_CERTIFICATE"}
+    known = {*NAMES, "OPENAI_FILE_INSTRUCTIONS"}
     assert not [name for name in read if spelling.report(name, known, from_file=True)]
 
 

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -29,6 +30,12 @@ from avr_sts_speechmatics.telemetry.open_telemetry_span import Span, new_span_id
 from avr_sts_speechmatics.values import Secret
 
 ABOVE = TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", 1, "a=1")
+
+
+@pytest.fixture(autouse=True)
+def outside_of_calls() -> Iterator[None]:
+    yield
+    current_call.set("")
 
 
 class Kept:

@@ -34,6 +34,7 @@ async def test_code_that_is_started_for_a_part_belongs_to_the_part() -> None:
 
 
 async def test_outside_of_calls_nothing_is_linked() -> None:
+    current_call.set("")
     CallLink(CALL).event(1.0, CallBegan(Caller("u", "test"), "default"))
     assert enter(Span("turn", PART, "", 1.0, 1.0, 0)) is None
     assert await parent() == ""
