@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from avr_sts_speechmatics.admission.admission import Admission
@@ -27,7 +26,9 @@ from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
-from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, try_tts
+from avr_sts_speechmatics.records import kept_calls
+from avr_sts_speechmatics.records.kept_calls import KeptCalls
+from avr_sts_speechmatics.service_trials import TriedService, tried_services
 from avr_sts_speechmatics.services import announced_ends, tts
 from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.llm.protocol import Llm
@@ -42,10 +43,12 @@ from avr_sts_speechmatics.telemetry.call_records import CallRecords
 from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
+from avr_sts_speechmatics.telemetry.cost_limit import CostLimit
 from avr_sts_speechmatics.telemetry.log_lines import CallLog
 from avr_sts_speechmatics.telemetry.open_telemetry import OpenTelemetry, open_telemetry
+from avr_sts_speechmatics.telemetry.priced_services import prices_of, unpriced
+from avr_sts_speechmatics.telemetry.prices import Prices
 from avr_sts_speechmatics.telemetry.service_states import (
-    ServiceState,
     ServiceStates,
     ServiceWatch,
 )
@@ -67,9 +70,11 @@ class Parts:
     voices: the TTS voices; `/health` shows how many of their phrases are not cached yet.
     webhooks: sends the event `call_initiated` of an announced call; None if WEBHOOK_URL is not set.
     warnings: one sentence each, for the operator.
+    hints: one sentence each, for the operator; they are no faults.
     states: whether STT, LLM and TTS work, as trials and calls show.
     tried: the services with their trials.
     spans: sends calls as traces; None if no address of a collector is set.
+    kept: the records of calls; None if nothing is kept (HISTORY=off).
     """
 
     services: Services
@@ -77,9 +82,11 @@ class Parts:
     voices: Voices
     webhooks: Webhooks | None
     warnings: tuple[str, ...]
+    hints: tuple[str, ...]
     states: ServiceStates
     tried: tuple[TriedService, ...]
     spans: OpenTelemetry | None
+    kept: KeptCalls | None
 
 
 @asynccontextmanager
@@ -94,7 +101,13 @@ async def assembled(
     # A proxy that cannot be used stops the start, not the first call.
     for url in remote_addresses(settings):
         settings.proxies.for_url(url)
+    prices = prices_of(settings, sandbox_url)
+    hints = tuple(unpriced(prices, settings, agents, sandbox_url))
     async with AsyncExitStack() as stack:
+        kept = kept_calls_of(settings)
+        if kept is not None:
+            stack.push_async_callback(kept.close)
+            await kept.start()
         llm = llm_of(settings)
         stack.push_async_callback(llm.close)
         voices = Voices(
@@ -133,19 +146,22 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=observers_of(settings, webhooks, traces, states, spans),
+            observers=observers_of(settings, webhooks, traces, states, prices, stt.source, spans),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (
             *agents.unknown_tools(known),
             *_unreachable(settings, agents, pbx),
             *announced_ends.warnings(models_in_use(settings, agents)),
+            *kept_calls.warnings_of(settings, history_of(settings)),
         )
         # Calls may come from now on; these tasks only make the first ones faster.
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
         try:
-            yield Parts(services, warm, voices, webhooks, warnings, states, tried, spans)
+            yield Parts(
+                services, warm, voices, webhooks, warnings, hints, states, tried, spans, kept
+            )
         finally:
             for task in background:
                 task.cancel()
@@ -261,22 +277,20 @@ def traces_of(settings: Settings) -> CallTraces | None:
     return CallTraces(settings.call_trace_dir, words=settings.log_transcripts)
 
 
-def tried_services(
-    settings: Settings, agents: Agents, stt: Stt, llm: Llm, voices: Voices
-) -> tuple[TriedService, ...]:
-    """The services that can fail, with their trials; the scripted receptionist cannot."""
-    first = agents.all[0]
-    recogniser = stt.recogniser(first.language, first.vocabulary)
-    speaking = tuple(dict.fromkeys(voices.alone(agent) for agent in agents.all))
-    found = [TriedService(ServiceState("tts"), partial(try_tts, speaking))]
-    if not settings.nobody_answers:
-        hearing = TriedService(ServiceState("stt"), partial(try_stt, recogniser), needs_idle=True)
-        found.insert(0, hearing)
-    if settings.has_llm:
-        models = tuple(dict.fromkeys(agent.model or settings.openai_model for agent in agents.all))
-        state = ServiceState("llm", ", ".join(models), lambda: llm.state().adaptations)
-        found.append(TriedService(state, partial(try_llm, llm, models)))
-    return tuple(found)
+def history_of(settings: Settings) -> str:
+    """What is kept of calls: HISTORY, or its default."""
+    return kept_calls.level_of(settings, offline=needs_sandbox(settings))
+
+
+def kept_calls_of(settings: Settings) -> KeptCalls | None:
+    """Make the records of calls; None if nothing is kept."""
+    level = history_of(settings)
+    return None if level == "off" else KeptCalls(settings, level)
+
+
+def what_is_kept(settings: Settings) -> str:
+    """Say in one sentence what is kept of calls, where and for how long."""
+    return kept_calls.what_is_kept(settings, history_of(settings))
 
 
 def observers_of(
@@ -284,18 +298,22 @@ def observers_of(
     webhooks: Webhooks | None,
     traces: CallTraces | None,
     states: ServiceStates,
+    prices: Prices,
+    recogniser: tuple[str, str],
     spans: OpenTelemetry | None,
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
     """Return a function that makes the observers of a new call."""
 
     def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
-        summary = CallSummary()  # first: the others read the summary
+        summary = CallSummary(prices)  # first: the others read the summary
         log, records = CallLog(summary, transcripts=settings.log_transcripts), CallRecords(line)
         # The trace is told before the log, whose lines name it.
         traced = () if spans is None else (spans.observer(caller, summary.columns),)
         turn = (one.turn for one in (summary, records, *traced, log))
         times = TurnTimesObserver(*turn)
         found: tuple[Observer, ...] = (summary, times, *traced, log, records, ServiceWatch(states))
+        if settings.max_cost:
+            found += (CostLimit(prices, settings.max_cost, recogniser),)
         if webhooks is not None:
             found += (CallWebhooks(webhooks, caller.uuid, summary),)
         if traces is not None:

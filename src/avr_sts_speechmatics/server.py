@@ -112,6 +112,8 @@ class Server:
         """Host and port of a listener, by the setting that names the port."""
         self.warnings = [*warnings_of(settings), *self._agents.warnings]
         """Warnings for the operator, one sentence each."""
+        self.hints: tuple[str, ...] = ()
+        """Sentences for the operator that are no faults, once the service is ready."""
         self._news = news
         self._clock = PlayoutClock()
         self._calls: dict[asyncio.Task[None], Call] = {}
@@ -217,6 +219,7 @@ class Server:
             assembled(settings, self._agents, sandbox_url, self._admission.sessions)
         )
         self.warnings += self._parts.warnings
+        self.hints = self._parts.hints
         self.warnings += self._admission.start(settings.max_calls)
         self._open.callback(self._admission.lag.stop)
         # Loading a library in the background delays the loop, and is over soon.
@@ -421,12 +424,18 @@ class Server:
             "service_states": {} if states is None else states.shown(),
             "shared": self._shared.health(),
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
+            "records": self._records(),
             "log_lines_lost": lines_lost(),
             "spans": spans.health() if spans is not None else None,
             **self.collector.shown(),
             "warnings": self.warnings,
             "versions": {"python": platform.python_version(), **versions()},
         }
+
+    def _records(self) -> dict[str, object]:
+        if self._parts is None or self._parts.kept is None:
+            return {"keeps": "off"}
+        return self._parts.kept.health()
 
     def _status(self) -> str:
         """In one word: why calls are refused, or degraded (a service is known to fail), or ok."""

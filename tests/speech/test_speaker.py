@@ -28,7 +28,7 @@ from avr_sts_speechmatics.speech.speaker import (
     AHEAD,
     AudioStarted,
     ClauseReady,
-    ServiceFailed,
+    Report,
     Speaker,
     TextStarted,
 )
@@ -75,7 +75,7 @@ class Mouth:
     ) -> None:
         self.phrases = phrases or KeptPhrases(())
         self.told: list[ev.Event] = []
-        self.reported: list[TextStarted | ClauseReady | AudioStarted | ServiceFailed] = []
+        self.reported: list[Report] = []
         self.frames: list[int] = []
         self.playout = Playout(clock, self._hear, self._played)
         self.speaker = Speaker(

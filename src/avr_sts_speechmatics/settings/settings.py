@@ -7,7 +7,7 @@ makes the object from environment variables.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.network.proxies import Proxies
@@ -170,8 +170,8 @@ class Settings(
             hidden += self.redis_url.secrets()
         if self.otel_exporter_otlp_traces_headers is not None:
             hidden += self.otel_exporter_otlp_traces_headers.secrets()
-        if self.database_url is not None and (password := urlsplit(self.database_url).password):
-            hidden += (password, unquote(password))
+        if self.database_url is not None:
+            hidden += self.database_url.secrets()
         for text in () if self.mcp_servers is None else self.mcp_servers.secrets():
             # A library may show the key of `Bearer <key>` alone.
             hidden += (text, *text.split())

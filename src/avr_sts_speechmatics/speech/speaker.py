@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE
 from avr_sts_speechmatics.audio.playout import AgentAudio, Utterance
@@ -30,6 +30,7 @@ from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.runtime.task_group import TaskGroup
 from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.services.tts.protocol import Tts
+from avr_sts_speechmatics.services.use import AudioSent, TextSent, report_to
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.read_aloud import spoken
 from avr_sts_speechmatics.speech.sentences import Sentences
@@ -90,6 +91,10 @@ class ServiceFailed:
     error: str
 
 
+Report: TypeAlias = TextStarted | ClauseReady | AudioStarted | ServiceFailed | AudioSent | TextSent
+"""What a speaker reports besides events of the dialogue."""
+
+
 class Speaker:
     """Speaks the replies of one call.
 
@@ -99,7 +104,7 @@ class Speaker:
     tell: function that is called with each event of a reply (SentenceReady, VoiceStarted,
         ReplyEnded, ReplyFailed).
     report: function that is called with each observation that the dialogue does not need
-        (TextStarted, ClauseReady, AudioStarted, ServiceFailed).
+        (TextStarted, ClauseReady, AudioStarted, ServiceFailed, and what the voice charges for).
     language: of the replies, such as "en".
     """
 
@@ -109,7 +114,7 @@ class Speaker:
         phrases: KeptPhrases,
         playout: AgentAudio,
         tell: Callable[[ev.Event], None],
-        report: Callable[[TextStarted | ClauseReady | AudioStarted | ServiceFailed], None],
+        report: Callable[[Report], None],
         *,
         language: str = "en",
     ) -> None:
@@ -307,6 +312,7 @@ class Speaker:
         return utterance
 
     async def _fetch(self, reply: "_Reply", utterance: Utterance, sentence: str) -> None:
+        report_to(self._report)
         resampler = Resampler(self._voice.rate, RATE)
         whole = False
         try:

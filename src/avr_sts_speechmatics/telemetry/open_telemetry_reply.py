@@ -195,6 +195,8 @@ def request_span(
             "gen_ai.usage.output_tokens": used.completion,
             "gen_ai.usage.cache_read.input_tokens": used.cached,
         }
+        if used.estimated:
+            attributes["avr.request.tokens_estimated"] = True
     if request.history is not None:
         attributes["gen_ai.input.messages"] = _messages(request.history)
         if request.texts:
