@@ -5,6 +5,8 @@ here; `server` owns the listening sockets and the calls.
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,8 +29,9 @@ from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.records import kept_calls
+from avr_sts_speechmatics.records.call_recorder import CallRecorder
 from avr_sts_speechmatics.records.kept_calls import KeptCalls
-from avr_sts_speechmatics.service_trials import TriedService, tried_services
+from avr_sts_speechmatics.service_trials import TriedService, remote_addresses, tried_services
 from avr_sts_speechmatics.services import announced_ends, tts
 from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.llm.protocol import Llm
@@ -146,7 +149,9 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=observers_of(settings, webhooks, traces, states, prices, stt.source, spans),
+            observers=observers_of(
+                settings, webhooks, traces, states, prices, stt.source, spans, kept
+            ),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (
@@ -301,17 +306,26 @@ def observers_of(
     prices: Prices,
     recogniser: tuple[str, str],
     spans: OpenTelemetry | None,
+    kept: KeptCalls | None,
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
     """Return a function that makes the observers of a new call."""
+    process = f"{socket.gethostname()}:{os.getpid()}"
 
     def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
         summary = CallSummary(prices)  # first: the others read the summary
         log, records = CallLog(summary, transcripts=settings.log_transcripts), CallRecords(line)
-        # The trace is told before the log, whose lines name it.
+        turns, more = [summary.turn, records.turn, log.turn], list[Observer]()
+        if kept is not None:
+            add, level = kept.writer.add, kept.level
+            recorder = CallRecorder(add, caller, level, summary.columns, process)
+            turns.append(recorder.turn)
+            more.append(recorder)
+        # Before the log and the records, which name the trace.
         traced = () if spans is None else (spans.observer(caller, summary.columns),)
-        turn = (one.turn for one in (summary, records, *traced, log))
-        times = TurnTimesObserver(*turn)
-        found: tuple[Observer, ...] = (summary, times, *traced, log, records, ServiceWatch(states))
+        turns += [one.turn for one in traced]
+        times = TurnTimesObserver(*turns)
+        watch = ServiceWatch(states)
+        found: tuple[Observer, ...] = (summary, times, *traced, log, records, watch, *more)
         if settings.max_cost:
             found += (CostLimit(prices, settings.max_cost, recogniser),)
         if webhooks is not None:
@@ -353,20 +367,6 @@ def _stt_opener(settings: Settings, stt: Stt) -> Callable[[Agent, SttListener], 
         return stt.open(agent.language, agent.vocabulary, listener)
 
     return open_stt
-
-
-def remote_addresses(settings: Settings) -> tuple[str, ...]:
-    """Addresses of the services that calls may use, each once; the PBX is not among them."""
-    mcp = () if settings.mcp_servers is None else settings.mcp_servers.servers.values()
-    found = (
-        Stt(settings).address,
-        *(tts.ENGINES[name].address(settings) for name in tts.may_speak(settings)),
-        settings.llm_url if settings.has_llm else None,
-        settings.webhook_url,
-        settings.speechmatics_url_instructions,
-        *(server.url for server in mcp),
-    )
-    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def models_in_use(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:

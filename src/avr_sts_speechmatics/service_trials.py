@@ -21,6 +21,7 @@ from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.runtime.task_group import TaskGroup
+from avr_sts_speechmatics.services import tts
 from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
 from avr_sts_speechmatics.services.quiet_retries import quiet_retries
 from avr_sts_speechmatics.services.stt import Stt
@@ -190,3 +191,17 @@ def tried_services(
         state = ServiceState("llm", ", ".join(models), lambda: llm.state().adaptations)
         found.append(TriedService(state, partial(try_llm, llm, models)))
     return tuple(found)
+
+
+def remote_addresses(settings: Settings) -> tuple[str, ...]:
+    """Addresses of the services that calls may use, each once; the PBX is not among them."""
+    mcp = () if settings.mcp_servers is None else settings.mcp_servers.servers.values()
+    found = (
+        Stt(settings).address,
+        *(tts.ENGINES[name].address(settings) for name in tts.may_speak(settings)),
+        settings.llm_url if settings.has_llm else None,
+        settings.webhook_url,
+        settings.speechmatics_url_instructions,
+        *(server.url for server in mcp),
+    )
+    return tuple(dict.fromkeys(filter(None, found)))

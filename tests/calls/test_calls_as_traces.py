@@ -2,9 +2,11 @@
 
 import json
 import logging
+import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -348,6 +350,15 @@ async def test_lines_of_a_call_name_its_trace(
     assert {line["span_id"] for line in of_call if "span_id" in line} <= ids
 
 
+async def test_the_record_of_a_call_names_its_trace(serve: Serve, tmp_path: Path) -> None:
+    async with whole_call(
+        serve, query=f"?traceparent={PARENT}", history="calls", data_dir=tmp_path
+    ):
+        pass
+    with closing(sqlite3.connect(tmp_path / "calls.db")) as database:
+        assert database.execute("select trace_id from calls").fetchall() == [(TRACE,)]
+
+
 # --- the service ---------------------------------------------------------------------------------
 
 
@@ -365,10 +376,7 @@ async def test_the_service_names_itself(serve: Serve) -> None:
 
 async def test_the_health_counts_spans(serve: Serve) -> None:
     async with whole_call(serve) as (collector, call):
-        assert call.server.health()["spans"] == {
-            "sent": len(collector.spans),
-            "waiting": 0,
-            "lost": 0,
-        }
+        sent = {"sent": len(collector.spans), "waiting": 0, "lost": 0}
+        await until(lambda: call.server.health()["spans"] == sent)
     async with live_service(serve) as rig:
         assert rig.server.health()["spans"] is None

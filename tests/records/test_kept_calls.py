@@ -40,8 +40,10 @@ def test_what_is_kept_is_chosen_or_follows_from_the_keys(
         ),
         (
             "transcripts",
-            "calls with their words, in SQLite in data/calls.db; words for 30 days, the rest for "
-            "365 days.",
+            (
+                "calls with their words, in SQLite in data/calls.db; words for 30 days, the rest for "
+                "365 days."
+            ),
         ),
     ],
 )
