@@ -37,6 +37,7 @@ from avr_sts_speechmatics.console.call_control import CallControl
 from avr_sts_speechmatics.console.live_calls import LiveCalls
 from avr_sts_speechmatics.dialogue.events import ServiceEnds
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.network.trace_context import TRACEPARENT, TRACESTATE, in_headers
 from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.runtime.collector import Collector
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
@@ -393,7 +394,9 @@ class Server:
             return asterisk_websocket.accept_media(
                 request, self._reception, self._announced.facts_for
             )
-        return AvrWebSocket(path, self._reception)
+        headers = request.headers
+        trace = in_headers(headers.getall(TRACEPARENT, ()), headers.getall(TRACESTATE, ()))
+        return AvrWebSocket(path, self._reception, trace)
 
     def _audiosocket(self) -> AudioSocketConnection:
         return AudioSocketConnection(
@@ -436,6 +439,7 @@ class Server:
         sandboxed = needs_sandbox(settings)
         states = None if self._parts is None else self._parts.states
         kept = None if self._parts is None else self._parts.kept
+        spans = None if self._parts is None else self._parts.spans
         return {
             "status": self._status(),
             "ready": self.ready,
@@ -452,6 +456,7 @@ class Server:
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
             "records": {"keeps": "off"} if kept is None else kept.health(),
             "log_lines_lost": lines_lost(),
+            "spans": spans.health() if spans is not None else None,
             **self.collector.shown(),
             "warnings": self.warnings,
             "versions": {"python": platform.python_version(), **versions()},

@@ -19,6 +19,7 @@ from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
 from avr_sts_speechmatics.telemetry.cost_limit import CostLimit
 from avr_sts_speechmatics.telemetry.log_lines import CallLog
 from avr_sts_speechmatics.telemetry.metrics_observer import CallsMetrics
+from avr_sts_speechmatics.telemetry.open_telemetry import OpenTelemetry
 from avr_sts_speechmatics.telemetry.prices import Prices
 from avr_sts_speechmatics.telemetry.service_states import ServiceStates, ServiceWatch
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimes, TurnTimesObserver
@@ -40,7 +41,7 @@ class CallObservers:
     states: states of the services, which calls report.
     prices: prices of the services.
     recogniser: server and model of the recogniser, for the limit of the cost.
-    webhooks, traces, metrics, kept, live: None for none.
+    webhooks, traces, metrics, kept, live, spans: None for none.
     process: names this process in the records.
     """
 
@@ -53,6 +54,7 @@ class CallObservers:
     metrics: CallsMetrics | None = None
     kept: KeptCalls | None = None
     live: LiveCalls | None = None
+    spans: OpenTelemetry | None = None
     process: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
 
     def __call__(self, caller: Caller, line: Line) -> tuple[Observer, ...]:
@@ -60,14 +62,16 @@ class CallObservers:
         # First: others read the summary when the call ends.
         summary = CallSummary(self.prices)
         log = CallLog(summary, transcripts=settings.log_transcripts)
-        turns: list[TurnObserver] = [summary, CallRecords(line), log]
+        # Before the log and the records, which name the trace.
+        traced = [] if self.spans is None else [self.spans.observer(caller, summary.columns)]
+        turns: list[TurnObserver] = [summary, *traced, CallRecords(line), log]
         if (kept := self.kept) is not None:
             add, process = kept.writer.add, self.process
             turns.append(CallRecorder(add, caller, kept.level, summary.columns, process))
         if self.metrics is not None:
             turns.append(self.metrics.observer(summary))
         times = TurnTimesObserver(*(one.turn for one in turns))
-        found: list[Observer] = [*turns, times, ServiceWatch(self.states)]
+        found: list[Observer] = [summary, times, *turns[1:], ServiceWatch(self.states)]
         if settings.max_cost:
             found.append(CostLimit(self.prices, settings.max_cost, self.recogniser))
         if self.webhooks is not None:
