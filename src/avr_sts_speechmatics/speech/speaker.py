@@ -30,7 +30,7 @@ from avr_sts_speechmatics.errors import FailureKind, ServiceError
 from avr_sts_speechmatics.runtime.task_group import TaskGroup
 from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.services.tts.protocol import Tts
-from avr_sts_speechmatics.services.use import report_to
+from avr_sts_speechmatics.services.use import Use, report_to
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.read_aloud import spoken
 from avr_sts_speechmatics.speech.sentences import Sentences
