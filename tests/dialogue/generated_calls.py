@@ -202,6 +202,10 @@ def service_ends(call: SimulatedCall) -> None:
     call.tell(ev.ServiceEnds())
 
 
+def cost_reached(call: SimulatedCall) -> None:
+    call.tell(ev.CostReached())
+
+
 def nothing(call: SimulatedCall) -> None:
     pass
 
@@ -242,7 +246,7 @@ STEPS: list[Step] = [
     stt_restored,
 ]
 
-ENDINGS: list[Step] = [nothing, nothing, stt_failed, audio_ended, service_ends]
+ENDINGS: list[Step] = [nothing, nothing, stt_failed, audio_ended, service_ends, cost_reached]
 
 
 def run_out(call: SimulatedCall) -> None:

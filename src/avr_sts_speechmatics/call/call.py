@@ -57,12 +57,13 @@ from avr_sts_speechmatics.pbx.departures import Departures, extension_of
 from avr_sts_speechmatics.pbx.protocol import PbxError
 from avr_sts_speechmatics.runtime.task_group import TaskGroup
 from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
-from avr_sts_speechmatics.services.llm.protocol import Llm, Usage
+from avr_sts_speechmatics.services.llm.protocol import Llm
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.protocol import Tts
+from avr_sts_speechmatics.services.use import report_to
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.speaker import ServiceFailed, Speaker
-from avr_sts_speechmatics.tools.tool_runner import Toolbox
+from avr_sts_speechmatics.tools.tool_runner import NotDone, Toolbox
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class Call:
         """Name of the call in the log, for `current_call`."""
         self._line = line
         self._services = services
-        self._observers = Observers(services.observers(caller, line))
+        self._observers = Observers(services.observers(caller, line), self._tell)
         self._arrival = Arrival(services.agents, caller)
         self._hear: Callable[[bytes], None] = self._arrival.hear  # later `hear` of the STT session
         pacing = Pacing(clock, services.ambience)
@@ -163,6 +164,10 @@ class Call:
             # A fault in a task of the call also cancels this wait; `run` then reports the fault.
             self._ended = CallEnded("shutdown")
             raise
+        finally:
+            # What was heard of the sentence that the end of the call cuts off.
+            for played in self._playout.flush():
+                self._share(played)
 
     async def _begin_when_known(self) -> None:
         self._begin(await self._arrival.answering_agent())
@@ -174,14 +179,9 @@ class Call:
         began = now_in(agent.time_zone)
         tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
         self._brief = brief_for(agent, tools, facts, began)
-        voice, phrases = services.voice_of(agent)
+        voice, kept = services.voice_of(agent)
         self._speaker = Speaker(
-            voice,
-            phrases,
-            self._playout,
-            self._tell,
-            self._observers.event,
-            language=agent.language,
+            voice, kept, self._playout, self._tell, self._observers.event, language=agent.language
         )
         stt = services.open_stt(agent, self)
         self._hear = stt.hear
@@ -242,6 +242,7 @@ class Call:
         self._tell(ev.SttRestored())
 
     async def _listen(self, stt: SttStream) -> None:
+        report_to(self._observers.event)
         try:
             await stt.run()
         except ServiceError as error:
@@ -327,17 +328,13 @@ class Call:
             self._services.llm,
             self._brief,
             partial(self._ask_tools, number),
-            partial(self._tokens_used, number),
+            lambda usage: self._observers.event(TokensUsed.of(number, usage)),
         )
         if not tentative:
             answer.confirm()
         if history is not None:
             answer.go_on(history)
         self._start(number, answer, answer.text())
-
-    def _tokens_used(self, number: int, usage: Usage) -> None:
-        used = TokensUsed(number, usage.prompt, usage.cached, usage.completion)
-        self._observers.event(used)
 
     def _answer(self, number: int) -> Answer | None:
         reply = self._replies.get(number)
@@ -402,6 +399,7 @@ class Call:
                 self._ended = None
         else:
             result = await services.toolbox.run(tool, self.caller, allowed=self._agent.tools)
+            failed, result = isinstance(result, NotDone), str(result)
         self._observers.event(ToolRan(tool.name, time.monotonic() - begun, failed))
         self._tell(ev.ToolDone(number, result, failed))
 

@@ -16,11 +16,19 @@ from avr_sts_speechmatics.conversation import Entry, ToolCall
 Role: TypeAlias = Literal["user", "agent"]
 
 EndReason: TypeAlias = Literal[
-    "caller", "agent", "transfer", "silence", "longest_call", "audio_over", "failure", "shutdown"
+    "caller",
+    "agent",
+    "transfer",
+    "silence",
+    "longest_call",
+    "cost_limit",
+    "audio_over",
+    "failure",
+    "shutdown",
 ]
 """Why a call ended: the caller hung up, the agent hung up, the call was transferred, the caller
-stayed silent, the call lasted MAX_CALL_S, a posted recording was answered, a service or this
-program failed, this program was told to end."""
+stayed silent, the call lasted MAX_CALL_S, the call cost MAX_COST, a posted recording was answered,
+a service or this program failed, this program was told to end."""
 
 
 class Timer(Enum):
@@ -212,6 +220,11 @@ class ServiceEnds:
 
 
 @dataclass(frozen=True, slots=True)
+class CostReached:
+    """The call has cost as much as a call may cost. May come again while the call goes on."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     timer: Timer
 
@@ -237,6 +250,7 @@ Event: TypeAlias = (
     | SttFailed
     | AudioEnded
     | ServiceEnds
+    | CostReached
     | TimerFired
 )
 

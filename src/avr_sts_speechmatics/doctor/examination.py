@@ -70,6 +70,8 @@ async def examine(
     found += about_proxies
     if any(check.state == "failed" for check in about_proxies):
         return found
+    if chosen.prices_file is not None or chosen.max_cost:
+        found.append(machine.prices(chosen, agents))
     if chosen.ambient_noise_file is not None:
         found.append(machine.noise(chosen, chosen.ambient_noise_file))
     found.append(of_voices.combination(chosen, agents))

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avr_sts_speechmatics.records.change import Change
 from avr_sts_speechmatics.records.engines import cleaned
-from avr_sts_speechmatics.records.tables import calls, metadata, reversed_digits
+from avr_sts_speechmatics.records.numbers import backwards
+from avr_sts_speechmatics.records.tables import calls, metadata
 
 _KEY = "the_key"
 """Name of the parameter that selects a call; a column's own name would be a new value."""
@@ -42,7 +43,7 @@ async def write(connection: AsyncConnection, changes: Iterable[Change]) -> None:
         else:
             rows[table].append(_whole(metadata.tables[table], row))
     dialect = connection.dialect.name
-    for name in ("calls", "turns", "tools", "events"):
+    for name in ("calls", "turns", "tools", "events", "outcomes"):
         if rows[name]:
             await connection.execute(_insert(name, dialect), rows[name])
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
@@ -86,7 +87,7 @@ def _known(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
             value = cleaned(value)
         found[name] = value
         if name in _DIGITS:
-            found[_DIGITS[name]] = reversed_digits(value)
+            found[_DIGITS[name]] = backwards(value)
     return found
 
 

@@ -6,11 +6,14 @@ since 1970 (UTC), `at_ms` and `until_ms` since the call began. Which columns hav
 HISTORY: words, arguments, keys and facts are kept from `transcripts` on.
 
 Text that is searched is compared byte by byte in both databases, so that an index finds the
-beginning of a number (`>=` and `<`; LIKE would not use the index). The last digits of a number are
-found by the beginning of the number's digits in reverse order, see `reversed_digits`.
+beginning of a text (`>=` and `<`; LIKE would not use the index). The last digits of a number are
+found by the beginning of the number in reverse order, see `numbers`.
+
+Each filter of `history` has an index that also has the order of the list, so that the first page
+needs no sorting, whether the filter finds a million calls or none.
 """
 
-import re
+from collections.abc import Callable
 
 from sqlalchemy import (
     JSON,
@@ -28,6 +31,9 @@ from sqlalchemy import (
     TextClause,
     text,
 )
+from sqlalchemy.engine.default import DefaultExecutionContext
+
+from avr_sts_speechmatics.records.numbers import backwards
 
 # A value that is missing is NULL, not JSON's null.
 _Json = JSON(none_as_null=True)
@@ -40,18 +46,25 @@ WITH_WORDS = text("erased_ms IS NULL")
 """Conditions of `calls` that have an index; a search must use them as they are."""
 
 
-def _only(name: str, column: str, condition: TextClause) -> Index:
+def _only(name: str, condition: TextClause, *columns: str) -> Index:
     """An index that has only the rows of a condition."""
-    return Index(name, column, sqlite_where=condition, postgresql_where=condition)
+    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 
 
-def reversed_digits(number: str | None) -> str | None:
-    """The digits of a number, the last one first: what `caller_digits` holds.
+def _reversed(number: str) -> Callable[[DefaultExecutionContext], str | None]:
+    """Return the default of a column that holds a number in reverse order.
 
-    number: as the exchange wrote the number, or None.
+    number: the column with the number as it came.
     """
-    return None if number is None else re.sub(r"[^0-9]", "", number)[::-1]
 
+    def default(context: DefaultExecutionContext) -> str | None:
+        given = context.get_current_parameters()  # type: ignore[no-untyped-call]
+        return backwards(given.get(number))
+
+    return default
+
+
+_NEWEST = "began_ms", "key"
 
 metadata = MetaData()
 
@@ -64,8 +77,18 @@ calls = Table(
     Column("agent", _Searched, nullable=False),
     Column("caller_number", _Searched, comment="who calls, as the exchange says"),
     Column("called_number", _Searched),
-    Column("caller_digits", _Searched, comment="digits of caller_number, the last one first"),
-    Column("called_digits", _Searched, comment="the same of called_number"),
+    Column(
+        "caller_digits",
+        _Searched,
+        default=_reversed("caller_number"),
+        comment="letters and digits of caller_number, the last one first",
+    ),
+    Column(
+        "called_digits",
+        _Searched,
+        default=_reversed("called_number"),
+        comment="the same of called_number",
+    ),
     Column("facts", _Json, comment="everything else that came with the call"),
     Column("began_ms", BigInteger, nullable=False),
     Column("seen_ms", BigInteger, comment="the service last knew that the call was running"),
@@ -84,7 +107,7 @@ calls = Table(
     Column("prompt_tokens", Integer),
     Column("cached_tokens", Integer, comment="part of prompt_tokens"),
     Column("completion_tokens", Integer),
-    Column("estimated_tokens", Integer, comment="of these, not counted by the server"),
+    Column("estimated_tokens", Integer, comment="part of these that no server counted"),
     Column("tts_characters", Integer, comment="characters that the voice charges for"),
     Column("cost", Float, comment="in `currency`, by the price table of that day"),
     Column("currency", String(3)),
@@ -93,17 +116,30 @@ calls = Table(
     Column("trace_id", String(32), comment="OpenTelemetry's trace of the call"),
     Column("service", Text, comment="which process had the call: host and process number"),
     Column("erased_ms", BigInteger, comment="words and recording were erased, see KEEP_DAYS"),
-    Index("calls_by_time", "began_ms", "key"),
-    Index("calls_by_uuid", "uuid", "key"),
-    Index("calls_by_caller", "caller_number", "key"),
-    Index("calls_by_called", "called_number", "key"),
-    Index("calls_by_caller_digits", "caller_digits", "key"),
-    Index("calls_by_called_digits", "called_digits", "key"),
-    Index("calls_by_agent", "agent", "key"),
-    Index("calls_by_worst", "voice_to_voice_worst_ms", "key"),
-    _only("calls_that_failed", "key", FAILED),
-    _only("calls_that_run", "key", RUNNING),
-    _only("calls_with_words", "began_ms", WITH_WORDS),
+    # The waits and the ends are compared inside of the index.
+    Index("calls_by_time", *_NEWEST, "voice_to_voice_worst_ms", "ended_ms"),
+    Index("calls_by_uuid", "uuid", *_NEWEST),
+    Index("calls_by_caller", "caller_digits", *_NEWEST),
+    Index("calls_by_called", "called_digits", *_NEWEST),
+    Index("calls_by_agent", "agent", *_NEWEST, "voice_to_voice_worst_ms"),
+    Index("calls_by_wait", "voice_to_voice_worst_ms", *_NEWEST),
+    Index("calls_by_transport", "transport", *_NEWEST),
+    Index("calls_by_reason", "reason", *_NEWEST),
+    _only("calls_that_failed", FAILED, *_NEWEST),
+    _only("calls_that_run", RUNNING, *_NEWEST),
+    _only("calls_with_words", WITH_WORDS, "began_ms"),
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("call", _Key, ForeignKey("calls.key", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("began_ms", BigInteger, nullable=False, comment="the call began"),
+    Column("name", _Searched, nullable=False, comment="a field of the outcome, in small letters"),
+    Column("value", _Searched, nullable=False, comment="in small letters; of a list: one item"),
+    Index("outcomes_by_field", "name", "value", "began_ms", "call"),
+    Index("outcomes_by_value", "value", "began_ms", "call"),
 )
 
 turns = Table(
@@ -114,6 +150,7 @@ turns = Table(
     Column("at_ms", Integer, nullable=False, comment="the speaker began"),
     Column("until_ms", Integer, comment="the speaker ended"),
     Column("speaker", Text, nullable=False, comment="caller or agent"),
+    Column("kind", Text, comment="words or keys; answer, welcome, sorry, prompts, ..."),
     Column("said", Text, comment="the words; of the agent: all that was sent to the voice"),
     Column("heard", Text, comment="of the agent: the words that the caller heard"),
     Column("words_said", Integer),

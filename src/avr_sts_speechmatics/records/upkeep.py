@@ -166,11 +166,12 @@ class Upkeep:
     async def _erase_words(self, keys: Sequence[str]) -> None:
         from sqlalchemy import update
 
-        from avr_sts_speechmatics.records.tables import calls, events, tools, turns
+        from avr_sts_speechmatics.records.tables import calls, events, outcomes, tools, turns
 
         now_ms = int(self._now() * 1000)
         async with self._database.writing() as connection:
             for statement in (
+                outcomes.delete().where(outcomes.c.call.in_(keys)),
                 update(turns).where(turns.c.call.in_(keys)).values(said=None, heard=None),
                 update(tools).where(tools.c.call.in_(keys)).values(arguments=None, result=None),
                 update(events)
