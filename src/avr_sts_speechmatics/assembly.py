@@ -105,7 +105,7 @@ async def assembled(
     prices = prices_of(settings, sandbox_url)
     hints = tuple(unpriced(prices, settings, agents, sandbox_url))
     async with AsyncExitStack() as stack:
-        kept = kept_calls_of(settings)
+        kept = None if (level := history_of(settings)) == "off" else KeptCalls(settings, level)
         if kept is not None:
             stack.push_async_callback(kept.close)
             await kept.start()
@@ -151,7 +151,7 @@ async def assembled(
             *agents.unknown_tools(known),
             *_unreachable(settings, agents, pbx),
             *announced_ends.warnings(models_in_use(settings, agents)),
-            *kept_calls.warnings_of(settings, history_of(settings)),
+            *kept_calls.warnings_of(settings, level),
         )
         # Calls may come from now on; these tasks only make the first ones faster.
         warm = asyncio.create_task(llm.warm_up())
@@ -274,17 +274,6 @@ def traces_of(settings: Settings) -> CallTraces | None:
 def history_of(settings: Settings) -> str:
     """What is kept of calls: HISTORY, or its default."""
     return kept_calls.level_of(settings, offline=needs_sandbox(settings))
-
-
-def kept_calls_of(settings: Settings) -> KeptCalls | None:
-    """Make the records of calls; None if nothing is kept."""
-    level = history_of(settings)
-    return None if level == "off" else KeptCalls(settings, level)
-
-
-def what_is_kept(settings: Settings) -> str:
-    """Say in one sentence what is kept of calls, where and for how long."""
-    return kept_calls.what_is_kept(settings, history_of(settings))
 
 
 def tried_services(

@@ -73,7 +73,8 @@ def _failed(end: socket.socket, why: str, status: int) -> int:
 
 
 async def _serve_calls(chosen: settings.Settings, end: socket.socket) -> None:
-    from avr_sts_speechmatics.assembly import how_it_tries, what_is_kept
+    from avr_sts_speechmatics.assembly import history_of, how_it_tries
+    from avr_sts_speechmatics.records.kept_calls import what_is_kept
     from avr_sts_speechmatics.server import Server
     from avr_sts_speechmatics.workers.membership import Membership
 
@@ -99,9 +100,10 @@ async def _serve_calls(chosen: settings.Settings, end: socket.socket) -> None:
         await asyncio.wait((starting, ending), return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
-            hints = [*how_it_tries(chosen), *server.hints]
+            kept = what_is_kept(chosen, history_of(chosen))
+            hints = [*how_it_tries(chosen), *server.hints, kept]
             warnings = [one for one in server.warnings if one not in hints]
-            member.tell(tell="ready", warnings=warnings, hints=[*hints, what_is_kept(chosen)])
+            member.tell(tell="ready", warnings=warnings, hints=hints)
             if chosen.try_services:
                 server.try_services()
             collector.exclude_present_objects()
