@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,15 @@ async def test_tables_of_a_newer_program(address: DatabaseAddress) -> None:
         await connection.execute(text("UPDATE calls_version SET version_num = '9999'"))
     await database.close()
     assert "newer version of this program (9999;" in await why_not(address)
+
+
+async def test_tables_of_another_program_are_left_alone(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "calls.db")) as other:
+        other.execute("CREATE TABLE turns (of_another_program)")
+    assert "name a database of its own" in await why_not(sqlite_file(tmp_path / "calls.db"))
+    with closing(sqlite3.connect(tmp_path / "calls.db")) as other:
+        tables = other.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    assert tables == [("turns",)]
 
 
 # --- files --------------------------------------------------------------------------------------

@@ -169,7 +169,7 @@ async def assembled(
             *agents.unknown_tools(known),
             *_unreachable(settings, agents, pbx),
             *announced_ends.warnings(models_in_use(settings, agents)),
-            *kept_calls.warnings_of(settings, history_of(settings)),
+            *kept_calls.warnings_of(settings, level),
         )
         # Calls may come from now on; these tasks only make the first ones faster.
         warm = asyncio.create_task(llm.warm_up())

@@ -102,9 +102,10 @@ async def _serve_calls(
         await asyncio.wait((starting, ending), return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
-            hints = [*how_it_tries(chosen), *server.hints]
+            kept = what_is_kept(chosen, history_of(chosen))
+            hints = [*how_it_tries(chosen), *server.hints, kept]
             warnings = [one for one in server.warnings if one not in hints]
-            member.tell(tell="ready", warnings=warnings, hints=[*hints, what_is_kept(chosen)])
+            member.tell(tell="ready", warnings=warnings, hints=hints)
             if chosen.try_services:
                 server.try_services()
             collector.exclude_present_objects()

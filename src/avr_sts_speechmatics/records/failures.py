@@ -22,6 +22,7 @@ _SQLITE_VALUES = (
 _ADVICE = (
     ("password authentication failed", "check user and password in DATABASE_URL"),
     ("no pg_hba.conf entry", "the server does not let this user in from here: see its pg_hba.conf"),
+    ("already exists", "tables of another program: name a database of its own in DATABASE_URL"),
     ("does not exist", "check DATABASE_URL, or create it"),
     ("permission denied", "the user needs the right to create tables and to write them"),
     ("too many clients", "raise the server's max_connections, or start fewer processes"),

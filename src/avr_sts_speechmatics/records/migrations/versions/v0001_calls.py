@@ -10,4 +10,4 @@ down_revision = None
 
 def upgrade() -> None:
     """Make all tables and their indexes."""
-    metadata.create_all(op.get_bind())
+    metadata.create_all(op.get_bind(), checkfirst=False)
