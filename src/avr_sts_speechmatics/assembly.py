@@ -5,6 +5,8 @@ here; `server` owns the listening sockets and the calls.
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.records import kept_calls
+from avr_sts_speechmatics.records.call_recorder import CallRecorder
 from avr_sts_speechmatics.records.kept_calls import KeptCalls
 from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, try_tts
 from avr_sts_speechmatics.services import announced_ends, tts
@@ -45,7 +48,10 @@ from avr_sts_speechmatics.telemetry.call_records import CallRecords
 from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
+from avr_sts_speechmatics.telemetry.cost_limit import CostLimit
 from avr_sts_speechmatics.telemetry.log_lines import CallLog
+from avr_sts_speechmatics.telemetry.priced_services import prices_of, unpriced
+from avr_sts_speechmatics.telemetry.prices import Prices
 from avr_sts_speechmatics.telemetry.service_states import (
     ServiceState,
     ServiceStates,
@@ -69,6 +75,7 @@ class Parts:
     voices: the TTS voices; `/health` shows how many of their phrases are not cached yet.
     webhooks: sends the event `call_initiated` of an announced call; None if WEBHOOK_URL is not set.
     warnings: one sentence each, for the operator.
+    hints: one sentence each, for the operator; they are no faults.
     states: whether STT, LLM and TTS work, as trials and calls show.
     tried: the services with their trials.
     kept: the records of calls; None if nothing is kept (HISTORY=off).
@@ -79,6 +86,7 @@ class Parts:
     voices: Voices
     webhooks: Webhooks | None
     warnings: tuple[str, ...]
+    hints: tuple[str, ...]
     states: ServiceStates
     tried: tuple[TriedService, ...]
     kept: KeptCalls | None
@@ -101,6 +109,8 @@ async def assembled(
     # A proxy that cannot be used stops the start, not the first call.
     for url in remote_addresses(settings):
         settings.proxies.for_url(url)
+    prices = prices_of(settings, sandbox_url)
+    hints = tuple(unpriced(prices, settings, agents, sandbox_url))
     async with AsyncExitStack() as stack:
         kept = kept_calls_of(settings)
         if kept is not None:
@@ -141,7 +151,9 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=observers_of(settings, webhooks, traces, states, live),
+            observers=observers_of(
+                settings, webhooks, traces, states, prices, stt.source, kept, live
+            ),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (
@@ -154,7 +166,7 @@ async def assembled(
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
         try:
-            yield Parts(services, warm, voices, webhooks, warnings, states, tried, kept)
+            yield Parts(services, warm, voices, webhooks, warnings, hints, states, tried, kept)
         finally:
             for task in background:
                 task.cancel()
@@ -307,15 +319,27 @@ def observers_of(
     webhooks: Webhooks | None,
     traces: CallTraces | None,
     states: ServiceStates,
+    prices: Prices,
+    recogniser: tuple[str, str],
+    kept: KeptCalls | None,
     live: LiveCalls | None = None,
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
     """Return a function that makes the observers of a new call."""
+    process = f"{socket.gethostname()}:{os.getpid()}"
 
     def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
-        summary = CallSummary()  # first: the others read the summary
+        summary = CallSummary(prices)  # first: the others read the summary
         log, records = CallLog(summary, transcripts=settings.log_transcripts), CallRecords(line)
-        times = TurnTimesObserver(summary.turn, records.turn, log.turn)
-        found: tuple[Observer, ...] = (summary, log, times, records, ServiceWatch(states))
+        turns, more = [summary.turn, records.turn, log.turn], list[Observer]()
+        if kept is not None:
+            add, level = kept.writer.add, kept.level
+            recorder = CallRecorder(add, caller, level, summary.columns, process)
+            turns.append(recorder.turn)
+            more.append(recorder)
+        times = TurnTimesObserver(*turns)
+        found: tuple[Observer, ...] = (summary, log, times, records, ServiceWatch(states), *more)
+        if settings.max_cost:
+            found += (CostLimit(prices, settings.max_cost, recogniser),)
         if webhooks is not None:
             found += (CallWebhooks(webhooks, caller.uuid, summary),)
         if traces is not None:

@@ -119,6 +119,8 @@ class Server:
         """Host and port of a listener, by the setting that names the port."""
         self.warnings = [*warnings_of(settings), *self._agents.warnings]
         """Warnings for the operator, one sentence each."""
+        self.hints: tuple[str, ...] = ()
+        """Sentences for the operator that are no faults, once the service is ready."""
         self._news = news
         self._clock = PlayoutClock()
         self._calls: dict[asyncio.Task[None], Call] = {}
@@ -230,6 +232,7 @@ class Server:
             assembled(settings, self._agents, sandbox_url, self._admission.sessions, self.live)
         )
         self.warnings += self._parts.warnings
+        self.hints = self._parts.hints
         self.warnings += self._admission.start(settings.max_calls)
         self._open.callback(self._admission.lag.stop)
         # Loading a library in the background delays the loop, and is over soon.

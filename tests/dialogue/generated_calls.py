@@ -202,6 +202,10 @@ def service_ends(call: SimulatedCall) -> None:
     call.tell(ev.ServiceEnds())
 
 
+def cost_reached(call: SimulatedCall) -> None:
+    call.tell(ev.CostReached())
+
+
 def operator_hangs_up(call: SimulatedCall) -> None:
     call.tell(ev.OperatorLeaves())
 
@@ -251,6 +255,7 @@ ENDINGS: list[Step] = [
     stt_failed,
     audio_ended,
     service_ends,
+    cost_reached,
     operator_hangs_up,
     SimulatedCall.operator_transfers,
 ]

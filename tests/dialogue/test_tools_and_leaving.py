@@ -440,7 +440,7 @@ def test_stt_that_fails_during_the_farewell_ends_the_call_with_an_apology() -> N
 # --- the operator --------------------------------------------------------------------------------
 
 
-# T45
+# T46
 def test_a_call_that_the_operator_ends_says_goodbye_first() -> None:
     call = SimulatedCall()
     call.says(QUESTION)
@@ -455,7 +455,7 @@ def test_a_call_that_the_operator_ends_says_goodbye_first() -> None:
     assert call.ended.reason == "operator"
 
 
-# T46
+# T47
 def test_a_call_that_the_operator_transfers_is_transferred_after_a_sentence() -> None:
     call = SimulatedCall()
     call.says(QUESTION)
@@ -470,7 +470,7 @@ def test_a_call_that_the_operator_transfers_is_transferred_after_a_sentence() ->
     assert call.ended.reason == "operator"
 
 
-# T46
+# T47
 def test_words_do_not_keep_a_call_that_the_operator_transfers() -> None:
     call = SimulatedCall()
     call.starts()
@@ -481,7 +481,7 @@ def test_words_do_not_keep_a_call_that_the_operator_transfers() -> None:
     assert names_run(call) == ["avr_transfer"]
 
 
-# T38, T46
+# T38, T47
 def test_an_operators_transfer_that_fails_leaves_the_caller_with_the_agent() -> None:
     call = SimulatedCall()
     call.says(QUESTION)
@@ -497,7 +497,7 @@ def test_an_operators_transfer_that_fails_leaves_the_caller_with_the_agent() -> 
     assert call.ended is None
 
 
-# T45, T46
+# T46, T47
 @pytest.mark.parametrize("transfers", [True, False])
 def test_the_operator_decides_once(transfers: bool) -> None:
     call = SimulatedCall()

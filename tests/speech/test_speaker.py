@@ -22,6 +22,7 @@ from avr_sts_speechmatics.audio.playout import (
 )
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.services.use import AudioSent, TextSent
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.sentences import QUIET_S
 from avr_sts_speechmatics.speech.speaker import (
@@ -74,7 +75,7 @@ class Mouth:
     ) -> None:
         self.phrases = phrases or KeptPhrases(())
         self.told: list[ev.Event] = []
-        self.reported: list[TextStarted | ClauseReady | ServiceFailed] = []
+        self.reported: list[TextStarted | ClauseReady | ServiceFailed | AudioSent | TextSent] = []
         self.frames: list[int] = []
         self.playout = Playout(clock, self._hear, self._played)
         self.speaker = Speaker(

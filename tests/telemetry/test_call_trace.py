@@ -154,7 +154,7 @@ KEPT = (
         "backchannels",
     ),
     "language",
-    *("began", "message", "error", "reason"),  # of the service itself
+    *("began", "message", "error", "reason", "server", "model"),  # of the service itself
 )
 
 

@@ -57,9 +57,10 @@ from avr_sts_speechmatics.pbx.departures import Departures, extension_of
 from avr_sts_speechmatics.pbx.protocol import PbxError
 from avr_sts_speechmatics.runtime.task_group import TaskGroup
 from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
-from avr_sts_speechmatics.services.llm.protocol import Llm, Usage
+from avr_sts_speechmatics.services.llm.protocol import Llm
 from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.protocol import Tts
+from avr_sts_speechmatics.services.use import report_to
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.speaker import ServiceFailed, Speaker
 from avr_sts_speechmatics.tools.tool_runner import NotDone, Toolbox
@@ -110,7 +111,7 @@ class Call:
         """Name of the call in the log, for `current_call`."""
         self.line = self._line = line
         self._services = services
-        self._observers = Observers(services.observers(caller, line))
+        self._observers = Observers(services.observers(caller, line), self._tell)
         self._arrival = Arrival(services.agents, caller)
         self._hear: Callable[[bytes], None] = self._arrival.hear  # later `hear` of the STT session
         pacing = Pacing(clock, services.ambience)
@@ -241,6 +242,7 @@ class Call:
         self._tell(ev.SttRestored())
 
     async def _listen(self, stt: SttStream) -> None:
+        report_to(self._observers.event)
         try:
             await stt.run()
         except ServiceError as error:
@@ -326,17 +328,13 @@ class Call:
             self._services.llm,
             self._brief,
             partial(self._ask_tools, number),
-            partial(self._tokens_used, number),
+            lambda usage: self._observers.event(TokensUsed.of(number, usage)),
         )
         if not tentative:
             answer.confirm()
         if history is not None:
             answer.go_on(history)
         self._start(number, answer, answer.text())
-
-    def _tokens_used(self, number: int, usage: Usage) -> None:
-        used = TokensUsed(number, usage.prompt, usage.cached, usage.completion)
-        self._observers.event(used)
 
     def _answer(self, number: int) -> Answer | None:
         reply = self._replies.get(number)

@@ -102,7 +102,7 @@ async def _serve_calls(
         await asyncio.wait((starting, ending), return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
-            hints = list(how_it_tries(chosen))
+            hints = [*how_it_tries(chosen), *server.hints]
             warnings = [one for one in server.warnings if one not in hints]
             member.tell(tell="ready", warnings=warnings, hints=[*hints, what_is_kept(chosen)])
             if chosen.try_services:

@@ -1,6 +1,6 @@
 """Ending and transferring a running call: the caller hears a sentence first.
 
-The call itself does it, by its own means (`dialogue`, rows T45 and T46): a goodbye and the hangup,
+The call itself does it, by its own means (`dialogue`, rows T46 and T47): a goodbye and the hangup,
 or a sentence and the transfer.
 """
 

@@ -22,14 +22,15 @@ EndReason: TypeAlias = Literal[
     "transfer",
     "silence",
     "longest_call",
+    "cost_limit",
     "audio_over",
     "failure",
     "shutdown",
 ]
 """Why a call ended: the caller hung up, the agent hung up, the operator ended or transferred the
 call through the API, the model transferred the call, the caller stayed silent, the call lasted
-MAX_CALL_S, a posted recording was answered, a service or this program failed, this program was told
-to end."""
+MAX_CALL_S, the call cost MAX_COST, a posted recording was answered, a service or this program
+failed, this program was told to end."""
 
 
 class Timer(Enum):
@@ -230,6 +231,11 @@ class ServiceEnds:
 
 
 @dataclass(frozen=True, slots=True)
+class CostReached:
+    """The call has cost as much as a call may cost. May come again while the call goes on."""
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorLeaves:
     """The operator ends the call, or transfers it.
 
@@ -265,6 +271,7 @@ Event: TypeAlias = (
     | SttFailed
     | AudioEnded
     | ServiceEnds
+    | CostReached
     | OperatorLeaves
     | TimerFired
 )

@@ -243,7 +243,7 @@ class Patience:
         be recognised; a steady noise must not keep a call for ever.
     failures: how many replies in a row have failed.
     warning: see Warning.
-    closing: this program ends: the call must, once the agent's sentence is over.
+    closing: why the call must end once the agent's sentence is over; None if it need not.
     """
 
     fillers: Iterator[str]
@@ -252,7 +252,7 @@ class Patience:
     extended: bool = False
     failures: int = 0
     warning: Warning = Warning.NOT_DUE
-    closing: bool = False
+    closing: ev.EndReason | None = None
 
     @classmethod
     def of(cls, manners: Manners) -> "Patience":

@@ -409,13 +409,17 @@ class Steps:
         yield from self.leave(self.manners.farewell, error=SERVICE_GONE)
 
     def close_call(self) -> Commands:
-        """T44: apologise and end the call, if it must end because this program does."""
-        if not self.patience.closing or self.departure is not None:
+        """T44, T45: say a last sentence and end the call, if the call must end."""
+        reason = self.patience.closing
+        if reason is None or self.departure is not None:
             return
-        self.patience.closing = False
+        self.patience.closing = None
         yield ev.CancelTimer(ev.Timer.CLOSING)
         yield from self.take_the_floor(STOPPED_MARK)
-        yield from self.leave(self.manners.farewell, reason="shutdown")
+        # Who is cut off by this program deserves an apology; a limit is the operator's.
+        sorry = reason == "shutdown"
+        last = self.manners.farewell if sorry else self.manners.goodbye
+        yield from self.leave(last, reason=reason)
 
     def end(self, error: str | None = None, *, hang_up: bool = True) -> Commands:
         """End the call now. hang_up: the phone call is still there to be ended."""

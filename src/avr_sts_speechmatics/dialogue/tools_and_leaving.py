@@ -101,7 +101,7 @@ class ToolsAndLeaving(Steps):
             yield from self.end()
 
     def operator_leaves(self, event: ev.OperatorLeaves) -> Commands:
-        """T45, T46: take the floor, take leave, then end the call or transfer it."""
+        """T46, T47: take the floor, take leave, then end the call or transfer it."""
         if self.must_end or self.pbx_is_at_work:
             return  # the call is about to end already
         yield from self.take_the_floor(STOPPED_MARK)

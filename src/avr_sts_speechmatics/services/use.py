@@ -62,4 +62,5 @@ def server_of(url: str) -> str:
     """Return how reports name the server at an address."""
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
+    host = f"[{host}]" if ":" in host else host
     return host if parts.port is None else f"{host}:{parts.port}"

@@ -30,6 +30,7 @@ from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.runtime.task_group import TaskGroup
 from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.services.tts.protocol import Tts
+from avr_sts_speechmatics.services.use import AudioSent, TextSent, report_to
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.read_aloud import spoken
 from avr_sts_speechmatics.speech.sentences import Sentences
@@ -87,7 +88,7 @@ class Speaker:
     tell: function that is called with each event of a reply (SentenceReady, VoiceStarted,
         ReplyEnded, ReplyFailed).
     report: function that is called with each observation that the dialogue does not need
-        (TextStarted, ClauseReady, ServiceFailed).
+        (TextStarted, ClauseReady, ServiceFailed, and what the voice charges for).
     language: of the replies, such as "en".
     """
 
@@ -97,7 +98,7 @@ class Speaker:
         phrases: KeptPhrases,
         playout: AgentAudio,
         tell: Callable[[ev.Event], None],
-        report: Callable[[TextStarted | ClauseReady | ServiceFailed], None],
+        report: Callable[[TextStarted | ClauseReady | ServiceFailed | AudioSent | TextSent], None],
         *,
         language: str = "en",
     ) -> None:
@@ -295,6 +296,7 @@ class Speaker:
         return utterance
 
     async def _fetch(self, reply: "_Reply", utterance: Utterance, sentence: str) -> None:
+        report_to(self._report)
         resampler = Resampler(self._voice.rate, RATE)
         whole = False
         try:

@@ -35,6 +35,7 @@ from avr_sts_speechmatics.services.llm.protocol import Brief, LlmState, Usage
 from avr_sts_speechmatics.services.llm.refusals import Refusal
 from avr_sts_speechmatics.services.llm.request_form import Asked, RequestForm
 from avr_sts_speechmatics.services.llm.streamed_answer import StreamedAnswer
+from avr_sts_speechmatics.services.use import server_of
 from avr_sts_speechmatics.values import Secret
 
 CONNECT_S = 2.0
@@ -50,6 +51,10 @@ RETRY_AFTER_MAX_S = 2.0
 _REASONS = re.compile(r"(?<![a-z])r1(?![a-z0-9])|qwq|think|reason|magistral", re.IGNORECASE)
 """Names of models whose first answer waits for the end of reasoning, in case it has no beginning.
 The first answer shows whether later answers need to wait."""
+BYTES_PER_TOKEN = 4.0
+"""Length of a token where the server has not counted any yet (bytes of the request's JSON)."""
+CHARACTERS_PER_TOKEN = 4
+"""Length of a token in an answer that was dropped."""
 OPENAI_URL = "https://api.openai.com/v1"
 
 _log = logging.getLogger(__name__)
@@ -97,6 +102,8 @@ class OpenAiLlm:
         self._forms: dict[str, RequestForm] = {}
         self._official = official
         self._model = model
+        self._server = server_of(self._url)
+        self._bytes_per_token: dict[str, float] = {}  # by model, of the latest request
 
     async def warm_up(self) -> None:
         """Load the certificates in a thread."""
@@ -145,6 +152,10 @@ class OpenAiLlm:
                 break
             except _Again as again:
                 form = again.form
+                request.accepted = False
+            finally:
+                if request.accepted and used is not None:
+                    used(self._usage(request, answer))
         if text := answer.end():
             self._remember(request.model, form, begun_with)
             yield text
@@ -155,8 +166,6 @@ class OpenAiLlm:
             known = self._form_of(request.model)
             reasoning = known.with_reasoning(answer.text.closes_unopened)
             self._remember(request.model, reasoning, known)
-        if used is not None and answer.usage is not None:
-            used(answer.usage)
         for call in answer.calls(self._url):
             yield call
 
@@ -172,11 +181,19 @@ class OpenAiLlm:
         """
         request.tries += 1
         request.first = None
+        request.accepted = False
         body = form.body(request.asked)
         body["model"] = request.model
+        sent = _json(body)
+        request.length = len(sent)
         try:
             async with running_time.timeout(FIRST_S):
-                return EventStream(await self._http.post(_json(body)))
+                stream = EventStream(await self._http.post(sent))
+            request.accepted = True
+            return stream
+        except asyncio.CancelledError:
+            request.accepted = True  # as far as known
+            raise
         except ApiError as error:
             if error.status == 407 and self._proxy is not None:
                 what = f"cannot connect: {self._proxy.refusal(407)}"
@@ -282,6 +299,17 @@ class OpenAiLlm:
             if change not in known.changes:
                 _log.warning("llm: %s: %s", model, change)
 
+    def _usage(self, request: "_Request", answer: StreamedAnswer) -> Usage:
+        """Return the tokens of a request that was accepted; estimated if no usage was reported."""
+        model, usage = request.model, answer.usage
+        if usage is not None:
+            if usage.prompt > 0:
+                self._bytes_per_token[model] = request.length / usage.prompt
+            return replace(usage, server=self._server, model=model)
+        prompt = round(request.length / self._bytes_per_token.get(model, BYTES_PER_TOKEN))
+        completion = round(answer.length / CHARACTERS_PER_TOKEN)
+        return Usage(prompt, 0, completion, self._server, model, estimated=True)
+
     def _unanswered(self, error: Exception) -> ServiceError:
         if connection_errors.never_connected(error):
             why = connection_errors.why(error, self._url, within=CONNECT_S)
@@ -303,6 +331,8 @@ class _Request:
     first: time to the first text or tool call (s); None until then.
     heard: text of the answer was passed on.
     refusal: the first refusal.
+    accepted: the server may charge for the request.
+    length: of the body (bytes).
     """
 
     def __init__(self, model: str, asked: Asked) -> None:
@@ -315,6 +345,8 @@ class _Request:
         self.first: float | None = None
         self.heard = False
         self.refusal: ApiError | None = None
+        self.accepted = False
+        self.length = 0
 
     def until(self) -> float:
         """Return the latest time for the next event, in running time (s)."""
