@@ -175,11 +175,10 @@ class Server:
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)
         app.router.add_post(http_stream.PATH, http_stream.HttpStream(self._reception).handle)
-        api = console.application_of(self, lambda: self._parts, self._reception.log.say)
-        app.add_subapp(console.PATH, api)
+        log, why_not = self._reception.log, self._all_refuse
+        app.add_subapp(console.PATH, console.application_of(self, lambda: self._parts, log.say))
         http = await self._serve(app)
         watch = PortWatch(self._reception)
-        log, why_not = self._reception.log, self._all_refuse
         port = self.addresses[0][1]
         core = AvrCoreHttp(self._announced, self._ask_webhook, port, log, why_not=why_not)
         core_http = await self._serve(core.application())
@@ -420,8 +419,8 @@ class Server:
         """The content of `/health`; it holds no secrets."""
         settings = self.settings
         sandboxed = needs_sandbox(settings)
-        states = None if self._parts is None else self._parts.states
-        kept = None if self._parts is None else self._parts.kept
+        parts = self._parts
+        states, kept = (None, None) if parts is None else (parts.states, parts.kept)
         return {
             "status": self._status(),
             "ready": self.ready,
