@@ -1,12 +1,10 @@
 """Builds the parts of a call from the settings.
 
-Only this module knows which class stands behind a setting. Everything that is opened here is closed
-here; `server` owns the listening sockets and the calls.
+Only this package knows which class stands behind a setting. Everything that is opened here is
+closed here; `server` owns the listening sockets and the calls.
 """
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,17 +19,14 @@ from avr_sts_speechmatics.admission.refusal import Refusal
 from avr_sts_speechmatics.admission.vendor_sessions import VendorSessions
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.assembly.observers import observers_of
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.call.call import Services
-from avr_sts_speechmatics.call.observer import Observer
 from avr_sts_speechmatics.console.live_calls import LiveCalls
-from avr_sts_speechmatics.console.live_observer import LiveObserver
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.records import kept_calls
-from avr_sts_speechmatics.records.call_recorder import CallRecorder
 from avr_sts_speechmatics.records.kept_calls import KeptCalls
 from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, try_tts
 from avr_sts_speechmatics.services import announced_ends, tts
@@ -44,20 +39,12 @@ from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.speech.phrase_store import PhraseStore
 from avr_sts_speechmatics.speech.voices import Voices, voice_models, voice_warnings
-from avr_sts_speechmatics.telemetry.call_records import CallRecords
-from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
-from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
-from avr_sts_speechmatics.telemetry.cost_limit import CostLimit
-from avr_sts_speechmatics.telemetry.log_lines import CallLog
 from avr_sts_speechmatics.telemetry.priced_services import prices_of, unpriced
-from avr_sts_speechmatics.telemetry.prices import Prices
 from avr_sts_speechmatics.telemetry.service_states import (
     ServiceState,
     ServiceStates,
-    ServiceWatch,
 )
-from avr_sts_speechmatics.telemetry.turn_times import TurnTimesObserver
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.tool_runner import Toolbox, open_toolbox
@@ -312,43 +299,6 @@ def tried_services(
         state = ServiceState("llm", ", ".join(models), lambda: llm.state().adaptations)
         found.append(TriedService(state, partial(try_llm, llm, models)))
     return tuple(found)
-
-
-def observers_of(
-    settings: Settings,
-    webhooks: Webhooks | None,
-    traces: CallTraces | None,
-    states: ServiceStates,
-    prices: Prices,
-    recogniser: tuple[str, str],
-    kept: KeptCalls | None,
-    live: LiveCalls | None = None,
-) -> Callable[[Caller, Line], tuple[Observer, ...]]:
-    """Return a function that makes the observers of a new call."""
-    process = f"{socket.gethostname()}:{os.getpid()}"
-
-    def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
-        summary = CallSummary(prices)  # first: the others read the summary
-        log, records = CallLog(summary, transcripts=settings.log_transcripts), CallRecords(line)
-        turns, more = [summary.turn, records.turn, log.turn], list[Observer]()
-        if kept is not None:
-            add, level = kept.writer.add, kept.level
-            recorder = CallRecorder(add, caller, level, summary.columns, process)
-            turns.append(recorder.turn)
-            more.append(recorder)
-        times = TurnTimesObserver(*turns)
-        found: tuple[Observer, ...] = (summary, log, times, records, ServiceWatch(states), *more)
-        if settings.max_cost:
-            found += (CostLimit(prices, settings.max_cost, recogniser),)
-        if webhooks is not None:
-            found += (CallWebhooks(webhooks, caller.uuid, summary),)
-        if traces is not None:
-            found += (traces.trace(caller),)
-        if live is not None:
-            found += (LiveObserver(live, caller, summary.columns),)
-        return found
-
-    return observers
 
 
 async def toolbox_of(settings: Settings) -> Toolbox:
