@@ -148,8 +148,6 @@ class Server:
         )
         self.live = LiveCalls(history_of(settings), waiting.remove)
         self.control = CallControl(self._calls.values, lambda: self._parts)
-        if member is not None:
-            member.relay(self.live, self.control)
         self._begun = time.monotonic()
         self._draining = False
         self._trials: ServiceTrials | None = None
@@ -193,6 +191,7 @@ class Server:
                 self._gate = PortGate(listener, "AUDIOSOCKET_PORT", self._all_refuse)
         if self._member is not None:
             self._member.pulse(lambda: self.ready)
+            self._member.relay(self.live, self.control)
             self._reception.waiting.changed = self._member.row.show_waiting
 
     def _acceptor(self, port: Port, protocol: Callable[[], asyncio.BaseProtocol]) -> Acceptor:
