@@ -151,8 +151,6 @@ class Server:
         )
         self.live = LiveCalls(history_of(settings), waiting.remove)
         self.control = CallControl(self._calls.values, lambda: self._parts)
-        if member is not None:
-            member.relay(self.live, self.control)
         self._begun = time.monotonic()
         self._draining = False
         self._trials: ServiceTrials | None = None
@@ -183,11 +181,10 @@ class Server:
         app.router.add_get("/ready", self._ready)
         app.router.add_get("/metrics", MetricsPage(self._metrics, self._member).handle)
         app.router.add_post(http_stream.PATH, http_stream.HttpStream(self._reception).handle)
-        api = console.application_of(self, lambda: self._parts, self._reception.log.say)
-        app.add_subapp(console.PATH, api)
+        log, why_not = self._reception.log, self._all_refuse
+        app.add_subapp(console.PATH, console.application_of(self, lambda: self._parts, log.say))
         http = await self._serve(app)
         watch = PortWatch(self._reception)
-        log, why_not = self._reception.log, self._all_refuse
         port = self.addresses[0][1]
         core = AvrCoreHttp(self._announced, self._ask_webhook, port, log, why_not=why_not)
         core_http = await self._serve(core.application())
@@ -202,6 +199,7 @@ class Server:
                 self._gate = PortGate(listener, "AUDIOSOCKET_PORT", self._all_refuse)
         if self._member is not None:
             self._member.pulse(lambda: self.ready)
+            self._member.relay(self.live, self.control)
             self._reception.waiting.changed = self._member.row.show_waiting
 
     def _acceptor(self, port: Port, protocol: Callable[[], asyncio.BaseProtocol]) -> Acceptor:
@@ -437,9 +435,9 @@ class Server:
         """The content of `/health`; it holds no secrets."""
         settings = self.settings
         sandboxed = needs_sandbox(settings)
-        states = None if self._parts is None else self._parts.states
-        kept = None if self._parts is None else self._parts.kept
-        spans = None if self._parts is None else self._parts.spans
+        parts = self._parts
+        states, kept = (None, None) if parts is None else (parts.states, parts.kept)
+        spans = None if parts is None else parts.spans
         return {
             "status": self._status(),
             "ready": self.ready,

@@ -107,7 +107,8 @@ async def assembled(
     async with AsyncExitStack() as stack:
         if metrics is not None:
             stack.callback(metrics.stop)  # after all others: they may lose things while they close
-        kept = kept_calls_of(settings)
+        level = history_of(settings)
+        kept = None if level == "off" else KeptCalls(settings, level)
         if kept is not None:
             stack.push_async_callback(kept.close)
             await kept.start()
@@ -296,17 +297,6 @@ def traces_of(settings: Settings) -> CallTraces | None:
 def history_of(settings: Settings) -> str:
     """What is kept of calls: HISTORY, or its default."""
     return kept_calls.level_of(settings, offline=needs_sandbox(settings))
-
-
-def kept_calls_of(settings: Settings) -> KeptCalls | None:
-    """Make the records of calls; None if nothing is kept."""
-    level = history_of(settings)
-    return None if level == "off" else KeptCalls(settings, level)
-
-
-def what_is_kept(settings: Settings) -> str:
-    """Say in one sentence what is kept of calls, where and for how long."""
-    return kept_calls.what_is_kept(settings, history_of(settings))
 
 
 async def toolbox_of(settings: Settings) -> Toolbox:
