@@ -8,12 +8,11 @@ import pytest
 from tests.calls.live_call import LiveCall, live_call, until
 from tests.support import Serve
 
-from avr_sts_speechmatics import assembly
+from avr_sts_speechmatics.assembly import observers as call_observers
 from avr_sts_speechmatics.call.observer import CallEnded, Observer
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.records.call_recorder import CallRecorder
 from avr_sts_speechmatics.records.change import Change, TableName
-from avr_sts_speechmatics.telemetry import call_observers
 from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimesObserver
 
@@ -76,7 +75,7 @@ class Recording:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
         self.kept = Kept()
         self.callers: list[Caller] = []
-        made = call_observers.CallObservers
+        made = call_observers.observers_of
 
         def observers_of(*parts: Any, **more: Any) -> Any:
             others = made(*parts, **more)
@@ -90,7 +89,7 @@ class Recording:
 
             return observers
 
-        monkeypatch.setattr(assembly, "CallObservers", observers_of)
+        monkeypatch.setattr("avr_sts_speechmatics.assembly.parts.observers_of", observers_of)
 
     @asynccontextmanager
     async def call(self, serve: Serve, *answers: Any, **changes: Any) -> AsyncIterator[LiveCall]:

@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.avr_core import dial
-from tests.calls.live_call import OWN_TOOLS, asks_for, desk, fake_avr_ami, until
+from tests.calls.live_call import OWN_TOOLS, asks_for, desk, fake_avr_ami, live_call, until
 from tests.pbx.test_avr_ami import UUID
 from tests.records.recorded_calls import Kept, Recording, end_of
 from tests.support import Serve, url_of
@@ -32,6 +34,7 @@ from avr_sts_speechmatics.conversation import TRANSFER, ToolCall
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.network.database_address import DatabaseAddress
 from avr_sts_speechmatics.pbx.dial_patterns import parse
 from avr_sts_speechmatics.records import batch, tables
 from avr_sts_speechmatics.records.call_recorder import CallRecorder
@@ -595,6 +598,31 @@ async def test_a_call_is_read_back_as_it_was(
     assert whole["voice_to_voice_worst_ms"] == whole["turns"][1]["voice_to_voice_ms"]
     found = await History(database).calls(CallFilter(number="4711"))
     assert [one["key"] for one in found.calls] == [whole["key"]]
+
+
+async def test_the_service_keeps_its_calls(
+    serve: Serve, address: DatabaseAddress, tmp_path: Path
+) -> None:
+    url = None if address.path is not None else address
+    data_dir = tmp_path if address.path is None else address.path.parent
+    async with live_call(
+        serve, "At five.", history="transcripts", database_url=url, data_dir=data_dir
+    ) as call:
+        call.say("When do you close?")
+        await call.until_said("At five.")
+        await call.core.hang_up()
+        await until(lambda: call.server.health()["calls"] == 0)
+    database = Database(address)
+    whole = await History(database).call(call.uuid)
+    await database.close()
+    assert whole is not None
+    assert [turn["heard"] or turn["said"] for turn in whole["turns"]] == [
+        "When do you close?",
+        "At five.",
+    ]
+    assert whole["turns"][1]["model_ms"] is not None
+    assert whole["reason"] == "caller"
+    assert whole["service"].endswith(f":{os.getpid()}")
 
 
 async def test_the_changes_of_any_call_can_be_written_twice(database: Database) -> None:

@@ -161,6 +161,7 @@ class Settings(
         """Texts that must not appear in a log."""
         values = (getattr(self, item.name) for item in fields(self))
         hidden = [value.reveal() for value in values if isinstance(value, Secret)]
+        hidden += [token.reveal() for token in self.console_token]
         for proxy in filter(None, (self.https_proxy, self.http_proxy, self.all_proxy)):
             hidden += proxy.secrets()
         if self.redis_url is not None:

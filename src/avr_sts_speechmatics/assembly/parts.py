@@ -1,12 +1,10 @@
 """Builds the parts of a call from the settings.
 
-Only this module knows which class stands behind a setting. Everything that is opened here is closed
-here; `server` owns the listening sockets and the calls.
+Only this package knows which class stands behind a setting. Everything that is opened here is
+closed here; `server` owns the listening sockets and the calls.
 """
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,14 +19,14 @@ from avr_sts_speechmatics.admission.refusal import Refusal
 from avr_sts_speechmatics.admission.vendor_sessions import VendorSessions
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.assembly.observers import observers_of
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.call.call import Services
+from avr_sts_speechmatics.console.live_calls import LiveCalls
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.records import kept_calls
-from avr_sts_speechmatics.records.call_recorder import CallRecorder
 from avr_sts_speechmatics.records.kept_calls import KeptCalls
 from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, try_tts
 from avr_sts_speechmatics.services import announced_ends, tts
@@ -41,8 +39,6 @@ from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.speech.phrase_store import PhraseStore
 from avr_sts_speechmatics.speech.voices import Voices, voice_models, voice_warnings
-from avr_sts_speechmatics.telemetry.call_observers import CallObservers
-from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.metrics_observer import calls_metrics_of
 from avr_sts_speechmatics.telemetry.metrics_sampled import ProcessMetrics
@@ -91,12 +87,14 @@ async def assembled(
     agents: Agents,
     sandbox_url: str,
     sessions: SessionWatch | None = None,
+    live: LiveCalls | None = None,
     metrics: ProcessMetrics | None = None,
 ) -> AsyncIterator[Parts]:
     """Open everything that a call needs; all of it is closed at the end. Raises SettingsError.
 
     sandbox_url: HTTP address of the sandbox; used where `needs_sandbox` is True.
     sessions: counts the STT sessions of calls, or None.
+    live: shows the calls while they run, or None.
     metrics: the metrics of the process; None to count nothing.
     """
     # A proxy that cannot be used stops the start, not the first call.
@@ -151,12 +149,8 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=CallObservers(
-                *(settings, states, prices, stt.source),
-                webhooks=webhooks,
-                traces=traces,
-                metrics=counted,
-                recorder=None if kept is None else recorder_of(kept),
+            observers=observers_of(
+                settings, webhooks, traces, states, prices, stt.source, kept, live, counted
             ),
         )
         known = toolbox.names() | set(RESERVED)
@@ -316,13 +310,6 @@ def tried_services(
         state = ServiceState("llm", ", ".join(models), lambda: llm.state().adaptations)
         found.append(TriedService(state, partial(try_llm, llm, models)))
     return tuple(found)
-
-
-def recorder_of(kept: KeptCalls) -> Callable[[Caller, CallSummary], CallRecorder]:
-    """Return a function that makes the observer that keeps a call."""
-    process = f"{socket.gethostname()}:{os.getpid()}"
-    add, level = kept.writer.add, kept.level
-    return lambda caller, summary: CallRecorder(add, caller, level, summary.columns, process)
 
 
 async def toolbox_of(settings: Settings) -> Toolbox:
