@@ -17,6 +17,7 @@ from typing import Protocol
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.dialogue.events import Role
+from avr_sts_speechmatics.network.trace_context import TraceContext
 
 
 def new_call_key() -> str:
@@ -40,6 +41,7 @@ class Caller:
     transport: name of the transport, such as "audiosocket".
     facts: everything else that came with the call; untrusted text.
     key: the key of the call in records, recordings and traces.
+    trace: the trace that the call belongs to, if another program began the trace.
     """
 
     uuid: str
@@ -47,6 +49,9 @@ class Caller:
     facts: Mapping[str, str] = field(default_factory=dict)
     key: str = field(
         default_factory=new_call_key, compare=False, repr=False, metadata={"traced": False}
+    )
+    trace: TraceContext | None = field(
+        default=None, compare=False, repr=False, metadata={"traced": False}
     )
 
 

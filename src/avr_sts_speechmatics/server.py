@@ -37,6 +37,7 @@ from avr_sts_speechmatics.console.call_control import CallControl
 from avr_sts_speechmatics.console.live_calls import LiveCalls
 from avr_sts_speechmatics.dialogue.events import ServiceEnds
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.network.trace_context import TRACEPARENT, TRACESTATE, in_headers
 from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.runtime.collector import Collector
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
@@ -381,7 +382,9 @@ class Server:
             return asterisk_websocket.accept_media(
                 request, self._reception, self._announced.facts_for
             )
-        return AvrWebSocket(path, self._reception)
+        headers = request.headers
+        trace = in_headers(headers.getall(TRACEPARENT, ()), headers.getall(TRACESTATE, ()))
+        return AvrWebSocket(path, self._reception, trace)
 
     def _audiosocket(self) -> AudioSocketConnection:
         return AudioSocketConnection(

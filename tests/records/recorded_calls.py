@@ -8,7 +8,7 @@ import pytest
 from tests.calls.live_call import LiveCall, live_call, until
 from tests.support import Serve
 
-from avr_sts_speechmatics.assembly import observers as call_observers
+from avr_sts_speechmatics.assembly import observers
 from avr_sts_speechmatics.call.observer import CallEnded, Observer
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.records.call_recorder import CallRecorder
@@ -75,21 +75,21 @@ class Recording:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
         self.kept = Kept()
         self.callers: list[Caller] = []
-        made = call_observers.observers_of
+        made = observers.CallObservers
 
-        def observers_of(*parts: Any, **more: Any) -> Any:
+        def call_observers(*parts: Any, **more: Any) -> Any:
             others = made(*parts, **more)
 
-            def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
+            def of_call(caller: Caller, line: Line) -> tuple[Observer, ...]:
                 self.callers.append(caller)
                 summary = CallSummary()
                 recorder = CallRecorder(self.kept.add, caller, level, summary.columns, "here")
                 times = TurnTimesObserver(summary.turn, recorder.turn)
                 return (summary, *others(caller, line), times, recorder)
 
-            return observers
+            return of_call
 
-        monkeypatch.setattr("avr_sts_speechmatics.assembly.parts.observers_of", observers_of)
+        monkeypatch.setattr("avr_sts_speechmatics.assembly.parts.CallObservers", call_observers)
 
     @asynccontextmanager
     async def call(self, serve: Serve, *answers: Any, **changes: Any) -> AsyncIterator[LiveCall]:

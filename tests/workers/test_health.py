@@ -106,3 +106,10 @@ def test_records_that_wait_are_added_and_a_reason_is_shown() -> None:
     away = {"keeps": "calls", "waiting": 5, "lost": 2, "away": "no answer within 5 s"}
     whole = of_all(one(), 1, others(one(records=away), None))
     assert whole["records"] == {**away, "waiting": 6}
+
+
+def test_spans_of_all_workers_are_added() -> None:
+    sent = {"sent": 5, "waiting": 1, "lost": 2}
+    whole = of_all(one(spans=sent), 1, others(one(spans={**sent, "lost": 40}), one()))
+    assert whole["spans"] == {"sent": 10, "waiting": 2, "lost": 42}
+    assert of_all(one(spans=None), 1, None)["spans"] is None

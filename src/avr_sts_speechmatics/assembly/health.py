@@ -16,6 +16,7 @@ def health_of(settings: Settings, parts: Parts | None) -> dict[str, Any]:
     parts: the parts of a call; None until they are open.
     """
     kept = None if parts is None else parts.kept
+    spans = None if parts is None else parts.spans
     return {
         "engine": "sandbox" if needs_sandbox(settings) else "cloud",
         "services": services_in_use(settings),
@@ -23,5 +24,6 @@ def health_of(settings: Settings, parts: Parts | None) -> dict[str, Any]:
         "phrases_missing": None if parts is None else parts.voices.missing,
         "records": {"keeps": "off"} if kept is None else kept.health(),
         "log_lines_lost": lines_lost(),
+        "spans": None if spans is None else spans.health(),
         "versions": {"python": platform.python_version(), **versions()},
     }

@@ -1,8 +1,9 @@
-"""The observers of a call: log, times, records, webhooks and traces, as the settings want them."""
+"""The observers of each call: which there are, and in which order."""
 
 import os
 import socket
-from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from avr_sts_speechmatics.call.observer import Observer
 from avr_sts_speechmatics.console.live_calls import LiveCalls
@@ -18,54 +19,65 @@ from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
 from avr_sts_speechmatics.telemetry.cost_limit import CostLimit
 from avr_sts_speechmatics.telemetry.log_lines import CallLog
 from avr_sts_speechmatics.telemetry.metrics_observer import CallsMetrics
+from avr_sts_speechmatics.telemetry.open_telemetry import OpenTelemetry
 from avr_sts_speechmatics.telemetry.prices import Prices
 from avr_sts_speechmatics.telemetry.service_states import ServiceStates, ServiceWatch
-from avr_sts_speechmatics.telemetry.turn_times import TurnTimesObserver
+from avr_sts_speechmatics.telemetry.turn_times import TurnTimes, TurnTimesObserver
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 
 
-def observers_of(
-    settings: Settings,
-    webhooks: Webhooks | None,
-    traces: CallTraces | None,
-    states: ServiceStates,
-    prices: Prices,
-    recogniser: tuple[str, str],
-    kept: KeptCalls | None = None,
-    live: LiveCalls | None = None,
-    metrics: CallsMetrics | None = None,
-) -> Callable[[Caller, Line], tuple[Observer, ...]]:
-    """Return a function that makes the observers of a new call, in the order of their reports.
+class TurnObserver(Observer, Protocol):
+    """An observer that also wants the times of each finished answer."""
 
-    webhooks, traces, kept, live, metrics: None where there are none.
-    states: learns whether services work.
-    prices: of what the call uses.
-    recogniser: whose price the audio has, see `CostLimit`.
+    def turn(self, times: TurnTimes) -> None:
+        """Take the times of a finished answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallObservers:
+    """Makes the observers of a call.
+
+    settings: what may be logged, and how much a call may cost.
+    states: states of the services, which calls report.
+    prices: prices of the services.
+    recogniser: server and model of the recogniser, for the limit of the cost.
+    webhooks, traces, metrics, kept, live, spans: None for none.
+    process: names this process in the records.
     """
-    service = f"{socket.gethostname()}:{os.getpid()}"
 
-    def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
-        summary = CallSummary(prices)  # first: the others read the summary
-        log, records = CallLog(summary, transcripts=settings.log_transcripts), CallRecords(line)
-        finished = [summary.turn, records.turn, log.turn]
-        found: tuple[Observer, ...] = (summary, log, records, ServiceWatch(states))
-        if kept is not None:
-            add, level = kept.writer.add, kept.level
-            recorder = CallRecorder(add, caller, level, summary.columns, service)
-            finished.append(recorder.turn)
-            found += (recorder,)
-        if metrics is not None:
-            found += (counted := metrics.observer(summary),)
-            finished.append(counted.turn)
-        found += (TurnTimesObserver(*finished),)
+    settings: Settings
+    states: ServiceStates
+    prices: Prices
+    recogniser: tuple[str, str]
+    webhooks: Webhooks | None = None
+    traces: CallTraces | None = None
+    metrics: CallsMetrics | None = None
+    kept: KeptCalls | None = None
+    live: LiveCalls | None = None
+    spans: OpenTelemetry | None = None
+    process: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
+
+    def __call__(self, caller: Caller, line: Line) -> tuple[Observer, ...]:
+        settings = self.settings
+        # First: others read the summary when the call ends.
+        summary = CallSummary(self.prices)
+        log = CallLog(summary, transcripts=settings.log_transcripts)
+        # Before the log and the records, which name the trace.
+        traced = [] if self.spans is None else [self.spans.observer(caller, summary.columns)]
+        turns: list[TurnObserver] = [summary, *traced, CallRecords(line), log]
+        if (kept := self.kept) is not None:
+            add, process = kept.writer.add, self.process
+            turns.append(CallRecorder(add, caller, kept.level, summary.columns, process))
+        if self.metrics is not None:
+            turns.append(self.metrics.observer(summary))
+        times = TurnTimesObserver(*(one.turn for one in turns))
+        found: list[Observer] = [summary, times, *turns[1:], ServiceWatch(self.states)]
         if settings.max_cost:
-            found += (CostLimit(prices, settings.max_cost, recogniser),)
-        if webhooks is not None:
-            found += (CallWebhooks(webhooks, caller.uuid, summary),)
-        if traces is not None:
-            found += (traces.trace(caller),)
-        if live is not None:
-            found += (LiveObserver(live, caller, summary.columns),)
-        return found
-
-    return observers
+            found.append(CostLimit(self.prices, settings.max_cost, self.recogniser))
+        if self.webhooks is not None:
+            found.append(CallWebhooks(self.webhooks, caller.uuid, summary))
+        if self.traces is not None:
+            found.append(self.traces.trace(caller))
+        if self.live is not None:
+            found.append(LiveObserver(self.live, caller, summary.columns))
+        return tuple(found)

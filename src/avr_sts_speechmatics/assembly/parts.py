@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from avr_sts_speechmatics.admission.admission import Admission
@@ -19,16 +18,17 @@ from avr_sts_speechmatics.admission.refusal import Refusal
 from avr_sts_speechmatics.admission.vendor_sessions import VendorSessions
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.assembly.observers import observers_of
+from avr_sts_speechmatics.assembly.observers import CallObservers
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.call.call import Services
+from avr_sts_speechmatics.call_in_log import trace_headers
 from avr_sts_speechmatics.console.live_calls import LiveCalls
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.records import kept_calls
 from avr_sts_speechmatics.records.kept_calls import KeptCalls
-from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, try_tts
+from avr_sts_speechmatics.service_trials import TriedService, remote_addresses, tried_services
 from avr_sts_speechmatics.services import announced_ends, tts
 from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.llm.protocol import Llm
@@ -42,9 +42,9 @@ from avr_sts_speechmatics.speech.voices import Voices, voice_models, voice_warni
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.metrics_observer import calls_metrics_of
 from avr_sts_speechmatics.telemetry.metrics_sampled import ProcessMetrics
+from avr_sts_speechmatics.telemetry.open_telemetry import OpenTelemetry, open_telemetry
 from avr_sts_speechmatics.telemetry.priced_services import prices_of, unpriced
 from avr_sts_speechmatics.telemetry.service_states import (
-    ServiceState,
     ServiceStates,
 )
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
@@ -67,6 +67,7 @@ class Parts:
     hints: one sentence each, for the operator; they are no faults.
     states: whether STT, LLM and TTS work, as trials and calls show.
     tried: the services with their trials.
+    spans: sends calls as traces; None if no address of a collector is set.
     kept: the records of calls; None if nothing is kept (HISTORY=off).
     """
 
@@ -78,6 +79,7 @@ class Parts:
     hints: tuple[str, ...]
     states: ServiceStates
     tried: tuple[TriedService, ...]
+    spans: OpenTelemetry | None
     kept: KeptCalls | None
 
 
@@ -126,6 +128,9 @@ async def assembled(
         webhooks = webhooks_of(settings)
         if webhooks is not None:
             stack.push_async_callback(webhooks.close)
+        spans = open_telemetry(settings, agents)
+        if spans is not None:
+            stack.push_async_callback(spans.close)
         traces = traces_of(settings)
         if traces is not None:
             stack.push_async_callback(traces.close)
@@ -149,8 +154,14 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=observers_of(
-                settings, webhooks, traces, states, prices, stt.source, kept, live, counted
+            observers=CallObservers(
+                *(settings, states, prices, stt.source),
+                webhooks=webhooks,
+                traces=traces,
+                metrics=counted,
+                kept=kept,
+                live=live,
+                spans=spans,
             ),
         )
         known = toolbox.names() | set(RESERVED)
@@ -164,7 +175,9 @@ async def assembled(
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
         try:
-            yield Parts(services, warm, voices, webhooks, warnings, hints, states, tried, kept)
+            yield Parts(
+                services, warm, voices, webhooks, warnings, hints, states, tried, spans, kept
+            )
         finally:
             for task in background:
                 task.cancel()
@@ -212,6 +225,7 @@ def llm_of(settings: Settings) -> Llm:
             effort=settings.openai_reasoning_effort,
             history_tokens=settings.history_tokens,
             proxy=settings.proxies.for_url(settings.llm_url),
+            trace=None if settings.traces_url is None else trace_headers,
         )
     from avr_sts_speechmatics.services.llm.scripted import (
         FaqError,
@@ -269,6 +283,7 @@ def webhooks_of(settings: Settings) -> Webhooks | None:
         timeout_s=settings.webhook_timeout / 1000,
         retries=settings.webhook_retry,
         proxy=settings.proxies.for_url(settings.webhook_url),
+        trace=None if settings.traces_url is None else trace_headers,
     )
 
 
@@ -292,24 +307,6 @@ def kept_calls_of(settings: Settings) -> KeptCalls | None:
 def what_is_kept(settings: Settings) -> str:
     """Say in one sentence what is kept of calls, where and for how long."""
     return kept_calls.what_is_kept(settings, history_of(settings))
-
-
-def tried_services(
-    settings: Settings, agents: Agents, stt: Stt, llm: Llm, voices: Voices
-) -> tuple[TriedService, ...]:
-    """The services that can fail, with their trials; the scripted receptionist cannot."""
-    first = agents.all[0]
-    recogniser = stt.recogniser(first.language, first.vocabulary)
-    speaking = tuple(dict.fromkeys(voices.alone(agent) for agent in agents.all))
-    found = [TriedService(ServiceState("tts"), partial(try_tts, speaking))]
-    if not settings.nobody_answers:
-        hearing = TriedService(ServiceState("stt"), partial(try_stt, recogniser), needs_idle=True)
-        found.insert(0, hearing)
-    if settings.has_llm:
-        models = tuple(dict.fromkeys(agent.model or settings.openai_model for agent in agents.all))
-        state = ServiceState("llm", ", ".join(models), lambda: llm.state().adaptations)
-        found.append(TriedService(state, partial(try_llm, llm, models)))
-    return tuple(found)
 
 
 async def toolbox_of(settings: Settings) -> Toolbox:
@@ -342,20 +339,6 @@ def _stt_opener(settings: Settings, stt: Stt) -> Callable[[Agent, SttListener], 
         return stt.open(agent.language, agent.vocabulary, listener)
 
     return open_stt
-
-
-def remote_addresses(settings: Settings) -> tuple[str, ...]:
-    """Addresses of the services that calls may use, each once; the PBX is not among them."""
-    mcp = () if settings.mcp_servers is None else settings.mcp_servers.servers.values()
-    found = (
-        Stt(settings).address,
-        *(tts.ENGINES[name].address(settings) for name in tts.may_speak(settings)),
-        settings.llm_url if settings.has_llm else None,
-        settings.webhook_url,
-        settings.speechmatics_url_instructions,
-        *(server.url for server in mcp),
-    )
-    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def models_in_use(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:

@@ -26,7 +26,12 @@ from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.services.llm.protocol import Usage
 from avr_sts_speechmatics.services.use import Use
-from avr_sts_speechmatics.speech.speaker import ClauseReady, ServiceFailed, TextStarted
+from avr_sts_speechmatics.speech.speaker import (
+    AudioStarted,
+    ClauseReady,
+    ServiceFailed,
+    TextStarted,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -184,6 +189,7 @@ Observation: TypeAlias = (
     | CallerStopped
     | TextStarted
     | ClauseReady
+    | AudioStarted
     | ServiceFailed
     | Flushed
     | UtteranceHeard

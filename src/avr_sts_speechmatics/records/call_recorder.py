@@ -32,6 +32,7 @@ from avr_sts_speechmatics.call.observer import (
     ReplyOver,
     UtteranceHeard,
 )
+from avr_sts_speechmatics.call_in_log import current_trace_id
 from avr_sts_speechmatics.conversation import TRANSFER
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import heard_words
@@ -178,6 +179,7 @@ class CallRecorder:
                     "called_digits": backwards(called_number),
                     "facts": clean(facts) if self._words else None,
                     "began_ms": self._began_ms,
+                    "trace_id": current_trace_id() or None,
                     "seen_ms": self._began_ms,
                     "service": self._service,
                 },

@@ -20,7 +20,7 @@ from typing import Any
 
 from avr_sts_speechmatics.errors import InvalidValue, SettingsError
 from avr_sts_speechmatics.settings import checks as check
-from avr_sts_speechmatics.settings import panel, spelling
+from avr_sts_speechmatics.settings import open_telemetry, panel, spelling
 from avr_sts_speechmatics.settings.declaration import Declaration
 from avr_sts_speechmatics.settings.env_file import EnvFile, read_env_file
 from avr_sts_speechmatics.settings.raw_values import cleaned
@@ -42,6 +42,8 @@ _TAKES_ANY_TEXT = (
     check.phrases,
     check.vocab,
     check.mcp_servers,
+    open_telemetry.headers,
+    open_telemetry.attributes,
     *check.PRIVATE,
 )
 """Checks of values to which `#` may belong."""
@@ -190,6 +192,7 @@ def _check_together(settings: Settings) -> None:
             )
     _check_recogniser(settings)
     _check_voices(settings)
+    open_telemetry.check_traces(settings)
     if settings.ami_host is not None and settings.ami_password is None:
         raise SettingsError(
             f"AMI_HOST={_shown(settings.ami_host)}: AMI_PASSWORD is not set; give the secret of "

@@ -20,6 +20,7 @@ from avr_sts_speechmatics.settings.language_model import LanguageModel
 from avr_sts_speechmatics.settings.listening import Listening
 from avr_sts_speechmatics.settings.logging_options import LoggingOptions
 from avr_sts_speechmatics.settings.many_machines import ManyMachines
+from avr_sts_speechmatics.settings.open_telemetry import OpenTelemetry
 from avr_sts_speechmatics.settings.proxy_variables import ProxyVariables
 from avr_sts_speechmatics.settings.recognisers import Recognisers
 from avr_sts_speechmatics.settings.records import Records
@@ -45,6 +46,7 @@ TOPICS: Mapping[str, type] = {
     "More than one core or machine": ManyMachines,
     "Proxies": ProxyVariables,
     "The log": LoggingOptions,
+    "Traces by OpenTelemetry": OpenTelemetry,
 }
 """The topics by their headings."""
 
@@ -75,6 +77,7 @@ class Settings(
     ManyMachines,
     ProxyVariables,
     LoggingOptions,
+    OpenTelemetry,
 ):
     """The operator's decisions. Made by `load`, which checks every value."""
 
@@ -166,6 +169,8 @@ class Settings(
             hidden += proxy.secrets()
         if self.redis_url is not None:
             hidden += self.redis_url.secrets()
+        if self.otel_exporter_otlp_traces_headers is not None:
+            hidden += self.otel_exporter_otlp_traces_headers.secrets()
         if self.database_url is not None:
             hidden += self.database_url.secrets()
         for text in () if self.mcp_servers is None else self.mcp_servers.secrets():

@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE
 from avr_sts_speechmatics.audio.playout import AgentAudio, Utterance
@@ -30,7 +30,7 @@ from avr_sts_speechmatics.errors import FailureKind, ServiceError
 from avr_sts_speechmatics.runtime.task_group import TaskGroup
 from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.services.tts.protocol import Tts
-from avr_sts_speechmatics.services.use import Use, report_to
+from avr_sts_speechmatics.services.use import report_to
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.read_aloud import spoken
 from avr_sts_speechmatics.speech.sentences import Sentences
@@ -68,6 +68,18 @@ class ClauseReady:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioStarted:
+    """The first audio of a clause or sentence arrived. Fillers are not reported.
+
+    utterance: number of the utterance.
+    kept: True if the audio was kept from an earlier time, so that no TTS was asked.
+    """
+
+    utterance: int
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceFailed:
     """A service failed in a call, after all retries.
 
@@ -81,6 +93,10 @@ class ServiceFailed:
     kind: FailureKind = "other"
 
 
+Report: TypeAlias = TextStarted | ClauseReady | AudioStarted | ServiceFailed | Use
+"""What a speaker reports besides events of the dialogue."""
+
+
 class Speaker:
     """Speaks the replies of one call.
 
@@ -90,7 +106,7 @@ class Speaker:
     tell: function that is called with each event of a reply (SentenceReady, VoiceStarted,
         ReplyEnded, ReplyFailed).
     report: function that is called with each observation that the dialogue does not need
-        (TextStarted, ClauseReady, ServiceFailed, and reports of use).
+        (TextStarted, ClauseReady, AudioStarted, ServiceFailed, and what the voice charges for).
     language: of the replies, such as "en".
     """
 
@@ -100,7 +116,7 @@ class Speaker:
         phrases: KeptPhrases,
         playout: AgentAudio,
         tell: Callable[[ev.Event], None],
-        report: Callable[[TextStarted | ClauseReady | ServiceFailed | Use], None],
+        report: Callable[[Report], None],
         *,
         language: str = "en",
     ) -> None:
@@ -277,7 +293,7 @@ class Speaker:
         self._report(ClauseReady(reply.number))
         kept = self._phrases.get(sentence)
         if kept is not None:
-            self._write(reply, utterance, kept)
+            self._write(reply, utterance, kept, kept=True)
             self._playout.end(utterance)
         else:
             assert reply.fetching is not None
@@ -321,11 +337,14 @@ class Speaker:
         finally:
             self._playout.end(utterance, whole=whole)
 
-    def _write(self, reply: "_Reply", utterance: Utterance, pcm: bytes) -> None:
+    def _write(
+        self, reply: "_Reply", utterance: Utterance, pcm: bytes, *, kept: bool = False
+    ) -> None:
         if not pcm:
             return
         if not utterance.written_bytes:
             reply.started = True
+            self._report(AudioStarted(utterance.number, kept))
             self._tell(ev.VoiceStarted(reply.number))
         self._playout.write(utterance, pcm)
 

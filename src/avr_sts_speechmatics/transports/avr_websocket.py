@@ -22,6 +22,7 @@ from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.dialogue.events import Role
 from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.network.trace_context import TraceContext, in_query
 from avr_sts_speechmatics.network.untrusted_json import ERRORS, BadJson, decode, reason
 from avr_sts_speechmatics.transports.dtmf import KEYS, KeyRate
 from avr_sts_speechmatics.transports.early_media import EarlyMedia
@@ -73,13 +74,15 @@ class AvrWebSocket(WebSocketConnection):
 
     path: path of the request, with its query.
     reception: opens the call and takes log lines.
+    trace: the trace context in the headers of the request, if any; the one in the query overrides.
     """
 
-    def __init__(self, path: str, reception: Reception) -> None:
+    def __init__(self, path: str, reception: Reception, trace: TraceContext | None = None) -> None:
         super().__init__("the other end", reception)
         facts = dict(facts_of(path, self._complaints.append))
         self.rehearsed = facts.pop(WATCH, "") == "1"
         self._facts = facts
+        self._trace = in_query(path) or trace
         self._uuid = ""
         self._early = EarlyMedia(EARLY_S, "last")
         self._key_rate = KeyRate()
@@ -172,7 +175,7 @@ class AvrWebSocket(WebSocketConnection):
             return  # closed, because there was no init in time or the call was refused
         self._uuid = name
         self._deadline.stop()
-        caller = Caller(name or str(uuid.uuid4()), "avr-websocket", self._facts)
+        caller = Caller(name or str(uuid.uuid4()), "avr-websocket", self._facts, trace=self._trace)
         if self._take_call(caller) and self._call is not None:
             self._early.deliver(self._call)
 

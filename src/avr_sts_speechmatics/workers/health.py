@@ -41,6 +41,7 @@ def of_all(own: Health, number: int, answer: Mapping[str, Any] | None) -> Health
         ),
         "records": _records([one.get("records", {}) for one in known]),
         "log_lines_lost": sum(one["log_lines_lost"] for one in known),
+        "spans": _sums([one["spans"] for one in known if one.get("spans") is not None]),
         "warnings": list(dict.fromkeys(text for one in taking for text in one["warnings"])),
     }
     if answer is not None:
@@ -69,6 +70,11 @@ def _states(all_states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             if known is None or _rank(state) > _rank(known):
                 found[name] = state
     return found
+
+
+def _sums(counts: Sequence[Mapping[str, int]]) -> dict[str, int] | None:
+    """The sums of counts by name; None if there are none."""
+    return {name: sum(one[name] for one in counts) for name in counts[0]} if counts else None
 
 
 def _records(all_records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

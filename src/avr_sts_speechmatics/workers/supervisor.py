@@ -197,9 +197,9 @@ class Supervisor:
         status = await asyncio.shield(worker.ended)
         calls = next((row.calls for row in self._board.rows() if row.index == worker.row), 0)
         self._all.discard(worker)
-        self._metrics.retire(worker.metrics)
         self._exchange.gone(worker)
         self._board.free(worker.row)
+        self._metrics.retire(worker.metrics)
         self._changed.set()
         # Whoever started a worker that was never ready is told by `ready`.
         if self._ending or worker.retired or not worker.is_ready:
@@ -340,12 +340,12 @@ class Supervisor:
                     return {"error": str(error)}
             case "health":
                 return await self._health(worker)
+            case "leave":
+                return await self._exchange.leave(worker, question)
             case "metrics":
                 workers = sorted(self._all, key=lambda one: one.begun)
                 readers = [one.metrics for one in workers]
                 return await self._metrics.page(readers, question["accept"])
-            case "leave":
-                return await self._exchange.leave(worker, question)
         return {}
 
     async def _health(self, asking: WorkerProcess) -> Message:

@@ -16,7 +16,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -73,6 +73,7 @@ class OpenAiLlm:
         reason for seconds, and sends no effort to other servers.
     history_tokens: longest conversation in a request (tokens, estimated); None for no limit.
     proxy: the HTTP proxy to connect through, or None.
+    trace: returns headers of the request that is being made, such as `traceparent`; or None.
     """
 
     def __init__(
@@ -86,10 +87,11 @@ class OpenAiLlm:
         effort: str | None = None,
         history_tokens: int | None = None,
         proxy: Proxy | None = None,
+        trace: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         self._proxy = proxy
         self._url = base_url or OPENAI_URL
-        self._http = HttpClient(self._url, key, connect_s=CONNECT_S, proxy=proxy)
+        self._http = HttpClient(self._url, key, connect_s=CONNECT_S, proxy=proxy, more=trace)
         official = base_url is None
         parameters: dict[str, Any] = {"model": model}
         parameters["stream"] = True
