@@ -7,7 +7,6 @@ them. Nothing is left behind, whatever was under way.
 
 import asyncio
 import logging
-import platform
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -20,6 +19,7 @@ from avr_sts_speechmatics import __version__
 from avr_sts_speechmatics.admission.call_count import LocalCount
 from avr_sts_speechmatics.admission.refusal import DRAINING, STARTING, Refusal
 from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.assembly.health import health_of
 from avr_sts_speechmatics.assembly.parts import (
     Parts,
     admission_of,
@@ -44,11 +44,8 @@ from avr_sts_speechmatics.sandbox_process import SandboxProcess
 from avr_sts_speechmatics.service_trials import ServiceTrials
 from avr_sts_speechmatics.settings import Origin, Settings
 from avr_sts_speechmatics.shared_state.shared import SharedState
-from avr_sts_speechmatics.telemetry.log import lines_lost
 from avr_sts_speechmatics.telemetry.metrics_http import MetricsPage
 from avr_sts_speechmatics.telemetry.metrics_sampled import ProcessMetrics
-from avr_sts_speechmatics.telemetry.services_in_use import services_in_use
-from avr_sts_speechmatics.telemetry.versions import versions
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
 from avr_sts_speechmatics.transports.acceptor import Acceptor
 from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls
@@ -157,10 +154,8 @@ class Server:
         self._trying: asyncio.Task[None] | None = None
         self.collector = Collector(lambda: len(self._calls))
         """The schedule of Python's cycle collector, which the process may start."""
-        series, refused = None if member is None else member.series, self._reception.reasons
-        self._metrics = ProcessMetrics(
-            series, self._admission, self.collector, self._clock, refused
-        )
+        known = self._admission, self.collector, self._clock, self._reception.reasons
+        self._metrics = ProcessMetrics(None if member is None else member.series, *known)
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -227,7 +222,7 @@ class Server:
         settings = self.settings
         self._open.push_async_callback(self._shared.close)
         await self._shared.start()
-        sandbox_url, member = "", self._member
+        sandbox_url, member, sessions = "", self._member, self._admission.sessions
         if needs_sandbox(settings) and member is not None:
             sandbox_url = await member.sandbox()
         elif needs_sandbox(settings):
@@ -235,14 +230,7 @@ class Server:
             sandbox_url = await self._sandbox.start()
             self._keeping = asyncio.create_task(self._sandbox.keep_running())
         self._parts = await self._open.enter_async_context(
-            assembled(
-                settings,
-                self._agents,
-                sandbox_url,
-                self._admission.sessions,
-                self.live,
-                self._metrics,
-            )
+            assembled(settings, self._agents, sandbox_url, sessions, self.live, self._metrics)
         )
         self.warnings += self._parts.warnings
         self.hints = self._parts.hints
@@ -433,31 +421,19 @@ class Server:
 
     def health(self) -> dict[str, Any]:
         """The content of `/health`; it holds no secrets."""
-        settings = self.settings
-        sandboxed = needs_sandbox(settings)
-        parts = self._parts
-        states, kept = (None, None) if parts is None else (parts.states, parts.kept)
-        spans = None if parts is None else parts.spans
         return {
             "status": self._status(),
             "ready": self.ready,
-            "engine": "sandbox" if sandboxed else "cloud",
             "version": __version__,
             "uptime_s": round(time.monotonic() - self._begun, 1),
             "calls": len(self._calls),
             "calls_refused": self._reception.refused.total(),
             "calls_refused_by_reason": dict(self._reception.reasons),
             **self._admission.health(),
-            "services": services_in_use(settings),
-            "service_states": {} if states is None else states.shown(),
             "shared": self._shared.health(),
-            "phrases_missing": None if self._parts is None else self._parts.voices.missing,
-            "records": {"keeps": "off"} if kept is None else kept.health(),
-            "log_lines_lost": lines_lost(),
-            "spans": spans.health() if spans is not None else None,
+            **health_of(self.settings, self._parts),
             **self.collector.shown(),
             "warnings": self.warnings,
-            "versions": {"python": platform.python_version(), **versions()},
         }
 
     def _status(self) -> str:

@@ -53,9 +53,6 @@ async def keep(database: Database, *ages: int) -> None:
             await connection.execute(insert(turns), [of | spoken])
             done = {"name": "t", "failed": False, "arguments": {"x": "secret"}, "result": "secret"}
             await connection.execute(insert(tools), [of | done])
-            field = {"name": "why", "value": "secret", "began_ms": began_ms}
-            row = {"call": key, "number": 1, **field}
-            await connection.execute(insert(metadata.tables["outcomes"]), [row])
             key_event = {"kind": "key", "details": {"digit": "secret"}}
             failure = {"kind": "failure", "details": {"service": "llm"}, "number": 2}
             await connection.execute(insert(events), [of | key_event, of | failure])
