@@ -21,11 +21,12 @@ from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.call.call import Services
+from avr_sts_speechmatics.console.call_observers import observers_of
+from avr_sts_speechmatics.console.live_calls import LiveCalls
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.records import kept_calls
-from avr_sts_speechmatics.records.call_observers import observers_of
 from avr_sts_speechmatics.records.kept_calls import KeptCalls
 from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, try_tts
 from avr_sts_speechmatics.services import announced_ends, tts
@@ -80,12 +81,17 @@ class Parts:
 
 @asynccontextmanager
 async def assembled(
-    settings: Settings, agents: Agents, sandbox_url: str, sessions: SessionWatch | None = None
+    settings: Settings,
+    agents: Agents,
+    sandbox_url: str,
+    sessions: SessionWatch | None = None,
+    live: LiveCalls | None = None,
 ) -> AsyncIterator[Parts]:
     """Open everything that a call needs; all of it is closed at the end. Raises SettingsError.
 
     sandbox_url: HTTP address of the sandbox; used where `needs_sandbox` is True.
     sessions: counts the STT sessions of calls, or None.
+    live: shows the calls while they run, or None.
     """
     # A proxy that cannot be used stops the start, not the first call.
     for url in remote_addresses(settings):
@@ -132,7 +138,9 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=observers_of(settings, webhooks, traces, states, prices, stt.source, kept),
+            observers=observers_of(
+                settings, webhooks, traces, states, prices, stt.source, kept, live
+            ),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (

@@ -24,6 +24,7 @@ from avr_sts_speechmatics.assembly import (
     Parts,
     admission_of,
     assembled,
+    history_of,
     needs_sandbox,
     warnings_of,
 )
@@ -31,12 +32,16 @@ from avr_sts_speechmatics.audio.playout import PlayoutClock
 from avr_sts_speechmatics.call.busy import BusyCalls
 from avr_sts_speechmatics.call.call import Call
 from avr_sts_speechmatics.call_in_log import current_call
+from avr_sts_speechmatics.console import console
+from avr_sts_speechmatics.console.call_control import CallControl
+from avr_sts_speechmatics.console.live_calls import LiveCalls
+from avr_sts_speechmatics.dialogue.events import ServiceEnds
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.runtime.collector import Collector
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
 from avr_sts_speechmatics.service_trials import ServiceTrials
-from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.settings import Origin, Settings
 from avr_sts_speechmatics.shared_state.shared import SharedState
 from avr_sts_speechmatics.telemetry.log import lines_lost
 from avr_sts_speechmatics.telemetry.services_in_use import services_in_use
@@ -91,6 +96,7 @@ class Server:
     settings: checked by `settings.load`.
     news: called when the sandbox has loaded a part: its name, how many are loaded, of how many.
     member: what the process has of a service of several processes; None if it is the only one.
+    origins: where each setting that is set comes from.
 
     Raises SettingsError when an agent file has a mistake, or a package is missing.
     """
@@ -101,8 +107,10 @@ class Server:
         *,
         news: Callable[[str, int, int], None] = lambda part, done, of: None,
         member: Membership | None = None,
+        origins: Mapping[str, Origin] | None = None,
     ) -> None:
         self.settings = settings
+        self.origins = origins or {}
         self._member = member
         self._agents = Agents.load(settings)
         self.addresses: list[tuple[str, int]] = []
@@ -138,6 +146,10 @@ class Server:
         self._reception = Reception(
             self.open_call, log, waiting, self._admission.refusal, self._answer_busy
         )
+        self.live = LiveCalls(history_of(settings), waiting.remove)
+        self.control = CallControl(self._calls.values, lambda: self._parts)
+        if member is not None:
+            member.relay(self.live, self.control)
         self._begun = time.monotonic()
         self._draining = False
         self._trials: ServiceTrials | None = None
@@ -163,6 +175,8 @@ class Server:
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)
         app.router.add_post(http_stream.PATH, http_stream.HttpStream(self._reception).handle)
+        api = console.application_of(self, lambda: self._parts, self._reception.log.say)
+        app.add_subapp(console.PATH, api)
         http = await self._serve(app)
         watch = PortWatch(self._reception)
         log, why_not = self._reception.log, self._all_refuse
@@ -215,7 +229,7 @@ class Server:
             sandbox_url = await self._sandbox.start()
             self._keeping = asyncio.create_task(self._sandbox.keep_running())
         self._parts = await self._open.enter_async_context(
-            assembled(settings, self._agents, sandbox_url, self._admission.sessions)
+            assembled(settings, self._agents, sandbox_url, self._admission.sessions, self.live)
         )
         self.warnings += self._parts.warnings
         self.hints = self._parts.hints
@@ -267,7 +281,7 @@ class Server:
             await asyncio.wait(self._calls, timeout=left_s)
         if self._calls:
             for call in self._calls.values():
-                call.take_leave()
+                call.take_leave(ServiceEnds())
             await asyncio.wait(self._calls, timeout=FAREWELL_S)
 
     async def _admit_accepted(self, longest_s: float) -> None:
@@ -278,6 +292,7 @@ class Server:
             await asyncio.sleep(0.02)  # nobody announces that a connection opens no call
 
     def _accept_no_more(self) -> None:
+        self.live.close()
         if self._gate is not None:
             self._gate.close()
         for listener in self._listeners:
@@ -406,6 +421,7 @@ class Server:
         settings = self.settings
         sandboxed = needs_sandbox(settings)
         states = None if self._parts is None else self._parts.states
+        kept = None if self._parts is None else self._parts.kept
         return {
             "status": self._status(),
             "ready": self.ready,
@@ -420,17 +436,12 @@ class Server:
             "service_states": {} if states is None else states.shown(),
             "shared": self._shared.health(),
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
-            "records": self._records(),
+            "records": {"keeps": "off"} if kept is None else kept.health(),
             "log_lines_lost": lines_lost(),
             **self.collector.shown(),
             "warnings": self.warnings,
             "versions": {"python": platform.python_version(), **versions()},
         }
-
-    def _records(self) -> dict[str, object]:
-        if self._parts is None or self._parts.kept is None:
-            return {"keeps": "off"}
-        return self._parts.kept.health()
 
     def _status(self) -> str:
         """In one word: why calls are refused, or degraded (a service is known to fail), or ok."""

@@ -174,8 +174,9 @@ def test_the_pods_have_no_privileges_and_write_only_to_their_volumes(
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     places = {mount["mountPath"]: volumes[mount["name"]] for mount in container["volumeMounts"]}
     assert all("emptyDir" in volume for volume in places.values())
-    assert set(places) == {"/tmp", "/var/cache/avr-sts-speechmatics"}
+    assert set(places) == {"/data", "/tmp", "/var/cache/avr-sts-speechmatics"}
     assert "PHRASE_CACHE_DIR=/var/cache/avr-sts-speechmatics" in dockerfile
+    assert "DATA_DIR=/data" in dockerfile
 
 
 def test_cpu_is_asked_for_and_never_taken_away(container: Any, manifests: dict[str, Any]) -> None:

@@ -206,6 +206,10 @@ def cost_reached(call: SimulatedCall) -> None:
     call.tell(ev.CostReached())
 
 
+def operator_hangs_up(call: SimulatedCall) -> None:
+    call.tell(ev.OperatorLeaves())
+
+
 def nothing(call: SimulatedCall) -> None:
     pass
 
@@ -246,7 +250,15 @@ STEPS: list[Step] = [
     stt_restored,
 ]
 
-ENDINGS: list[Step] = [nothing, nothing, stt_failed, audio_ended, service_ends, cost_reached]
+ENDINGS: list[Step] = [
+    *(3 * [nothing]),
+    stt_failed,
+    audio_ended,
+    service_ends,
+    cost_reached,
+    operator_hangs_up,
+    SimulatedCall.operator_transfers,
+]
 
 
 def run_out(call: SimulatedCall) -> None:

@@ -19,10 +19,45 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+from tests.real_servers.debian_packages import CannotUnpack, Wanted, run, unpack
 from tests.real_servers.servers import RealServer, free_port, short_folder, started
 
 # A server that is killed keeps what was committed: only a power cut would lose it.
 _OPTIONS = ("fsync=off", "full_page_writes=off", "max_connections=60")
+
+
+_OF_THE_MACHINE = Path("/usr/lib/postgresql")
+
+_PROGRAMS = "usr/lib/postgresql/17/bin"
+
+
+def _wrap(root: Path) -> None:
+    """Put a script in the place of each program: initdb starts postgres by the name alone."""
+    for pattern in ("usr/lib/*/libLLVM*", "usr/lib/postgresql/*/lib/llvmjit*", "usr/share/perl"):
+        for path in root.glob(pattern):  # half of the size, and of no use here
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    loader = next(root.glob("usr/lib/*-linux-gnu/ld-linux*.so.*"))
+    libraries = f"{loader.parent}:{root / 'usr/lib'}"
+    for name in ("postgres", "initdb", "pg_isready", "psql"):
+        program = root / _PROGRAMS / name
+        real = program.rename(program.with_suffix(".real"))
+        # The root is moved once everything is unpacked, so that paths are those of the script.
+        here = '$(dirname "$(readlink -f "$0")")'
+        to_root = "/".join(".." for _ in _PROGRAMS.split("/"))
+        found = ":".join(
+            f"$d/{to_root}/{Path(path).relative_to(root)}" for path in libraries.split(":")
+        )
+        program.write_text(
+            f"#!/bin/sh\nd={here}\n"
+            f'exec "$d/{to_root}/{loader.relative_to(root)}" --library-path "{found}" '
+            f'--argv0 "$d/{name}" "$d/{real.name}" "$@"\n'
+        )
+        program.chmod(0o755)
+        run([str(program), "--version"])
+
+
+POSTGRESQL = Wanted("postgresql", "trixie", ("postgresql-17",), _wrap)
 
 
 @cache
@@ -31,8 +66,23 @@ def program(name: str) -> tuple[str, ...]:
 
     name: such as postgres or initdb.
     """
-    found = Path("/usr/lib/postgresql").glob(f"*/bin/{name}")
-    return (str(max(found, key=lambda path: int(path.parts[4]))),)
+    if of_machine := list(_OF_THE_MACHINE.glob(f"*/bin/{name}")):
+        return (str(max(of_machine, key=lambda path: int(path.parts[4]))),)
+    try:
+        return (str(unpack(POSTGRESQL, _folder()) / _PROGRAMS / name),)
+    except CannotUnpack as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"PostgreSQL cannot be had here: {error}")
+
+
+def _folder() -> Path | None:
+    """Where the packages are unpacked; None for the usual folder.
+
+    The home of root is closed to the user as whom PostgreSQL runs then.
+    """
+    chosen = os.environ.get("AVR_TEST_POSTGRESQL_CACHE")
+    return None if os.geteuid() or chosen else Path("/var/tmp/avr-sts-speechmatics-postgresql")
 
 
 def _user() -> Mapping[str, Any]:

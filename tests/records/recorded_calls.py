@@ -9,8 +9,8 @@ from tests.calls.live_call import LiveCall, live_call, until
 from tests.support import Serve
 
 from avr_sts_speechmatics.call.observer import CallEnded, Observer
+from avr_sts_speechmatics.console import call_observers
 from avr_sts_speechmatics.line import Caller, Line
-from avr_sts_speechmatics.records import call_observers
 from avr_sts_speechmatics.records.call_recorder import CallRecorder
 from avr_sts_speechmatics.records.change import Change, TableName
 from avr_sts_speechmatics.telemetry.call_summary import CallSummary

@@ -13,6 +13,7 @@ from tests.real_servers.postgresql import RealPostgresql
 from tests.records.rows import call
 
 from avr_sts_speechmatics.network.database_address import DatabaseAddress, parse, sqlite_file
+from avr_sts_speechmatics.records import engines
 from avr_sts_speechmatics.records.database import Database, DatabaseAway
 from avr_sts_speechmatics.records.tables import calls
 
@@ -183,3 +184,9 @@ print([name for name in ("sqlalchemy", "alembic", "aiosqlite", "asyncpg") if nam
 """
     words = [sys.executable, "-c", code]
     assert subprocess.check_output(words, text=True).strip() == "[]"
+
+
+async def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    why = await why_not(parse("postgresql://host/calls"))
+    assert "pip install 'avr-sts-speechmatics[postgresql]'" in why

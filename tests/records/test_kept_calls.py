@@ -15,6 +15,10 @@ from avr_sts_speechmatics.records.tables import calls
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox, scripted
 from avr_sts_speechmatics.settings import DEFAULTS
 
+TRANSCRIPTS = (
+    "calls with their words, in SQLite in data/calls.db; words for 30 days, the rest for 365 days."
+)
+
 
 @pytest.mark.parametrize(
     ("history", "offline", "level"),
@@ -40,10 +44,7 @@ def test_what_is_kept_is_chosen_or_follows_from_the_keys(
         ),
         (
             "transcripts",
-            (
-                "calls with their words, in SQLite in data/calls.db; words for 30 days, the rest "
-                "for 365 days."
-            ),
+            TRANSCRIPTS,
         ),
     ],
 )

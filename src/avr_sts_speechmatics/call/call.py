@@ -109,7 +109,7 @@ class Call:
         self.caller = caller
         self.name = named(caller.uuid, caller.facts)
         """Name of the call in the log, for `current_call`."""
-        self._line = line
+        self.line = self._line = line
         self._services = services
         self._observers = Observers(services.observers(caller, line), self._tell)
         self._arrival = Arrival(services.agents, caller)
@@ -214,8 +214,8 @@ class Call:
             self._ended = CallEnded("caller")
         self._over.set()
 
-    def take_leave(self) -> None:  # because this program is about to end
-        self._tell(ev.ServiceEnds())
+    def take_leave(self, why: ev.ServiceEnds | ev.OperatorLeaves) -> None:
+        self._tell(why)
 
     # --- reports of the recogniser -------------------------------------------------------------
 
@@ -390,7 +390,7 @@ class Call:
         if request.leaves:
             # Noted before: the PBX may end the line before it answers.
             to = extension_of(tool)
-            self._ended = CallEnded("transfer" if to else "agent", to)
+            self._ended = CallEnded(request.end_reason, to)
             try:
                 result = await services.departures.run(tool, self.caller, self._line)
             except PbxError as error:

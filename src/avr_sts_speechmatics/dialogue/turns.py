@@ -90,6 +90,10 @@ T44 | any       | this program ends        | say the sentence to its end,    | n
     |           |                          | apologise, then end the call    | the middle of a word
 T45 | any       | the call costs max_cost  | say the sentence to its end,    | the operator's limit
     |           |                          | say goodbye, then end the call  |
+T46 | any       | the operator ends the    | say goodbye, then end the call  | the operator decides
+    |           | call                     |                                 |
+T47 | any       | the operator transfers   | say so, then transfer, whatever | the operator decides;
+    |           | the call                 | the caller says                 | T38 if it fails
 
 Late news of a reply that was cancelled is ignored by its number. Each row is a function whose
 docstring begins with its tag: `barge_in`, `turn_ends`, `replies`, `tools_and_leaving` and
@@ -165,6 +169,7 @@ _HANDLERS: Mapping[type[ev.Event], Callable[..., Commands]] = {
     ev.AudioEnded: Dialogue.audio_ended,
     ev.ServiceEnds: Dialogue.service_ends,
     ev.CostReached: Dialogue.cost_reached,
+    ev.OperatorLeaves: Dialogue.operator_leaves,
 }
 
 _TIMERS: Mapping[ev.Timer, Callable[[Dialogue], Commands]] = {

@@ -2,9 +2,10 @@
 
 Files and tools of this machine are loaded, and ports are bound, in the same way as the service does
 (`machine`). Each cloud service (STT, TTS, LLM) gets one minimal real request, such as to speak one
-word (`clouds`, `voices`, `model`). The PBX, the webhook's server, the instructions service and
-Redis are contacted without effect on a call (`operator_services`). A cloud service that the sandbox
-replaces is not contacted, nor is a server that is not configured.
+word (`clouds`, `voices`, `model`). The PBX, the webhook's server, the instructions service, Redis
+(`operator_services`) and the database of calls (`kept_calls`) are contacted without effect on a
+call. A cloud service that the sandbox replaces is not contacted, nor is a server that is not
+configured.
 
 API keys and passwords are masked in the result.
 """
@@ -23,6 +24,7 @@ from avr_sts_speechmatics.conversation import ToolSpec
 from avr_sts_speechmatics.doctor import (
     advice,
     clouds,
+    kept_calls,
     machine,
     model,
     operator_services,
@@ -145,6 +147,7 @@ def _steps(
     if chosen.redis_url is not None:
         work = operator_services.redis(chosen.redis_url, chosen.redis_prefix)
         yield _Step("redis", "", work)
+    yield _Step("records", "", kept_calls.records(chosen))
     if chosen.webhook_url is not None:
         where, through = _host(chosen.webhook_url), chosen.proxies.for_url(chosen.webhook_url)
         work = operator_services.webhook(chosen.webhook_url, through)

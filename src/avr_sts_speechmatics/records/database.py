@@ -103,6 +103,25 @@ class Database:
         except Exception as error:
             raise self._translated(error) or error from error
 
+    async def look(self) -> str:
+        """Look at the database without a change, and say in which state the tables are.
+
+        Raises DatabaseAway.
+        """
+
+        def ask() -> str:
+            from avr_sts_speechmatics.records import engines, schema
+
+            make = engines.maker(self.address, self._connect_s, self._statement_s)
+            return asyncio.run(schema.look(make))
+
+        try:
+            if self.address.path is not None and not self.address.path.exists():
+                return "the start makes the file"
+            return await _in_thread(ask)
+        except Exception as error:
+            raise self._translated(error) or error from error
+
     def _prepare_directory(self) -> None:
         """Make the file of SQLite: only its owner may read what callers say."""
         if (path := self.address.path) is None:

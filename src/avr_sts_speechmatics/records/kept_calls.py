@@ -102,12 +102,14 @@ def _days(days: int) -> str:
 
 
 def _why_not_writable(folder: Path) -> str:
-    """Say why a directory cannot be written; empty if it can. The directory is made."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = folder / f".{os.getpid()}"
-        probe.touch(0o600)
-        probe.unlink()
-    except OSError as error:
-        return (error.strerror or str(error)).lower()
+    """Say why a directory cannot be made or written; empty if it can. Nothing is changed."""
+    for place in (folder, *folder.absolute().parents):
+        try:
+            if not place.exists():
+                continue
+        except OSError as error:
+            return (error.strerror or str(error)).lower()
+        if not place.is_dir():
+            return "not a directory"
+        return "" if os.access(place, os.W_OK | os.X_OK) else "permission denied"
     return ""

@@ -51,6 +51,17 @@ async def bring_up_to_date(make: Callable[..., AsyncEngine]) -> str:
         return await _migrate_alone(engine)
 
 
+async def look(make: Callable[..., AsyncEngine]) -> str:
+    """Say which version the tables have, and what the start will do about it."""
+    async with _disposed(make(1, write=False)) as engine:
+        version = await version_of(engine)
+    if version is None:
+        return "the start makes the tables"
+    if version == HEAD:
+        return f"tables of version {version}"
+    return f"tables of version {version}; the start brings them to {HEAD}, if it knows them"
+
+
 @asynccontextmanager
 async def _disposed(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
     try:

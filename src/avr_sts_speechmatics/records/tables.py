@@ -94,7 +94,7 @@ calls = Table(
     Column("seen_ms", BigInteger, comment="the service last knew that the call was running"),
     Column("ended_ms", BigInteger, comment="no value: running, or the service was killed"),
     Column("reason", Text, comment="why the call ended: EndReason in dialogue/events.py"),
-    Column("ended_by", Text, comment="caller, agent or service"),
+    Column("ended_by", Text, comment="caller, agent, operator or service"),
     Column("transferred_to", Text),
     Column("error", Text),
     Column("duration_s", Float),

@@ -1,10 +1,12 @@
-"""The observers of a call: log, times, records, webhooks and traces, as the settings want them."""
+"""The observers of a call, as the settings want them: log, times, records, webhooks, live view."""
 
 import os
 import socket
 from collections.abc import Callable
 
 from avr_sts_speechmatics.call.observer import Observer
+from avr_sts_speechmatics.console.live_calls import LiveCalls
+from avr_sts_speechmatics.console.live_observer import LiveObserver
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.records.call_recorder import CallRecorder
 from avr_sts_speechmatics.records.kept_calls import KeptCalls
@@ -28,11 +30,12 @@ def observers_of(
     states: ServiceStates,
     prices: Prices,
     recogniser: tuple[str, str],
-    kept: KeptCalls | None = None,
+    kept: KeptCalls | None,
+    live: LiveCalls | None = None,
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
     """Return a function that makes the observers of a new call, in the order of their reports.
 
-    webhooks, traces, kept: None where the settings want none.
+    webhooks, traces, kept, live: None where the settings want none.
     states: learns whether services work.
     prices: of what the call uses.
     recogniser: whose price the audio has, see `CostLimit`.
@@ -56,6 +59,8 @@ def observers_of(
             found += (CallWebhooks(webhooks, caller.uuid, summary),)
         if traces is not None:
             found += (traces.trace(caller),)
+        if live is not None:
+            found += (LiveObserver(live, caller, summary.columns),)
         return found
 
     return observers
