@@ -272,7 +272,7 @@ def test_deletion_by_number_removes_what_waits_on_disk_as_well(
 
 
 def test_deletion_by_name_and_by_date(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    running = {"ended_ms": None, "reason": None, "seen_ms": NOW_MS}
+    running = {"ended_ms": None, "reason": None, "seen_ms": NOW_MS + HOUR}
     keep(data, call(1), call(2), call(30), call(50), call(60, **running))
     status, out, _ = said(capsys, "delete", call(1)["uuid"], call(2)["key"], "--yes", "--json")
     assert status == 0
