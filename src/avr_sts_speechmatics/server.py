@@ -20,7 +20,7 @@ from avr_sts_speechmatics import __version__
 from avr_sts_speechmatics.admission.call_count import LocalCount
 from avr_sts_speechmatics.admission.refusal import DRAINING, STARTING, Refusal
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.assembly import (
+from avr_sts_speechmatics.assembly.parts import (
     Parts,
     admission_of,
     assembled,

@@ -98,7 +98,7 @@ async def test_signs_with_a_meaning_in_sql_find_nothing_and_break_nothing(
         ("until=9999-12-31", "give a day"),
         ("slow_ms=-1", "slow_ms=-1"),
         ("format=xml", "give one of json, csv"),
-        ("limt=5", "limt: no such parameter; there are: q, since"),
+        ("limits=5", "limits: no such parameter; there are: q, since"),
         ("limit=5&limit=6", "limit is given more than once"),
         ("before=1", "before: give `next`"),
         ("before=x-y", "before: give `next`"),

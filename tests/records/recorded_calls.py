@@ -8,8 +8,8 @@ import pytest
 from tests.calls.live_call import LiveCall, live_call, until
 from tests.support import Serve
 
+from avr_sts_speechmatics.assembly import observers as call_observers
 from avr_sts_speechmatics.call.observer import CallEnded, Observer
-from avr_sts_speechmatics.console import call_observers
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.records.call_recorder import CallRecorder
 from avr_sts_speechmatics.records.change import Change, TableName
@@ -89,7 +89,7 @@ class Recording:
 
             return observers
 
-        monkeypatch.setattr("avr_sts_speechmatics.assembly.observers_of", observers_of)
+        monkeypatch.setattr("avr_sts_speechmatics.assembly.parts.observers_of", observers_of)
 
     @asynccontextmanager
     async def call(self, serve: Serve, *answers: Any, **changes: Any) -> AsyncIterator[LiveCall]:

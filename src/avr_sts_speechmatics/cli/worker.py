@@ -76,7 +76,7 @@ def _failed(end: socket.socket, why: str, status: int) -> int:
 async def _serve_calls(
     chosen: settings.Settings, end: socket.socket, origins: Mapping[str, settings.Origin]
 ) -> None:
-    from avr_sts_speechmatics.assembly import how_it_tries, what_is_kept
+    from avr_sts_speechmatics.assembly.parts import how_it_tries, what_is_kept
     from avr_sts_speechmatics.server import Server
     from avr_sts_speechmatics.workers.membership import Membership
 

@@ -92,7 +92,10 @@ class CallControl:
             if transfer.refused:
                 return {"found": True, "refused": transfer.refused}
         outside = current_call.set(call.name)
-        _log.info("the operator %s the call", "ends" if transfer is None else "transfers")
+        if transfer is None:
+            _log.info("the operator ends the call")
+        else:
+            _log.info("the operator transfers the call")
         current_call.reset(outside)
         call.take_leave(OperatorLeaves(transfer))
         return {"found": True, "refused": ""}

@@ -18,8 +18,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from avr_sts_speechmatics import assembly, settings
+from avr_sts_speechmatics import settings
 from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.assembly import parts as assembly
 from avr_sts_speechmatics.conversation import ToolSpec
 from avr_sts_speechmatics.doctor import (
     advice,

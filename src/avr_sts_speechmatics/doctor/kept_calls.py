@@ -1,6 +1,6 @@
 """Check of the records of calls: the directory can be written, the database answers."""
 
-from avr_sts_speechmatics import assembly
+from avr_sts_speechmatics.assembly import parts as assembly
 from avr_sts_speechmatics.doctor.check import Check, check_from
 from avr_sts_speechmatics.records import kept_calls
 from avr_sts_speechmatics.records.database import Database, DatabaseAway

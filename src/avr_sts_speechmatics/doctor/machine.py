@@ -15,8 +15,8 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from avr_sts_speechmatics import assembly
 from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.assembly import parts as assembly
 from avr_sts_speechmatics.conversation import ToolSpec
 from avr_sts_speechmatics.doctor.check import Check, check_from
 from avr_sts_speechmatics.errors import SettingsError

@@ -3,7 +3,7 @@
 from datetime import date
 from urllib.parse import urlsplit
 
-from avr_sts_speechmatics import assembly
+from avr_sts_speechmatics.assembly import parts as assembly
 from avr_sts_speechmatics.doctor.check import Check
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.services import announced_ends

@@ -14,7 +14,6 @@ from avr_sts_speechmatics.network.proxies import Proxies
 from avr_sts_speechmatics.settings.agent_defaults import AgentDefaults
 from avr_sts_speechmatics.settings.around_calls import AroundCalls
 from avr_sts_speechmatics.settings.asterisk_ports import AsteriskPorts
-from avr_sts_speechmatics.settings.console import Console
 from avr_sts_speechmatics.settings.declaration import Declaration, declarations
 from avr_sts_speechmatics.settings.failures_and_transfer import FailuresAndTransfer
 from avr_sts_speechmatics.settings.language_model import LanguageModel
@@ -43,7 +42,6 @@ TOPICS: Mapping[str, type] = {
     "Straight into Asterisk": AsteriskPorts,
     "Around a call": AroundCalls,
     "Records of calls": Records,
-    "The API over calls": Console,
     "More than one core or machine": ManyMachines,
     "Proxies": ProxyVariables,
     "The log": LoggingOptions,
@@ -74,7 +72,6 @@ class Settings(
     AsteriskPorts,
     AroundCalls,
     Records,
-    Console,
     ManyMachines,
     ProxyVariables,
     LoggingOptions,

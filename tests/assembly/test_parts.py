@@ -10,7 +10,7 @@ import pytest
 from tests.support import ROOT
 
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.assembly import (
+from avr_sts_speechmatics.assembly.parts import (
     Parts,
     ambience_of,
     assembled,

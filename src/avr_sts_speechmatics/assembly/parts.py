@@ -1,7 +1,7 @@
 """Builds the parts of a call from the settings.
 
-Only this module knows which class stands behind a setting. Everything that is opened here is closed
-here; `server` owns the listening sockets and the calls.
+Only this package knows which class stands behind a setting. Everything that is opened here is
+closed here; `server` owns the listening sockets and the calls.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from avr_sts_speechmatics.admission.refusal import Refusal
 from avr_sts_speechmatics.admission.vendor_sessions import VendorSessions
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.assembly.observers import observers_of
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.call.call import Services
-from avr_sts_speechmatics.console.call_observers import observers_of
 from avr_sts_speechmatics.console.live_calls import LiveCalls
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.pbx.departures import Departures

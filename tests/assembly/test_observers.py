@@ -4,8 +4,8 @@ from typing import Any
 
 from tests.test_line import BareLine
 
+from avr_sts_speechmatics.assembly.observers import observers_of
 from avr_sts_speechmatics.call.observer import CallBegan, CallEnded, Observer, Observers
-from avr_sts_speechmatics.console.call_observers import observers_of
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.records.call_recorder import CallRecorder
 from avr_sts_speechmatics.records.change import Change

@@ -1,4 +1,4 @@
-"""The observers of a call, as the settings want them: log, times, records, webhooks, live view."""
+"""The observers of a call: log, times, records, webhooks and traces, as the settings want them."""
 
 import os
 import socket
@@ -30,12 +30,12 @@ def observers_of(
     states: ServiceStates,
     prices: Prices,
     recogniser: tuple[str, str],
-    kept: KeptCalls | None,
+    kept: KeptCalls | None = None,
     live: LiveCalls | None = None,
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
     """Return a function that makes the observers of a new call, in the order of their reports.
 
-    webhooks, traces, kept, live: None where the settings want none.
+    webhooks, traces, kept, live: None where there are none.
     states: learns whether services work.
     prices: of what the call uses.
     recogniser: whose price the audio has, see `CostLimit`.
