@@ -131,6 +131,30 @@ def test_calls_that_were_running_at_a_moment(
     assert listed(capsys, "--at", began) == [2]
 
 
+def test_the_calls_of_a_moment_are_shown_whole_unless_they_are_many(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(data, call(1), call(2), call(2, key=call(2)["key"][:-1] + "a", uuid="another"))
+
+    def at(hours: int) -> str:
+        moment = (NOW_MS - hours * HOUR) / 1000 + 30
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+    status, out, _ = said(capsys, "show", "--at", at(2))
+    assert status == 0
+    assert out.count("\nbegan   ") == 2
+    assert call(1)["uuid"] not in out
+    _, out, _ = said(capsys, "show", "--at", at(1), "--json")
+    assert [one["uuid"] for one in json.loads(out)] == [call(1)["uuid"]]
+    status, out, _ = said(capsys, "show", "--at", at(3))
+    assert (status, out.startswith("No call was running then.")) == (1, True)
+    many = [call(4, key=f"{call(4)['key'][:-2]}{n:02}", uuid=f"many-{n}") for n in range(4)]
+    keep(data, *many)
+    _, out, _ = said(capsys, "show", "--at", at(4))
+    assert len(out.splitlines()) == 7
+    assert out.splitlines()[-1].startswith("Show one of them")
+
+
 WRONG = [
     ("list", "--since", "soon"),
     ("list", "--limit", "0"),
@@ -138,6 +162,7 @@ WRONG = [
     ("list", "--slow", "-5"),
     ("list", "--json", "--csv"),
     ("show",),
+    ("show", "x", "--at", "1h"),
     ("delete",),
     ("delete", "uuid", "--number", "5"),
     ("delete", "--number", " "),
@@ -247,7 +272,7 @@ def test_deletion_by_number_removes_what_waits_on_disk_as_well(
 
 
 def test_deletion_by_name_and_by_date(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    running = {"ended_ms": None, "reason": None, "seen_ms": NOW_MS}
+    running = {"ended_ms": None, "reason": None, "seen_ms": NOW_MS + HOUR}
     keep(data, call(1), call(2), call(30), call(50), call(60, **running))
     status, out, _ = said(capsys, "delete", call(1)["uuid"], call(2)["key"], "--yes", "--json")
     assert status == 0

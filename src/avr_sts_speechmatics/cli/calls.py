@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from avr_sts_speechmatics import settings
 from avr_sts_speechmatics.cli.arguments import checked, file_path, plain_text
 from avr_sts_speechmatics.cli.common import run_on_uvloop, set_up_log
-from avr_sts_speechmatics.cli.moments import checked_span, now_in_zone, zone_shown
+from avr_sts_speechmatics.cli.moments import Span, checked_span, now_in_zone, zone_shown
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.values import counted
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 NOT_FOUND = 1
 """Exit status of `show` and `delete` if there is no such call."""
+
+AT_ONCE = 3
+"""Most calls of one moment that `show` shows whole."""
 
 _MOMENT = "10:42, 2h, 3d, today, yesterday, 2026-12-01, 2026-12-01T10:42"
 
@@ -39,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "zone of this machine."
     )
     parser.epilog = (
-        'Examples: "calls list --at 10:42", "calls list --failed --since 18:00", "calls show '
+        'Examples: "calls show --at 10:42", "calls list --failed --since 18:00", "calls show '
         '0b7f6a52", "calls delete --number +4922812345". Exit status: 0, 1 if there is no such '
         "call, 2 if a setting, an option or the database cannot be used."
     )
@@ -52,7 +55,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_forms(of_list, "a JSON list")
     show = _word(words, "show", _show, "show one call as a timeline")
     show.add_argument(
-        "call", type=plain_text, help="uuid or key of the call, or its first 6 characters or more"
+        "call",
+        nargs="?",
+        type=plain_text,
+        help="uuid or key of the call, or its first 6 characters or more",
+    )
+    show.add_argument(
+        "--at",
+        type=checked(checked_span),
+        metavar="WHEN",
+        help=f"instead: the calls that were running then: {_MOMENT}",
     )
     show.add_argument("--json", action="store_true", help="print all that is kept as JSON")
     export = _word(words, "export", _export, "write calls with all that is kept of them")
@@ -174,7 +186,7 @@ def _filter(given: argparse.Namespace, now: datetime) -> "CallFilter":
         text=given.search,
         since_ms=since and since.first_ms,
         until_ms=until and until.until_ms,
-        during_ms=at and (at.first_ms, max(at.first_ms, at.until_ms - 1)),
+        during_ms=at and _during(at),
         number=given.number,
         agent=given.agent,
         transport=given.transport,
@@ -184,6 +196,14 @@ def _filter(given: argparse.Namespace, now: datetime) -> "CallFilter":
         running=given.running or None,
         slow_ms=given.slow,
     )
+
+
+def _during(at: "Span") -> tuple[int, int]:
+    return at.first_ms, max(at.first_ms, at.until_ms - 1)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
 
 
 async def _list(given: argparse.Namespace, history: "History", now: datetime) -> int:
@@ -213,6 +233,10 @@ async def _show(given: argparse.Namespace, history: "History", now: datetime) ->
     from avr_sts_speechmatics.cli.call_list import listing
     from avr_sts_speechmatics.cli.timeline import timeline
 
+    if (given.call is None) == (given.at is None):
+        raise SettingsError("calls show: give a uuid, a key or --at.")
+    if given.at is not None:
+        return await _show_moment(given, history, now)
     found = await history.find(given.call)
     whole = await history.call(found[0]["key"]) if found else None
     if whole is None:
@@ -220,12 +244,32 @@ async def _show(given: argparse.Namespace, history: "History", now: datetime) ->
     if given.json:
         print(_json(whole))
         return 0
-    width = shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
-    print("\n".join(timeline(whole, now.tzinfo, width)))
+    print("\n".join(timeline(whole, now.tzinfo, _width())))
     if len(found) > 1:
         print(f"\nThis is the newest of several calls that {given.call!r} may mean:")
         print("\n".join(listing(found, now.tzinfo)))
     return 0
+
+
+async def _show_moment(given: argparse.Namespace, history: "History", now: datetime) -> int:
+    """Show the calls that were running at a moment, or their list if they are many."""
+    from avr_sts_speechmatics.cli.call_list import listing
+    from avr_sts_speechmatics.cli.timeline import timeline
+    from avr_sts_speechmatics.records.history import CallFilter
+
+    page = await history.calls(CallFilter(during_ms=_during(given.at(now))))
+    whole = [await history.call(one["key"]) for one in page.calls[:AT_ONCE]]
+    shown = [one for one in whole if one is not None]
+    if given.json:
+        print(_json(shown))
+    elif not shown:
+        print(f"No call was running then. Times: {zone_shown(now)}.")
+    elif len(page.calls) > AT_ONCE:
+        print("\n".join(listing(page.calls, now.tzinfo)))
+        print("\nShow one of them: avr-sts-speechmatics calls show KEY")
+    else:
+        print("\n\n".join("\n".join(timeline(one, now.tzinfo, _width())) for one in shown))
+    return 0 if shown else NOT_FOUND
 
 
 async def _export(given: argparse.Namespace, history: "History", now: datetime) -> int:
