@@ -31,6 +31,7 @@ from avr_sts_speechmatics.audio.playout import PlayoutClock
 from avr_sts_speechmatics.call.busy import BusyCalls
 from avr_sts_speechmatics.call.call import Call
 from avr_sts_speechmatics.call_in_log import current_call
+from avr_sts_speechmatics.console.pages import Pages
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.runtime.collector import Collector
@@ -160,6 +161,7 @@ class Server:
         app = web.Application()
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)
+        Pages(lambda request: None).add_to(app)
         app.router.add_post(http_stream.PATH, http_stream.HttpStream(self._reception).handle)
         http = await self._serve(app)
         watch = PortWatch(self._reception)
