@@ -22,9 +22,9 @@ def address(server: Server) -> str:
 
 
 async def holds(page: Page, expression: str) -> None:
-    """Wait until an expression holds. Playwright's own wait needs `eval`, which the page forbids."""
+    """Wait until an expression holds. Playwright waits by `eval`, which the page forbids."""
     async with asyncio.timeout(15):
-        while not await page.evaluate(expression):
+        while not await page.evaluate(expression):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
