@@ -22,6 +22,8 @@ from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.call.call import Services
 from avr_sts_speechmatics.call.observer import Observer
+from avr_sts_speechmatics.console.live_calls import LiveCalls
+from avr_sts_speechmatics.console.live_observer import LiveObserver
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
@@ -80,12 +82,17 @@ class Parts:
 
 @asynccontextmanager
 async def assembled(
-    settings: Settings, agents: Agents, sandbox_url: str, sessions: SessionWatch | None = None
+    settings: Settings,
+    agents: Agents,
+    sandbox_url: str,
+    sessions: SessionWatch | None = None,
+    live: LiveCalls | None = None,
 ) -> AsyncIterator[Parts]:
     """Open everything that a call needs; all of it is closed at the end. Raises SettingsError.
 
     sandbox_url: HTTP address of the sandbox; used where `needs_sandbox` is True.
     sessions: counts the STT sessions of calls, or None.
+    live: shows the calls while they run, or None.
     """
     # A proxy that cannot be used stops the start, not the first call.
     for url in remote_addresses(settings):
@@ -126,7 +133,7 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=observers_of(settings, webhooks, traces, states),
+            observers=observers_of(settings, webhooks, traces, states, live),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (
@@ -275,6 +282,7 @@ def observers_of(
     webhooks: Webhooks | None,
     traces: CallTraces | None,
     states: ServiceStates,
+    live: LiveCalls | None = None,
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
     """Return a function that makes the observers of a new call."""
 
@@ -287,6 +295,8 @@ def observers_of(
             found += (CallWebhooks(webhooks, caller.uuid, summary),)
         if traces is not None:
             found += (traces.trace(caller),)
+        if live is not None:
+            found += (LiveObserver(live, caller, summary.columns),)
         return found
 
     return observers
@@ -355,6 +365,13 @@ def _llm_models(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
         chosen_by.setdefault(agent.model or settings.openai_model, by)
     for name, by in chosen_by.items():
         yield ModelInUse(by, name, settings.llm_url, settings.openai_api_key)
+
+
+def history_of(settings: Settings) -> str:
+    """Return what is kept of calls, see HISTORY_LEVELS."""
+    if settings.history is not None:
+        return settings.history
+    return "transcripts" if Stt(settings).offline else "calls"
 
 
 def needs_sandbox(settings: Settings) -> bool:

@@ -27,6 +27,11 @@ def new_call_key() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
+def began_ms_of(key: str) -> int:
+    """Return when a call began (ms since 1970, UTC), from its key."""
+    return int(key[:12], 16)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The caller, as far as the transport knows.

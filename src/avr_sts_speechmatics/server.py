@@ -24,6 +24,7 @@ from avr_sts_speechmatics.assembly import (
     Parts,
     admission_of,
     assembled,
+    history_of,
     needs_sandbox,
     warnings_of,
 )
@@ -31,13 +32,16 @@ from avr_sts_speechmatics.audio.playout import PlayoutClock
 from avr_sts_speechmatics.call.busy import BusyCalls
 from avr_sts_speechmatics.call.call import Call
 from avr_sts_speechmatics.call_in_log import current_call
-from avr_sts_speechmatics.console.pages import Pages
+from avr_sts_speechmatics.console import console
+from avr_sts_speechmatics.console.call_control import CallControl
+from avr_sts_speechmatics.console.live_calls import LiveCalls
+from avr_sts_speechmatics.dialogue.events import ServiceEnds
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.runtime.collector import Collector
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
 from avr_sts_speechmatics.service_trials import ServiceTrials
-from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.settings import Origin, Settings
 from avr_sts_speechmatics.shared_state.shared import SharedState
 from avr_sts_speechmatics.telemetry.log import lines_lost
 from avr_sts_speechmatics.telemetry.services_in_use import services_in_use
@@ -92,6 +96,7 @@ class Server:
     settings: checked by `settings.load`.
     news: called when the sandbox has loaded a part: its name, how many are loaded, of how many.
     member: what the process has of a service of several processes; None if it is the only one.
+    origins: where each setting that is set comes from.
 
     Raises SettingsError when an agent file has a mistake, or a package is missing.
     """
@@ -102,8 +107,11 @@ class Server:
         *,
         news: Callable[[str, int, int], None] = lambda part, done, of: None,
         member: Membership | None = None,
+        origins: Mapping[str, Origin] | None = None,
     ) -> None:
         self.settings = settings
+        self._origins = origins or {}
+        self._live = LiveCalls(words=history_of(settings) in ("transcripts", "recordings"))
         self._member = member
         self._agents = Agents.load(settings)
         self.addresses: list[tuple[str, int]] = []
@@ -121,6 +129,9 @@ class Server:
         self._keeping: asyncio.Task[None] | None = None
         self._open = AsyncExitStack()
         self._parts: Parts | None = None
+        self._control = CallControl(self._calls.values, lambda: self._parts)
+        if member is not None:
+            member.relay(self._live, self._control)
         self._busy: BusyCalls | None = None
         calls = LocalCount if member is None else member.row.calls
         sessions = LocalCount if member is None else member.row.sessions
@@ -161,8 +172,8 @@ class Server:
         app = web.Application()
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)
-        Pages(lambda request: None).add_to(app)
         app.router.add_post(http_stream.PATH, http_stream.HttpStream(self._reception).handle)
+        console.add_to(app, self._known())
         http = await self._serve(app)
         watch = PortWatch(self._reception)
         log, why_not = self._reception.log, self._all_refuse
@@ -215,7 +226,7 @@ class Server:
             sandbox_url = await self._sandbox.start()
             self._keeping = asyncio.create_task(self._sandbox.keep_running())
         self._parts = await self._open.enter_async_context(
-            assembled(settings, self._agents, sandbox_url, self._admission.sessions)
+            assembled(settings, self._agents, sandbox_url, self._admission.sessions, self._live)
         )
         self.warnings += self._parts.warnings
         self.warnings += self._admission.start(settings.max_calls)
@@ -254,6 +265,7 @@ class Server:
         if replaced and self._member is not None:
             self._member.accept_no_more()
             self._accept_no_more()
+            self._live.close()
             await self._admit_accepted(ACCEPTED_S)
         else:
             await self._admit_accepted(SETTLING_S)
@@ -266,7 +278,7 @@ class Server:
             await asyncio.wait(self._calls, timeout=left_s)
         if self._calls:
             for call in self._calls.values():
-                call.take_leave()
+                call.take_leave(ServiceEnds())
             await asyncio.wait(self._calls, timeout=FAREWELL_S)
 
     async def _admit_accepted(self, longest_s: float) -> None:
@@ -290,6 +302,7 @@ class Server:
             task.cancel()
         if self._calls:
             await asyncio.wait(self._calls, timeout=END_S)
+        self._live.close()
         for runner in self._runners:
             await runner.cleanup()
         self._reception.log.close()
@@ -377,6 +390,22 @@ class Server:
     ) -> Mapping[str, object] | None:
         webhooks = None if self._parts is None else self._parts.webhooks
         return None if webhooks is None else await webhooks.ask(uuid, payload)
+
+    # --- the API over calls --------------------------------------------------------------------
+
+    def _known(self) -> console.Knowledge:
+        return console.Knowledge(
+            settings=self.settings,
+            origins=self._origins,
+            history=history_of(self.settings),
+            live=self._live,
+            calls=lambda: None,
+            recordings=lambda: None,
+            leave=self._control.leave,
+            health=self.health_of_all,
+            say=self._reception.log.say,
+            opened=self._reception.waiting.remove,
+        )
 
     # --- health and readiness ------------------------------------------------------------------
 

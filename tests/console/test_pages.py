@@ -51,6 +51,15 @@ async def test_a_file_that_has_not_changed_is_not_sent_again(serve: Serve) -> No
             assert answer.status == 200
 
 
+async def test_without_a_token_the_pages_are_for_this_machine(serve: Serve) -> None:
+    async with running_sandbox() as cloud, serve(cloud) as server, aiohttp.ClientSession() as http:
+        url = "http://{}:{}/".format(*server.addresses[0])
+        for headers in ({"Host": "evil.example"}, {"X-Forwarded-For": "198.51.100.7"}):
+            async with http.get(url, headers=headers) as answer:
+                assert answer.status == 403
+                assert "localhost" in (text := await answer.text()) or "CONSOLE_TOKEN" in text
+
+
 @pytest.mark.parametrize("name", ["nothing.js", "..%2Fpages.py", "%2e%2e/pages.py", "__init__.py"])
 async def test_no_other_file_is_served(serve: Serve, name: str) -> None:
     async with running_sandbox() as cloud, serve(cloud) as server, aiohttp.ClientSession() as http:

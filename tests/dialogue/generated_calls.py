@@ -202,6 +202,10 @@ def service_ends(call: SimulatedCall) -> None:
     call.tell(ev.ServiceEnds())
 
 
+def operator_hangs_up(call: SimulatedCall) -> None:
+    call.tell(ev.OperatorLeaves())
+
+
 def nothing(call: SimulatedCall) -> None:
     pass
 
@@ -242,7 +246,14 @@ STEPS: list[Step] = [
     stt_restored,
 ]
 
-ENDINGS: list[Step] = [nothing, nothing, stt_failed, audio_ended, service_ends]
+ENDINGS: list[Step] = [
+    *(3 * [nothing]),
+    stt_failed,
+    audio_ended,
+    service_ends,
+    operator_hangs_up,
+    SimulatedCall.operator_transfers,
+]
 
 
 def run_out(call: SimulatedCall) -> None:

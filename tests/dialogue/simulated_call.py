@@ -287,6 +287,15 @@ class SimulatedCall:
         requests = (ev.ToolRequest(call, leaves, refused) for call in calls)  # type: ignore[arg-type]
         self.tell(ev.ToolsCalled(reply.number, tuple(requests)))
 
+    def operator_transfers(self) -> None:
+        """The operator asks for a transfer through the API."""
+        call = ToolCall(f"operator{next(self._tool_ids)}", "avr_transfer", "{}")
+        dialogue = self.dialogue
+        if not (dialogue.must_end or dialogue.pbx_is_at_work or self.ended):
+            self.tools_asked.append(call.id)
+        request = ev.ToolRequest(call, leaves="transfer", by_operator=True)
+        self.tell(ev.OperatorLeaves(request))
+
     def tool_ends(self, result: str = "done", *, failed: bool = False) -> None:
         """The tool that has run longest ends."""
         number = next(iter(self.tools))

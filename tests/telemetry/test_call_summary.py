@@ -48,7 +48,7 @@ def test_every_reason_has_its_words_and_somebody_who_ended_the_call(reason: ev.E
     assert "{" not in sentence
     columns = CallSummary().columns(ended)
     assert columns["reason"] == reason
-    assert columns["ended_by"] in ("caller", "agent", "service")
+    assert columns["ended_by"] in ("caller", "agent", "operator", "service")
 
 
 @pytest.mark.parametrize(

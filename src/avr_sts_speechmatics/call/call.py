@@ -62,7 +62,7 @@ from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
 from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.speaker import ServiceFailed, Speaker
-from avr_sts_speechmatics.tools.tool_runner import Toolbox
+from avr_sts_speechmatics.tools.tool_runner import NotDone, Toolbox
 
 _log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class Call:
         self.caller = caller
         self.name = named(caller.uuid, caller.facts)
         """Name of the call in the log, for `current_call`."""
-        self._line = line
+        self.line = line
         self._services = services
         self._observers = Observers(services.observers(caller, line))
         self._arrival = Arrival(services.agents, caller)
@@ -152,7 +152,7 @@ class Call:
             self._send_error("internal error")
         finally:
             self._stop()
-            self._line.close(failed=failed)
+            self.line.close(failed=failed)
             self._observers.close(self._ended)
             self._let_go()
 
@@ -163,6 +163,10 @@ class Call:
             # A fault in a task of the call also cancels this wait; `run` then reports the fault.
             self._ended = CallEnded("shutdown")
             raise
+        finally:
+            # What was heard of the sentence that the end of the call cuts off.
+            for played in self._playout.flush():
+                self._share(played)
 
     async def _begin_when_known(self) -> None:
         self._begin(await self._arrival.answering_agent())
@@ -172,7 +176,7 @@ class Call:
         services, facts = self._services, self.caller.facts
         self._agent = agent
         began = now_in(agent.time_zone)
-        tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
+        tools = (*services.departures.specs(self.line), *services.toolbox.specs(None))
         self._brief = brief_for(agent, tools, facts, began)
         voice, phrases = services.voice_of(agent)
         self._speaker = Speaker(
@@ -220,8 +224,8 @@ class Call:
             self._ended = CallEnded("caller")
         self._over.set()
 
-    def take_leave(self) -> None:  # because this program is about to end
-        self._tell(ev.ServiceEnds())
+    def take_leave(self, why: ev.ServiceEnds | ev.OperatorLeaves) -> None:
+        self._tell(why)
 
     # --- reports of the recogniser -------------------------------------------------------------
 
@@ -313,7 +317,7 @@ class Call:
             case ev.Flush():
                 return self._flush()
             case ev.SendTranscript(role, text):
-                self._line.send_transcript(role, text)
+                self.line.send_transcript(role, text)
             case ev.SetTimer(timer, after):
                 self._timers.set(timer, after)
             case ev.CancelTimer(timer):
@@ -365,7 +369,7 @@ class Call:
         dropped = tuple(ev.UtteranceDropped(one.number, self._share(one)) for one in flushed)
         # Only the silence behind the last word was dropped: nothing was interrupted.
         if not dropped or any(one.heard < 1 for one in dropped):
-            self._line.send_interruption()
+            self.line.send_interruption()
         self._observers.event(Flushed(dropped))
         return dropped
 
@@ -399,15 +403,16 @@ class Call:
         if request.leaves:
             # Noted before: the PBX may end the line before it answers.
             to = extension_of(tool)
-            self._ended = CallEnded("transfer" if to else "agent", to)
+            self._ended = CallEnded(request.end_reason, to)
             try:
-                result = await services.departures.run(tool, self.caller, self._line)
+                result = await services.departures.run(tool, self.caller, self.line)
             except PbxError as error:
                 _log.warning("%s: %s", tool.name, error)
                 result, failed = str(error), True
                 self._ended = None
         else:
             result = await services.toolbox.run(tool, self.caller, allowed=self._agent.tools)
+            failed, result = isinstance(result, NotDone), str(result)
         self._observers.event(ToolRan(tool.name, time.monotonic() - begun, failed))
         self._tell(ev.ToolDone(number, result, failed))
 
@@ -421,17 +426,17 @@ class Call:
         try:
             if action.startswith("transfer:"):
                 extension = action.removeprefix("transfer:")
-                await services.departures.transfer(extension, self.caller, self._line)
+                await services.departures.transfer(extension, self.caller, self.line)
                 self._ended = CallEnded(reason, extension, error or "")
             elif action == "hangup" and hang_up:
-                await services.departures.hang_up(self.caller, self._line)
+                await services.departures.hang_up(self.caller, self.line)
         except PbxError as trouble:
             _log.warning("the call is only closed: %s", trouble)
-        self._line.close(failed=error is not None)
+        self.line.close(failed=error is not None)
         self._over.set()
 
     def _send_error(self, message: str) -> None:
-        self._line.send_error(message)
+        self.line.send_error(message)
         self._observers.event(ErrorSent(message))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:

@@ -134,7 +134,7 @@ class ToolRan:
 
     name: name of the tool.
     took_s: how long it ran, seconds.
-    failed: True if a hangup or a transfer failed.
+    failed: True if the tool did not do what it was asked for.
     """
 
     name: str

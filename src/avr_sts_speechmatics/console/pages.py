@@ -11,6 +11,8 @@ from importlib.resources import files
 
 from aiohttp import web
 
+from avr_sts_speechmatics.console.errors import Refused
+
 PATH = "/console/"
 
 _TYPES = {
@@ -48,11 +50,11 @@ _HEADERS = {
 class Pages:
     """The pages.
 
-    refuse: returns the answer to a client that may not see them, or None.
+    check: raises Refused for a client that may not see them.
     """
 
-    def __init__(self, refuse: Callable[[web.Request], web.Response | None]) -> None:
-        self._refuse = refuse
+    def __init__(self, check: Callable[[web.Request], None]) -> None:
+        self._check = check
         self._contents = {
             file.name: file.read_bytes()
             for file in files(__package__).joinpath("pages").iterdir()
@@ -65,12 +67,16 @@ class Pages:
         app.router.add_get(PATH + "{name}", self._file)
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
-        return self._refuse(request) or self._answer(request, "index.html")
+        return self._answer(request, "index.html")
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
-        return self._refuse(request) or self._answer(request, request.match_info["name"])
+        return self._answer(request, request.match_info["name"])
 
     def _answer(self, request: web.Request, name: str) -> web.StreamResponse:
+        try:
+            self._check(request)
+        except Refused as refused:
+            return web.Response(status=refused.status, text=f"{refused.why}\n", headers=_HEADERS)
         content = self._contents.get(name)
         if content is None:
             raise web.HTTPNotFound(text=f"There is no {PATH}{name}; the page is at /.\n")

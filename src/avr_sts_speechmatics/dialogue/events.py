@@ -16,11 +16,20 @@ from avr_sts_speechmatics.conversation import Entry, ToolCall
 Role: TypeAlias = Literal["user", "agent"]
 
 EndReason: TypeAlias = Literal[
-    "caller", "agent", "transfer", "silence", "longest_call", "audio_over", "failure", "shutdown"
+    "caller",
+    "agent",
+    "operator",
+    "transfer",
+    "silence",
+    "longest_call",
+    "audio_over",
+    "failure",
+    "shutdown",
 ]
-"""Why a call ended: the caller hung up, the agent hung up, the call was transferred, the caller
-stayed silent, the call lasted MAX_CALL_S, a posted recording was answered, a service or this
-program failed, this program was told to end."""
+"""Why a call ended: the caller hung up, the agent hung up, the operator ended or transferred the
+call through the API, the model transferred the call, the caller stayed silent, the call lasted
+MAX_CALL_S, a posted recording was answered, a service or this program failed, this program was told
+to end."""
 
 
 class Timer(Enum):
@@ -126,11 +135,20 @@ class ToolRequest:
 
     leaves: how the tool ends the agent's part of the phone call; empty if it does not.
     refused: why the tool is not run, for the model; empty if it may run.
+    by_operator: the operator asked for this, not the model.
     """
 
     call: ToolCall
     leaves: Literal["", "hang_up", "transfer"] = ""
     refused: str = ""
+    by_operator: bool = False
+
+    @property
+    def end_reason(self) -> EndReason:
+        """Why the call ends if the tool ends the agent's part of the call."""
+        if self.by_operator:
+            return "operator"
+        return "transfer" if self.leaves == "transfer" else "agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +230,16 @@ class ServiceEnds:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorLeaves:
+    """The operator ends the call, or transfers it.
+
+    transfer: the transfer; None if the call is to end.
+    """
+
+    transfer: ToolRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     timer: Timer
 
@@ -237,6 +265,7 @@ Event: TypeAlias = (
     | SttFailed
     | AudioEnded
     | ServiceEnds
+    | OperatorLeaves
     | TimerFired
 )
 

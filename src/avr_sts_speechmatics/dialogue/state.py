@@ -179,13 +179,14 @@ class Goodbye:
 
 @dataclass(slots=True)
 class Requested:
-    """The model asked to hang up or to transfer.
+    """The model asked to hang up or to transfer, or the operator did.
 
     number: of the tool call.
-    request: what the model asked for.
+    request: what was asked for.
     farewell_said: the model's own words before the request take leave of the caller.
     by_phrase: the agent takes leave with a phrase of its manners.
-    under_way: the PBX is carrying out the request. Until then a word of the caller keeps the call.
+    under_way: the PBX is carrying out the request. Until then a word of the caller keeps the call,
+        unless the operator asked.
     """
 
     number: int

@@ -103,7 +103,10 @@ class Steps:
     @property
     def must_end(self) -> bool:
         """Whether the call ends whatever the caller does."""
-        return isinstance(self.departure, LastWord)
+        departure = self.departure
+        if isinstance(departure, Requested):
+            return departure.request.by_operator
+        return isinstance(departure, LastWord)
 
     @property
     def pbx_is_at_work(self) -> bool:
@@ -433,5 +436,5 @@ class Steps:
         if isinstance(departure, Goodbye):
             return "silence"
         if isinstance(departure, Requested):
-            return "transfer" if departure.request.leaves == "transfer" else "agent"
+            return departure.request.end_reason
         return "audio_over" if self.audio.settled else "agent"

@@ -88,6 +88,10 @@ T43 | any       | words that the agent has | ignore them, go on if paused    | t
     |           | just said                |                                 | agent's own voice
 T44 | any       | this program ends        | say the sentence to its end,    | nobody is cut off in
     |           |                          | apologise, then end the call    | the middle of a word
+T45 | any       | the operator ends the    | say goodbye, then end the call  | the operator decides
+    |           | call                     |                                 |
+T46 | any       | the operator transfers   | say so, then transfer, whatever | the operator decides;
+    |           | the call                 | the caller says                 | T38 if it fails
 
 Late news of a reply that was cancelled is ignored by its number. Each row is a function whose
 docstring begins with its tag: `barge_in`, `turn_ends`, `replies`, `tools_and_leaving` and
@@ -162,6 +166,7 @@ _HANDLERS: Mapping[type[ev.Event], Callable[..., Commands]] = {
     ev.SttFailed: Dialogue.stt_failed,
     ev.AudioEnded: Dialogue.audio_ended,
     ev.ServiceEnds: Dialogue.service_ends,
+    ev.OperatorLeaves: Dialogue.operator_leaves,
 }
 
 _TIMERS: Mapping[ev.Timer, Callable[[Dialogue], Commands]] = {

@@ -7,13 +7,14 @@ makes the object from environment variables.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.network.proxies import Proxies
 from avr_sts_speechmatics.settings.agent_defaults import AgentDefaults
 from avr_sts_speechmatics.settings.around_calls import AroundCalls
 from avr_sts_speechmatics.settings.asterisk_ports import AsteriskPorts
+from avr_sts_speechmatics.settings.console import Console
 from avr_sts_speechmatics.settings.declaration import Declaration, declarations
 from avr_sts_speechmatics.settings.failures_and_transfer import FailuresAndTransfer
 from avr_sts_speechmatics.settings.language_model import LanguageModel
@@ -42,6 +43,7 @@ TOPICS: Mapping[str, type] = {
     "Straight into Asterisk": AsteriskPorts,
     "Around a call": AroundCalls,
     "Records of calls": Records,
+    "The API over calls": Console,
     "More than one core or machine": ManyMachines,
     "Proxies": ProxyVariables,
     "The log": LoggingOptions,
@@ -72,6 +74,7 @@ class Settings(
     AsteriskPorts,
     AroundCalls,
     Records,
+    Console,
     ManyMachines,
     ProxyVariables,
     LoggingOptions,
@@ -161,12 +164,13 @@ class Settings(
         """Texts that must not appear in a log."""
         values = (getattr(self, item.name) for item in fields(self))
         hidden = [value.reveal() for value in values if isinstance(value, Secret)]
+        hidden += [token.reveal() for token in self.console_token]
         for proxy in filter(None, (self.https_proxy, self.http_proxy, self.all_proxy)):
             hidden += proxy.secrets()
         if self.redis_url is not None:
             hidden += self.redis_url.secrets()
-        if self.database_url is not None and (password := urlsplit(self.database_url).password):
-            hidden += (password, unquote(password))
+        if self.database_url is not None:
+            hidden += self.database_url.secrets()
         for text in () if self.mcp_servers is None else self.mcp_servers.secrets():
             # A library may show the key of `Bearer <key>` alone.
             hidden += (text, *text.split())

@@ -22,11 +22,12 @@ from avr_sts_speechmatics.speech.speaker import ServiceFailed
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
 from avr_sts_speechmatics.values import counted
 
-EndedBy: TypeAlias = Literal["caller", "agent", "service"]
+EndedBy: TypeAlias = Literal["caller", "agent", "operator", "service"]
 
 _SENTENCES: Mapping[ev.EndReason, tuple[EndedBy, str]] = {
     "caller": ("caller", "the caller hung up"),
     "agent": ("agent", "the agent hung up"),
+    "operator": ("operator", "the operator ended the call"),
     "transfer": ("agent", "the call was transferred to {to}"),
     "silence": ("service", "the caller was silent for too long"),
     "longest_call": ("service", "the longest time of a call was reached (MAX_CALL_S)"),
@@ -87,7 +88,7 @@ class CallSummary:
         """Return the summary for a row of the table `calls`. None: not known, or did not happen.
 
         reason: one of `EndReason`.
-        ended_by: "caller", "agent" or "service".
+        ended_by: "caller", "agent", "operator" or "service".
         transferred_to: extension to which the call was transferred.
         error: the failure, in words.
         duration_s: length of the call (s).
@@ -130,7 +131,7 @@ class CallSummary:
     def sentence(self, ended: CallEnded) -> str:
         """Return in words why the call ended."""
         text = _SENTENCES[ended.reason][1].format(to=ended.transferred_to, error=ended.error)
-        if ended.reason == "failure" and ended.transferred_to:
+        if ended.reason in ("failure", "operator") and ended.transferred_to:
             text += f"; the call was transferred to {ended.transferred_to}"
         return text
 

@@ -12,11 +12,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from avr_sts_speechmatics.console.call_control import NOT_FOUND, CallControl, Outcome
+from avr_sts_speechmatics.console.live_calls import LiveCalls
 from avr_sts_speechmatics.errors import SettingsError, StoreError
 from avr_sts_speechmatics.sandbox_process import READY_S
 from avr_sts_speechmatics.transports.announced_calls import Facts
 from avr_sts_speechmatics.workers.board import Board, OwnRow, State
 from avr_sts_speechmatics.workers.channel import Channel, ChannelClosed, Message
+from avr_sts_speechmatics.workers.live_relay import LiveRelay
 from avr_sts_speechmatics.workers.ports import Port, Ports
 
 GIVE_WAY_S = 0.008
@@ -64,6 +67,8 @@ class Membership:
             ]
         )
         self.announcements = SupervisedAnnouncements(channel)
+        self.live = LiveRelay(channel, LiveCalls(words=False))
+        self.control: CallControl | None = None
         self.sandbox_ready = True
         self.admitted = self.waits
         """Whether the worker may take calls: its start was made known to the operator."""
@@ -91,10 +96,16 @@ class Membership:
                 member.sandbox_ready = message["ready"]
             elif message["tell"] == "go" and member is not None:
                 member.admitted = True
+            elif message["tell"] == "live" and member is not None:
+                member.live.take(message)
             else:
                 told(message)
 
-        async def answer(_: Message) -> Message:
+        async def answer(question: Message) -> Message:
+            if question["what"] == "leave":
+                if member is None or member.control is None:
+                    return NOT_FOUND
+                return member.control.leave_here(question["key"], question["extension"])
             return {"health": health()}
 
         channel = Channel(take, answer)
@@ -116,6 +127,7 @@ class Membership:
         """Leave the service."""
         if self._pulse is not None:
             self._pulse.cancel()
+        self.live.close()
         await self._channel.close()
         self.row.board.close()
 
@@ -141,6 +153,24 @@ class Membership:
             raise SettingsError(answer["error"])
         url: str = answer["url"]
         return url
+
+    def relay(self, live: LiveCalls, control: CallControl) -> None:
+        """Share the running calls with the other workers.
+
+        live: the calls of this worker, and those who follow calls.
+        control: ends and transfers calls.
+        """
+        live.relay = self.live = LiveRelay(self._channel, live)
+        self.control = control
+        control.elsewhere = self._leave
+
+    async def _leave(self, key: str, extension: str | None) -> Outcome:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                question = {"what": "leave", "key": key, "extension": extension}
+                return await self._channel.ask(question)
+        except (ChannelClosed, TimeoutError):
+            return NOT_FOUND
 
     async def health_of_others(self) -> Message | None:
         """Return the supervisor's answer about all other workers; None if it does not answer."""

@@ -26,6 +26,7 @@ from avr_sts_speechmatics.values import counted
 from avr_sts_speechmatics.workers.board import Board, State
 from avr_sts_speechmatics.workers.channel import Message
 from avr_sts_speechmatics.workers.cores import usable_cores
+from avr_sts_speechmatics.workers.live_relay import LiveExchange
 from avr_sts_speechmatics.workers.ports import Ports, close_others, open_ports
 from avr_sts_speechmatics.workers.sandbox_kept import SandboxKept
 from avr_sts_speechmatics.workers.worker_process import NotStarted, Place, Ready, WorkerProcess
@@ -75,6 +76,7 @@ class Supervisor:
         self._again = False
         self._round: asyncio.Task[None] | None = None
         self._sandbox = SandboxKept(news, self._tell_all)
+        self._exchange = LiveExchange(lambda: self._all)
         self._pauses: dict[int, float] = {}
         self._deaths = 0
         self._changed = asyncio.Event()
@@ -179,6 +181,7 @@ class Supervisor:
         waits = any(row.state is State.TAKES for row in self._board.rows())
         place = Place(number, of, ports, waits)
         worker = await WorkerProcess.start(place, self._board, self._answer, self._leaving)
+        worker.heard = lambda message: self._exchange.told(worker, message)
         self._all.add(worker)
         if self._introduced:
             worker.admit()
@@ -191,8 +194,9 @@ class Supervisor:
         assert worker.ended is not None
         status = await asyncio.shield(worker.ended)
         calls = next((row.calls for row in self._board.rows() if row.index == worker.row), 0)
-        self._board.free(worker.row)
         self._all.discard(worker)
+        self._exchange.gone(worker)
+        self._board.free(worker.row)
         self._changed.set()
         # Whoever started a worker that was never ready is told by `ready`.
         if self._ending or worker.retired or not worker.is_ready:
@@ -332,6 +336,8 @@ class Supervisor:
                     return {"error": str(error)}
             case "health":
                 return await self._health(worker)
+            case "leave":
+                return await self._exchange.leave(worker, question)
         return {}
 
     async def _health(self, asking: WorkerProcess) -> Message:

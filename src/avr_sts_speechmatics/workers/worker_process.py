@@ -75,6 +75,8 @@ class WorkerProcess:
         self._admitted = False
         self._why = ""
         self._leaving: Callable[[], None] = lambda: None
+        self.heard: Callable[[Message], None] = lambda message: None
+        """Called with messages about live calls, and with the one that the worker is ready."""
         self._channel: Channel | None = None
         self.ended: asyncio.Task[int] | None = None
         """Ends with the exit status, when nothing of the worker is left."""
@@ -171,6 +173,20 @@ class WorkerProcess:
             return None
         return health
 
+    async def leave(self, question: Message, within_s: float) -> Message | None:
+        """End or transfer a call of the worker; returns None if it does not answer in time."""
+        assert self._channel is not None
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._channel.ask(question)
+        except (ChannelClosed, TimeoutError):
+            return None
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait to be read by the worker."""
+        return 0 if self._channel is None else self._channel.backlog
+
     def admit(self) -> None:
         """Let the worker take calls as soon as it is ready."""
         self._admitted = True
@@ -225,6 +241,9 @@ class WorkerProcess:
                 self._report.set_result(Ready(message["warnings"], message["hints"]))
                 if self._admitted:
                     self.admit()
+                self.heard(message)
+            case "live":
+                self.heard(message)
             case "failed":
                 self._why = message["why"]
             case "leaving" if not self.retired:
