@@ -79,9 +79,9 @@ class Microphone extends AudioWorkletProcessor {
 }
 
 // Sound that is held back before it is played, so that a late frame leaves no gap (s).
-const HELD = 0.06;
+const HELD = 0.08;
 // From here on sound is played faster, until HELD is reached again (s).
-const TOO_MUCH = 0.12;
+const TOO_MUCH = 0.14;
 // How much faster or slower, at most: no ear hears it, and it is fifty times any clock's error.
 const BEND = 0.005;
 // A pause that is shorter was a gap, one that is longer was meant (s).
