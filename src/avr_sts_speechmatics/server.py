@@ -35,6 +35,7 @@ from avr_sts_speechmatics.call_in_log import current_call
 from avr_sts_speechmatics.console import console
 from avr_sts_speechmatics.console.call_control import CallControl
 from avr_sts_speechmatics.console.live_calls import LiveCalls
+from avr_sts_speechmatics.console.opened_history import OpenedHistory
 from avr_sts_speechmatics.dialogue.events import ServiceEnds
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network.websocket import accept
@@ -399,13 +400,19 @@ class Server:
             origins=self._origins,
             history=history_of(self.settings),
             live=self._live,
-            calls=lambda: None,
-            recordings=lambda: None,
+            calls=OpenedHistory(self._kept, self._recordings),
+            recordings=self._recordings,
             leave=self._control.leave,
             health=self.health_of_all,
             say=self._reception.log.say,
             opened=self._reception.waiting.remove,
         )
+
+    def _kept(self) -> Any:
+        return getattr(self._parts, "kept", None)
+
+    def _recordings(self) -> Any:
+        return getattr(self._parts, "recordings", None)
 
     # --- health and readiness ------------------------------------------------------------------
 

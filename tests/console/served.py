@@ -110,3 +110,53 @@ def _unchunked(content: bytes) -> bytes:
         found += content[: int(size, 16)]
         content = content[int(size, 16) + 2 :]
     return found
+
+
+class Events:
+    """Server-sent events of a connection, as a browser reads them."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+        self.ids: list[str] = []
+
+    async def next(self) -> tuple[str, Any]:
+        """Wait for the next event; its name and its data. Comments are skipped."""
+        name, data = "message", ""
+        async with asyncio.timeout(30):
+            while True:
+                line = (await self._reader.readuntil(b"\n")).decode().rstrip("\r\n")
+                field, _, value = line.partition(": ")
+                if field == "event":
+                    name = value
+                elif field == "data":
+                    data = value
+                elif field == "id":
+                    self.ids.append(value)
+                elif not line and data:
+                    return name, json.loads(data)
+
+    async def until(self, wanted: str, **fields: object) -> Any:
+        """Wait for an event of a name with these fields; its data."""
+        while True:
+            name, data = await self.next()
+            if name == wanted and all(data.get(key) == value for key, value in fields.items()):
+                return data
+
+
+@asynccontextmanager
+async def following(
+    host: str, port: int, *headers: str, path: str = "/api/v1/live"
+) -> AsyncIterator[Events]:
+    """Follow the live events by HTTP/1.0, so that no chunks are in between."""
+    reader, writer = await asyncio.open_connection(host, port, limit=1 << 22)
+    lines = [f"GET {path} HTTP/1.0", f"Host: localhost:{port}", *headers, "", ""]
+    writer.write("\r\n".join(lines).encode())
+    try:
+        async with asyncio.timeout(30):
+            head = await reader.readuntil(b"\r\n\r\n")
+        assert b" 200 " in head.split(b"\r\n")[0], head
+        assert b"text/event-stream" in head
+        yield Events(reader)
+    finally:
+        writer.close()
+        await writer.wait_closed()

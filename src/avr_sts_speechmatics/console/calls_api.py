@@ -1,7 +1,7 @@
 """What is kept of calls: the list with search, one call, its deletion."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
@@ -91,11 +91,11 @@ class Reader(Protocol):
     async def delete(self, wanted: "CallFilter | Iterable[str]") -> "Deleted": ...
 
 
-HistoryOf = Callable[[], Reader | None]
+HistoryOf = Callable[[], Awaitable[Reader | None]]
 """Returns the history; None while the service starts, or if nothing is kept."""
 
 
-def reader_of(history: HistoryOf, level: str) -> Reader:
+async def reader_of(history: HistoryOf, level: str) -> Reader:
     """Return the history. Raises Refused.
 
     level: what is kept of calls, see HISTORY_LEVELS.
@@ -106,7 +106,7 @@ def reader_of(history: HistoryOf, level: str) -> Reader:
             "Nothing is kept of calls: HISTORY=off. Set HISTORY to calls, transcripts or "
             "recordings; GET /api/v1/live shows the calls that are running.",
         )
-    found = history()
+    found = await history()
     if found is None:
         raise Refused(503, "The service is starting; try again.", 1)
     return found
@@ -116,7 +116,7 @@ def operations(history: HistoryOf, level: str) -> list[Operation]:
     """Return the operations of this topic. level: what is kept, see HISTORY_LEVELS."""
 
     async def find(request: web.Request, given: dict[str, Any]) -> web.StreamResponse:
-        reader, wanted = reader_of(history, level), _filter(given)
+        reader, wanted = await reader_of(history, level), _filter(given)
         if _wants_csv(request, given["format"]):
             return await _export(request, reader, wanted, given["before"], given["limit"])
         try:
@@ -126,13 +126,13 @@ def operations(history: HistoryOf, level: str) -> list[Operation]:
         return json_answer({"calls": page.calls, "next": page.next or None})
 
     async def show(_: web.Request, given: dict[str, Any]) -> web.StreamResponse:
-        call = await reader_of(history, level).call(given["call"])
+        call = await (await reader_of(history, level)).call(given["call"])
         if call is None:
             raise no_such_call()
         return json_answer(call)
 
     async def erase(_: web.Request, given: dict[str, Any]) -> web.StreamResponse:
-        done = await reader_of(history, level).delete([given["key"]])
+        done = await (await reader_of(history, level)).delete([given["key"]])
         if done.running:
             raise Refused(409, "The call is going on; end it first, or wait for its end.")
         if not done.calls:
@@ -261,10 +261,4 @@ async def _export(
             left -= len(page.calls)
         if not page.next or left == 0:
             return response
-        try:
-            page = await page_from(page.next)
-        except Exception:
-            # The client must not take a part for the whole.
-            if request.transport is not None:
-                request.transport.abort()
-            raise
+        page = await page_from(page.next)

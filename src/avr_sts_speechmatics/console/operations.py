@@ -105,6 +105,9 @@ def application(
         except Refused as no:
             return json_answer({"error": no.why}, no.status, no.headers)
         except StoreError as away:
+            if request.writer.output_size:
+                # The client must not take a part for the whole.
+                raise ConnectionError(f"{away}") from away
             return json_answer({"error": f"{away}"}, 503, {"Retry-After": "5"})
         except web.HTTPException as error:
             if error.status < 400:

@@ -58,7 +58,7 @@ def operations(history: HistoryOf, level: str, recordings: RecordingsOf) -> list
     """Return the operations of this topic. level: what is kept, see HISTORY_LEVELS."""
 
     async def play(request: web.Request, given: dict[str, Any]) -> web.StreamResponse:
-        call = await reader_of(history, level).call(given["call"])
+        call = await (await reader_of(history, level)).call(given["call"])
         if call is None:
             raise no_such_call()
         name, kept = call["recording"], recordings()
@@ -118,7 +118,8 @@ async def _send(
     begin, end, status = 0, stored.size, 200
     wanted = range_of(request.headers.get("Range"), stored.size)
     # A weak tag never matches here: the bytes may differ. [RFC 9110, 13.1.5]
-    if wanted is not None and request.headers.get("If-Range", tag) == tag:
+    same = request.headers.get("If-Range", tag) == tag
+    if wanted is not None and same and (stored.finished or "If-Range" not in request.headers):
         begin, end = wanted
         status = 206
         headers["Content-Range"] = f"bytes {begin}-{end - 1}/{stored.size}"

@@ -13,7 +13,7 @@ from avr_sts_speechmatics.records.tables import calls, events, tools, turns
 _OWN = frozenset({"caller_digits", "called_digits"})
 """Columns that only the search needs."""
 
-_FREE = {
+_FREE: Mapping[str, Mapping[str, Any]] = {
     "facts": {"type": ["object", "null"], "additionalProperties": {"type": "string"}},
     "outcome": {"type": ["object", "null"]},
     "details": {"type": "object"},
@@ -63,11 +63,12 @@ def names() -> list[str]:
 def _columns(table: Table) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for column in table.columns:
-        if column.name in _OWN or column.foreign_keys:
+        name = str(column.name)  # SQLAlchemy's own kind of text otherwise
+        if name in _OWN or column.foreign_keys:
             continue
         schema: dict[str, Any]
         if isinstance(column.type, JSON):
-            schema = dict(_FREE[column.name])
+            schema = dict(_FREE[name])
         else:
             kind = "string"
             if isinstance(column.type, Boolean):
@@ -79,7 +80,7 @@ def _columns(table: Table) -> dict[str, Any]:
             schema = {"type": [kind, "null"] if column.nullable else kind}
         if column.comment:
             schema["description"] = column.comment
-        found[column.name] = schema
+        found[name] = schema
     return found
 
 
