@@ -27,6 +27,8 @@ BATCH = 20_000
 TABLES = calls, turns, outcomes
 AGENTS = "desk", "support", "sales", "night"
 
+_HALF = round(time.time() * 1000) - YEAR_MS // 2
+
 SEARCHES = {
     "list": CallFilter(),
     "by number": CallFilter(number="+49228100007"),
@@ -48,6 +50,11 @@ SEARCHES = {
     "text: last digits": CallFilter(text="100007"),
     "text: nothing found": CallFilter(text="zzzz"),
     "agent and failed and slow": CallFilter(agent="sales", failed=True, slow_ms=1500),
+    "agent and slow: 9 s (none)": CallFilter(agent="sales", slow_ms=9000),
+    "agent, failed, outcome": CallFilter(agent="sales", failed=True, outcome="complaint"),
+    "agent and last digits (2)": CallFilter(agent="sales", number="07"),
+    "half a year ago": CallFilter(until_ms=_HALF),
+    "running half a year ago": CallFilter(during_ms=(_HALF, _HALF)),
 }
 
 

@@ -28,6 +28,8 @@ from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
+from avr_sts_speechmatics.records import kept_calls
+from avr_sts_speechmatics.records.kept_calls import KeptCalls
 from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, try_tts
 from avr_sts_speechmatics.services import announced_ends, tts
 from avr_sts_speechmatics.services.announced_ends import ModelInUse
@@ -69,6 +71,7 @@ class Parts:
     warnings: one sentence each, for the operator.
     states: whether STT, LLM and TTS work, as trials and calls show.
     tried: the services with their trials.
+    kept: the records of calls; None if nothing is kept (HISTORY=off).
     """
 
     services: Services
@@ -78,6 +81,7 @@ class Parts:
     warnings: tuple[str, ...]
     states: ServiceStates
     tried: tuple[TriedService, ...]
+    kept: KeptCalls | None
 
 
 @asynccontextmanager
@@ -98,6 +102,10 @@ async def assembled(
     for url in remote_addresses(settings):
         settings.proxies.for_url(url)
     async with AsyncExitStack() as stack:
+        kept = kept_calls_of(settings)
+        if kept is not None:
+            stack.push_async_callback(kept.close)
+            await kept.start()
         llm = llm_of(settings)
         stack.push_async_callback(llm.close)
         voices = Voices(
@@ -140,12 +148,13 @@ async def assembled(
             *agents.unknown_tools(known),
             *_unreachable(settings, agents, pbx),
             *announced_ends.warnings(models_in_use(settings, agents)),
+            *kept_calls.warnings_of(settings, history_of(settings)),
         )
         # Calls may come from now on; these tasks only make the first ones faster.
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
         try:
-            yield Parts(services, warm, voices, webhooks, warnings, states, tried)
+            yield Parts(services, warm, voices, webhooks, warnings, states, tried, kept)
         finally:
             for task in background:
                 task.cancel()
@@ -259,6 +268,22 @@ def traces_of(settings: Settings) -> CallTraces | None:
     return CallTraces(settings.call_trace_dir, words=settings.log_transcripts)
 
 
+def history_of(settings: Settings) -> str:
+    """What is kept of calls: HISTORY, or its default."""
+    return kept_calls.level_of(settings, offline=needs_sandbox(settings))
+
+
+def kept_calls_of(settings: Settings) -> KeptCalls | None:
+    """Make the records of calls; None if nothing is kept."""
+    level = history_of(settings)
+    return None if level == "off" else KeptCalls(settings, level)
+
+
+def what_is_kept(settings: Settings) -> str:
+    """Say in one sentence what is kept of calls, where and for how long."""
+    return kept_calls.what_is_kept(settings, history_of(settings))
+
+
 def tried_services(
     settings: Settings, agents: Agents, stt: Stt, llm: Llm, voices: Voices
 ) -> tuple[TriedService, ...]:
@@ -365,13 +390,6 @@ def _llm_models(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
         chosen_by.setdefault(agent.model or settings.openai_model, by)
     for name, by in chosen_by.items():
         yield ModelInUse(by, name, settings.llm_url, settings.openai_api_key)
-
-
-def history_of(settings: Settings) -> str:
-    """Return what is kept of calls, see HISTORY_LEVELS."""
-    if settings.history is not None:
-        return settings.history
-    return "transcripts" if Stt(settings).offline else "calls"
 
 
 def needs_sandbox(settings: Settings) -> bool:

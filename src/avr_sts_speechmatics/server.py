@@ -35,7 +35,6 @@ from avr_sts_speechmatics.call_in_log import current_call
 from avr_sts_speechmatics.console import console
 from avr_sts_speechmatics.console.call_control import CallControl
 from avr_sts_speechmatics.console.live_calls import LiveCalls
-from avr_sts_speechmatics.console.opened_history import OpenedHistory
 from avr_sts_speechmatics.dialogue.events import ServiceEnds
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network.websocket import accept
@@ -111,8 +110,7 @@ class Server:
         origins: Mapping[str, Origin] | None = None,
     ) -> None:
         self.settings = settings
-        self._origins = origins or {}
-        self._live = LiveCalls(words=history_of(settings) in ("transcripts", "recordings"))
+        self.origins = origins or {}
         self._member = member
         self._agents = Agents.load(settings)
         self.addresses: list[tuple[str, int]] = []
@@ -130,9 +128,6 @@ class Server:
         self._keeping: asyncio.Task[None] | None = None
         self._open = AsyncExitStack()
         self._parts: Parts | None = None
-        self._control = CallControl(self._calls.values, lambda: self._parts)
-        if member is not None:
-            member.relay(self._live, self._control)
         self._busy: BusyCalls | None = None
         calls = LocalCount if member is None else member.row.calls
         sessions = LocalCount if member is None else member.row.sessions
@@ -149,6 +144,10 @@ class Server:
         self._reception = Reception(
             self.open_call, log, waiting, self._admission.refusal, self._answer_busy
         )
+        self.live = LiveCalls(history_of(settings), waiting.remove)
+        self.control = CallControl(self._calls.values, lambda: self._parts)
+        if member is not None:
+            member.relay(self.live, self.control)
         self._begun = time.monotonic()
         self._draining = False
         self._trials: ServiceTrials | None = None
@@ -174,7 +173,7 @@ class Server:
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)
         app.router.add_post(http_stream.PATH, http_stream.HttpStream(self._reception).handle)
-        console.add_to(app, self._known())
+        console.add_to(app, self, lambda: self._parts, self._reception.log.say)
         http = await self._serve(app)
         watch = PortWatch(self._reception)
         log, why_not = self._reception.log, self._all_refuse
@@ -227,7 +226,7 @@ class Server:
             sandbox_url = await self._sandbox.start()
             self._keeping = asyncio.create_task(self._sandbox.keep_running())
         self._parts = await self._open.enter_async_context(
-            assembled(settings, self._agents, sandbox_url, self._admission.sessions, self._live)
+            assembled(settings, self._agents, sandbox_url, self._admission.sessions, self.live)
         )
         self.warnings += self._parts.warnings
         self.warnings += self._admission.start(settings.max_calls)
@@ -266,7 +265,6 @@ class Server:
         if replaced and self._member is not None:
             self._member.accept_no_more()
             self._accept_no_more()
-            self._live.close()
             await self._admit_accepted(ACCEPTED_S)
         else:
             await self._admit_accepted(SETTLING_S)
@@ -290,6 +288,7 @@ class Server:
             await asyncio.sleep(0.02)  # nobody announces that a connection opens no call
 
     def _accept_no_more(self) -> None:
+        self.live.close()
         if self._gate is not None:
             self._gate.close()
         for listener in self._listeners:
@@ -303,7 +302,6 @@ class Server:
             task.cancel()
         if self._calls:
             await asyncio.wait(self._calls, timeout=END_S)
-        self._live.close()
         for runner in self._runners:
             await runner.cleanup()
         self._reception.log.close()
@@ -392,28 +390,6 @@ class Server:
         webhooks = None if self._parts is None else self._parts.webhooks
         return None if webhooks is None else await webhooks.ask(uuid, payload)
 
-    # --- the API over calls --------------------------------------------------------------------
-
-    def _known(self) -> console.Knowledge:
-        return console.Knowledge(
-            settings=self.settings,
-            origins=self._origins,
-            history=history_of(self.settings),
-            live=self._live,
-            calls=OpenedHistory(self._kept, self._recordings),
-            recordings=self._recordings,
-            leave=self._control.leave,
-            health=self.health_of_all,
-            say=self._reception.log.say,
-            opened=self._reception.waiting.remove,
-        )
-
-    def _kept(self) -> Any:
-        return getattr(self._parts, "kept", None)
-
-    def _recordings(self) -> Any:
-        return getattr(self._parts, "recordings", None)
-
     # --- health and readiness ------------------------------------------------------------------
 
     async def _health(self, _: web.Request) -> web.Response:
@@ -441,6 +417,7 @@ class Server:
         settings = self.settings
         sandboxed = needs_sandbox(settings)
         states = None if self._parts is None else self._parts.states
+        kept = None if self._parts is None else self._parts.kept
         return {
             "status": self._status(),
             "ready": self.ready,
@@ -455,6 +432,7 @@ class Server:
             "service_states": {} if states is None else states.shown(),
             "shared": self._shared.health(),
             "phrases_missing": None if self._parts is None else self._parts.voices.missing,
+            "records": {"keeps": "off"} if kept is None else kept.health(),
             "log_lines_lost": lines_lost(),
             **self.collector.shown(),
             "warnings": self.warnings,

@@ -160,13 +160,13 @@ async def test_further_readers_than_the_bound_are_refused(serve: Serve, tmp_path
         running_sandbox() as cloud,
         serve(cloud, data_dir=tmp_path) as server,
     ):
-        server._live._readers_max = 1
+        server.live._readers_max = 1
         async with following(*server.addresses[0]) as events:
             await events.next()
             response = await port_of(server).ask("/api/v1/live")
             assert response.status == 503
             assert "close one" in response.error
-        await until(lambda: not server._live.listened)
+        await until(lambda: not server.live.listened)
         async with following(*server.addresses[0]) as events:
             await events.next()
 
@@ -182,15 +182,15 @@ async def test_a_reader_that_does_not_keep_up_is_cut_off_and_no_call_notices(
         await core.init(UUID)
         _, writer = await asyncio.open_connection(*server.addresses[0], limit=1024)
         writer.write(b"GET /api/v1/live HTTP/1.0\r\nHost: localhost\r\n\r\n")
-        await until(lambda: server._live.listened)
+        await until(lambda: server.live.listened)
         text = "x" * 1000
         for number in range(20_000):  # far more than all buffers on the way hold
-            server._live.publish("words", {"key": "k", "speaker": "caller", "text": text})
+            server.live.publish("words", {"key": "k", "speaker": "caller", "text": text})
             if number % 100 == 0:
                 await asyncio.sleep(0)
-            if not server._live.listened:
+            if not server.live.listened:
                 break
-        await until(lambda: not server._live.listened)
+        await until(lambda: not server.live.listened)
         writer.close()
         assert "it does not keep up and is cut off" in caplog.text
         assert server.health()["calls"] == 1

@@ -35,7 +35,7 @@ def unread() -> None:
 
 
 async def test_nothing_is_published_while_nobody_reads() -> None:
-    live = LiveCalls(words=True)
+    live = LiveCalls("transcripts")
     live.began("1", Running("1"))
     assert not live.listened
     reader = Reader(unread)
@@ -48,7 +48,7 @@ async def test_nothing_is_published_while_nobody_reads() -> None:
 
 
 async def test_every_reader_receives_every_event_in_order() -> None:
-    live = LiveCalls(words=True)
+    live = LiveCalls("transcripts")
     readers = [Reader(unread), Reader(unread)]
     for reader in readers:
         await live.add(reader)
@@ -62,7 +62,7 @@ async def test_every_reader_receives_every_event_in_order() -> None:
 
 
 async def test_a_reader_whose_buffer_is_full_is_cut_off_and_the_others_read_on() -> None:
-    live, cut = LiveCalls(words=True), []
+    live, cut = LiveCalls("transcripts"), []
     slow, fast = Reader(lambda: cut.append("slow"), buffer_max=1000), Reader(unread)
     for reader in (slow, fast):
         await live.add(reader)
@@ -76,14 +76,14 @@ async def test_a_reader_whose_buffer_is_full_is_cut_off_and_the_others_read_on()
 
 
 async def test_further_readers_than_the_bound_are_refused() -> None:
-    live = LiveCalls(words=True, readers_max=1)
+    live = LiveCalls("transcripts", readers_max=1)
     await live.add(Reader(unread))
     with pytest.raises(TooManyReaders):
         await live.add(Reader(unread))
 
 
 async def test_at_the_end_each_reader_is_told() -> None:
-    live, reader = LiveCalls(words=True), Reader(unread)
+    live, reader = LiveCalls("transcripts"), Reader(unread)
     await live.add(reader)
     live.close()
     await reader.wait()
@@ -94,7 +94,7 @@ async def test_at_the_end_each_reader_is_told() -> None:
 
 
 async def test_calls_of_other_workers_are_shown_and_end_with_their_worker() -> None:
-    live, reader = LiveCalls(words=True), Reader(unread)
+    live, reader = LiveCalls("transcripts"), Reader(unread)
     await live.add(reader)
     live.happened(7, "began", view("0"))  # before the list, which has it
     live.calls_of(7, [view("1"), view("2")])

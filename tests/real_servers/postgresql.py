@@ -14,14 +14,15 @@ import signal
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tests.real_servers.servers import RealServer, free_port, short_folder, started
 
-_OPTIONS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=60")
+# A server that is killed keeps what was committed: only a power cut would lose it.
+_OPTIONS = ("fsync=off", "full_page_writes=off", "max_connections=60")
 
 
 @cache
@@ -77,6 +78,29 @@ class RealPostgresql(RealServer):
     def _ready(self) -> bool:
         words = [*program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(words, check=False).returncode == 0
+
+    def freeze(self) -> None:
+        """Let the server stand still, with the processes of its connections."""
+        super().freeze()
+        self._signal_connections(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let the server go on."""
+        self._signal_connections(signal.SIGCONT)
+        super().thaw()
+
+    def stop(self) -> None:
+        """End the server in order. Does nothing if the server has ended."""
+        self._signal_connections(signal.SIGCONT)
+        super().stop()
+
+    def _signal_connections(self, number: signal.Signals) -> None:
+        # Each has a session of its own: a signal to the group of the server does not reach them.
+        with suppress(FileNotFoundError):
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+            for child in children.split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(child), number)
 
     def new_database(self) -> str:
         """Make an empty database and return the address of the database."""

@@ -146,6 +146,11 @@ class RealServer:
                 self.stop()
                 raise RuntimeError(f"{words}: {self._log.read_text()[-2000:]}")
 
+    @property
+    def pid(self) -> int:
+        """The number of the process; 0 if the server was never started."""
+        return 0 if self._process is None else self._process.pid
+
     def freeze(self) -> None:
         """Let the server stand still: connections stay open, nothing is answered."""
         assert self._process is not None

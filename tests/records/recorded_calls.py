@@ -13,6 +13,7 @@ from avr_sts_speechmatics.call.observer import CallEnded, Observer
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.records.call_recorder import CallRecorder
 from avr_sts_speechmatics.records.change import Change, TableName
+from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimesObserver
 
 
@@ -81,8 +82,10 @@ class Recording:
 
             def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
                 self.callers.append(caller)
-                recorder = CallRecorder(self.kept.add, caller, level, end_of, "here")
-                return (*others(caller, line), TurnTimesObserver(recorder.turn), recorder)
+                summary = CallSummary()
+                recorder = CallRecorder(self.kept.add, caller, level, summary.columns, "here")
+                times = TurnTimesObserver(summary.turn, recorder.turn)
+                return (summary, *others(caller, line), times, recorder)
 
             return observers
 

@@ -33,9 +33,11 @@ from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.pbx.dial_patterns import parse
-from avr_sts_speechmatics.records import tables
+from avr_sts_speechmatics.records import batch, tables
 from avr_sts_speechmatics.records.call_recorder import CallRecorder
 from avr_sts_speechmatics.records.change import Change
+from avr_sts_speechmatics.records.database import Database
+from avr_sts_speechmatics.records.history import CallFilter, History
 from avr_sts_speechmatics.sandbox.scripted_cloud import Thought, running_sandbox, scripted
 from avr_sts_speechmatics.speech.speaker import ServiceFailed
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimesObserver
@@ -557,3 +559,49 @@ def test_levels_differ_in_words_and_in_nothing_else(call: list[tuple[float, Any]
         return change.table, row, change.update
 
     assert list(map(bare, few.changes)) == list(map(bare, many.changes))
+
+
+# --- in a database -------------------------------------------------------------------------------
+
+
+async def test_a_call_is_read_back_as_it_was(
+    serve: Serve, words: Recording, database: Database
+) -> None:
+    answers: list[Any] = [[asks_for("find_booking")], "It is on Friday."]
+    async with words.call(serve, *answers, query="?from=4711", tools_dir=OWN_TOOLS) as call:
+        call.say("When is my booking?")
+        await call.core.send({"type": "dtmf_digit", "digit": "5"})
+        await call.until_said("It is on Friday.")
+    async with database.writing() as connection:
+        await batch.write(connection, words.kept.changes)
+    whole = await History(database).call(call.uuid)
+    assert whole is not None
+    heard = [turn["heard"] or turn["said"] for turn in whole["turns"]]
+    assert heard == ["When is my booking?", "It is on Friday."]
+    assert [tool["arguments"] for tool in whole["tools"]] == [{"code": "KX41"}]
+    assert [event["details"] for event in whole["events"]] == [{"key": "5"}]
+    assert (whole["reason"], whole["ended_by"], whole["caller_turns"]) == ("caller", "caller", 1)
+    assert whole["voice_to_voice_worst_ms"] == whole["turns"][1]["voice_to_voice_ms"]
+    found = await History(database).calls(CallFilter(number="4711"))
+    assert [one["key"] for one in found.calls] == [whole["key"]]
+
+
+async def test_the_changes_of_any_call_can_be_written_twice(database: Database) -> None:
+    kept = Kept()
+    strange = "a\0b\ud83d"
+    one = Caller(strange, "audiosocket", {"from": "4711", strange: strange})
+    tool = ev.ToolRequest(ToolCall("1", strange, f'{{"a": "{strange}"}}'))
+    observe(
+        recorder(kept, caller=one),
+        (0.0, CallBegan(one, strange)),
+        (1.0, ev.SendTranscript("user", strange)),
+        (1.0, ev.RunTool(1, tool)),
+        (2.0, ev.ToolDone(1, strange)),
+        (2.0, ServiceFailed("tts", strange)),
+        (3.0, CallEnded("failure", error=strange)),
+    )
+    for _ in range(2):
+        async with database.writing() as connection:
+            await batch.write(connection, kept.changes)
+    (found,) = (await History(database).calls(CallFilter(failed=True))).calls
+    assert found["key"] == one.key

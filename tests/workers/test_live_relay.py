@@ -35,7 +35,7 @@ class Process:
         self.row = row
         self.backlog = 0
         self.is_ready = True
-        self.live = LiveCalls(words=True)
+        self.live = LiveCalls("transcripts")
         self.relay = LiveRelay(_Way(self, net), self.live)
         self.live.relay = self.relay
         self.received: list[Message] = []

@@ -76,7 +76,7 @@ def _failed(end: socket.socket, why: str, status: int) -> int:
 async def _serve_calls(
     chosen: settings.Settings, end: socket.socket, origins: Mapping[str, settings.Origin]
 ) -> None:
-    from avr_sts_speechmatics.assembly import how_it_tries
+    from avr_sts_speechmatics.assembly import how_it_tries, what_is_kept
     from avr_sts_speechmatics.server import Server
     from avr_sts_speechmatics.workers.membership import Membership
 
@@ -104,7 +104,7 @@ async def _serve_calls(
             starting.result()
             hints = list(how_it_tries(chosen))
             warnings = [one for one in server.warnings if one not in hints]
-            member.tell(tell="ready", warnings=warnings, hints=hints)
+            member.tell(tell="ready", warnings=warnings, hints=[*hints, what_is_kept(chosen)])
             if chosen.try_services:
                 server.try_services()
             collector.exclude_present_objects()

@@ -1,7 +1,7 @@
 """What is kept of calls: the list with search, one call, its deletion."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
@@ -88,7 +88,7 @@ class Reader(Protocol):
 
     async def call(self, name: str) -> dict[str, Any] | None: ...
 
-    async def delete(self, wanted: "CallFilter | Iterable[str]") -> "Deleted": ...
+    async def delete(self, wanted: "CallFilter | Collection[str]") -> "Deleted": ...
 
 
 HistoryOf = Callable[[], Awaitable[Reader | None]]
@@ -135,7 +135,7 @@ def operations(history: HistoryOf, level: str) -> list[Operation]:
         done = await (await reader_of(history, level)).delete([given["key"]])
         if done.running:
             raise Refused(409, "The call is going on; end it first, or wait for its end.")
-        if not done.calls:
+        if not (done.calls or done.waiting):
             raise no_such_call()
         return json_answer({"calls": done.calls, "recordings": done.recordings})
 

@@ -6,8 +6,7 @@ The server gives it what it knows; the console adds who may ask (`access`), how 
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -21,8 +20,10 @@ from avr_sts_speechmatics.console import (
     sign_in,
 )
 from avr_sts_speechmatics.console.access import Access
+from avr_sts_speechmatics.console.call_control import CallControl
 from avr_sts_speechmatics.console.live_calls import LiveCalls
 from avr_sts_speechmatics.console.live_view import SCHEMA
+from avr_sts_speechmatics.console.opened_history import OpenedHistory
 from avr_sts_speechmatics.console.operations import Answer, Operation, application, json_answer
 from avr_sts_speechmatics.console.pages import Pages
 from avr_sts_speechmatics.console.tokens import Tokens
@@ -35,55 +36,61 @@ Say = Callable[[str, str, str], None]
 """Logs a line about a client: kind of the line, address of the client, line."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Knowledge:
+class Service(Protocol):
     """What the API knows of the service.
 
     settings: of the service.
     origins: where each setting that is set comes from.
-    history: what is kept of calls, see HISTORY_LEVELS.
     live: the running calls.
-    calls: returns what is kept of calls; None while the service starts, or if nothing is kept.
-    recordings: returns the recordings; None while the service starts, or if there are none.
-    leave: ends or transfers a running call of any process.
-    health: returns what `/health` answers.
-    say: logs a line about a client.
-    opened: called with the transport of a client that stays connected.
+    control: ends and transfers running calls.
     """
 
     settings: Settings
     origins: Mapping[str, Origin]
-    history: str
     live: LiveCalls
-    calls: calls_api.HistoryOf
-    recordings: recording_api.RecordingsOf
-    leave: call_control.Leave
-    health: service_api.Health
-    say: Say = lambda kind, address, line: None
-    opened: Callable[[Any], None] = lambda transport: None
+    control: CallControl
+
+    async def health_of_all(self) -> dict[str, Any]:
+        """Return what `/health` answers."""
 
 
-def add_to(app: web.Application, known: Knowledge) -> None:
-    """Add the API, below PATH, and the pages to the application of a port."""
-    access = Access(Tokens(known.settings.console_token), f"avr_console_{known.settings.port}")
+def add_to(
+    app: web.Application,
+    service: Service,
+    parts: Callable[[], Any],
+    say: Say = lambda kind, address, line: None,
+) -> None:
+    """Add the API, below PATH, and the pages to the application of a port.
+
+    parts: returns what has the records of calls in `kept` and the recordings in `recordings`; None
+        while the service starts.
+    say: logs a line about a client.
+    """
+    settings, live, level = service.settings, service.live, service.live.history
+    access = Access(Tokens(settings.console_token), f"avr_console_{settings.port}")
     # Other workers of the service count a wrong token as well.
-    access.wrong = known.live.wrong_token
-    known.live.wrong_elsewhere = access.tries.add
+    access.wrong = live.wrong_token
+    live.wrong_elsewhere = access.tries.add
+
+    def recordings() -> Any:
+        return getattr(parts(), "recordings", None)
+
+    calls = OpenedHistory(lambda: getattr(parts(), "kept", None), recordings)
 
     def refused(address: str, why: str) -> None:
         kind = "refused requests to the API"
-        known.say(kind, address, f"a request to the API from {address} was refused: {why}")
+        say(kind, address, f"a request to the API from {address} was refused: {why}")
 
     def cut(address: str) -> None:
         line = f"a client that follows the calls, {address}: it does not keep up and is cut off"
-        known.say("clients that do not keep up", address, line)
+        say("clients that do not keep up", address, line)
 
     topics = [
-        *live_api.operations(known.live, known.opened, cut),
-        *call_control.operations(known.leave),
-        *calls_api.operations(known.calls, known.history),
-        *recording_api.operations(known.calls, known.history, known.recordings),
-        *service_api.operations(known.settings, known.origins, known.health, known.history),
+        *live_api.operations(live, cut),
+        *call_control.operations(service.control.leave),
+        *calls_api.operations(calls, level),
+        *recording_api.operations(calls, level, recordings),
+        *service_api.operations(settings, service.origins, service.health_of_all, level),
     ]
     app.add_subapp(PATH, described(topics, access, refused))
     Pages(access.check_page).add_to(app)

@@ -44,14 +44,12 @@ keep up is disconnected."""
 
 def operations(
     live: LiveCalls,
-    opened: Callable[[Any], None] = lambda transport: None,
     cut: Callable[[str], None] = lambda address: None,
     *,
     heartbeat_s: float = HEARTBEAT_S,
 ) -> list[Operation]:
     """Return the operations of this topic.
 
-    opened: called with the transport of a client that stays connected.
     cut: called with the address of a client that is disconnected because it does not keep up.
     heartbeat_s: see HEARTBEAT_S (s).
     """
@@ -73,7 +71,7 @@ def operations(
                 503, "Too many clients follow the calls; close one of them.", 10
             ) from None
         try:
-            opened(transport)
+            live.opened(transport)
             return await _send(request, live, reader, heartbeat_s)
         finally:
             live.remove(reader)

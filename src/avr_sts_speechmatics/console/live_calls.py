@@ -113,12 +113,22 @@ class Reader:
 class LiveCalls:
     """The running calls of the service.
 
-    words: whether clients may see what is said.
+    history: what is kept of calls, see HISTORY_LEVELS; it decides whether clients see words.
+    opened: called with the transport of a client that stays connected.
     readers_max: see READERS_MAX.
     """
 
-    def __init__(self, *, words: bool, readers_max: int = READERS_MAX) -> None:
-        self.words = words
+    def __init__(
+        self,
+        history: str,
+        opened: Callable[[Any], None] = lambda transport: None,
+        *,
+        readers_max: int = READERS_MAX,
+    ) -> None:
+        self.history = history
+        self.words = history in ("transcripts", "recordings")
+        """Whether clients see what is said."""
+        self.opened = opened
         self.relay: Relay | None = None
         self.relayed = False
         """Whether other workers listen."""

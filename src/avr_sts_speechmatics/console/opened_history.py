@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 class OpenedHistory:
     """The history of this process. Call it to have it; None if there is nothing to read.
 
-    kept: returns the records of the process, with their `database`; None while the service starts,
-        or if nothing is kept.
+    kept: returns the records of the process, with their `database` and `spool`; None while the
+        service starts, or if nothing is kept.
     recordings: returns the recordings, so that a deletion deletes them as well; or None.
     """
 
@@ -30,14 +31,15 @@ class OpenedHistory:
             return None
         if self._made is None or self._made[0] is not kept.database:
             # Imported in a thread: running calls go on meanwhile.
-            history = await asyncio.to_thread(_history_class)
-            forget = getattr(kept, "forget", None)
-            made = history(kept.database, recordings=self._recordings(), forget=forget)
+            history, erase = await asyncio.to_thread(_imported)
+            erase = partial(erase, kept.spool)
+            made = history(kept.database, recordings=self._recordings(), erase=erase)
             self._made = kept.database, made
         return self._made[1]
 
 
-def _history_class() -> "type[History]":
+def _imported() -> "tuple[type[History], Callable[..., set[str]]]":
     from avr_sts_speechmatics.records.history import History
+    from avr_sts_speechmatics.records.spool import erase
 
-    return History
+    return History, erase

@@ -127,11 +127,12 @@ def _postgresql(rest: str) -> DatabaseAddress:
 
 def _split(rest: str) -> tuple[str, str, str]:
     """Split into login, place and query. A password may contain @, / and ? as they are."""
-    before, _, query = rest.partition("?")
-    login, at, place = before.rpartition("@")
-    if not at and "/" in rest.rpartition("@")[2]:
-        login, at, place = rest.rpartition("@")
-        place, _, query = place.partition("?")
+    login, at, place = rest.rpartition("@")
+    if at and "/" not in place:  # this @ is in the value of an option
+        before, _, query = rest.partition("?")
+        login, _, place = before.rpartition("@")
+        return login, place, query
+    place, _, query = place.partition("?")
     return login, place, query
 
 

@@ -15,10 +15,12 @@ Modules that the start of the service imports must not import SQLAlchemy, `table
 """
 
 import asyncio
+import fcntl
 import os
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from avr_sts_speechmatics.errors import StoreError
@@ -87,8 +89,10 @@ class Database:
 
     async def _open(self) -> None:
         def prepare() -> tuple[str, "AsyncEngine", "AsyncEngine"]:
-            from avr_sts_speechmatics.records import engines, schema
+            # All that writing needs is imported here: an import would delay the event loop.
+            from avr_sts_speechmatics.records import batch, engines, schema
 
+            _ = batch
             make = engines.maker(self.address, self._connect_s, self._statement_s)
             did = asyncio.run(schema.bring_up_to_date(make))
             return did, make(READERS, write=False), make(WRITERS, write=True)
@@ -121,14 +125,42 @@ class Database:
         return self._connected(lambda: self._writer)
 
     @asynccontextmanager
+    async def alone(self, work: str) -> AsyncIterator[bool]:
+        """Whether this process is the only one that does some work, until the end of the block.
+
+        work: name of the work.
+
+        All processes that have the database are meant. Raises DatabaseAway.
+        """
+        if (path := self.address.path) is not None:
+            await self.open()
+            with _locked(path.with_name(f"{path.name}.{work}")) as alone:
+                yield alone
+            return
+        from sqlalchemy import text
+
+        # The lock is the session's, whatever transactions the session has.
+        name = {"name": f"avr-sts-speechmatics {work}"}
+        async with self._connected(lambda: self._reader, transaction=False) as connection:
+            locks = text("SELECT pg_try_advisory_lock(hashtext(:name))")
+            alone = bool((await connection.execute(locks, name)).scalar())
+            await connection.commit()
+            try:
+                yield alone
+            finally:
+                if alone:
+                    unlocks = text("SELECT pg_advisory_unlock(hashtext(:name))")
+                    await connection.execute(unlocks, name)
+
+    @asynccontextmanager
     async def _connected(
-        self, engine_of: "Callable[[], AsyncEngine | None]"
+        self, engine_of: "Callable[[], AsyncEngine | None]", *, transaction: bool = True
     ) -> AsyncIterator["AsyncConnection"]:
         await self.open()
         engine = engine_of()
         assert engine is not None
         try:
-            async with engine.begin() as connection:
+            async with engine.begin() if transaction else engine.connect() as connection:
                 yield connection
         except Exception as error:
             translated = self._translated(error)
@@ -153,6 +185,21 @@ class Database:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._connect_s):
                     await engine.dispose()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Whether this process has the lock of a file, which is made if it is missing."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
 
 
 async def _in_thread(work: Callable[[], _T]) -> _T:

@@ -20,9 +20,15 @@ from avr_sts_speechmatics.records.failures import Unusable
 _RECYCLE_S = 1800
 """Age at which a connection is replaced (s): firewalls forget connections that are idle."""
 
-_PRAGMAS = ("synchronous=NORMAL", "foreign_keys=ON", "journal_size_limit=67108864")
-"""After a crash of the machine NORMAL loses the last transactions, never the database; a process
-that is killed loses nothing."""
+_PRAGMAS = (
+    # After a crash of the machine the last transactions are lost, never the database; a process
+    # that is killed loses nothing.
+    "synchronous=NORMAL",
+    "foreign_keys=ON",
+    "journal_size_limit=67108864",
+    # What is erased is overwritten.
+    "secure_delete=ON",
+)
 
 
 def maker(
@@ -64,6 +70,8 @@ def _sqlite(path: str, connections: int, *, write: bool, statement_s: float) -> 
         # Only where it is not set: setting it wants the file alone for a moment.
         cursor.execute("pragma journal_mode")
         if cursor.fetchone()[0] != "wal":
+            # Before there is any table: only then the file can become smaller later.
+            cursor.execute("pragma auto_vacuum=INCREMENTAL")
             cursor.execute("pragma journal_mode=WAL")
         for pragma in _PRAGMAS:
             cursor.execute(f"pragma {pragma}")

@@ -1,5 +1,6 @@
 """Tells a database that cannot be used now from a value that the database refuses."""
 
+import os
 import sqlite3
 
 from sqlalchemy import exc
@@ -7,6 +8,9 @@ from sqlalchemy import exc
 _REFUSED_VALUES = ("22", "23", "54")
 """Classes of SQLSTATE about a value: data exception, integrity constraint violation, a limit of the
 program is exceeded."""
+
+_NO_PARENT = "23503"
+"""SQLSTATE: a row refers to a row that is not there."""
 
 _SQLITE_VALUES = (
     sqlite3.SQLITE_CONSTRAINT,
@@ -21,7 +25,7 @@ _ADVICE = (
     ("does not exist", "check DATABASE_URL, or create it"),
     ("permission denied", "the user needs the right to create tables and to write them"),
     ("too many clients", "raise the server's max_connections, or start fewer processes"),
-    ("rejected SSL upgrade", "the server has no TLS: set sslmode=disable in DATABASE_URL"),
+    ("rejected ssl upgrade", "the server has no TLS: set sslmode=disable in DATABASE_URL"),
     ("certificate verify failed", "set sslrootcert in DATABASE_URL, or sslmode=require"),
     ("connection refused", "is it running, and are host and port right?"),
     ("name or service not known", "check the host in DATABASE_URL"),
@@ -36,6 +40,7 @@ _ADVICE = (
     ("readonly", "set DATA_DIR to a directory that this user may write"),
     ("read-only", "set DATA_DIR to a directory that this user may write"),
     ("unable to open", "set DATA_DIR to a directory that this user may write"),
+    ("file exists", "set DATA_DIR to a directory that this user may write"),
     ("not a directory", "set DATA_DIR to a directory that this user may write"),
 )
 
@@ -76,6 +81,16 @@ def refuses_value(error: exc.DBAPIError) -> bool:
     return isinstance(found, ValueError | TypeError | sqlite3.ProgrammingError)
 
 
+def lacks_call(error: BaseException) -> bool:
+    """Whether a row was refused because the call to which the row belongs is not there."""
+    if not isinstance(error, exc.DBAPIError):
+        return False
+    found = _driver_error(error)
+    state = getattr(found, "sqlstate", None)
+    code = getattr(found, "sqlite_errorcode", None)
+    return state == _NO_PARENT or code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+
+
 def _driver_error(error: exc.DBAPIError) -> BaseException:
     """Return the driver's own error, which SQLAlchemy wraps twice for asyncpg."""
     found: BaseException = error.orig or error
@@ -86,7 +101,9 @@ def _told(error: BaseException, within_s: float) -> str:
     if isinstance(error, TimeoutError | exc.TimeoutError) and not getattr(error, "errno", None):
         return f"no answer within {within_s:g} s; is the server overloaded, or stopped?"
     if isinstance(error, OSError) and error.strerror:
-        said = error.strerror.lower()
+        # asyncio has a text of its own where the system's says more.
+        number = error.errno or 0
+        said = (os.strerror(number) if number > 0 else error.strerror).lower()
     else:
         said = " ".join(str(error).split()) or type(error).__name__
     lowered = said.lower()

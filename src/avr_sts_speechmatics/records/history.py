@@ -7,20 +7,23 @@ raise `database.DatabaseAway` if the database cannot be used.
 This module imports SQLAlchemy, which takes half a second: import it when it is needed.
 """
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from sqlalchemy import ColumnElement, Row, Table, delete, or_
+from sqlalchemy import ColumnElement, Row, Table, delete, func, or_, select, union
 
 from avr_sts_speechmatics.records.call_filter import (
+    FEW,
     LOST,
     LOST_MS,
     Alternative,
     CallFilter,
     alternatives,
+    leaders,
     named,
     sendable,
 )
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
     from avr_sts_speechmatics.records.database import Database
 
-__all__ = ["CallFilter", "Deleted", "History", "Page"]
+__all__ = ["CallFilter", "Deleted", "History", "Page", "Totals"]
 
 BATCH = 200
 """Calls that are exported or deleted in one transaction."""
@@ -65,7 +68,7 @@ class Deleted:
 
     calls: number of calls.
     recordings: number of recordings.
-    waiting: number of changes that waited in spool files.
+    waiting: number of calls of which changes waited in spool files.
     running: calls that are going on, which stay.
     """
 
@@ -75,6 +78,20 @@ class Deleted:
     running: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over calls.
+
+    calls: number of calls.
+    duration_s: length of the calls that ended (s).
+    cost: what they cost, by currency.
+    """
+
+    calls: int
+    duration_s: float
+    cost: Mapping[str, float]
+
+
 class Recordings(Protocol):
     """Where the recordings are."""
 
@@ -82,15 +99,13 @@ class Recordings(Protocol):
         """Delete recordings; a name that is not there is ignored."""
 
 
-class Forget(Protocol):
-    """Removes what waits to be written of calls."""
-
-    async def __call__(self, keys: frozenset[str]) -> int:
-        """Remove the changes of calls, by their keys; returns how many."""
+Erase: TypeAlias = Callable[[Collection[str], Callable[[Mapping[str, Any]], bool]], set[str]]
+"""Removes calls from the spool files: by their keys, and those whose row, as the call began, a
+function wants. Returns the keys of the calls that were there. Blocks."""
 
 
-async def _nothing_waits(keys: frozenset[str]) -> int:
-    return 0
+def _nothing_waits(keys: Collection[str], matches: Callable[[Mapping[str, Any]], bool]) -> set[str]:
+    return set()
 
 
 class History:
@@ -98,7 +113,7 @@ class History:
 
     database: where they are.
     recordings: where their recordings are; None if there are none.
-    forget: removes the changes of calls from the spool files; None if there are none.
+    erase: removes calls from the spool files, see `spool.erase`.
     now: the time (s since 1970).
     """
 
@@ -107,12 +122,12 @@ class History:
         database: "Database",
         *,
         recordings: Recordings | None = None,
-        forget: Forget | None = None,
+        erase: Erase = _nothing_waits,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._recordings = recordings
-        self._forget = forget or _nothing_waits
+        self._erase = erase
         self._now = now
 
     async def calls(self, wanted: CallFilter, *, before: str = "", limit: int = 50) -> Page:
@@ -160,11 +175,33 @@ class History:
         self, connection: "AsyncConnection", name: str, limit: int
     ) -> list[Row[Any]]:
         found: dict[str, Row[Any]] = {}
-        for conditions in named(name):
-            one = Alternative(conditions)
+        for choice in named(name):
+            one = Alternative(choice.conditions)
             for row in await connection.execute(one.statement(None, limit)):
                 found[row.key] = row
         return sorted(found.values(), key=_place_of, reverse=True)[:limit]
+
+    async def totals(self, wanted: CallFilter) -> Totals:
+        """Return sums over all wanted calls."""
+        keys = union(*(one.keys() for one in alternatives(wanted, round(self._now() * 1000))))
+        found = keys.subquery()
+        statement = (
+            select(
+                calls.c.currency,
+                func.count(),
+                func.coalesce(func.sum(calls.c.duration_s), 0.0),
+                func.coalesce(func.sum(calls.c.cost), 0.0),
+            )
+            .join_from(found, calls, calls.c.key == found.c.key)
+            .group_by(calls.c.currency)
+        )
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(statement)).all()
+        return Totals(
+            calls=sum(row[1] for row in rows),
+            duration_s=round(sum(row[2] for row in rows), 1),
+            cost={row[0]: round(row[3], 6) for row in rows if row[0]},
+        )
 
     async def export(self, wanted: CallFilter) -> AsyncIterator[dict[str, Any]]:
         """Yield all that is kept of each wanted call, the newest first."""
@@ -178,7 +215,7 @@ class History:
             if place is None:
                 return
 
-    async def delete(self, wanted: CallFilter | Iterable[str]) -> Deleted:
+    async def delete(self, wanted: CallFilter | Collection[str]) -> Deleted:
         """Delete calls with all that is kept of them, recordings and spooled changes too.
 
         wanted: a filter, or keys. The number of a filter is the whole number here: last digits may
@@ -186,30 +223,33 @@ class History:
 
         A call that is going on is not deleted. What was deleted before an error stays deleted.
         """
-        total = Deleted()
+        removed: set[str] = set()
+        running: set[str] = set()
+        recordings = 0
         async for rows in self._batches(wanted):
             ended = [row for row in rows if not self._is_running(row)]
+            running.update(row.key for row in rows if self._is_running(row))
             names = [row.recording for row in ended if row.recording]
-            keys = [row.key for row in ended]
             # The rows are last: while they are there, the deletion can be tried again.
             if names and self._recordings is not None:
                 await self._recordings.delete(names)
-            waiting = await self._forget(frozenset(keys)) if keys else 0
-            if keys:
+                recordings += len(names)
+            gone = [row.key for row in ended]
+            if gone:
                 async with self._database.writing() as connection:
                     for table in (*_PARTS.values(), outcomes):
-                        await connection.execute(delete(table).where(table.c.call.in_(keys)))
-                    await connection.execute(delete(calls).where(calls.c.key.in_(keys)))
-            total = Deleted(
-                total.calls + len(keys),
-                total.recordings + (len(names) if self._recordings is not None else 0),
-                total.waiting + waiting,
-                total.running + len(rows) - len(ended),
-            )
-        return total
+                        await connection.execute(delete(table).where(table.c.call.in_(gone)))
+                    await connection.execute(delete(calls).where(calls.c.key.in_(gone)))
+            removed.update(gone)
+        if isinstance(wanted, CallFilter):
+            erased = await asyncio.to_thread(self._erase, removed, wanted.matches_beginning)
+        else:
+            keys = set(wanted) - running
+            erased = await asyncio.to_thread(self._erase, keys, lambda row: False)
+        return Deleted(len(removed | erased), recordings, len(erased), len(running))
 
     async def _batches(
-        self, wanted: CallFilter | Iterable[str]
+        self, wanted: CallFilter | Collection[str]
     ) -> AsyncIterator[Sequence[Row[Any]]]:
         """Yield the rows of wanted calls, BATCH at a time."""
         if not isinstance(wanted, CallFilter):
@@ -238,7 +278,8 @@ class History:
         """Read a page; returns its rows and the place of its last call, None for the last page."""
         found: dict[str, Row[Any]] = {}
         complete: list[tuple[int, str]] = []  # alternatives may have more calls before these
-        for one in alternatives(wanted, round(self._now() * 1000)):
+        few = await self._few(connection, wanted)
+        for one in alternatives(wanted, round(self._now() * 1000), few):
             rows = (await connection.execute(one.statement(before, limit + 1))).all()
             found.update((row.key, row) for row in rows)
             if len(rows) > limit:
@@ -249,6 +290,15 @@ class History:
         page = ordered[:limit]
         more = bool(complete) or len(ordered) > limit
         return page, _place_of(page[-1]) if more and page else None
+
+    async def _few(self, connection: "AsyncConnection", wanted: CallFilter) -> str:
+        """Return the name of a condition that few calls fulfil, the rarest; empty for none."""
+        counts = {
+            name: (await connection.execute(counting)).scalar_one()
+            for name, counting in leaders(wanted).items()
+        }
+        rarest = min(counts, key=lambda name: counts[name], default="")
+        return rarest if rarest and counts[rarest] <= FEW else ""
 
     async def _whole(
         self, connection: "AsyncConnection", rows: Sequence[Row[Any]]

@@ -67,7 +67,7 @@ class Membership:
             ]
         )
         self.announcements = SupervisedAnnouncements(channel)
-        self.live = LiveRelay(channel, LiveCalls(words=False))
+        self.live = LiveRelay(channel, LiveCalls("off"))
         self.control: CallControl | None = None
         self.sandbox_ready = True
         self.admitted = self.waits
