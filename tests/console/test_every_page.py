@@ -1,12 +1,13 @@
 """What holds for every page: assistive technology, narrow windows, dark and light, no error."""
 
 import re
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 from tests.console.browser import window
-from tests.console.kept_calls import PAGES, service_with_calls
+from tests.console.service_with_calls import service_with_calls
 from tests.support import Serve
 
 SERIOUS = ("serious", "critical")
@@ -19,31 +20,33 @@ async def _opened(page: Page, base: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-async def test_nothing_serious_is_found_by_axe(serve: Serve, dark: bool) -> None:
-    async with service_with_calls(serve) as base, window(dark=dark) as shown:
+async def test_nothing_serious_is_found_by_axe(serve: Serve, tmp_path: Path, dark: bool) -> None:
+    async with service_with_calls(serve, tmp_path) as service, window(dark=dark) as shown:
         # axe needs `eval`, which the page forbids: the rule is checked elsewhere.
         await shown.page.context.route("**/*", _without_policy)
-        for path in PAGES:
-            await _opened(shown.page, base, path)
+        for path in service.pages:
+            await _opened(shown.page, service.base, path)
             found = await Axe().run(shown.page)
             serious = [one for one in found.response["violations"] if one["impact"] in SERIOUS]
             assert not serious, (path, [(one["id"], one["nodes"][0]["html"]) for one in serious])
 
 
-async def test_every_page_fits_a_narrow_window_and_tells_no_error(serve: Serve) -> None:
-    async with service_with_calls(serve) as base, window(width=360) as shown:
-        for path in PAGES:
-            await _opened(shown.page, base, path)
+async def test_every_page_fits_a_narrow_window_and_tells_no_error(
+    serve: Serve, tmp_path: Path
+) -> None:
+    async with service_with_calls(serve, tmp_path) as service, window(width=360) as shown:
+        for path in service.pages:
+            await _opened(shown.page, service.base, path)
             wide = await shown.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= 360, path
             assert await shown.page.title()
     assert shown.faults == []
 
 
-async def test_every_page_is_reached_by_keyboard(serve: Serve) -> None:
-    async with service_with_calls(serve) as base, window() as shown:
+async def test_every_page_is_reached_by_keyboard(serve: Serve, tmp_path: Path) -> None:
+    async with service_with_calls(serve, tmp_path) as service, window() as shown:
         page = shown.page
-        await page.goto(base)
+        await page.goto(service.base)
         for name in ("Live", "Calls", "Service", "Talk"):
             link = page.get_by_role("link", name=name, exact=True)
             for _ in range(12):

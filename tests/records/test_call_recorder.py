@@ -294,11 +294,16 @@ def recorder(kept: Kept, level: str = "transcripts", caller: Caller | None = Non
     return CallRecorder(kept.add, caller or Caller("a-uuid", "audiosocket"), level, end_of, "here")
 
 
-def observe(observer: CallRecorder, *reports: tuple[float, Observed | ev.Command]) -> None:
-    """Report as `Observers` does, behind an observer of turn times."""
+def observe(
+    observer: CallRecorder,
+    *reports: tuple[float, Observed | ev.Command],
+    times_first: bool = True,
+) -> None:
+    """Report as `Observers` does, before or behind an observer of turn times."""
     times = TurnTimesObserver(observer.turn)
+    observers = (times, observer) if times_first else (observer, times)
     for at, report in reports:
-        for one in (times, observer):
+        for one in observers:
             if isinstance(report, get_args(ev.Command)):
                 one.command(at, report)
             else:
@@ -506,10 +511,16 @@ def reports(draw: st.DrawFn, text: st.SearchStrategy[str]) -> list[tuple[float, 
     return [(at * 0.5, report) for at, report in enumerate(ordered)]
 
 
-def kept_of(call: Sequence[tuple[float, Any]], level: str) -> Kept:
+def kept_of(call: Sequence[tuple[float, Any]], level: str, *, times_first: bool = True) -> Kept:
     kept = Kept()
-    observe(recorder(kept, level, call[0][1].caller), *call)
+    observe(recorder(kept, level, call[0][1].caller), *call, times_first=times_first)
     return kept
+
+
+@given(reports(SECRET))
+def test_the_place_among_the_observers_changes_nothing(call: list[tuple[float, Any]]) -> None:
+    first, last = (kept_of(call, "transcripts", times_first=first) for first in (True, False))
+    assert first.changes == last.changes
 
 
 @given(reports(SECRET))

@@ -35,12 +35,11 @@ from avr_sts_speechmatics.call.observer import (
 from avr_sts_speechmatics.conversation import TRANSFER
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import heard_words
-from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.dialogue.words import count_words
 from avr_sts_speechmatics.line import Caller, began_ms_of
-from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.pbx.departures import extension_of
 from avr_sts_speechmatics.records.change import Change, TableName
+from avr_sts_speechmatics.records.kept_values import arguments_of, clean, fact_of, kinds_of
 from avr_sts_speechmatics.records.numbers import backwards
 from avr_sts_speechmatics.speech.speaker import ServiceFailed
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
@@ -50,9 +49,6 @@ CALLER_FACTS = ("from", "callerid", "caller", "clid", "ani")
 
 CUT = "…"
 """Ends the words of a sentence that the caller heard in part."""
-
-ARGUMENTS_MAX = 20_000
-"""Longest text of a tool's arguments that is kept (characters)."""
 
 _PAUSE_S = 5.0
 """A sound this long after the end of words that came to nothing begins a new speech (s)."""
@@ -79,6 +75,15 @@ class _Speech:
     words_heard: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Over:
+    """A reply that is over, at a time (monotonic seconds)."""
+
+    at: float
+    reply: int
+    cancelled: bool
+
+
 @dataclass(slots=True)
 class _Tool:
     """A tool that runs. number: of the row."""
@@ -89,7 +94,7 @@ class _Tool:
 
 
 class CallRecorder:
-    """Records one call. Stands after the TurnTimesObserver among the observers of the call.
+    """Records one call. `turn` is given to the TurnTimesObserver of the call.
 
     add: takes a change; never blocks and never raises.
     caller: the caller.
@@ -121,7 +126,8 @@ class CallRecorder:
         self._speeches: dict[int, _Speech] = {}  # by number of the reply
         self._texts: dict[int, tuple[int, str]] = {}  # reply and text, by utterance
         self._tools: dict[int, _Tool] = {}  # by number of the tool call
-        self._times: TurnTimes | None = None  # of the reply that is over
+        self._times: TurnTimes | None = None  # of the reply whose ReplyOver comes next
+        self._over: _Over | None = None  # the reply whose times may come next
         self._caller_at: float | None = None  # the caller's speech or first key
         self._caller_until: float | None = None
         self._caller_words = False
@@ -130,16 +136,23 @@ class CallRecorder:
     # --- reports -------------------------------------------------------------------------------
 
     def event(self, at: float, event: Observed) -> None:
+        if self._over is not None:
+            self._finish(None)
         if (take := _EVENTS.get(type(event))) is not None:
             take(self, at, event)
 
     def command(self, at: float, command: ev.Command) -> None:
+        if self._over is not None:
+            self._finish(None)
         if (take := _COMMANDS.get(type(command))) is not None:
             take(self, at, command)
 
     def turn(self, times: TurnTimes) -> None:
-        """Take the times of an answer that is over, before ReplyOver is reported here."""
-        self._times = times
+        """Take the times of an answer that is over, right before or after its ReplyOver."""
+        if self._over is not None:
+            self._finish(times)
+        else:
+            self._times = times
 
     # --- the call ------------------------------------------------------------------------------
 
@@ -147,7 +160,7 @@ class CallRecorder:
         caller = self._caller
         self._zero, self._began_ms, self._agent = at, began_ms_of(caller.key), event.agent
         names = {name.lower(): name for name in reversed(tuple(caller.facts))}
-        numbers = [_fact(caller.facts, names, wanted) for wanted in (CALLER_FACTS, NUMBER_FACTS)]
+        numbers = [fact_of(caller.facts, names, wanted) for wanted in (CALLER_FACTS, NUMBER_FACTS)]
         (_, caller_number), (_, called_number) = numbers
         others = caller.facts.keys() - {name for name, _ in numbers}
         facts = {name: value for name, value in caller.facts.items() if name in others}
@@ -156,14 +169,14 @@ class CallRecorder:
                 "calls",
                 {
                     "key": caller.key,
-                    "uuid": _clean(caller.uuid),
+                    "uuid": clean(caller.uuid),
                     "transport": caller.transport,
-                    "agent": _clean(event.agent),
+                    "agent": clean(event.agent),
                     "caller_number": caller_number,
                     "called_number": called_number,
                     "caller_digits": backwards(caller_number),
                     "called_digits": backwards(called_number),
-                    "facts": _clean(facts) if self._words else None,
+                    "facts": clean(facts) if self._words else None,
                     "began_ms": self._began_ms,
                     "seen_ms": self._began_ms,
                     "service": self._service,
@@ -175,20 +188,21 @@ class CallRecorder:
             self.event(then, key)
 
     def _agent_answered(self, at: float, event: AgentAnswered) -> None:
-        self._phrases = _kinds_of(event.manners)
+        self._phrases = kinds_of(event.manners)
         if event.agent != self._agent:
-            self._update({"agent": _clean(event.agent)})
+            self._update({"agent": clean(event.agent)})
 
     def _call_ended(self, at: float, event: CallEnded) -> None:
         if self._early is not None:
             return  # the call never began
         for reply in tuple(self._speeches):
-            self._reply_over(at, ReplyOver(reply, cancelled=True))
+            self._over = _Over(at, reply, cancelled=True)
+            self._finish(None)
         for tool in self._tools.values():
             self._add_tool(tool, None, failed=False, result=None)
         self._tools.clear()
         if event.transferred_to and event.transferred_to != self._transferred:
-            self._event(at, "transfer", {"to": _clean(event.transferred_to), "failed": False})
+            self._event(at, "transfer", {"to": clean(event.transferred_to), "failed": False})
         self._update(
             {**self._summary(event), "ended_ms": self._began_ms + self._ms(at)},
         )
@@ -231,7 +245,7 @@ class CallRecorder:
                 "until_ms": self._ms(until if until is not None and until > begun else at),
                 "speaker": "caller",
                 "kind": "keys" if keys else "words",
-                "said": _clean(text) if self._words else None,
+                "said": clean(text) if self._words else None,
                 "words_said": None if keys else count_words((text,)),
                 "interrupted": False,
             },
@@ -265,14 +279,21 @@ class CallRecorder:
             speech.until = at
 
     def _reply_over(self, at: float, event: ReplyOver) -> None:
-        times, self._times = self._times, None
-        speech = self._speeches.pop(event.reply, None)
+        self._over = _Over(at, event.reply, event.cancelled)
+        if self._times is not None:
+            self._finish(self._times)
+
+    def _finish(self, times: TurnTimes | None) -> None:
+        """Keep the speech that is over. times: of an answer; None for a phrase, or a draft."""
+        over, self._over, self._times = self._over, None, None
+        assert over is not None
+        speech = self._speeches.pop(over.reply, None)
         if speech is None:
-            self._kinds.pop(event.reply, None)
+            self._kinds.pop(over.reply, None)
             if times is None:
                 return  # a draft, which nobody waits for
-            speech = self._begin_speech(event.reply, times.confirmed or at)
-            del self._speeches[event.reply]
+            speech = self._begin_speech(over.reply, times.confirmed or over.at)
+            del self._speeches[over.reply]
         begun = speech.at if speech.first_sent is None else speech.first_sent
         whole = 0 < speech.words_said == speech.words_heard
         row: dict[str, Any] = {} if times is None else times.as_dict()
@@ -281,11 +302,11 @@ class CallRecorder:
             "until_ms": None if speech.until is None else self._ms(speech.until),
             "speaker": "agent",
             "kind": speech.kind,
-            "said": _clean(" ".join(speech.said)) if self._words else None,
-            "heard": _clean(" ".join(speech.heard)) if self._words else None,
+            "said": clean(" ".join(speech.said)) if self._words else None,
+            "heard": clean(" ".join(speech.heard)) if self._words else None,
             "words_said": speech.words_said,
             "words_heard": speech.words_heard,
-            "interrupted": event.cancelled and not whole,
+            "interrupted": over.cancelled and not whole,
         }
         self._row("turns", row, speech.number)
 
@@ -314,26 +335,26 @@ class CallRecorder:
             to = extension_of(tool.request.call)
             if not event.failed:
                 self._transferred = to
-            self._event(tool.at, "transfer", {"to": _clean(to), "failed": event.failed})
+            self._event(tool.at, "transfer", {"to": clean(to), "failed": event.failed})
 
     def _add_tool(self, tool: _Tool, at: float | None, *, failed: bool, result: str | None) -> None:
         call = tool.request.call
         row = {
             "at_ms": self._ms(tool.at),
-            "name": _clean(call.name),
+            "name": clean(call.name),
             "took_ms": None if at is None else round(1000 * (at - tool.at)),
             "failed": failed,
         }
         if self._words:
-            row["arguments"] = _arguments(call.arguments)
-            row["result"] = _clean(result)
+            row["arguments"] = arguments_of(call.arguments)
+            row["result"] = clean(result)
         self._row("tools", row, tool.number)
 
     def _failed(self, at: float, event: ServiceFailed) -> None:
-        self._event(at, "failure", {"service": event.name, "error": _clean(event.error)})
+        self._event(at, "failure", {"service": event.name, "error": clean(event.error)})
 
     def _note(self, at: float, command: ev.Note) -> None:
-        self._event(at, "note", {"text": _clean(command.text)})
+        self._event(at, "note", {"text": clean(command.text)})
 
     def _stt_lost(self, at: float, event: ev.SttLost) -> None:
         self._event(at, "note", {"text": "STT broke off; the caller's audio waits"})
@@ -386,52 +407,3 @@ _COMMANDS: Mapping[type, Callable[[CallRecorder, float, Any], None]] = {
     ev.RunTool: CallRecorder._run_tool,
     ev.Note: CallRecorder._note,
 }
-
-
-def _fact(
-    facts: Mapping[str, str], names: Mapping[str, str], wanted: tuple[str, ...]
-) -> tuple[str, str | None]:
-    """Return name and value of the first wanted fact that has a value.
-
-    names: names of the facts by the names in small letters.
-    """
-    for one in wanted:
-        name = names.get(one, "")
-        if value := facts.get(name, "").strip():
-            return name, _clean(value)
-    return "", None
-
-
-def _kinds_of(manners: Manners) -> dict[str, str]:
-    """Return the name of each fixed text of an agent, by the text; the welcome wins."""
-    kinds: dict[str, str] = {}
-    for name in ("welcome", *manners.said()):
-        value = getattr(manners, name)
-        for text in (value,) if isinstance(value, str) else value:
-            kinds.setdefault(text, name)
-    return kinds
-
-
-def _arguments(text: str) -> Any:
-    """Return the arguments of a tool as JSON, or as the model wrote them if they are none."""
-    if not text.strip():
-        return {}
-    if len(text) > ARGUMENTS_MAX:
-        return _clean(text[:ARGUMENTS_MAX] + CUT)
-    try:
-        return _clean(decode(text))
-    except (BadJson, RecursionError):
-        return _clean(text)
-
-
-def _clean(value: Any) -> Any:
-    """Return text, or JSON, that every database takes: valid Unicode without NUL."""
-    if isinstance(value, str):
-        if value.isascii() and "\0" not in value:
-            return value
-        return value.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
-    if isinstance(value, Mapping):
-        return {_clean(name): _clean(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    return value

@@ -75,7 +75,8 @@ def what_is_kept(settings: Settings, level: str) -> str:
         return "Nothing is kept of calls (HISTORY=off)."
     rest = _days(settings.keep_calls_days)
     words = "" if level == "calls" else f"words {_days(settings.keep_days)}, the rest "
-    return f"Kept (HISTORY={level}): {_WHAT[level]}, in {settings.calls_database.shown}; {words}{rest}."
+    where = settings.calls_database.shown
+    return f"Kept (HISTORY={level}): {_WHAT[level]}, in {where}; {words}{rest}."
 
 
 def warnings_of(settings: Settings, level: str) -> Iterator[str]:
