@@ -119,6 +119,12 @@ class CallerSide(Protocol):
         digit: one of 0-9 * # A-D.
         """
 
+    def write(self, text: str) -> None:
+        """Take a turn that the caller writes instead of saying it.
+
+        text: not empty.
+        """
+
     def audio_ended(self) -> None:
         """The caller sends no more audio but still listens to the answer."""
 

@@ -177,7 +177,7 @@ class Server:
         app.router.add_get("/metrics", MetricsPage(self._metrics, self._member).handle)
         app.router.add_post(http_stream.PATH, http_stream.HttpStream(self._reception).handle)
         log, why_not = self._reception.log, self._all_refuse
-        app.add_subapp(console.PATH, console.application_of(self, lambda: self._parts, log.say))
+        console.add_to(app, self, lambda: self._parts, log.say)
         http = await self._serve(app)
         watch = PortWatch(self._reception)
         port = self.addresses[0][1]

@@ -206,6 +206,12 @@ class Call:
         self._observers.event(KeyReceived(digit))
         self._tell(ev.KeyPressed(digit))
 
+    def write(self, text: str) -> None:
+        end = seconds(self._heard_bytes)
+        self._observers.event(CallerStopped(time.monotonic()))
+        self._tell(ev.SegmentHeard(text, end))
+        self._tell(ev.TurnEnded(end))
+
     def audio_ended(self) -> None:
         self._tell(ev.AudioEnded())
 

@@ -80,6 +80,15 @@ class Access:
             return Admitted("token")
         return self._check_session(request)
 
+    def check_page(self, request: web.Request) -> None:
+        """Check who opens a page. Raises Refused.
+
+        With a token anybody may: the pages hold nothing, and the API asks for the token.
+        """
+        self.check_origin(request)
+        if not self.tokens:
+            _check_machine(request)
+
     def check_origin(self, request: web.Request) -> None:
         """Check what a browser says about where a request comes from. Raises Refused."""
         host = _host(request)

@@ -1,7 +1,7 @@
-"""The console: the API over calls, under `/api/`.
+"""The console: the API over calls, under `/api/`, and the pages that show it.
 
-The server gives it what it knows; the console adds who may ask (`access`) and how the answers look
-(`operations`).
+The server gives it what it knows; the console adds who may ask (`access`), how the answers look
+(`operations`) and the files of the pages (`pages`).
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from avr_sts_speechmatics.console.live_calls import LiveCalls
 from avr_sts_speechmatics.console.live_view import SCHEMA
 from avr_sts_speechmatics.console.opened_history import OpenedHistory
 from avr_sts_speechmatics.console.operations import Answer, Operation, application, json_answer
+from avr_sts_speechmatics.console.pages import Pages
 from avr_sts_speechmatics.console.tokens import Tokens
 from avr_sts_speechmatics.settings import Origin, Settings
 
@@ -53,10 +54,13 @@ class Service(Protocol):
         """Return what `/health` answers."""
 
 
-def application_of(
-    service: Service, parts: Callable[[], Any], say: Say = lambda kind, address, line: None
-) -> web.Application:
-    """Return the application that answers below PATH.
+def add_to(
+    app: web.Application,
+    service: Service,
+    parts: Callable[[], Any],
+    say: Say = lambda kind, address, line: None,
+) -> None:
+    """Add the API, below PATH, and the pages to the application of a port.
 
     parts: returns what has the records of calls in `kept` and the recordings in `recordings`; None
         while the service starts.
@@ -88,7 +92,8 @@ def application_of(
         *recording_api.operations(calls, level, recordings),
         *service_api.operations(settings, service.origins, service.health_of_all, level),
     ]
-    return described(topics, access, refused)
+    app.add_subapp(PATH, described(topics, access, refused))
+    Pages(access.check_page).add_to(app)
 
 
 def described(

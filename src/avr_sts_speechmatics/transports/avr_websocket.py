@@ -46,8 +46,12 @@ EXPLAINED_MAX = 100
 """Unusable messages of a connection that are examined; the rest are counted."""
 
 WATCH = "watch"
-"""If this query parameter is 1, the records of the call are sent to the client, for operators who
-try an agent. The parameter is not one of the facts of the call."""
+"""If this query parameter is 1, an operator tries an agent: the records of the call are sent to the
+client, and the client may write a turn (`text`) instead of saying it. The parameter is not one of
+the facts of the call."""
+
+TEXT_MAX = 2000
+"""Longest written turn (characters); the rest is dropped."""
 
 
 class _Init(msgspec.Struct, tag_field="type", tag="init"):
@@ -62,9 +66,13 @@ class _Digit(msgspec.Struct, tag_field="type", tag="dtmf_digit"):
     digit: str | int
 
 
+class _Text(msgspec.Struct, tag_field="type", tag="text"):
+    text: str
+
+
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Init | _Audio | _Digit).decode
-_KNOWN = frozenset({"init", "audio", "dtmf_digit"})
+_decode = msgspec.json.Decoder(_Init | _Audio | _Digit | _Text).decode
+_KNOWN = frozenset({"init", "audio", "dtmf_digit", "text"})
 _TEXT = WSMsgType.TEXT
 _INTERRUPTION = b'{"type":"interruption"}'
 
@@ -150,6 +158,8 @@ class AvrWebSocket(WebSocketConnection):
             self._take_init(message.uuid)
         elif type(message) is _Digit:
             self._take_digit(str(message.digit).upper())
+        elif type(message) is _Text:
+            self._take_text(message.text)
 
     # --- messages ------------------------------------------------------------------------------
 
@@ -192,6 +202,15 @@ class AvrWebSocket(WebSocketConnection):
             self._call.press(digit)
         else:
             self._early.press(digit)
+
+    def _take_text(self, text: str) -> None:
+        written = clean(text, TEXT_MAX)
+        if not self.rehearsed:
+            self._complain("text is taken from a test call only (?watch=1)")
+        elif not written or not self._key_rate.allows():
+            self._complain("a text is empty, or texts come faster than a person writes")
+        elif self._call is not None:
+            self._call.write(written)
 
     def _explain(self, message: bytes, error: Exception) -> None:
         """Log why a message could not be used, with bounds on the number of log lines."""
