@@ -119,6 +119,8 @@ class CallerTimeline:
 
         Returns the position up to which the side is known (samples).
         """
+        if not self._waiting and not self._correction and self._next == self._end:
+            pieces = pieces[self._place_timely(pieces) :]
         self._waiting.extend(pieces)
         if self._next is None and self._waiting and not self._begin(now, over=over):
             return self._end
@@ -199,6 +201,27 @@ class CallerTimeline:
         self._watched, self._least, self._correction = 0, math.inf, 0
         return count
 
+    def _place_timely(self, pieces: Sequence[Piece]) -> int:
+        """Place the first pieces, up to one that must be examined. Returns their number.
+
+        Does the same as `_examine` and `_place`, for nearly all audio, in a quarter of the time.
+        """
+        origin, end, least, count = self._origin.at, self._end, self._least, 0
+        for at, audio in pieces:
+            size = len(audio) // SAMPLE_BYTES
+            late = (at - origin) * RATE - end - size
+            if late > _GAP or late < -_AHEAD:
+                break
+            if late < least:
+                least = late
+            end += size
+            count += 1
+        self._least = least
+        self._placed.extend(piece.audio for piece in pieces[:count])
+        self._watch_clock(math.inf, end - self._end)
+        self._next = self._end = end
+        return count
+
     def _place(self, piece: Piece) -> None:
         assert self._next is not None
         audio = piece.audio
@@ -221,11 +244,12 @@ class CallerTimeline:
         self._placed.append(audio)
         self._end += len(audio) // SAMPLE_BYTES
 
-    def _watch_clock(self, late: int, count: int) -> None:
+    def _watch_clock(self, late: float, count: int) -> None:
         self._least = min(self._least, late)
         self._watched += count
         if self._watched >= _WINDOW:
-            self._correction = int(self._least) if abs(self._least) > _DRIFT else 0
+            found = math.isfinite(self._least) and abs(self._least) > _DRIFT
+            self._correction = int(self._least) if found else 0
             self._watched, self._least = 0, math.inf
 
     def _corrected(self, audio: bytes, count: int) -> bytes:
