@@ -20,12 +20,15 @@ from avr_sts_speechmatics.admission.vendor_sessions import VendorSessions
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.ambient import Ambience
+from avr_sts_speechmatics.audio.tap import Tap
 from avr_sts_speechmatics.call.call import Services
 from avr_sts_speechmatics.call.observer import Observer
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
+from avr_sts_speechmatics.records.recordings.opening import recordings_of
+from avr_sts_speechmatics.records.recordings.recordings import Recordings
 from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, try_tts
 from avr_sts_speechmatics.services import announced_ends, tts
 from avr_sts_speechmatics.services.announced_ends import ModelInUse
@@ -116,6 +119,10 @@ async def assembled(
         stt = Stt(settings, sandbox_url, sessions)
         tried = tried_services(settings, agents, stt, llm, voices)
         states = ServiceStates(*(one.state for one in tried))
+        recordings = recordings_of(settings) if settings.history == "recordings" else None
+        if recordings is not None:
+            recordings.run(lambda change: None)
+            stack.push_async_callback(recordings.close)
         services = Services(
             agents=agents,
             open_stt=_stt_opener(settings, stt),
@@ -127,6 +134,7 @@ async def assembled(
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
             observers=observers_of(settings, webhooks, traces, states),
+            tap=_tap_opener(recordings),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (
@@ -313,6 +321,13 @@ def ambience_of(settings: Settings) -> Ambience | None:
         return Ambience.load(path, settings.ambient_noise_level)
     except ValueError as error:
         raise SettingsError(f"AMBIENT_NOISE_FILE: {error}") from error
+
+
+def _tap_opener(recordings: Recordings | None) -> Callable[[Caller], Tap | None]:
+    def open_tap(caller: Caller) -> Tap | None:
+        return None if recordings is None else recordings.start(caller.key)
+
+    return open_tap
 
 
 def _stt_opener(settings: Settings, stt: Stt) -> Callable[[Agent, SttListener], SttStream]:

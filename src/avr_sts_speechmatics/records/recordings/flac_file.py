@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from avr_sts_speechmatics.audio.pcm import RATE
+from avr_sts_speechmatics.errors import SettingsError
 
 BLOCK = 1152
 """Samples of a block of the encoder, on each side."""
@@ -60,7 +60,7 @@ class FlacFile:
         """Samples written so far, on each side."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._sound: Any = soundfile.SoundFile(
+            self._sound: Any = encoder().SoundFile(
                 self._file,
                 "w",
                 RATE,
@@ -124,6 +124,15 @@ class FlacFile:
         except OSError as found:
             return found
         return OSError(str(error))
+
+
+def encoder() -> Any:
+    """Return the module `soundfile`, loaded where recordings are made. Raises SettingsError."""
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:
+        raise SettingsError(f"HISTORY=recordings: the encoder cannot be loaded: {error}") from error
+    return soundfile
 
 
 def _new_file(path: Path) -> int:

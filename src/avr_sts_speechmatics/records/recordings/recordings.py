@@ -14,10 +14,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import partial
 
 from avr_sts_speechmatics.errors import StoreError
+from avr_sts_speechmatics.records.change import Change
 from avr_sts_speechmatics.records.recordings.bucket import Bucket
+from avr_sts_speechmatics.records.recordings.flac_file import encoder
 from avr_sts_speechmatics.records.recordings.place import Folder, is_name, name_of
 from avr_sts_speechmatics.records.recordings.recording import Recording
 from avr_sts_speechmatics.records.recordings.stored import LocalRecording, StoredRecording
@@ -40,8 +41,6 @@ class Recordings:
 
     folder: the directory.
     bucket: where finished recordings go; None if they stay in the directory.
-    began: called on the event loop when the file of a call has begun, with the call's key and the
-        name of the recording.
 
     The thread starts with `run`; `open` and `delete` need no thread.
     """
@@ -50,11 +49,10 @@ class Recordings:
         self,
         folder: Folder,
         bucket: Bucket | None = None,
-        began: Callable[[str, str], None] = lambda key, name: None,
     ) -> None:
         self._folder = folder
         self._bucket = bucket
-        self._began = began
+        self._add: Callable[[Change], None] = _ignore
         self._uploads = None if bucket is None else Uploads(folder, bucket)
         self._new: deque[tuple[str, Recording]] = deque()
         self._groups: list[list[tuple[str, Recording]]] = [[] for _ in range(TURNS)]
@@ -67,8 +65,16 @@ class Recordings:
         self._missed = 0
         self._lacking_s = 0.0
 
-    def run(self) -> None:
-        """Start the thread, which first finishes what a killed process has left."""
+    def run(self, add: Callable[[Change], None]) -> None:
+        """Start the thread, which first finishes what a killed process has left.
+
+        add: takes the name of a recording, for the record of the call, when the file has begun;
+            called on the event loop.
+
+        Raises SettingsError if the encoder is not there.
+        """
+        encoder()
+        self._add = add
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
         self._thread.start()
@@ -242,4 +248,9 @@ class Recordings:
     def _report(self, key: str, name: str) -> None:
         assert self._loop is not None
         with suppress(RuntimeError):  # the loop has ended, and the call with it
-            self._loop.call_soon_threadsafe(partial(self._began, key, name))
+            change = Change("calls", {"key": key, "recording": name}, update=True)
+            self._loop.call_soon_threadsafe(self._add, change)
+
+
+def _ignore(change: Change) -> None:
+    """Take a change of the records where no records are kept."""
