@@ -40,6 +40,7 @@ class Recording:
 
     key: the call's key.
     path: the file while it is written.
+    began: when the call began, monotonic s.
     queued_bytes: see QUEUED_S (bytes).
     """
 
@@ -62,7 +63,9 @@ class Recording:
         "path",
     )
 
-    def __init__(self, key: str, path: Path, *, queued_bytes: int = _QUEUED_BYTES) -> None:
+    def __init__(
+        self, key: str, path: Path, began: float, *, queued_bytes: int = _QUEUED_BYTES
+    ) -> None:
         self.key = key
         self.path = path
         self.ended_at: float | None = None
@@ -75,7 +78,7 @@ class Recording:
         self._caller_bytes = self._agent_bytes = 0
         self._caller_taken = self._agent_taken = 0
         self._lost_bytes = 0
-        self._origin = Origin(time.monotonic())
+        self._origin = Origin(began)
         self._caller_time = CallerTimeline(self._origin)
         self._agent_time = AgentTimeline(self._origin)
         self._file: FlacFile | None = None

@@ -85,7 +85,7 @@ class Recordings:
         key: the call's key.
         """
         name = name_of(key, time.time())
-        recording = Recording(key, self._folder.part(name))
+        recording = Recording(key, self._folder.part(name), time.monotonic())
         self._new.append((name, recording))
         self._something.set()
         return recording
@@ -243,7 +243,8 @@ class Recordings:
         why = error.strerror or str(error)
         if self._failing != why:
             self._failing = why
-            _log.error("recordings cannot be written (%s); calls go on without", why)
+            where = f": {error.filename}" if error.filename else ""
+            _log.error("recordings cannot be written (%s%s); calls go on without", why, where)
 
     def _report(self, key: str, name: str) -> None:
         assert self._loop is not None

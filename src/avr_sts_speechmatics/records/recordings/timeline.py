@@ -50,13 +50,15 @@ DRIFT_S = 0.01
 QUIET = 200
 """Highest amplitude of a piece that may be left out to catch up."""
 
+WINDOW_S = 1.0
+"""Time over which the caller's clock is watched (s)."""
+
 JOINT_S = 0.003
 """Inaccuracy of the agent's times (s): pieces this close follow each other without a gap."""
 
 _GAP, _LOOK_AHEAD, _HOLD, _AHEAD, _DRIFT, _JOINT = (
     round(seconds * RATE) for seconds in (GAP_S, LOOK_AHEAD_S, HOLD_S, AHEAD_S, DRIFT_S, JOINT_S)
 )
-_WINDOW = RATE  # samples over which the caller's clock is watched
 _EARLY = RATE  # longest burst that is taken as audio from before the first piece arrived
 _SAMPLE = np.dtype("<i2")
 
@@ -100,7 +102,7 @@ class CallerTimeline:
         self._taken = 0  # position up to which audio was taken
         self._end = 0  # position behind the placed audio
         self._next: int | None = None  # position of the next sample of the stream
-        self._watched = 0  # samples of the present window
+        self._watched_from = 0.0  # arrival of the first piece of the present window
         self._least: float = math.inf  # how late the least late piece of the window is
         self._correction = 0  # samples to repeat, or to drop if negative
         self.lost = 0
@@ -167,6 +169,7 @@ class CallerTimeline:
             self._origin.at += begin / RATE
             begin = 0
         self._next = max(begin, self._taken)
+        self._watched_from = first.at
         return True
 
     def _examine(self, now: float, *, over: bool) -> int:
@@ -198,7 +201,7 @@ class CallerTimeline:
         if not known:
             return 0
         self._next += least
-        self._watched, self._least, self._correction = 0, math.inf, 0
+        self._least, self._correction = math.inf, 0
         return count
 
     def _place_timely(self, pieces: Sequence[Piece]) -> int:
@@ -210,7 +213,7 @@ class CallerTimeline:
         for at, audio in pieces:
             size = len(audio) // SAMPLE_BYTES
             late = (at - origin) * RATE - end - size
-            if late > _GAP or late < -_AHEAD:
+            if late > _GAP or late < -_AHEAD or at - self._watched_from > WINDOW_S:
                 break
             if late < least:
                 least = late
@@ -218,7 +221,6 @@ class CallerTimeline:
             count += 1
         self._least = least
         self._placed.extend(piece.audio for piece in pieces[:count])
-        self._watch_clock(math.inf, end - self._end)
         self._next = self._end = end
         return count
 
@@ -230,7 +232,7 @@ class CallerTimeline:
         if late < -_AHEAD:
             self.lost += count
             return
-        self._watch_clock(late, count)
+        self._watch_clock(piece.at, late)
         if self._correction and count:
             audio = self._corrected(audio, count)
         self._next += len(audio) // SAMPLE_BYTES
@@ -244,13 +246,13 @@ class CallerTimeline:
         self._placed.append(audio)
         self._end += len(audio) // SAMPLE_BYTES
 
-    def _watch_clock(self, late: float, count: int) -> None:
-        self._least = min(self._least, late)
-        self._watched += count
-        if self._watched >= _WINDOW:
+    def _watch_clock(self, at: float, late: int) -> None:
+        if at - self._watched_from > WINDOW_S:
+            # The piece itself may be the first of a burst: it belongs to the next window.
             found = math.isfinite(self._least) and abs(self._least) > _DRIFT
             self._correction = int(self._least) if found else 0
-            self._watched, self._least = 0, math.inf
+            self._watched_from, self._least = at, math.inf
+        self._least = min(self._least, late)
 
     def _corrected(self, audio: bytes, count: int) -> bytes:
         """Return the audio with a sample more or less, or nothing for a quiet piece."""
