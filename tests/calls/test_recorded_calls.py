@@ -1,6 +1,8 @@
 """Recordings of whole calls: over each transport, as the caller heard them, and after a SIGKILL."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import time
 import uuid
@@ -230,21 +232,24 @@ LOST_S = 1.6
 
 
 async def talk(port: int, process: subprocess.Popen[str]) -> float:
-    """Be on the line until the process is killed. Returns how much was sent (s)."""
+    """Be on the line until the service is killed. Returns how much was sent (s)."""
+    async with aiohttp.ClientSession() as http:
+        async with http.get(f"http://127.0.0.1:{port}/health") as answer:
+            worker = (await answer.json())["workers"][0]["pid"]
     async with avr_core.dial(f"ws://127.0.0.1:{port}/") as core:
         await core.init(NAME)
         begun = time.monotonic()
         while time.monotonic() - begun < TALK_S:
             await core.speak(CLICK)
             await asyncio.sleep(FRAME_S - (time.monotonic() - begun) % FRAME_S)
-        process.kill()
-        process.wait()
-        return time.monotonic() - begun
+        process.kill()  # the supervisor, which would start another worker
+        os.kill(worker, signal.SIGKILL)
+        await core.until_closed()
+    return time.monotonic() - begun
 
 
 def killed_while_it_recorded(cloud: RunningSandbox, folder: Path) -> None:
     environment = {
-        "WORKERS": "1",  # the process that is killed is the one that records
         "HISTORY": "recordings",
         "DATA_DIR": str(folder / "data"),
         "SPEECHMATICS_API_KEY": "a-key-of-mine",
