@@ -90,20 +90,14 @@ class Bucket:
 
     async def delete(self, names: Sequence[str]) -> None:
         """Delete recordings; names that are not there are ignored. Raises StoreError."""
-        for name in names:
-            try:
-                with self._errors():
-                    await self._obstore.delete_async(self._store, name)
-            except FileNotFoundError:
-                pass
+        if names:
+            with self._errors():
+                await self._obstore.delete_async(self._store, list(names))
 
     def delete_now(self, name: str) -> None:
         """Delete a recording. Blocks. Raises StoreError."""
-        try:
-            with self._errors():
-                self._obstore.delete(self._store, name)
-        except FileNotFoundError:
-            pass
+        with self._errors():
+            self._obstore.delete(self._store, name)
 
     @contextmanager
     def _errors(self) -> Any:
