@@ -38,8 +38,9 @@ MARK_S = 0.2
 LATE_S = 1.0
 """Longest wait for a mark beyond its time (s)."""
 
-INACCURATE_S = 0.04
-"""Longest deviation of the known position that is not corrected in a recording (s)."""
+INACCURATE_S = 0.25
+"""Longest deviation of the known position that is not corrected in a recording (s): the way to a
+distant Asterisk and back, which must not be heard as a gap within a word."""
 
 _FRAME_S = FRAME_MS / 1000
 _AHEAD_FRAMES = round(AHEAD_S / _FRAME_S)
@@ -283,29 +284,35 @@ class _TimedTap:
     INACCURATE_S.
     """
 
-    __slots__ = ("_end", "_tap")
+    __slots__ = ("_end", "_held", "_paused", "_tap")
 
     def __init__(self, tap: AgentTap) -> None:
         self._tap = tap
         self._end = 0.0  # when the reported audio has been played
+        self._paused = False
+        self._held: float | None = None  # when the audio that waits in a pause would have begun
 
     def sent(self, at: float, audio: bytes) -> None:
         if abs(at - self._end) <= INACCURATE_S:
             at = self._end
+        if self._paused and self._held is None:
+            self._held = at
         self._end = at + seconds(len(audio))
         self._tap.agent(at, audio)
 
     def paused(self, at: float) -> None:
         self._tap.agent_paused(at)
-        self._end = 0.0
+        self._paused, self._held = True, at if self._end > at else None
 
     def resumed(self, at: float) -> None:
         self._tap.agent_resumed(at)
-        self._end = 0.0
+        if self._held is not None:
+            self._end += at - self._held
+        self._paused, self._held = False, None
 
     def flushed(self, at: float) -> None:
         self._tap.agent_flushed(at)
-        self._end = 0.0
+        self._end, self._paused, self._held = 0.0, False, None
 
 
 class _Speech:

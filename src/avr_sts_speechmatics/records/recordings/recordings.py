@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 
 from avr_sts_speechmatics.errors import StoreError
 from avr_sts_speechmatics.records.change import Change
@@ -64,6 +65,16 @@ class Recordings:
         self._failing = ""
         self._missed = 0
         self._lacking_s = 0.0
+
+    @property
+    def folder(self) -> Path:
+        """The local directory."""
+        return self._folder.root
+
+    @property
+    def uploads(self) -> bool:
+        """Whether finished recordings leave the directory."""
+        return self._bucket is not None
 
     def run(self, add: Callable[[Change], None]) -> None:
         """Start the thread, which first finishes what a killed process has left.
