@@ -62,6 +62,11 @@ def recordings(value: str) -> Path | S3Place:
         parts = urlsplit(value)
     except ValueError:
         raise InvalidValue(wanted) from None
+    if parts.username or parts.password:
+        raise InvalidValue(
+            "give the address without a user name or password; set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY"
+        )
     if parts.scheme == "s3":
         return _s3(value, wanted)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.strip("/"):
@@ -73,8 +78,6 @@ def recordings(value: str) -> Path | S3Place:
 
 def _s3(value: str, wanted: str) -> S3Place:
     parts = urlsplit(value)
-    if parts.username is not None or parts.password is not None:
-        raise InvalidValue("no keys in the address; set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY")
     if not _BUCKET.fullmatch(parts.netloc):
         raise InvalidValue(f"the bucket's name is 3 to 63 small letters, digits, - and .; {wanted}")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
