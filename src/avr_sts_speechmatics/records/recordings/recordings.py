@@ -1,7 +1,11 @@
 """The recordings of a process: one thread writes the files of all calls.
 
-The thread looks at each recording every ROUND_S, a few recordings at a time, so that neither the
-processor nor the disk works in bursts. The event loop never waits for the thread: see `recording`.
+The thread writes to each recording every ROUND_S, one recording after the other and evenly spread.
+The event loop never waits for the thread, see `recording`, except that only one of them can execute
+Python at a time. A thread that has written to one recording therefore sleeps before the next, if
+only for BREATH_S: without a sleep, Python would let the loop wait for 5 ms. For the same reason the
+thread has the priority of the loop: a thread of low priority, held up by other programs in the
+middle of a step, would hold up the loop.
 
 A file that cannot be written costs the call its recording and nothing else. The reason is logged
 once, until a recording succeeds again.
@@ -28,8 +32,8 @@ from avr_sts_speechmatics.records.recordings.uploads import Uploads
 ROUND_S = 0.5
 """Time between two writes of a recording (s)."""
 
-TURNS = 10
-"""Groups of recordings that are written one after the other within a round."""
+BREATH_S = 0.0002
+"""Shortest pause after a recording was written (s)."""
 
 CLOSE_S = 5.0
 """Longest wait at the end of the process for files and for uploads, each (s)."""
@@ -56,8 +60,6 @@ class Recordings:
         self._add: Callable[[Change], None] = _ignore
         self._uploads = None if bucket is None else Uploads(folder, bucket)
         self._new: deque[tuple[str, Recording]] = deque()
-        self._groups: list[list[tuple[str, Recording]]] = [[] for _ in range(TURNS)]
-        self._count = 0
         self._something = threading.Event()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -172,31 +174,31 @@ class Recordings:
             self._fails(error)
         if self._uploads is not None:
             self._uploads.start()
-        due = time.monotonic()
+        running: list[tuple[str, Recording]] = []
         while True:
-            for turn in range(TURNS):
-                closing = self._closing.is_set()
-                self._adopt()
-                group = self._groups[turn]
-                for entry in tuple(group):
-                    if self._step(*entry, closing=closing):
-                        group.remove(entry)
-                if closing:
-                    continue
-                due = max(due + ROUND_S / TURNS, time.monotonic())
-                self._closing.wait(due - time.monotonic())
-            if any(self._groups):
+            closing = self._closing.is_set()
+            while self._new:
+                running.append(self._new.popleft())
+            running = self._round(running, closing=closing)
+            if running or self._new:
                 continue
-            if self._closing.is_set() and not self._new:
+            if closing:
                 return
+            self._something.wait()
             self._something.clear()
-            if not self._new:
-                self._something.wait()
 
-    def _adopt(self) -> None:
-        while self._new:
-            self._groups[self._count % TURNS].append(self._new.popleft())
-            self._count += 1
+    def _round(
+        self, running: list[tuple[str, Recording]], *, closing: bool
+    ) -> list[tuple[str, Recording]]:
+        """Write to each recording, spread over ROUND_S. Returns those that go on."""
+        begun, left = time.monotonic(), []
+        for number, entry in enumerate(running, 1):
+            if not self._step(*entry, closing=closing):
+                left.append(entry)
+            if not closing:
+                pause = begun + ROUND_S * number / len(running) - time.monotonic()
+                self._closing.wait(max(pause, BREATH_S))
+        return left
 
     def _step(self, name: str, recording: Recording, *, closing: bool) -> bool:
         """Write what a recording has. Returns True if the recording is done with."""
