@@ -213,8 +213,12 @@ class CallerTimeline:
         for at, audio in pieces:
             size = len(audio) // SAMPLE_BYTES
             late = (at - origin) * RATE - end - size
-            if late > _GAP or late < -_AHEAD or at - self._watched_from > WINDOW_S:
+            if late > _GAP or late < -_AHEAD:
                 break
+            if at - self._watched_from > WINDOW_S:
+                if abs(least) > _DRIFT:
+                    break
+                self._watched_from, least = at, math.inf
             if late < least:
                 least = late
             end += size
