@@ -25,8 +25,9 @@ from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import RATE, seconds
 from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
+from avr_sts_speechmatics.audio.tap import Tap
 from avr_sts_speechmatics.call.answer import Answer, ReplyUnderWay, fixed_text
-from avr_sts_speechmatics.call.arrival import Arrival
+from avr_sts_speechmatics.call.arrival import Arrival, ignore
 from avr_sts_speechmatics.call.brief import brief_for
 from avr_sts_speechmatics.call.observer import (
     AgentAnswered,
@@ -82,6 +83,7 @@ class Services:
     on_failure: value of the setting ON_FAILURE, carried out after the apology.
     on_drain: value of the setting ON_DRAIN, carried out after the apology.
     observers: returns the observers of a new call, in the order in which they receive reports.
+    tap: returns what takes the audio of a new call, or None.
     """
 
     agents: Agents
@@ -94,6 +96,7 @@ class Services:
     on_failure: str = "hangup"
     on_drain: str = "hangup"
     observers: Callable[[Caller, Line], tuple[Observer, ...]] = lambda caller, line: ()
+    tap: Callable[[Caller], Tap | None] = lambda caller: None
 
 
 class Call:
@@ -114,7 +117,8 @@ class Call:
         self._observers = Observers(services.observers(caller, line), self._tell)
         self._arrival = Arrival(services.agents, caller)
         self._hear: Callable[[bytes], None] = self._arrival.hear  # later `hear` of the STT session
-        pacing = Pacing(clock, services.ambience)
+        self._tap = services.tap(caller)
+        pacing = Pacing(clock, services.ambience, self._tap)
         self._playout = line.open_playout(pacing, self._utterance_finished)
         self._driver: Driver | None = None  # None until the agent is known
         self._texts: dict[int, str] = {}  # text of each utterance not yet heard
@@ -125,7 +129,6 @@ class Call:
         self._fault: Exception | None = None
         self._ended: CallEnded | None = None  # how the call ends, as soon as that is known
         self._audio_at = time.monotonic()
-        self._tasks: TaskGroup | None = None
 
     async def run(self) -> None:
         """Run the call to its end; returns when nothing of the call is left.
@@ -201,6 +204,8 @@ class Call:
         self._audio_at = time.monotonic()
         self._heard_bytes += len(pcm)
         self._hear(pcm)
+        if self._tap is not None:
+            self._tap.caller(self._audio_at, pcm)
 
     def press(self, digit: str) -> None:
         self._observers.event(KeyReceived(digit))
@@ -433,22 +438,19 @@ class Call:
         self._observers.event(ErrorSent(message))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        assert self._tasks is not None
         return self._tasks.create_task(work)
 
     def _stop(self) -> None:
         self._over.set()  # from now on `_tell` drops what is reported
         self._playout.close()
+        if self._tap is not None:
+            self._tap.end()
         self._timers.cancel_all()
 
     def _let_go(self) -> None:
         """Drop the parts that refer to this call: as cycles they would wait for the collector."""
         # The transport has the call until the connection is closed, and may still use it.
-        self._hear = _ignore
-        self._tasks = self._driver = self._fault = None
-        del self._playout, self._timers
+        self._hear = ignore
+        self._driver = self._fault = self._tap = None
+        del self._playout, self._tasks, self._timers
         self.__dict__.pop("_speaker", None)  # not there if the agent was never known
-
-
-def _ignore(pcm: bytes) -> None:
-    """Take audio that arrives after the end of the call."""
