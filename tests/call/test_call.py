@@ -384,7 +384,7 @@ async def call_with(
     line, clock = NotedLine(), PlayoutClock()
     nobody: Any = None
     services = Services(
-        agents=agents or Agents.load(Settings(speechmatics_welcome_message="")),
+        agents=agents or Agents.load(Settings(speechmatics_welcome_message="", disclosure="")),
         open_stt=lambda _, listener: open_stt(listener),
         llm=nobody,
         voice_of=lambda _: (nobody, KeptPhrases(())),
@@ -480,7 +480,7 @@ class Slow:
     """Agents of whom one is known only when `told` is set."""
 
     def __init__(self) -> None:
-        self._agents = Agents.load(Settings(speechmatics_welcome_message=""))
+        self._agents = Agents.load(Settings(speechmatics_welcome_message="", disclosure=""))
         self.told = asyncio.Event()
         self.for_call = self._agents.for_call
 

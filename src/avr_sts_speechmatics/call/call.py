@@ -14,20 +14,19 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.agents.call_time import now_in
-from avr_sts_speechmatics.agents.placeholders import spoken_with
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import RATE, seconds
 from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
 from avr_sts_speechmatics.call.answer import Answer, ReplyUnderWay, fixed_text
 from avr_sts_speechmatics.call.arrival import Arrival
-from avr_sts_speechmatics.call.brief import brief_for
+from avr_sts_speechmatics.call.brief import brief_for, manners_for
 from avr_sts_speechmatics.call.observer import (
     AgentAnswered,
     CallBegan,
@@ -36,6 +35,7 @@ from avr_sts_speechmatics.call.observer import (
     ErrorSent,
     Flushed,
     KeyReceived,
+    NoticeGiven,
     Observer,
     Observers,
     ReplyOver,
@@ -188,8 +188,7 @@ class Call:
         self._arrival.hand_over_audio(stt.hear)
         self._spawn(self._listen(stt))
         self._spawn(fill_quiet_line(lambda: self._audio_at, self._hear_silence))
-        welcome = spoken_with(agent.manners.welcome, facts, began, agent.language)
-        manners = replace(agent.manners, welcome=welcome, language=agent.language)
+        manners = manners_for(agent, facts, began)
         self._driver = Driver(Dialogue(manners), self._do, self._observers.event)
         self._observers.event(AgentAnswered(agent.name, manners))
         for event in self._arrival.hand_over_events():
@@ -312,6 +311,8 @@ class Call:
                 self._timers.set(timer, after)
             case ev.CancelTimer(timer):
                 self._timers.cancel(timer)
+            case ev.ReportNotice(kind, text):
+                self._observers.event(NoticeGiven(kind, text))
             case ev.EndCall(error, hang_up, reason):
                 if self._ended is None:
                     self._ended = CallEnded(reason, error=error or "")

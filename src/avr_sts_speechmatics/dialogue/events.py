@@ -15,6 +15,9 @@ from avr_sts_speechmatics.conversation import Entry, ToolCall
 
 Role: TypeAlias = Literal["user", "agent"]
 
+NoticeKind: TypeAlias = Literal["recording", "disclosure"]
+"""What a notice tells the caller: that the call is recorded, or that a machine speaks."""
+
 EndReason: TypeAlias = Literal[
     "caller", "agent", "transfer", "silence", "longest_call", "audio_over", "failure", "shutdown"
 ]
@@ -373,6 +376,18 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportNotice:
+    """Report that the caller has heard a notice to its end.
+
+    kind: what the notice is about.
+    text: the notice.
+    """
+
+    kind: NoticeKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class EndCall:
     """End the call.
 
@@ -403,6 +418,7 @@ Command: TypeAlias = (
     | SetTimer
     | CancelTimer
     | Note
+    | ReportNotice
     | EndCall
 )
 
