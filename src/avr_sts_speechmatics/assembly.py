@@ -38,6 +38,7 @@ from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.speech.phrase_store import PhraseStore
 from avr_sts_speechmatics.speech.voices import Voices, voice_models, voice_warnings
 from avr_sts_speechmatics.telemetry.call_records import CallRecords
+from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
 from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
 from avr_sts_speechmatics.telemetry.log_lines import CallLog
@@ -278,11 +279,12 @@ def observers_of(
     """Return a function that makes the observers of a new call."""
 
     def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
-        log, records = CallLog(transcripts=settings.log_transcripts), CallRecords(line)
-        times = TurnTimesObserver(records.turn, log.turn)
-        found: tuple[Observer, ...] = (log, times, records, ServiceWatch(states))
+        summary = CallSummary()  # first: the others read the summary
+        log, records = CallLog(summary, transcripts=settings.log_transcripts), CallRecords(line)
+        times = TurnTimesObserver(summary.turn, records.turn, log.turn)
+        found: tuple[Observer, ...] = (summary, log, times, records, ServiceWatch(states))
         if webhooks is not None:
-            found += (CallWebhooks(webhooks, caller.uuid),)
+            found += (CallWebhooks(webhooks, caller.uuid, summary),)
         if traces is not None:
             found += (traces.trace(caller),)
         return found

@@ -111,7 +111,7 @@ async def two_calls(serve: Serve, lines: Lines) -> None:
         assert f"Good bye, {own} caller." in told[call]
         assert other not in told[call]
         assert told[call].count("call begins") == told[call].count("call ends") == 1
-        assert told[call].endswith("the agent hung up")
+        assert ": the agent hung up; 2 turns," in told[call].splitlines()[-1]
         assert "turn: answered" in told[call]
     assert "user: Alpha." in told[ONE]
     assert "Beta" not in told[ONE]

@@ -12,6 +12,7 @@ from avr_sts_speechmatics.call.observer import (
 )
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
 
 
@@ -27,7 +28,8 @@ class Webhooks:
 
 def test_each_webhook_is_sent_once_in_the_order_of_the_call() -> None:
     receiver: Any = Webhooks()
-    webhooks = CallWebhooks(receiver, "a-call")
+    summary = CallSummary()
+    webhooks = CallWebhooks(receiver, "a-call", summary)
     webhooks.event(0.0, CallBegan(Caller("a-call", "test", {"from": "2001"}), "agent"))
     webhooks.event(0.1, KeyReceived("5"))
     webhooks.event(0.1, ev.KeyPressed("5"))  # the dialogue's: not a second webhook
@@ -46,5 +48,5 @@ def test_each_webhook_is_sent_once_in_the_order_of_the_call() -> None:
         ("a-call", "transcription", {"role": "agent", "text": "We are"}),
         ("a-call", "transcription", {"role": "user", "text": "Stop."}),
         ("a-call", "error", {"message": "gone"}),
-        ("a-call", "call_ended", {"reason": "caller", "duration_s": 0.8, "turns": 1}),
+        ("a-call", "call_ended", summary.details(CallEnded())),
     ]

@@ -20,6 +20,7 @@ from typing import Protocol, TypeAlias
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.services.use import AudioSent, TextSent
 from avr_sts_speechmatics.speech.speaker import ClauseReady, ServiceFailed, TextStarted
 
 _log = logging.getLogger(__name__)
@@ -119,18 +120,24 @@ class ReplyOver:
 
 @dataclass(frozen=True, slots=True)
 class TokensUsed:
-    """A request to the model is over, and its server reported the tokens.
+    """A request to the model is over.
 
     reply: number of the reply.
     prompt: tokens of the request.
     cached: tokens of the request that came from the server's cache, included in `prompt`.
     completion: tokens of the answer, reasoning included.
+    server: the model's server: host, and port if it is not the usual one.
+    model: name of the model.
+    estimated: the server did not report the tokens, for example of a request that was dropped.
     """
 
     reply: int
     prompt: int
     cached: int
     completion: int
+    server: str = ""
+    model: str = ""
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +191,8 @@ Observation: TypeAlias = (
     | UtteranceHeard
     | ReplyOver
     | TokensUsed
+    | AudioSent
+    | TextSent
     | ToolRan
     | ErrorSent
     | CallEnded

@@ -49,6 +49,7 @@ calls = Table(
     Column("prompt_tokens", Integer),
     Column("cached_tokens", Integer, comment="part of prompt_tokens"),
     Column("completion_tokens", Integer),
+    Column("estimated_tokens", Integer, comment="of these, not counted by the server"),
     Column("tts_characters", Integer, comment="characters that the voice charges for"),
     Column("cost", Float, comment="in `currency`, by the price table of that day"),
     Column("currency", String(3)),

@@ -8,7 +8,7 @@ from avr_sts_speechmatics.call.observer import (
     Observed,
 )
 from avr_sts_speechmatics.dialogue import events as ev
-from avr_sts_speechmatics.telemetry.call_end import CallEnd
+from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 
 
@@ -17,15 +17,15 @@ class CallWebhooks:
 
     webhooks: delivers the webhooks of all calls.
     uuid: uuid of the call.
+    summary: the summary of the call; it receives each report before.
     """
 
-    def __init__(self, webhooks: Webhooks, uuid: str) -> None:
+    def __init__(self, webhooks: Webhooks, uuid: str, summary: CallSummary) -> None:
         self._webhooks = webhooks
         self._uuid = uuid
-        self._end = CallEnd()
+        self._summary = summary
 
     def event(self, at: float, event: Observed) -> None:
-        self._end.event(at, event)
         match event:
             case CallBegan(caller):
                 self._webhooks.send(self._uuid, "call_started", caller.facts)
@@ -34,10 +34,9 @@ class CallWebhooks:
             case ErrorSent(message):
                 self._webhooks.send(self._uuid, "error", {"message": message})
             case CallEnded():
-                self._webhooks.send(self._uuid, "call_ended", self._end.details(event))
+                self._webhooks.send(self._uuid, "call_ended", self._summary.details(event))
 
     def command(self, at: float, command: ev.Command) -> None:
-        self._end.command(command)
         match command:
             case ev.SendTranscript(role, text):
                 self._webhooks.send(self._uuid, "transcription", {"role": role, "text": text})

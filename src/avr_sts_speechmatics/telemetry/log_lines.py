@@ -5,7 +5,7 @@ import logging
 from avr_sts_speechmatics.call.observer import CallBegan, CallEnded, Observed
 from avr_sts_speechmatics.call_in_log import SHOWN_FACTS, masked
 from avr_sts_speechmatics.dialogue import events as ev
-from avr_sts_speechmatics.telemetry.call_end import CallEnd
+from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
 
 _log = logging.getLogger(__name__)
@@ -14,15 +14,15 @@ _log = logging.getLogger(__name__)
 class CallLog:
     """Logs one call.
 
+    summary: the summary of the call; it receives each report before.
     transcripts: True if the log may contain what caller and agent say, and who calls.
     """
 
-    def __init__(self, *, transcripts: bool) -> None:
+    def __init__(self, summary: CallSummary, *, transcripts: bool) -> None:
+        self._summary = summary
         self._transcripts = transcripts
-        self._end = CallEnd()
 
     def event(self, at: float, event: Observed) -> None:
-        self._end.event(at, event)
         match event:
             case CallBegan(caller, agent):
                 # The fact that chose the agent has been said already.
@@ -33,16 +33,10 @@ class CallLog:
                 )
                 _log.info("call begins (%s, agent %s%s)", caller.transport, agent, facts)
             case CallEnded():
-                details = self._end.details(event)
-                _log.info(
-                    "call ends after %.1f s: %s",
-                    details["duration_s"],
-                    self._end.sentence(event),
-                    extra={"ended": details},
-                )
+                details = self._summary.details(event)
+                _log.info("%s", self._summary.line(event), extra={"ended": details})
 
     def command(self, at: float, command: ev.Command) -> None:
-        self._end.command(command)
         match command:
             case ev.SendTranscript(role, text) if self._transcripts:
                 _log.info("%s: %s", role, text)

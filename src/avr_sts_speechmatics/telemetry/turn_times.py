@@ -57,6 +57,11 @@ class TurnTimes:
     words_heard: int = 0
     interrupted: bool = False
 
+    @property
+    def voice_to_voice_ms(self) -> int | None:
+        """The caller's wait for the answer (ms); None for a turn of keys, or without an answer."""
+        return _ms(self.stopped, self.first_frame)
+
     def as_dict(self) -> dict[str, int | bool | None]:
         """The waits in whole ms, for a log line; None for a wait that did not happen.
 
@@ -68,7 +73,7 @@ class TurnTimes:
             "completion_tokens": self.completion_tokens,
         }
         return {
-            "voice_to_voice_ms": _ms(self.stopped, self.first_frame),
+            "voice_to_voice_ms": self.voice_to_voice_ms,
             "confirm_ms": _ms(self.stopped, self.confirmed),
             "ahead_ms": _ms(self.asked, self.confirmed),
             "model_ms": _ms(self.confirmed, self.first_token),
@@ -118,7 +123,7 @@ class TurnTimesObserver:
                 times = self._turns.get(number)
                 if times is not None and times.first_token is None:
                     times.first_token = at
-            case TokensUsed(number, prompt, cached, completion):
+            case TokensUsed(number, prompt, cached, completion, estimated=False):
                 if (times := self._turns.get(number)) is not None:
                     times.prompt_tokens = (times.prompt_tokens or 0) + prompt
                     times.cached_tokens = (times.cached_tokens or 0) + cached
