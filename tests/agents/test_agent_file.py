@@ -238,7 +238,7 @@ def test_instructions_can_be_in_a_file_beside_the_agent(path: Path) -> None:
         ("manners: {sorry: }", ", line 1: manners.sorry: '' cannot be used: give one text"),
         ("manners: {fillers: []}", ", line 1: manners.fillers: a list cannot be used: give at le"),
         ("manners: {wait: 'Wait, {from}.'}", ", line 1: manners.wait: 'Wait, {from}.' cannot be u"),
-        ("manners: {host: 1}", ", line 1: manners.host: not known; there are preemptive"),
+        ("manners: {host: 1}", ", line 1: manners.host: not known; there are disclosure"),
     ],
 )
 def test_a_mistake_is_one_sentence_with_file_line_and_key(

@@ -19,6 +19,7 @@ def test_the_local_engines_match_the_interfaces_of_their_servers() -> None:
         (LocalStt.listen, SttEngine.listen),
         (LocalTts.speak, TtsEngine.speak),
         (LocalLlm.think, LlmEngine.think),
+        (LocalLlm.fill, LlmEngine.fill),
     ):
         parameters = inspect.signature(engine).parameters
         assert list(parameters) == list(inspect.signature(server_gives).parameters)

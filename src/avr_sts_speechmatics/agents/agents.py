@@ -295,6 +295,7 @@ def _agent(
         voice_engine=written.voice.engine,
         model=written.settings.get("openai_model"),
         tools=written.tools,
+        outcome=written.outcome,
     )
 
 

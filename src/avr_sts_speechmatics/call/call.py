@@ -337,8 +337,7 @@ class Call:
         self._start(number, answer, answer.text())
 
     def _tokens_used(self, number: int, usage: Usage) -> None:
-        used = TokensUsed(number, usage.prompt, usage.cached, usage.completion)
-        self._observers.event(used)
+        self._observers.event(TokensUsed(number, usage.prompt, usage.cached, usage.completion))
 
     def _answer(self, number: int) -> Answer | None:
         reply = self._replies.get(number)

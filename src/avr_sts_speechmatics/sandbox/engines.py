@@ -92,6 +92,15 @@ class LlmEngine(Protocol):
         tools: names of the offered tools.
         """
 
+    def fill(
+        self, messages: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]
+    ) -> AsyncIterator[str]:
+        """Yield a JSON object piece by piece.
+
+        messages: as in a Chat Completions request.
+        schema: JSON Schema of the object; empty for any object.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Engines:

@@ -72,7 +72,11 @@ class LlmServer:
             refused = strict_servers.refusal(fault, record.body)
             if refused is not None:
                 return _refused(refused)
-        pieces = self._engine.think(asked.messages, asked.tools)
+        pieces: AsyncIterator[str | ToolCall]
+        if asked.schema is None:
+            pieces = self._engine.think(asked.messages, asked.tools)
+        else:
+            pieces = self._engine.fill(asked.messages, asked.schema)
         if isinstance(fault, faults.GarbageToolCall):
             pieces = _pieces(ToolCall(fault.name, fault.arguments))
         answer = Answer(asked)
