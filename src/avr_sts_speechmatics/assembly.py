@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from avr_sts_speechmatics.admission.admission import Admission
 from avr_sts_speechmatics.admission.call_count import CallCount, LocalCount
@@ -26,6 +27,7 @@ from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
+from avr_sts_speechmatics.records import declared_outcomes
 from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, try_tts
 from avr_sts_speechmatics.services import announced_ends, tts
 from avr_sts_speechmatics.services.announced_ends import ModelInUse
@@ -52,6 +54,9 @@ from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.tool_runner import Toolbox, open_toolbox
 from avr_sts_speechmatics.values import Secret
+
+if TYPE_CHECKING:
+    from avr_sts_speechmatics.records.outcome import Outcomes
 
 _SANDBOX_KEY = Secret("sandbox")  # the sandbox wants a key, as the cloud does, and takes any
 
@@ -111,6 +116,9 @@ async def assembled(
         traces = traces_of(settings)
         if traces is not None:
             stack.push_async_callback(traces.close)
+        outcomes = declared_outcomes.outcomes_of(agents, llm, None, webhooks)
+        if outcomes is not None:
+            stack.push_async_callback(outcomes.close)
         toolbox = await toolbox_of(settings)
         stack.push_async_callback(toolbox.close)
         stt = Stt(settings, sandbox_url, sessions)
@@ -126,7 +134,7 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=observers_of(settings, webhooks, traces, states),
+            observers=observers_of(settings, webhooks, traces, states, outcomes),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (
@@ -275,6 +283,7 @@ def observers_of(
     webhooks: Webhooks | None,
     traces: CallTraces | None,
     states: ServiceStates,
+    outcomes: "Outcomes | None" = None,
 ) -> Callable[[Caller, Line], tuple[Observer, ...]]:
     """Return a function that makes the observers of a new call."""
 
@@ -285,6 +294,8 @@ def observers_of(
         found: tuple[Observer, ...] = (summary, log, times, records, ServiceWatch(states))
         if webhooks is not None:
             found += (CallWebhooks(webhooks, caller.uuid, summary),)
+        if outcomes is not None:
+            found += (outcomes.observer(caller, summary),)
         if traces is not None:
             found += (traces.trace(caller),)
         return found
@@ -410,4 +421,5 @@ def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterato
         yield "ON_DRAIN cannot transfer: set AMI_URL or AMI_HOST; the call is closed instead."
     if pbx is None and settings.on_busy.startswith("transfer:"):
         yield "ON_BUSY cannot transfer: set AMI_URL or AMI_HOST; the call is ended instead."
+    yield from declared_outcomes.unread(settings, agents)
     yield from voice_warnings(settings, agents)

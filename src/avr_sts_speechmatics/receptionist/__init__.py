@@ -14,6 +14,12 @@ from avr_sts_speechmatics.receptionist.faq import Faq, FaqError, load_faq
 from avr_sts_speechmatics.receptionist.outcome import filled, messages_of
 
 __all__ = [
-    *("Faq", "FaqError", "Receptionist", "Reply", "ToolRequest", "filled", "load_faq"),
+    "Faq",
+    "FaqError",
+    "Receptionist",
+    "Reply",
+    "ToolRequest",
+    "filled",
+    "load_faq",
     "messages_of",
 ]
