@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from tests.cli.commands import free_port, run
 from tests.phone.calling import Printed, call, report
-from tests.phone.simple_agent import ANSWER, RATE, Agent, answering, sound
+from tests.phone.simple_agent import ANSWER, RATE, Agent, answering, silence, sound
+from tests.phone.sound_programs import only
 
 from avr_sts_speechmatics.phone import caller
 
@@ -120,3 +121,50 @@ def test_calling_nobody_is_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "--url" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_a_person_listens_and_speaks_by_the_machines_own_devices(
+    monkeypatch: pytest.MonkeyPatch, printed: Printed, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    (tmp_path / "voice").write_bytes(silence(300) + sound(300) + silence(300))
+    only(
+        monkeypatch,
+        tmp_path / "bin",
+        arecord=f"cat {tmp_path / 'voice'}; exec sleep 60",
+        aplay=f"cat >{tmp_path / 'played'}",
+    )
+    asyncio.get_running_loop().call_later(2.0, os.kill, os.getpid(), signal.SIGINT)
+    agent = Agent(answers=[ANSWER])
+    async with answering(agent) as url:
+        record = tmp_path / "call.wav"
+        assert await call("--url", url, "--mic", "--record", record) == 0
+    out, _ = printed()
+    assert "caller: A question?" in out
+    assert "1 of 1 turns answered" in out
+    assert "the caller hung up" in out
+    assert f"Recorded {record}; to hear it: aplay {record}" in out
+    assert ANSWER in (tmp_path / "played").read_bytes()
+    assert np.abs(np.frombuffer(agent.audio, dtype="<i2")).max() > 1000
+
+
+async def test_the_microphone_takes_the_place_of_other_lines(printed: Printed) -> None:
+    assert await call("--mic", "--say", "Hello?") == 2
+    assert "--mic: give it without" in printed()[1]
+
+
+async def test_a_machine_that_plays_nothing_is_told_before_the_call(
+    monkeypatch: pytest.MonkeyPatch, printed: Printed, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    only(monkeypatch, tmp_path)
+    async with answering(Agent(answers=[ANSWER])) as url:
+        assert await call("--url", url, "--listen", "--say", "Hello?") == 2
+    assert "--listen: nothing here plays sound" in printed()[1]
+
+
+async def test_the_wide_table_has_all_times(printed: Printed) -> None:
+    tells: dict[str, object] = {"type": "turn", "frame_ms": 5, "model_ms": 77}
+    async with answering(Agent(answers=[ANSWER], tells=tells)) as url:
+        assert await call("--url", url, "--say", "Hello?", "--wide") == 0
+    assert "77" in printed()[0]

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from avr_sts_speechmatics.cli import progress
+from avr_sts_speechmatics.cli import moving_line
 from avr_sts_speechmatics.cli.progress import WIDTH, Progress
 
 CLEARED = "\r\x1b[K"
@@ -39,7 +39,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "STEP_S", 0.001)
+    monkeypatch.setattr(moving_line, "STEP_S", 0.001)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ async def test_the_line_is_taken_away_and_stays_away(terminal: Terminal) -> None
     written = terminal.getvalue()
     assert written.endswith(CLEARED)
     assert terminal.shown.count("") == 1
-    await asyncio.sleep(5 * progress.STEP_S)  # long enough for a wheel that was left turning
+    await asyncio.sleep(5 * moving_line.STEP_S)  # long enough for a wheel that was left turning
     assert terminal.getvalue() == written
 
 

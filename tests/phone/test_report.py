@@ -1,13 +1,16 @@
 """A call as a table for a person, and as a document for a machine."""
 
 import json
+import re
 
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.phone.calling import Printed, call
 from tests.phone.simple_agent import ANSWER, RATE, Agent, answering, sound
 
 from avr_sts_speechmatics.phone.caller import HUNG_UP, Conversation, Spoken, ToolRun, Turn
 from avr_sts_speechmatics.phone.connection import AnswerTimes
-from avr_sts_speechmatics.phone.report import answered, document, table
+from avr_sts_speechmatics.phone.report import WIDTH, answered, document, table, wide_table
 
 
 async def test_an_answered_call_is_printed_live_and_as_a_table(printed: Printed) -> None:
@@ -37,7 +40,7 @@ async def test_the_table_shows_only_what_was_heard_if_the_service_reports_no_tim
     tells: dict[str, object] = {"type": "of_another_service", "frame_ms": 5}
     async with answering(Agent(answers=[ANSWER], tells=tells)) as url:
         assert await call("--url", url, "--say", "Hello?") == 0
-    assert printed()[0].splitlines()[3].split() == ["turn", *"caller said answered after".split()]
+    assert printed()[0].splitlines()[3].split() == ["turn", *"caller said after".split()]
 
 
 def rehearsed() -> Conversation:
@@ -63,8 +66,52 @@ def rehearsed() -> Conversation:
     return call
 
 
-def test_the_table_has_a_line_for_each_turn_its_tools_and_the_totals() -> None:
-    lines = table(rehearsed()).splitlines()
+def test_the_table_has_a_bar_for_each_answer_in_which_each_wait_has_its_letter() -> None:
+    call = rehearsed()
+    call.turns[0].answers = [
+        AnswerTimes(confirm_ms=60),  # was dropped: nobody heard it
+        AnswerTimes(confirm_ms=100, model_ms=200, clause_ms=0, voice_ms=80, frame_ms=20),
+    ]
+    lines = table(call).splitlines()
+    assert lines[0].split() == ["turn", "caller", "said", "after"]
+    assert lines[1].split() == ["1", "Book", "a", "table.", "400", "ms", "cccccmmmmmmmmmmvvvvf"]
+    assert lines[2].strip() == "tool book_table, 40 ms"
+    assert lines[3].split() == ["2", "keys", "1", "no", "answer"]
+    assert lines[4].strip().endswith("a column is 20 ms")
+    assert lines[5].startswith("1 of 2 turns answered")
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 30_000)] * 5), min_size=1, max_size=5))
+def test_bars_fit_the_terminal_and_are_as_long_as_the_waits(
+    waits: list[tuple[int, int, int, int, int]],
+) -> None:
+    call = rehearsed()
+    call.tools.clear()
+    call.turns = [Turn("x" * 200, 0.5, 1.0, 1.4) for _ in waits]
+    for turn, (confirm, model, clause, voice, frame) in zip(call.turns, waits, strict=True):
+        turn.answers = [AnswerTimes(None, confirm, None, model, clause, voice, frame)]
+    plain = table(call)
+    assert max(map(len, plain.splitlines())) <= WIDTH
+    bars = [line[WIDTH - 28 :] for line in plain.splitlines()[1 : len(waits) + 1]]
+    if any(map(sum, waits)):
+        step = int(re.findall(r"a column is (\d+) ms", plain)[0])
+        assert all(
+            abs(len(bar) - sum(parts) / step) <= 0.5 for bar, parts in zip(bars, waits, strict=True)
+        )
+
+
+def test_a_terminal_shows_colours_instead_of_letters() -> None:
+    call = rehearsed()
+    call.turns[0].answers = [AnswerTimes(confirm_ms=100, model_ms=200, voice_ms=90, frame_ms=0)]
+    coloured = table(call, colour=True)
+    plain = re.sub(r"\x1b\[\d+m", "", coloured)
+    assert "cccc" not in plain
+    assert "█" * 20 in plain.splitlines()[1]
+    assert max(map(len, plain.splitlines())) <= WIDTH
+
+
+def test_the_wide_table_has_a_line_for_each_turn_its_tools_and_the_totals() -> None:
+    lines = wide_table(rehearsed()).splitlines()
     assert lines[0].split() == [
         *("turn", "caller", "said", "answered", "after"),
     ]
@@ -80,7 +127,7 @@ def test_the_table_has_a_line_for_each_turn_its_tools_and_the_totals() -> None:
     )
 
 
-def test_the_table_fits_a_terminal() -> None:
+def test_the_wide_table_fits_a_terminal() -> None:
     call = rehearsed()
     call.turns[0].said = (
         "I would like to book a table for two people on Friday evening, please. " * 2
@@ -89,7 +136,7 @@ def test_the_table_fits_a_terminal() -> None:
     call.turns[0].answers.append(
         AnswerTimes(**waits, requests=12, words_said=100, words_heard=99, interrupted=True)
     )
-    *rows, _totals = table(call).splitlines()
+    *rows, _totals = wide_table(call).splitlines()
     assert max(map(len, rows)) <= 80
 
 

@@ -8,20 +8,25 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from avr_sts_speechmatics import settings
 from avr_sts_speechmatics.audio.wav import AudioFileError, read_speech, write_stereo
 from avr_sts_speechmatics.cli.arguments import file_path, plain_text, words
 from avr_sts_speechmatics.cli.callers_voice import callers_voice
 from avr_sts_speechmatics.cli.common import NO_READER, abandon_stdout, run_on_uvloop, set_up_log
-from avr_sts_speechmatics.phone.caller import Conversation, Line, Patience
+from avr_sts_speechmatics.cli.moving_line import MovingLine
+from avr_sts_speechmatics.phone.caller import HUNG_UP, Conversation, Line, Patience
 from avr_sts_speechmatics.phone.connection import CallError, is_websocket, open_connection
-from avr_sts_speechmatics.phone.report import answered, document, table
+from avr_sts_speechmatics.phone.loudspeaker import open_loudspeaker
+from avr_sts_speechmatics.phone.microphone import Microphone, open_microphone
+from avr_sts_speechmatics.phone.report import answered, document, table, wide_table
 from avr_sts_speechmatics.phone.script import Script, verdict
 from avr_sts_speechmatics.phone.script_file import KEYS, ScriptError, read_script
 from avr_sts_speechmatics.phone.script_run import Performance, prepare
+from avr_sts_speechmatics.phone.sound_programs import how_to_play
 
 ANSWERED, NOT_ANSWERED, NOT_POSSIBLE, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses of the command."""
@@ -75,6 +80,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the call as a stereo WAV: the caller left, the agent right",
     )
     parser.add_argument(
+        "--listen",
+        action="store_true",
+        help="play the agent on this machine's loudspeaker while it speaks",
+    )
+    parser.add_argument(
+        "--mic",
+        action="store_true",
+        help="speak with the agent yourself: the microphone instead of --say and --play, and the "
+        "loudspeaker as with --listen; wear headphones; Ctrl-C hangs up",
+    )
+    parser.add_argument(
+        "--wide",
+        action="store_true",
+        help="show all times of each answer in the table, in ms",
+    )
+    parser.add_argument(
         "--json",
         action="store_true",
         help="print one JSON document at the end, and nothing else",
@@ -122,6 +143,7 @@ async def run_call(args: argparse.Namespace, say: Callable[[str], Awaitable[byte
     """
 
     def tell(line: str) -> None:
+        moving.clear()
         try:
             print(line, flush=True)
         except BrokenPipeError:  # `call | head`: nobody reads on, so nobody wants the rest
@@ -129,27 +151,34 @@ async def run_call(args: argparse.Namespace, say: Callable[[str], Awaitable[byte
             call.end(_NO_READER)
 
     call = Conversation(tell=_nothing if args.json else tell)
+    moving = MovingLine(sys.stderr, lambda: call.doing)
     call_uuid = args.uuid or str(uuid.uuid4())
     try:
         if args.digits and not is_websocket(args.url):
             raise CallError(
                 "--digits: the http:// connection has no keys; give a ws:// address in --url."
             )
+        _check_mic(args)
         script = _script(args) if args.script else None
         _check_recording(args.record)
         patience = Patience(args.welcome_wait, args.answer_timeout)
         cues = await prepare(script, lambda words: _line(words, say)) if script else []
         lines = [await _line(spoken, say) for spoken in args.lines or ()]
-        connection = await open_connection(args.url, call_uuid, call)
-        try:
-            with _ctrl_c(lambda: call.end(_CTRL_C)):
-                performance = Performance(call, connection, patience)
-                if script:
-                    await performance.perform(cues)
-                else:
-                    await call.hold(connection, lines, args.digits, patience)
-        finally:
-            await connection.hang_up()
+        async with _sound(args, call, tell) as microphone:
+            connection = await open_connection(args.url, call_uuid, call)
+            try:
+                with _ctrl_c(lambda: call.end(HUNG_UP if microphone else _CTRL_C)):
+                    moving.start()
+                    performance = Performance(call, connection, patience)
+                    if script:
+                        await performance.perform(cues)
+                    elif microphone:
+                        await call.talk(connection, microphone.take)
+                    else:
+                        await call.hold(connection, lines, args.digits, patience)
+            finally:
+                moving.close()
+                await connection.hang_up()
         if args.record:
             write_stereo(args.record, bytes(call.tape.caller), bytes(call.tape.agent))
     except (AudioFileError, CallError, ScriptError) as error:
@@ -163,7 +192,10 @@ async def run_call(args: argparse.Namespace, say: Callable[[str], Awaitable[byte
             report["steps"] = [outcome.document() for outcome in outcomes]
         print(json.dumps(report, ensure_ascii=False, indent=2))
     else:
-        print(table(call))
+        print(wide_table(call) if args.wide else table(call, colour=_colours(sys.stdout)))
+        if args.record:
+            play = how_to_play(args.record)
+            print(f"Recorded {args.record}" + (f"; to hear it: {play}" if play else "."))
     if call.ended == _CTRL_C:
         return INTERRUPTED
     if call.ended == _NO_READER:
@@ -173,6 +205,35 @@ async def run_call(args: argparse.Namespace, say: Callable[[str], Awaitable[byte
     if not args.json:
         print(verdict(script, outcomes))
     return ANSWERED if all(outcome.passed for outcome in outcomes) else NOT_ANSWERED
+
+
+def _check_mic(args: argparse.Namespace) -> None:
+    if args.mic and (args.lines or args.digits or args.script):
+        raise CallError("--mic: give it without --say, --play, --digits and --script.")
+
+
+@contextlib.asynccontextmanager
+async def _sound(
+    args: argparse.Namespace, call: Conversation, tell: Callable[[str], None]
+) -> AsyncIterator[Microphone | None]:
+    """Open loudspeaker and microphone as they are asked for. Yields the microphone, or None.
+
+    Raises CallError if this machine has none.
+    """
+    async with contextlib.AsyncExitStack() as open_devices:
+        if args.listen or args.mic:
+            call.loudspeaker = await open_loudspeaker(tell)
+            open_devices.push_async_callback(call.loudspeaker.close)
+        microphone = None
+        if args.mic:
+            microphone = await open_microphone(tell)
+            open_devices.push_async_callback(microphone.close)
+        yield microphone
+
+
+def _colours(stream: TextIO) -> bool:
+    """Whether a stream shows colours: a terminal, unless NO_COLOR asks for none."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _script(args: argparse.Namespace) -> Script:

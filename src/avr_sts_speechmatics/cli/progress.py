@@ -1,11 +1,10 @@
 """A progress line at a terminal, shown while models and services load."""
 
-import asyncio
 from typing import TextIO
 
+from avr_sts_speechmatics.cli.moving_line import MovingLine
+
 WIDTH = 24
-STEP_S = 0.1
-_WHEEL = "|/-\\"
 
 
 class Progress:
@@ -13,14 +12,12 @@ class Progress:
 
     stream: where the line is written.
 
-    Belongs to the running event loop, which redraws the line every STEP_S seconds.
+    Belongs to the running event loop.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream if stream.isatty() else None
         self._text = ""
-        self._turned = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._line = MovingLine(stream, lambda: self._text)
 
     def show(self, part: str, done: int, of: int) -> None:
         """Show what is being loaded.
@@ -29,25 +26,10 @@ class Progress:
         done: number of parts that are loaded.
         of: number of parts in all.
         """
-        if self._stream is None:
-            return
         filled = WIDTH * done // of if of else 0
         self._text = f"[{'#' * filled}{' ' * (WIDTH - filled)}] loading {part}"
-        if self._timer is None:
-            self._turn()
+        self._line.start()
 
     def close(self) -> None:
         """Remove the line, if there is one."""
-        if self._timer is not None and self._stream is not None:
-            self._timer.cancel()
-            self._timer = None
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
-
-    def _turn(self) -> None:
-        if self._stream is None:
-            return
-        self._turned += 1
-        self._stream.write(f"\r\x1b[K{_WHEEL[self._turned % len(_WHEEL)]} {self._text}")
-        self._stream.flush()
-        self._timer = asyncio.get_running_loop().call_later(STEP_S, self._turn)
+        self._line.close()

@@ -5,7 +5,7 @@ phone line is never without frames, so each wait below sends silence. Audio that
 during a wait is recorded immediately.
 
 `hold` plays a patient caller, who never talks over the agent and presses keys only at the end.
-`script_run` combines the steps of `hold` in any other order.
+`script_run` combines the steps of `hold` in any other order. `talk` sends what a person says.
 """
 
 import asyncio
@@ -14,13 +14,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from avr_sts_speechmatics.phone.connection import AnswerTimes, Connection
-from avr_sts_speechmatics.phone.tape import FRAME, FRAME_SECONDS, Tape, end_of_speech, seconds
+from avr_sts_speechmatics.phone.loudspeaker import Loudspeaker
+from avr_sts_speechmatics.phone.tape import (
+    FRAME,
+    FRAME_SECONDS,
+    Tape,
+    audible_span,
+    end_of_speech,
+    seconds,
+)
 
 # A welcome may pause between its sentences; after this much quiet the welcome is over.
 _WELCOME_OVER_SECONDS = 0.7
 _ANSWER_OVER_SECONDS = 1.0
 # An agent that never stops (music, a loop) must not keep the caller for ever.
 _LONGEST_ANSWER_SECONDS = 120.0
+# A microphone in a room is never quite silent; speech is louder than this.
+_SPOKEN = 1000
 # A person at a keypad is no faster than this.
 _KEY_SECONDS = 0.25
 
@@ -123,6 +133,8 @@ class Conversation:
     errors: error texts.
     ended: why the call ended; "" during the call.
 
+    loudspeaker: plays the agent's audio while it comes; None for none.
+
     Methods that send on the line raise HungUpError as soon as the call is over.
     """
 
@@ -130,6 +142,9 @@ class Conversation:
         self._tell = tell
         self._began = time.perf_counter()
         self._frames = 0
+        self._saying_until = 0.0
+        self._person_spoke_at = 0.0
+        self.loudspeaker: Loudspeaker | None = None
         self.tape = Tape()
         self.turns: list[Turn] = []
         self.spoken: list[Spoken] = []
@@ -159,6 +174,40 @@ class Conversation:
         except HungUpError:
             return
 
+    async def talk(self, connection: Connection, take: Callable[[], bytes]) -> None:
+        """Send what a person says, until the call has ended.
+
+        take: returns the next 20 ms, s16le at 8 kHz; empty if there is no sound yet.
+
+        A turn begins with each transcript of the caller; it was spoken when the person was last
+        heard before.
+        """
+        self.begin()
+        try:
+            while True:
+                frame = take()
+                if frame and audible_span(frame, _SPOKEN):
+                    self._person_spoke_at = self.now()
+                await self._send(frame or FRAME, connection)
+                if self.turns and self.turns[-1].answered_at is None:
+                    self.note_answer()
+        except HungUpError:
+            return
+
+    @property
+    def doing(self) -> str:
+        """What happens at this moment, in a few words."""
+        now = self.now()
+        if now < self._saying_until:
+            turn = self.turns[-1]
+            length = self._saying_until - turn.began_at
+            return f"saying: {now - turn.began_at:.1f} of {length:.1f} s"
+        if now < self.tape.quiet_since():
+            return "the agent speaks"
+        if self.turns and self.turns[-1].answered_at is None:
+            return f"waiting for an answer: {max(0.0, now - self.turns[-1].spoken_at):.1f} s"
+        return "listening"
+
     def begin(self) -> None:
         """Start the tape: the first frame is due now."""
         self._began = time.perf_counter()
@@ -169,14 +218,21 @@ class Conversation:
 
     def audio(self, pcm: bytes) -> None:
         self.tape.heard(pcm, self.now())
+        if self.loudspeaker is not None:
+            self.loudspeaker.play(pcm)
 
     def interruption(self) -> None:
         self.tape.drop_queued(self.now())
+        if self.loudspeaker is not None:
+            self.loudspeaker.drop()
         self.cuts.append(self.now())
         self._tell("(interrupted)")
 
     def transcript(self, role: str, text: str) -> None:
-        self.spoken.append(Spoken(self.now(), role, text))
+        now = self.now()
+        self.spoken.append(Spoken(now, role, text))
+        if role == "user" and self._person_spoke_at:
+            self.turns.append(Turn(text, now, min(now, self._person_spoke_at)))
         self._tell(f"{'caller' if role == 'user' else role}: {text}")
 
     def answer_ended(self, times: AnswerTimes) -> None:
@@ -211,6 +267,7 @@ class Conversation:
         began = seconds(self.tape.caller)
         self._tell(f"(saying: {line.said}, {seconds(line.pcm):.1f} s)")
         self.turns.append(Turn(line.said, began, began + end_of_speech(line.pcm)))
+        self._saying_until = began + seconds(line.pcm)
         for start in range(0, len(line.pcm), len(FRAME)):
             await self._send(
                 line.pcm[start : start + len(FRAME)].ljust(len(FRAME), b"\0"), connection

@@ -1,7 +1,8 @@
 """The report on a call: a table for a person, a document for a machine.
 
 The table shows what the caller heard beside the service's own timing, if the service reports it:
-the waits that add up to the time before an answer, each counted from the end of the wait before.
+the waits that add up to the time before an answer, each counted from the end of the wait before. In
+the short table they are a bar, in the wide one numbers.
 """
 
 import statistics
@@ -18,8 +19,14 @@ WIDTH = 80
 """Width of the table (columns)."""
 
 _INDENT = " " * 6
-_SAID = WIDTH - len(_INDENT) - 2 - len("answered after")
+_SAID_WIDE = WIDTH - len(_INDENT) - 2 - len("answered after")
 _WAITS = ("confirm", "model", "clause", "voice", "frame")
+_BAR = 28
+_AFTER = len("no answer")
+_SAID = WIDTH - len(_INDENT) - 2 - _AFTER - 2 - _BAR
+_LETTERS = {"confirm": "c", "model": "m", "clause": "l", "voice": "v", "frame": "f"}
+_COLOURS = {"confirm": 36, "model": 33, "clause": 34, "voice": 35, "frame": 32}
+"""Colours of the waits on a terminal: cyan, yellow, blue, magenta, green."""
 
 
 def answered(call: Conversation) -> bool:
@@ -29,32 +36,42 @@ def answered(call: Conversation) -> bool:
     return bool(call.tape.utterances)
 
 
-def table(call: Conversation) -> str:
+def table(call: Conversation, *, colour: bool = False) -> str:
+    """The turns with their latencies as bars, and the totals, as plain text for WIDTH columns.
+
+    colour: True for a terminal, which shows the parts of a bar in colours instead of letters.
+    """
+    bars = [_waits(turn) for turn in call.turns]
+    longest = max((sum(waits.values()) for waits in bars), default=0)
+    step = max(10, -(-longest // _BAR // 10) * 10)  # ms for a column: a round number
+    lines = []
+    if call.turns:
+        lines.append(f"turn  {'caller said':{_SAID}}  {'after':>{_AFTER}}")
+    for number, (turn, waits) in enumerate(zip(call.turns, bars, strict=True), start=1):
+        row = f"{number:4}  {_cut(turn.said, _SAID):{_SAID}}  {_after(turn):>{_AFTER}}"
+        lines.append(f"{row}  {_bar(waits, step, colour=colour)}".rstrip())
+        lines += _tools(call, number)
+    if longest:
+        lines.append(_INDENT + _legend(step, colour=colour))
+    return "\n".join([*lines, *_totals(call)])
+
+
+def wide_table(call: Conversation) -> str:
     """The turns with their latencies, and the totals, as plain text.
 
     If the service reports its timing, each turn has one line below it for each answer (ms), then
-    one line for each tool. The table fits a terminal of WIDTH columns.
+    one line for each tool.
     """
-    latencies = _latencies(call)
     lines = []
     if call.turns:
-        lines.append(f"turn  {'caller said':{_SAID}}  answered after")
+        lines.append(f"turn  {'caller said':{_SAID_WIDE}}  answered after")
         if any(turn.answers for turn in call.turns):
             lines.append(_INDENT + "".join(f"{wait:>8}" for wait in _WAITS) + "  requests    heard")
     for number, turn in enumerate(call.turns, start=1):
-        after = "no answer" if turn.latency_ms is None else f"{turn.latency_ms} ms"
-        lines.append(f"{number:4}  {_cut(turn.said):{_SAID}}  {after:>14}")
+        lines.append(f"{number:4}  {_cut(turn.said, _SAID_WIDE):{_SAID_WIDE}}  {_after(turn):>14}")
         lines += [_answer_row(times) for times in turn.answers]
-        ran = (run for run in call.tools if run.turn == number)
-        lines += [f"{_INDENT}tool {run.name}, {run.took_ms} ms" for run in ran]
-    totals = [
-        f"{len(latencies)} of {len(call.turns)} turns answered",
-        *([f"median {statistics.median(latencies):.0f} ms"] if latencies else []),
-        f"{seconds(call.tape.caller):.1f} s",
-        "1 interruption" if call.interruptions == 1 else f"{call.interruptions} interruptions",
-        call.ended,
-    ]
-    return "\n".join([*lines, *textwrap.wrap(", ".join(totals), WIDTH)])
+        lines += _tools(call, number)
+    return "\n".join([*lines, *_totals(call)])
 
 
 def document(call: Conversation, url: str, uuid: str) -> dict[str, Any]:
@@ -125,8 +142,61 @@ def _answer_row(times: AnswerTimes) -> str:
     return f"{_INDENT}{columns}{times.requests:10}{words:>9}{cut}"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _SAID else f"{text[: _SAID - 1]}…"
+def _tools(call: Conversation, number: int) -> list[str]:
+    ran = (run for run in call.tools if run.turn == number)
+    return [f"{_INDENT}tool {run.name}, {run.took_ms} ms" for run in ran]
+
+
+def _totals(call: Conversation) -> list[str]:
+    latencies = _latencies(call)
+    totals = [
+        f"{len(latencies)} of {len(call.turns)} turns answered",
+        *([f"median {statistics.median(latencies):.0f} ms"] if latencies else []),
+        f"{seconds(call.tape.caller):.1f} s",
+        "1 interruption" if call.interruptions == 1 else f"{call.interruptions} interruptions",
+        call.ended,
+    ]
+    return textwrap.wrap(", ".join(totals), WIDTH)
+
+
+def _after(turn: Turn) -> str:
+    return "no answer" if turn.latency_ms is None else f"{turn.latency_ms} ms"
+
+
+def _waits(turn: Turn) -> dict[str, int]:
+    """The parts of the wait for the first answer that was heard (ms)."""
+    heard = next((times for times in turn.answers if times.frame_ms is not None), None)
+    found = {wait: getattr(heard, f"{wait}_ms", None) for wait in _WAITS}
+    return {wait: max(0, took) for wait, took in found.items() if took is not None}
+
+
+def _bar(waits: dict[str, int], step: int, *, colour: bool) -> str:
+    """The waits one after another, a column for each `step` ms."""
+    bar, until = "", 0
+    for wait, took in waits.items():
+        # Rounded where a part ends, so that the parts add up to the whole.
+        begin, until = until, until + took
+        columns = round(until / step) - round(begin / step)
+        bar += _part(wait, columns, colour=colour)
+    return bar
+
+
+def _part(wait: str, columns: int, *, colour: bool) -> str:
+    if not columns:
+        return ""
+    return f"\x1b[{_COLOURS[wait]}m{'█' * columns}\x1b[0m" if colour else _LETTERS[wait] * columns
+
+
+def _legend(step: int, *, colour: bool) -> str:
+    if colour:
+        names = " ".join(f"\x1b[{_COLOURS[wait]}m█\x1b[0m {wait}" for wait in _WAITS)
+    else:
+        names = ", ".join(f"{_LETTERS[wait]} {wait}" for wait in _WAITS)
+    return f"{names}; a column is {step} ms"
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _latencies(call: Conversation) -> list[int]:
