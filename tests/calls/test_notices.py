@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 from tests.avr_core import dial
-from tests.calls.live_call import live_call
+from tests.calls.live_call import live_call, live_service
 from tests.support import Serve, until, url_of
 from tests.webhook_target import webhook_target
 
 from avr_sts_speechmatics.call.observer import NoticeGiven, Observed
-from avr_sts_speechmatics.sandbox.faults import Status
+from avr_sts_speechmatics.sandbox.faults import RefuseKey, Status
 from avr_sts_speechmatics.sandbox.scripted_cloud import ToneTts, running_sandbox, scripted
 from avr_sts_speechmatics.telemetry.call_trace import read
 
@@ -95,6 +95,28 @@ async def test_a_voice_that_fails_costs_the_notices_and_not_the_call(
             await until(lambda: caplog.text.count("did not hear the whole notice") == 2)
             assert server.health()["calls"] == 1
     assert core.heard.said("agent") == ""
+
+
+async def test_a_welcome_that_no_start_could_prepare_is_fetched_while_the_notice_is_heard(
+    serve: Serve,
+) -> None:
+    changes: dict[str, Any] = {**BOTH, "speechmatics_welcome_message": "Hello {from}. Yes?"}
+    async with live_call(serve, voice=SLOW, query="?from=Anna", **changes) as call:
+        speech = call.cloud.received.speech
+        await call.until_came(lambda: speech[-1].body["text"] == "Hello Anna.")
+        assert call.heard.said("agent") == ""
+        await call.until_said(f"{RECORDED} {MACHINE} Hello Anna. Yes?")
+        assert [one.body["text"] for one in speech].count("Hello Anna.") == 1
+
+
+async def test_a_welcome_that_could_not_be_fetched_ahead_is_fetched_when_it_is_said(
+    serve: Serve,
+) -> None:
+    changes: dict[str, Any] = {**BOTH, "speechmatics_welcome_message": "Hello {from}."}
+    async with live_service(serve, voice=SLOW, **changes) as rig:
+        rig.cloud.faults.add(RefuseKey(part="tts"))
+        async with rig.call("?from=Anna") as call:
+            await call.until_said(f"{RECORDED} {MACHINE} Hello Anna.")
 
 
 async def test_the_end_of_the_call_tells_a_webhook_what_the_caller_was_told(serve: Serve) -> None:

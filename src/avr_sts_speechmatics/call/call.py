@@ -175,13 +175,9 @@ class Call:
         tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
         self._brief = brief_for(agent, tools, facts, began)
         voice, phrases = services.voice_of(agent)
+        report, language = self._observers.event, agent.language
         self._speaker = Speaker(
-            voice,
-            phrases,
-            self._playout,
-            self._tell,
-            self._observers.event,
-            language=agent.language,
+            voice, phrases, self._playout, self._tell, report, language=language
         )
         stt = services.open_stt(agent, self)
         self._hear = stt.hear
@@ -191,6 +187,8 @@ class Call:
         manners = manners_for(agent, facts, began)
         self._driver = Driver(Dialogue(manners), self._do, self._observers.event)
         self._observers.event(AgentAnswered(agent.name, manners))
+        if (notices := manners.notices) and manners.welcome:
+            self._spawn(self._speaker.prepare(manners.welcome, [one.text for one in notices]))
         for event in self._arrival.hand_over_events():
             self._tell(event)
 

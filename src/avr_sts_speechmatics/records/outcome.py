@@ -57,7 +57,7 @@ TRIES = 2
 RETRY_S = 2.0
 """Wait before the second request (s)."""
 
-CLOSE_S = 3.0
+CLOSE_S = 2.0
 """How long `close` waits for outcomes that are not filled in yet (s)."""
 
 TRANSCRIPT_MAX = 60_000
