@@ -90,7 +90,7 @@ class _Ended:
     """A call that is over and has no outcome yet.
 
     began: the sentence about the day and time at which the call began.
-    asked: the model was asked.
+    has_used: the request for the outcome used tokens; they are in the summary.
     """
 
     agent: Agent
@@ -100,7 +100,12 @@ class _Ended:
     ended: CallEnded
     transcript: CallTranscript
     began: str
-    asked: bool = field(default=False)
+    has_used: bool = field(default=False)
+
+    def used(self, usage: Usage) -> None:
+        """Count the tokens of a request for the call."""
+        self.has_used = True
+        self.summary.event(time.monotonic(), TokensUsed(0, **asdict(usage)))
 
 
 class Outcomes:
@@ -247,21 +252,16 @@ class Outcomes:
             INSTRUCTIONS + more, (), call.agent.model, language=call.agent.language, answer=form
         )
         content = _content(call, longest)
-        reported: list[Usage] = []
         pieces, size = [], 0
-        call.asked = True
-        try:
-            async with aclosing(
-                self._llm.reply(brief, [Message("user", content)], reported.append)
-            ) as answer:
-                async for piece in answer:
-                    if isinstance(piece, str):
-                        pieces.append(piece)
-                        size += len(piece)
-                    if size > ANSWER_MAX:
-                        break
-        finally:
-            _count(call, reported, len(brief.instructions) + len(content), size)
+        async with aclosing(
+            self._llm.reply(brief, [Message("user", content)], call.used)
+        ) as answer:
+            async for piece in answer:
+                if isinstance(piece, str):
+                    pieces.append(piece)
+                    size += len(piece)
+                if size > ANSWER_MAX:
+                    break
         return "".join(pieces)
 
     def _deliver(self, call: _Ended, outcome: dict[str, Any] | None, why: str) -> None:
@@ -274,7 +274,7 @@ class Outcomes:
         if self._add is not None:
             row: dict[str, Any] = {"key": call.caller.key, "outcome": outcome}
             row["outcome_error"] = why or None
-            if call.asked:
+            if call.has_used:
                 columns = call.summary.columns(call.ended)
                 row |= {name: columns[name] for name in (*USE, "cost", "currency")}
             self._add(Change("calls", row, update=True))
@@ -347,15 +347,3 @@ def _content(call: _Ended, longest: int) -> str:
         f"Facts of the call: {facts_text(call.caller.facts)}\n"
         f"Transcript of the call:\n{call.transcript.text(longest)}"
     )
-
-
-def _count(call: _Ended, reported: list[Usage], asked: int, answered: int) -> None:
-    """Count the tokens of a request for the summary of its call.
-
-    reported: what the server reported; empty if nothing.
-    asked, answered: characters, from which tokens are estimated if nothing was reported.
-    """
-    used = [TokensUsed(0, **asdict(one)) for one in reported]
-    estimate = TokensUsed(0, asked // 4, 0, answered // 4, estimated=True)
-    for tokens in used or [estimate]:
-        call.summary.event(time.monotonic(), tokens)
