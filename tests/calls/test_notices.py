@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests import asterisk_websocket
 from tests.avr_core import dial
 from tests.calls.live_call import live_call, live_service
 from tests.support import Serve, until, url_of
@@ -59,6 +60,23 @@ async def test_keys_over_a_notice_are_answered_when_it_is_over(serve: Serve) -> 
         await call.until_said(f"{RECORDED} {MACHINE} That was five.")
         assert call.requests[0][-1]["content"] == "[keys: 5]"
         assert not call.heard.of("interruption")
+
+
+async def test_where_asterisk_plays_a_key_does_not_cut_a_notice(serve: Serve) -> None:
+    async with (
+        webhook_target() as target,
+        live_service(serve, "That was five.", voice=SLOW, webhook_url=target.url, **BOTH) as rig,
+        asterisk_websocket.dial(url_of(rig.server, "/media")) as asterisk,
+    ):
+        await asterisk.start()
+        await asterisk.until(lambda: len(asterisk.heard) > 10)
+        await asterisk.press("5")
+        await asterisk.press("#")
+        await target.until(lambda: "That was five." in str(target.events))
+        await asterisk.hang_up()
+        said = [one["payload"] for one in target.events if one["type"] == "transcription"]
+    assert [one["text"] for one in said] == [RECORDED, MACHINE, "[keys: 5]", "That was five."]
+    assert not [one for one in target.events if one["type"] == "interruption"]
 
 
 async def test_where_the_caller_begins_only_the_disclosure_is_said_first(serve: Serve) -> None:
