@@ -178,7 +178,7 @@ def test_no_answer_of_a_model_does_more_than_fit_or_not(text: str) -> None:
         ("outcome: {booked: [[a]]}", "booked: give the values"),
         ("outcome: {type: object}", "properties: write at least one field"),
         ("outcome: {type: array, properties: {a: {type: string}}}", "an outcome is an object"),
-        ("outcome: {properties: {a: {type: strin}}}", "properties.a.type: 'strin' is not valid"),
+        ("outcome: {properties: {a: {type: words}}}", "properties.a.type: 'words' is not valid"),
         ("outcome: {people: {type: integer, minimum: one}}", "people.minimum: give a number"),
         ("outcome: {people: {type: array, uniqueItems: maybe}}", "people.uniqueItems: give true"),
         ("outcome: {a: {$ref: 'https://example.com/x'}}", "$ref https://example.com/x: give"),
