@@ -27,6 +27,8 @@ hypothesis_settings.load_profile("any machine")
 for setting, declaration in DECLARATIONS.items():
     for name in (setting.upper(), *declaration.also):
         os.environ.pop(name, None)
+# Services that tests start as processes keep no calls in the directory of the tests.
+os.environ["HISTORY"] = "off"
 
 
 async def nothing_left(tasks: set[asyncio.Task[object]], sockets: set[str]) -> str:

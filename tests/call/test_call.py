@@ -16,7 +16,7 @@ from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import Played, Playout, PlayoutClock
-from avr_sts_speechmatics.call.call import Call, Services
+from avr_sts_speechmatics.call.call import Call
 from avr_sts_speechmatics.call.observer import (
     AgentAnswered,
     CallBegan,
@@ -25,6 +25,7 @@ from avr_sts_speechmatics.call.observer import (
     Observed,
     Observer,
 )
+from avr_sts_speechmatics.call.services import Services
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.line import Caller, Line

@@ -12,7 +12,7 @@ from tests.calls.live_call import LiveCall, Rig, live_service
 from tests.support import Serve
 from tests.webhook_target import Target, webhook_target
 
-from avr_sts_speechmatics.records.outcome import ENDED, NO_WORDS
+from avr_sts_speechmatics.records.outcome_filling import ENDED, NO_WORDS
 from avr_sts_speechmatics.sandbox.faults import Status, Strict
 from avr_sts_speechmatics.sandbox.scripted_cloud import Thought
 from avr_sts_speechmatics.values import Secret

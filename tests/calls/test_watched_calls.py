@@ -14,7 +14,7 @@ from avr_sts_speechmatics.cli.call import add_arguments, run_call
 from avr_sts_speechmatics.phone import caller
 from avr_sts_speechmatics.phone.caller import Conversation, Turn
 from avr_sts_speechmatics.phone.connection import AnswerTimes
-from avr_sts_speechmatics.phone.report import table
+from avr_sts_speechmatics.phone.report import wide_table as table
 from avr_sts_speechmatics.sandbox.engines import ToolCall
 from avr_sts_speechmatics.sandbox.scripted_cloud import Thought, running_sandbox, scripted, turn
 

@@ -204,6 +204,14 @@ def service_ends(call: SimulatedCall) -> None:
     call.tell(ev.ServiceEnds())
 
 
+def cost_reached(call: SimulatedCall) -> None:
+    call.tell(ev.CostReached())
+
+
+def operator_hangs_up(call: SimulatedCall) -> None:
+    call.tell(ev.OperatorLeaves())
+
+
 def nothing(call: SimulatedCall) -> None:
     pass
 
@@ -244,7 +252,15 @@ STEPS: list[Step] = [
     stt_restored,
 ]
 
-ENDINGS: list[Step] = [nothing, nothing, stt_failed, audio_ended, service_ends]
+ENDINGS: list[Step] = [
+    *(3 * [nothing]),
+    stt_failed,
+    audio_ended,
+    service_ends,
+    cost_reached,
+    operator_hangs_up,
+    SimulatedCall.operator_transfers,
+]
 
 
 def run_out(call: SimulatedCall) -> None:
@@ -273,7 +289,8 @@ def live_through(manners: Manners, steps: Sequence[Step]) -> SimulatedCall:
         step(call)
         call.assert_history_is_what_was_heard()
     # Only what ends a call cuts a notice.
-    ends = must_end or service_ends in steps or manners.max_call_s
+    cutting = {service_ends, cost_reached, operator_hangs_up, SimulatedCall.operator_transfers}
+    ends = must_end or manners.max_call_s or not cutting.isdisjoint(steps)
     assert ends or not call.notice_was_cut, "a notice was interrupted"
     # Nothing said is lost, nothing hangs.
     if call.ended is not None:

@@ -291,6 +291,15 @@ class SimulatedCall:
         requests = (ev.ToolRequest(call, leaves, refused) for call in calls)  # type: ignore[arg-type]
         self.tell(ev.ToolsCalled(reply.number, tuple(requests)))
 
+    def operator_transfers(self) -> None:
+        """The operator asks for a transfer through the API."""
+        call = ToolCall(f"operator{next(self._tool_ids)}", "avr_transfer", "{}")
+        dialogue = self.dialogue
+        if not (dialogue.must_end or dialogue.pbx_is_at_work or self.ended):
+            self.tools_asked.append(call.id)
+        request = ev.ToolRequest(call, leaves="transfer", by_operator=True)
+        self.tell(ev.OperatorLeaves(request))
+
     def tool_ends(self, result: str = "done", *, failed: bool = False) -> None:
         """The tool that has run longest ends."""
         number = next(iter(self.tools))
@@ -455,7 +464,9 @@ class SimulatedCall:
                 assert reply.number == number, "a reply that does not run was cancelled"
                 assert not self.playout, "a cancelled reply would still be heard"
                 reply.cancelled = True
-                self.notice_was_cut |= reply.text in self.notices
+                if reply.text in self.notices:
+                    self.notice_was_cut = True
+                    self.notices.clear()
                 self._prepared.clear()
             case ev.Pause():
                 assert not self.paused, "paused twice"

@@ -1,4 +1,4 @@
-"""Rows T45 to T47: notices are heard to their ends before all else, whatever the caller does."""
+"""Rows T48 to T50: notices are heard to their ends before all else, whatever the caller does."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ def reported(call: SimulatedCall) -> list[ev.Command]:
     return [command for command in call.commands if isinstance(command, ev.ReportNotice)]
 
 
-# T45
+# T48
 def test_notices_are_said_one_after_another_before_the_welcome() -> None:
     call = opened()
     call.passes(10)
@@ -44,7 +44,7 @@ def test_notices_are_said_one_after_another_before_the_welcome() -> None:
     assert call.dialogue.state is State.LISTENING
 
 
-# T45
+# T48
 def test_a_notice_is_said_to_a_caller_who_speaks_first() -> None:
     call = opened(welcome="", recording_notice="")
     call.passes(10)
@@ -55,7 +55,7 @@ def test_a_notice_is_said_to_a_caller_who_speaks_first() -> None:
     assert heard(call) == [MACHINE, ANSWER]
 
 
-# T45
+# T48
 def test_a_notice_is_reported_when_it_was_heard_to_its_end_and_not_before() -> None:
     call = opened()
     assert reported(call) == []
@@ -63,7 +63,7 @@ def test_a_notice_is_reported_when_it_was_heard_to_its_end_and_not_before() -> N
     assert reported(call) == NOTICES[:1]
 
 
-# T45, T46
+# T48, T49
 @pytest.mark.parametrize("barge_in", ["words", "speech"])
 def test_words_over_a_notice_are_answered_after_all_notices_instead_of_the_welcome(
     barge_in: str,
@@ -80,7 +80,7 @@ def test_words_over_a_notice_are_answered_after_all_notices_instead_of_the_welco
     assert heard(call)[2:] == [ANSWER]
 
 
-# T46
+# T49
 def test_words_before_the_voice_of_a_notice_has_begun_do_not_cancel_it() -> None:
     call = SimulatedCall(BOTH)
     call.starts()
@@ -90,7 +90,7 @@ def test_words_before_the_voice_of_a_notice_has_begun_do_not_cancel_it() -> None
     assert call.questions == [QUESTION]
 
 
-# T46
+# T49
 def test_a_late_segment_over_a_notice_is_answered_afterwards() -> None:
     call = SimulatedCall(replace(BOTH, recording_notice=""))
     call.starts()
@@ -100,7 +100,7 @@ def test_a_late_segment_over_a_notice_is_answered_afterwards() -> None:
     assert (heard(call), call.questions) == ([MACHINE], [QUESTION])
 
 
-# T46
+# T49
 def test_keys_over_a_notice_are_collected_and_answered_afterwards() -> None:
     call = opened()
     call.types("12#")
@@ -110,7 +110,7 @@ def test_keys_over_a_notice_are_collected_and_answered_afterwards() -> None:
     assert (heard(call), call.questions) == ([RECORDED, MACHINE], ["[keys: 1 2]"])
 
 
-# T46
+# T49
 def test_keys_that_are_not_all_there_as_the_notices_end_replace_the_welcome() -> None:
     call = opened(recording_notice="")
     call.passes(1.5)
@@ -122,7 +122,7 @@ def test_keys_that_are_not_all_there_as_the_notices_end_replace_the_welcome() ->
     assert call.questions == ["[keys: 1 2 3]"]
 
 
-# T46
+# T49
 @pytest.mark.parametrize("manners", [{"welcome_is_sacred": True}, {"barge_in": "off"}])
 def test_a_welcome_that_words_cannot_interrupt_is_said_before_the_answer(
     manners: dict[str, object],
@@ -135,7 +135,7 @@ def test_a_welcome_that_words_cannot_interrupt_is_said_before_the_answer(
     assert call.questions == [QUESTION]
 
 
-# T46
+# T49
 def test_a_sound_as_the_notices_end_holds_the_welcome_until_it_is_clear() -> None:
     call = opened(recording_notice="")
     call.sound()
@@ -149,7 +149,7 @@ def test_a_sound_as_the_notices_end_holds_the_welcome_until_it_is_clear() -> Non
     assert (heard(call), call.questions) == ([MACHINE], ["Opening hours?"])
 
 
-# T46
+# T49
 def test_mhm_over_a_notice_is_no_question() -> None:
     call = opened(recording_notice="")
     call.says("Mhm.")
@@ -158,7 +158,7 @@ def test_mhm_over_a_notice_is_no_question() -> None:
     assert (heard(call), call.questions) == ([MACHINE, WELCOME], [])
 
 
-# T47
+# T50
 def test_a_caller_is_welcomed_though_no_notice_could_be_said() -> None:
     call = SimulatedCall(BOTH)
     call.starts()
@@ -172,7 +172,7 @@ def test_a_caller_is_welcomed_though_no_notice_could_be_said() -> None:
     assert ["(recording)" in notes[0], "(disclosure)" in notes[1]] == [True, True]
 
 
-# T47
+# T50
 def test_a_notice_of_which_the_end_was_not_heard_is_not_reported() -> None:
     call = opened(recording_notice="")
     call.voice_breaks_off()
@@ -184,7 +184,7 @@ def test_a_notice_of_which_the_end_was_not_heard_is_not_reported() -> None:
     assert heard(call)[-1] == WELCOME
 
 
-# T47
+# T50
 def test_a_welcome_that_fails_after_a_notice_does_not_end_the_call() -> None:
     call = SimulatedCall(replace(BOTH, recording_notice=""))
     call.starts()

@@ -35,7 +35,13 @@ def test_a_key_that_was_copied_wrongly_is_rejected_and_not_shown(name: str, key:
     assert "secret" not in error
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "_URL" in name and name != "REDIS_URL"])
+WITH_PASSWORDS = ("REDIS_URL", "DATABASE_URL")
+"""Addresses whose password has no setting of its own."""
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if "_URL" in name and name not in WITH_PASSWORDS]
+)
 def test_a_password_in_an_address_is_rejected_and_not_shown(name: str) -> None:
     scheme = "wss" if name.endswith("RT_URL") else "https"
     error = error_of({name: f"{scheme}://me:hunter2@proxy.example/v1"})

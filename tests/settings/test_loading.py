@@ -185,7 +185,8 @@ def test_a_second_name_that_another_value_overrides_is_reported() -> None:
 @pytest.mark.parametrize("variable", [name for name in NAMES if name.endswith("_URL")])
 def test_an_address_has_a_second_name_that_the_panel_stores(variable: str) -> None:
     second = {"OPENAI_BASE_URL": "OPENAI_BASE"}.get(variable, variable[:-4] + "_BASE")
-    scheme = "ws" if "RT" in variable else "redis" if "REDIS" in variable else "http"
+    schemes = {"REDIS_URL": "redis", "DATABASE_URL": "postgresql"}
+    scheme = schemes.get(variable, "ws" if "RT" in variable else "http")
     needs = NEEDS.get(variable, {})
     for address in (f"{scheme}://one.example:81", f"{scheme}://one.example:81/v1"):
         try:

@@ -12,7 +12,7 @@ class Notices(Steps):
     """See the table in `turns`; the tag of a row begins its docstring."""
 
     def open_the_call(self) -> Commands:
-        """T45: notices come first and are heard to their ends, then the welcome."""
+        """T48: notices come first and are heard to their ends, then the welcome."""
         if self.manners.notices:
             yield from self._say_notices(self.manners.notices)
         elif self.manners.welcome:
@@ -21,7 +21,7 @@ class Notices(Steps):
             yield from self.await_input()
 
     def notice_is_over(self) -> Commands:
-        """T46: a caller who spoke or typed meanwhile is answered instead of welcomed."""
+        """T49: a caller who spoke or typed meanwhile is answered instead of welcomed."""
         assert self.reply is not None
         notice = self.reply.notices[0]
         if self.reply.broken:
@@ -31,7 +31,7 @@ class Notices(Steps):
             yield from self._after_a_notice()
 
     def notice_failed(self) -> Commands:
-        """T47: the call goes on; the log says what the caller was not told."""
+        """T50: the call goes on; the log says what the caller was not told."""
         assert self.reply is not None
         kind = self.reply.notices[0].kind
         yield ev.Note(f"the caller did not hear the whole notice ({kind}): the voice failed")

@@ -12,6 +12,9 @@ SOUND_S = 2.0
 SENTENCE_S = 2.0
 """How long the agent may go on with its sentence when the call must end (s)."""
 
+ANSWER_S = 8.0
+"""How long an answer may take, and its first sentence, when the call has cost enough (s)."""
+
 WARNING_S = 30.0
 """How long before its end a call that lasts too long is warned (s)."""
 
@@ -64,13 +67,29 @@ class SilenceAndLimits(Notices):
         self.audio.settled = True
         yield from self.settle()
 
-    # --- when this program ends ----------------------------------------------------------------
+    # --- when this program ends, and when the call costs too much --------------------------------
 
     def service_ends(self, _: ev.ServiceEnds) -> Commands:
         """T44: apologise and end the call, once the agent's sentence is over."""
+        yield from self._close_after_sentence("shutdown")
+
+    def cost_reached(self, _: ev.CostReached) -> Commands:
+        """T45: say goodbye and end the call, once the agent's sentence is over.
+
+        A limit is mostly reached by the answer that is under way: its first sentence is heard.
+        """
+        if self.patience.closing is not None:
+            return
+        if self.state is State.THINKING and self.departure is None:
+            self.patience.closing = "cost_limit"
+            yield ev.SetTimer(ev.Timer.CLOSING, ANSWER_S)
+        else:
+            yield from self._close_after_sentence("cost_limit")
+
+    def _close_after_sentence(self, reason: ev.EndReason) -> Commands:
         if self.departure is not None:
             return  # the call is about to end by itself
-        self.patience.closing = True
+        self.patience.closing = reason
         if self.state in (State.SPEAKING, State.PAUSED):
             yield ev.SetTimer(ev.Timer.CLOSING, SENTENCE_S)
         else:

@@ -185,13 +185,14 @@ class Goodbye:
 
 @dataclass(slots=True)
 class Requested:
-    """The model asked to hang up or to transfer.
+    """The model asked to hang up or to transfer, or the operator did.
 
     number: of the tool call.
-    request: what the model asked for.
+    request: what was asked for.
     farewell_said: the model's own words before the request take leave of the caller.
     by_phrase: the agent takes leave with a phrase of its manners.
-    under_way: the PBX is carrying out the request. Until then a word of the caller keeps the call.
+    under_way: the PBX is carrying out the request. Until then a word of the caller keeps the call,
+        unless the operator asked.
     """
 
     number: int
@@ -248,7 +249,7 @@ class Patience:
         be recognised; a steady noise must not keep a call for ever.
     failures: how many replies in a row have failed.
     warning: see Warning.
-    closing: this program ends: the call must, once the agent's sentence is over.
+    closing: why the call must end once the agent's sentence is over; None if it need not.
     """
 
     fillers: Iterator[str]
@@ -257,7 +258,7 @@ class Patience:
     extended: bool = False
     failures: int = 0
     warning: Warning = Warning.NOT_DUE
-    closing: bool = False
+    closing: ev.EndReason | None = None
 
     @classmethod
     def of(cls, manners: Manners) -> "Patience":

@@ -12,10 +12,10 @@ from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 
-from avr_sts_speechmatics import assembly
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.agents.call_time import now_in
+from avr_sts_speechmatics.assembly import parts as assembly
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import AgentAudio
 from avr_sts_speechmatics.call.brief import brief_for, manners_for

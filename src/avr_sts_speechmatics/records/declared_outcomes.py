@@ -10,7 +10,7 @@ from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 
 if TYPE_CHECKING:
-    from avr_sts_speechmatics.records.outcome import Outcomes
+    from avr_sts_speechmatics.records.outcome_filling import Outcomes
 
 
 def outcomes_of(
@@ -27,7 +27,7 @@ def outcomes_of(
     if not declared or (add is None and webhooks is None):
         return None
     # The library of JSON Schema takes long to import.
-    from avr_sts_speechmatics.records.outcome import Outcomes
+    from avr_sts_speechmatics.records.outcome_filling import Outcomes
 
     return Outcomes(llm, declared, add, webhooks)
 

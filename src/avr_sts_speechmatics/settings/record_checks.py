@@ -1,9 +1,9 @@
 """Checks of the settings about records: a directory to make, and the address of a database."""
 
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from avr_sts_speechmatics.errors import InvalidValue
+from avr_sts_speechmatics.network.database_address import DatabaseAddress, parse
 
 
 def directory_to_make(value: str) -> Path:
@@ -21,16 +21,9 @@ def directory_to_make(value: str) -> Path:
     return path
 
 
-def database(value: str) -> str:
-    """The address of a PostgreSQL or SQLite database; returned as it was given."""
-    wanted = "give postgresql://user:password@host:5432/name or sqlite:///path"
+def database(value: str) -> DatabaseAddress:
+    """The address of a PostgreSQL or SQLite database."""
     try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError:
-        raise InvalidValue(wanted) from None
-    if parts.scheme in ("postgresql", "postgres") and unquote(parts.path).strip("/"):
-        return value
-    if parts.scheme == "sqlite" and not parts.netloc and unquote(parts.path).strip("/"):
-        return value
-    raise InvalidValue(wanted)
+        return parse(value)
+    except ValueError as error:
+        raise InvalidValue(str(error)) from None

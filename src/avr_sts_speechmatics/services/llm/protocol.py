@@ -43,16 +43,22 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The tokens of one request, as the server counts them.
+    """The tokens of one request.
 
     prompt: tokens of the request.
     cached: tokens of the request that came from the server's cache, included in `prompt`.
     completion: tokens of the answer, reasoning included.
+    server: host of the server, and port if it is not the usual one.
+    model: name of the model.
+    estimated: the server did not count the tokens.
     """
 
     prompt: int
     cached: int
     completion: int
+    server: str = ""
+    model: str = ""
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,8 @@ class Llm(Protocol):
         brief: instructions, tools and model.
         history: the conversation. Each ToolCall is followed by its ToolResult before the next
             Message.
-        used: called with the tokens of the answer, if the server reports them.
+        used: called with the tokens of each request that the server accepted, also of a request
+            that failed later or was dropped.
 
         Closing the generator, or cancelling its task, ends the request at once.
         Raises ServiceError. A request is not repeated after its first text has been yielded.

@@ -23,6 +23,7 @@ class StreamedAnswer:
             brief.tools, reasons_first=form.reasons_first, suspicious=not form.proven
         )
         self.usage: Usage | None = None
+        self.length = 0  # of the text so far, invisible text included (characters)
         self._pieces = ToolCallPieces()
         self._opaque: Mapping[str, Any] = {}
         self._finish = ""
@@ -45,6 +46,7 @@ class StreamedAnswer:
         delta = chunk.text
         if not delta:
             return ""
+        self.length += len(delta)
         if not delta.isspace():
             self._end = delta
         if self._as_is:

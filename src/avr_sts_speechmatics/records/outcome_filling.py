@@ -34,6 +34,7 @@ from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.records.call_transcript import CallTranscript, facts_text
 from avr_sts_speechmatics.records.change import Change
+from avr_sts_speechmatics.records.outcomes import outcome_changes
 from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.services.llm.answer_objects import told_in_words
 from avr_sts_speechmatics.services.llm.protocol import AnswerForm, Brief, Llm, Usage
@@ -272,17 +273,30 @@ class Outcomes:
         else:
             _log.warning("no outcome of the call: %s", why)
         if self._add is not None:
-            row: dict[str, Any] = {"key": call.caller.key, "outcome": outcome}
-            row["outcome_error"] = why or None
-            if call.has_used:
-                columns = call.summary.columns(call.ended)
-                row |= {name: columns[name] for name in (*USE, "cost", "currency")}
-            self._add(Change("calls", row, update=True))
+            self._store(self._add, call, outcome, why)
         if self._webhooks is not None:
             payload: dict[str, object] = {"outcome": outcome}
             payload |= {"outcome_error": why} if why else {}
             payload |= call.summary.details(call.ended)
             self._webhooks.send(call.caller.uuid, "call_summary", payload)
+
+    def _store(
+        self,
+        add: Callable[[Change], None],
+        call: _Ended,
+        outcome: dict[str, Any] | None,
+        why: str,
+    ) -> None:
+        key = call.caller.key
+        if outcome is not None:
+            for change in outcome_changes(key, outcome):
+                add(change)
+        columns: dict[str, Any] = {"outcome_error": why} if why else {}
+        if call.has_used:
+            known = call.summary.columns(call.ended)
+            columns |= {name: known[name] for name in (*USE, "cost", "currency")}
+        if columns:
+            add(Change("calls", {"key": key, **columns}, update=True))
 
 
 class CallOutcome:
