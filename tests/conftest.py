@@ -112,6 +112,7 @@ def serve() -> Serve:
             "openai_api_key": Secret("another-key"),
             "openai_base_url": cloud.openai_url,
             "speechmatics_welcome_message": "",
+            "disclosure": "",
             "history": "off",
             "overload_lag_ms": 0,  # the clouds and the callers of a test share its event loop
         }

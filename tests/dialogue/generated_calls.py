@@ -19,6 +19,8 @@ from avr_sts_speechmatics.dialogue.state import State
 Step: TypeAlias = Callable[[SimulatedCall], None]
 
 MANNERS: Mapping[str, Sequence[Any]] = {
+    "recording_notice": ["", "This call is recorded"],
+    "disclosure": ["", "", "I am a machine"],
     "welcome": ["", "Hello there my friend"],
     "welcome_is_sacred": [False, True],
     "barge_in": ["words", "speech", "off"],
@@ -286,6 +288,10 @@ def live_through(manners: Manners, steps: Sequence[Step]) -> SimulatedCall:
     for step in (*steps, run_out):
         step(call)
         call.assert_history_is_what_was_heard()
+    # Only what ends a call cuts a notice.
+    cutting = {service_ends, cost_reached, operator_hangs_up, SimulatedCall.operator_transfers}
+    ends = must_end or manners.max_call_s or not cutting.isdisjoint(steps)
+    assert ends or not call.notice_was_cut, "a notice was interrupted"
     # Nothing said is lost, nothing hangs.
     if call.ended is not None:
         voiceless = call.ended.error == "the agent has no voice"

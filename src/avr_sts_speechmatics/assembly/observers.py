@@ -3,7 +3,7 @@
 import os
 import socket
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from avr_sts_speechmatics.call.observer import Observer
 from avr_sts_speechmatics.console.live_calls import LiveCalls
@@ -25,6 +25,9 @@ from avr_sts_speechmatics.telemetry.service_states import ServiceStates, Service
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimes, TurnTimesObserver
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 
+if TYPE_CHECKING:
+    from avr_sts_speechmatics.records.outcome_filling import Outcomes
+
 
 class TurnObserver(Observer, Protocol):
     """An observer that also wants the times of each finished answer."""
@@ -41,7 +44,7 @@ class CallObservers:
     states: states of the services, which calls report.
     prices: prices of the services.
     recogniser: server and model of the recogniser, for the limit of the cost.
-    webhooks, traces, metrics, kept, live, spans: None for none.
+    webhooks, traces, metrics, kept, live, spans, outcomes: None for none.
     process: names this process in the records.
     """
 
@@ -55,6 +58,7 @@ class CallObservers:
     kept: KeptCalls | None = None
     live: LiveCalls | None = None
     spans: OpenTelemetry | None = None
+    outcomes: "Outcomes | None" = None
     process: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
 
     def __call__(self, caller: Caller, line: Line) -> tuple[Observer, ...]:
@@ -76,6 +80,8 @@ class CallObservers:
             found.append(CostLimit(self.prices, settings.max_cost, self.recogniser))
         if self.webhooks is not None:
             found.append(CallWebhooks(self.webhooks, caller.uuid, summary))
+        if self.outcomes is not None:
+            found.append(self.outcomes.observer(caller, summary))
         if self.traces is not None:
             found.append(self.traces.trace(caller))
         if self.live is not None:

@@ -21,14 +21,14 @@ from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.assembly.observers import CallObservers
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.audio.tap import Tap
-from avr_sts_speechmatics.call.call import Services
+from avr_sts_speechmatics.call.services import Services
 from avr_sts_speechmatics.call_in_log import trace_headers
 from avr_sts_speechmatics.console.live_calls import LiveCalls
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
-from avr_sts_speechmatics.records import kept_calls
+from avr_sts_speechmatics.records import declared_outcomes, kept_calls
 from avr_sts_speechmatics.records.kept_calls import KeptCalls
 from avr_sts_speechmatics.records.recordings.opening import recordings_of
 from avr_sts_speechmatics.records.recordings.recordings import Recordings
@@ -146,6 +146,10 @@ async def assembled(
         traces = traces_of(settings)
         if traces is not None:
             stack.push_async_callback(traces.close)
+        add = None if kept is None else kept.writer.add
+        outcomes = declared_outcomes.outcomes_of(agents, llm, add, webhooks)
+        if outcomes is not None:
+            stack.push_async_callback(outcomes.close)
         toolbox = await toolbox_of(settings)
         stack.push_async_callback(toolbox.close)
         stt = Stt(settings, sandbox_url, sessions)
@@ -174,6 +178,7 @@ async def assembled(
                 kept=kept,
                 live=live,
                 spans=spans,
+                outcomes=outcomes,
             ),
             tap=_tap_opener(recordings),
         )
@@ -423,4 +428,5 @@ def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterato
         yield "ON_DRAIN cannot transfer: set AMI_URL or AMI_HOST; the call is closed instead."
     if pbx is None and settings.on_busy.startswith("transfer:"):
         yield "ON_BUSY cannot transfer: set AMI_URL or AMI_HOST; the call is ended instead."
+    yield from declared_outcomes.unread(settings, agents)
     yield from voice_warnings(settings, agents)

@@ -12,7 +12,7 @@ import logging
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import seconds, silence
 from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
-from avr_sts_speechmatics.call.call import Services
+from avr_sts_speechmatics.call.services import Services
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.pbx.protocol import PbxError
 from avr_sts_speechmatics.speech.sentences import sentences_of

@@ -71,6 +71,18 @@ class KeyReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeGiven:
+    """The caller has heard a notice to its end: that a machine speaks, or that it records.
+
+    kind: what the notice is about.
+    text: the notice, as it was said.
+    """
+
+    kind: ev.NoticeKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallerStopped:
     """The recogniser reported the end of the caller's voice.
 
@@ -186,6 +198,7 @@ Observation: TypeAlias = (
     CallBegan
     | AgentAnswered
     | KeyReceived
+    | NoticeGiven
     | CallerStopped
     | TextStarted
     | ClauseReady

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from avr_sts_speechmatics.call.call import Call, Services
+from avr_sts_speechmatics.call.call import Call
+from avr_sts_speechmatics.call.services import Services
 from avr_sts_speechmatics.call_in_log import current_call
 from avr_sts_speechmatics.console.errors import Refused
 from avr_sts_speechmatics.console.operations import Answer, Operation, body_of, json_answer

@@ -16,6 +16,7 @@ _OWN = frozenset({"caller_digits", "called_digits"})
 _FREE: Mapping[str, Mapping[str, Any]] = {
     "facts": {"type": ["object", "null"], "additionalProperties": {"type": "string"}},
     "outcome": {"type": ["object", "null"]},
+    "outcome_error": {"type": ["string", "null"]},
     "details": {"type": "object"},
     "arguments": {},
 }

@@ -2,8 +2,9 @@
 
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import STOPPED_MARK
-from avr_sts_speechmatics.dialogue.state import Goodbye, Kind, State, Stt, Warning
-from avr_sts_speechmatics.dialogue.steps import SETTLE_S, Commands, Steps
+from avr_sts_speechmatics.dialogue.notices import Notices
+from avr_sts_speechmatics.dialogue.state import Goodbye, State, Stt, Warning
+from avr_sts_speechmatics.dialogue.steps import SETTLE_S, Commands
 
 SOUND_S = 2.0
 """How long a sound may last before its first word is recognised (s)."""
@@ -18,17 +19,14 @@ WARNING_S = 30.0
 """How long before its end a call that lasts too long is warned (s)."""
 
 
-class SilenceAndLimits(Steps):
+class SilenceAndLimits(Notices):
     """See the table in `turns`; the tag of a row begins its docstring."""
 
     def call_started(self, _: ev.CallStarted) -> Commands:
         manners = self.manners
         if manners.max_call_s:
             yield ev.SetTimer(ev.Timer.MAX_CALL, max(0.0, manners.max_call_s - WARNING_S))
-        if manners.welcome:
-            yield from self.say(manners.welcome, Kind.WELCOME)
-        else:
-            yield from self.await_input()
+        yield from self.open_the_call()
 
     # --- when STT or the caller's audio ends ---------------------------------------------------
 

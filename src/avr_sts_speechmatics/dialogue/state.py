@@ -12,7 +12,7 @@ from itertools import count, cycle
 from typing import TypeAlias
 
 from avr_sts_speechmatics.dialogue import events as ev
-from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.dialogue.manners import Manners, Notice
 
 
 class State(Enum):
@@ -102,6 +102,8 @@ class Kind(Enum):
 
     ANSWER = auto()
     """Written by the model."""
+    NOTICE = auto()
+    """A sentence that the caller must hear first: a machine speaks, the call is recorded."""
     WELCOME = auto()
     """The phrase that opens the call."""
     PHRASE = auto()
@@ -119,6 +121,8 @@ class Reply:
     waits_for_tools: the model is asked again when the tools have ended. Answers only.
     rounds: how often the model asked for tools in this answer.
     heard: how many of its utterances were heard to their end.
+    broken: the voice broke off in one of its utterances.
+    notices: of a notice: that one, and those that follow it.
     """
 
     number: int
@@ -128,6 +132,8 @@ class Reply:
     waits_for_tools: bool = False
     rounds: int = 0
     heard: int = 0
+    broken: bool = False
+    notices: Sequence[Notice] = ()
 
     @property
     def is_answer(self) -> bool:

@@ -89,15 +89,20 @@ class Steps:
     @property
     def holds_the_floor(self) -> bool:
         """Whether the agent has the floor, even if silent for a moment between two sentences."""
-        if self.state is State.THINKING:
-            return self.reply is not None and self.reply.has_spoken
+        if self.gives_notice or self.state is State.THINKING:
+            return self.reply is not None and (self.gives_notice or self.reply.has_spoken)
         return self.state in (State.SPEAKING, State.PAUSED, State.DEPARTING)
+
+    @property
+    def gives_notice(self) -> bool:
+        """Whether the agent says, or is about to say, a notice that nothing may interrupt."""
+        return self.reply is not None and self.reply.kind is Kind.NOTICE
 
     @property
     def may_be_interrupted(self) -> bool:
         """Whether the caller can take the floor with words."""
         welcoming = self.reply is not None and self.reply.kind is Kind.WELCOME
-        sacred = welcoming and self.manners.welcome_is_sacred
+        sacred = self.gives_notice or (welcoming and self.manners.welcome_is_sacred)
         return not (self.must_end or sacred or self.manners.barge_in == "off")
 
     @property

@@ -94,10 +94,16 @@ T46 | any       | the operator ends the    | say goodbye, then end the call  | t
     |           | call                     |                                 |
 T47 | any       | the operator transfers   | say so, then transfer, whatever | the operator decides;
     |           | the call                 | the caller says                 | T38 if it fails
+T48 | any       | the call starts, with    | say them to their ends, then    | who calls has a right
+    |           | notices                  | the welcome                     | to know first
+T49 | any       | words or keys over a     | collect them; answer them       | the caller is heard,
+    |           | notice                   | instead of the welcome          | the notice too
+T50 | any       | a notice fails           | log it, go on                   | the next sentence may
+    |           |                          |                                 | have a voice
 
 Late news of a reply that was cancelled is ignored by its number. Each row is a function whose
-docstring begins with its tag: `barge_in`, `turn_ends`, `replies`, `tools_and_leaving` and
-`silence_and_limits` have them. `steps` has what the rows share, `state` what is remembered.
+docstring begins with its tag: `barge_in`, `turn_ends`, `replies`, `notices`, `tools_and_leaving`
+and `silence_and_limits` have them. `steps` has what the rows share, `state` what is remembered.
 """
 
 from collections.abc import Callable, Mapping

@@ -112,6 +112,7 @@ calls = Table(
     Column("cost", Float, comment="in `currency`, by the price table of that day"),
     Column("currency", String(3)),
     Column("outcome", _Json, comment="the fields that the agent file declares"),
+    Column("outcome_error", Text, comment="why there is no outcome though one is declared"),
     Column("recording", Text, comment="name of the recording under RECORDINGS_URL"),
     Column("trace_id", String(32), comment="OpenTelemetry's trace of the call"),
     Column("service", Text, comment="which process had the call: host and process number"),

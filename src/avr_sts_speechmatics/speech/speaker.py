@@ -17,7 +17,7 @@ to the dialogue.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -33,7 +33,7 @@ from avr_sts_speechmatics.services.tts.protocol import Tts
 from avr_sts_speechmatics.services.use import Use, report_to
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.read_aloud import spoken
-from avr_sts_speechmatics.speech.sentences import Sentences
+from avr_sts_speechmatics.speech.sentences import Sentences, sentences_of
 
 AHEAD = 2
 """Sentences of a reply that may be under way in parallel: the current one and the next."""
@@ -129,6 +129,7 @@ class Speaker:
         self._utterances = 0
         self._under_way: dict[int, _Reply] = {}  # by utterance
         self._replies: dict[int, _Reply] = {}
+        self._prepared: dict[str, bytes] = {}
 
     async def speak(self, number: int, text: AsyncGenerator[str | None, None]) -> None:
         """Speak a reply to its end, then send ReplyEnded or ReplyFailed.
@@ -220,6 +221,27 @@ class Speaker:
             reply.utterance_heard(utterance)
             self._start_soon(reply)
 
+    async def prepare(self, text: str, after: Iterable[str]) -> None:
+        """Fetch the first sentence of a text that is said soon, unless its speech is cached.
+
+        after: texts that are said before. If one is not cached, the voice has enough to do.
+        """
+        before = [one for other in after for one in sentences_of(other, self._language)]
+        first = next(iter(sentences_of(text, self._language)), "")
+        if not first or any(self._phrases.get(one) is None for one in before):
+            return
+        if self._phrases.get(first) is not None:
+            return
+        resampler, speech = Resampler(self._voice.rate, RATE), bytearray()
+        try:
+            async with aclosing(self._voice.speak(spoken(first, self._language))) as audio:
+                async for pcm in audio:
+                    speech += resampler.feed(pcm)
+        except ServiceError as error:
+            drop_traceback(error)  # the sentence is fetched again when it is said
+            return
+        self._prepared[first] = bytes(speech + resampler.flush())
+
     async def _speak_text(self, reply: "_Reply", text: AsyncGenerator[str | None, None]) -> None:
         now = asyncio.get_running_loop().time
         sentences = reply.text = Sentences(self._language)
@@ -291,7 +313,7 @@ class Speaker:
         reply.room -= 1
         utterance = self._open(reply, sentence)
         self._report(ClauseReady(reply.number))
-        kept = self._phrases.get(sentence)
+        kept = self._prepared.pop(sentence, None) or self._phrases.get(sentence)
         if kept is not None:
             self._write(reply, utterance, kept, kept=True)
             self._playout.end(utterance)

@@ -42,7 +42,9 @@ EventName = Literal[
     "dtmf_digit",
     "error",
     "call_ended",
+    "call_summary",
 ]
+"""The seven events of avr-core; `call_summary` is ours, of agents that declare an outcome."""
 
 QUEUED_MAX = 5000
 QUEUED_PER_CALL = 100
@@ -121,7 +123,7 @@ class Webhooks:
         events = self._calls.get(uuid)
         waiting = len(events) if events is not None else 0
         # Always queued: a receiver that misses the end of a call would keep the call for ever.
-        full = waiting >= QUEUED_PER_CALL and event != "call_ended"
+        full = waiting >= QUEUED_PER_CALL and event not in ("call_ended", "call_summary")
         if self._closing.is_set() or full or self._queued >= QUEUED_MAX:
             self._lose(_ENDING if self._closing.is_set() else "too many are waiting")
             return

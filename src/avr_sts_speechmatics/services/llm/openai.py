@@ -128,9 +128,8 @@ class OpenAiLlm:
         history: Sequence[Entry],
         used: Callable[[Usage], None] | None = None,
     ) -> AsyncGenerator[str | ToolCall, None]:
-        request = _Request(
-            brief.model or self._model, Asked(brief.instructions, brief.tools, history)
-        )
+        asked = Asked(brief.instructions, brief.tools, history, brief.answer)
+        request = _Request(brief.model or self._model, asked)
         form = begun_with = self._form_of(request.model)
         while True:
             answer = StreamedAnswer(brief, form)
@@ -193,7 +192,7 @@ class OpenAiLlm:
         sent = _json(body)
         request.length = len(sent)
         try:
-            async with running_time.timeout(FIRST_S):
+            async with running_time.timeout(request.first_s):
                 stream = EventStream(await self._http.post(sent))
             request.accepted = True
             return stream
@@ -211,7 +210,7 @@ class OpenAiLlm:
                 raise _failed(what, retryable=proxy.retryable, kind="connection") from error
             stalled = isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError)
             if request.tries >= TRIES or stalled:
-                raise self._unanswered(error) from error
+                raise self._unanswered(error, request.first_s) from error
             await asyncio.sleep(RETRY_WAIT_S)
             raise _Again(form) from error
 
@@ -322,12 +321,12 @@ class OpenAiLlm:
         completion = round(answer.length / CHARACTERS_PER_TOKEN)
         return Usage(prompt, 0, completion, self._server, model, estimated=True)
 
-    def _unanswered(self, error: Exception) -> ServiceError:
+    def _unanswered(self, error: Exception, within_s: float) -> ServiceError:
         if connection_errors.never_connected(error):
             why = connection_errors.why(error, self._url, within=CONNECT_S)
             return _failed(why, retryable=True, kind="connection")
         if isinstance(error, TimeoutError):
-            return _failed(f"no answer within {FIRST_S:g} s", retryable=True, kind="timeout")
+            return _failed(f"no answer within {within_s:g} s", retryable=True, kind="timeout")
         return _failed(f"no answer: {_short(error)}", retryable=True, kind="connection")
 
 
@@ -336,6 +335,7 @@ class _Request:
 
     model: name of the model.
     asked: the content of the request.
+    first_s: longest wait for the first text (s).
     began: running time (s).
     tries: requests sent since the last change of the form.
     changes: how often the form was changed.
@@ -350,6 +350,7 @@ class _Request:
     def __init__(self, model: str, asked: Asked) -> None:
         self.model = model
         self.asked = asked
+        self.first_s = FIRST_S if asked.answer is None else ANSWER_S
         self.began = running_time.now()
         self.tries = 0
         self.changes = 0
@@ -362,7 +363,7 @@ class _Request:
 
     def until(self) -> float:
         """Return the latest time for the next event, in running time (s)."""
-        until = running_time.now() + (FIRST_S if self.first is None else GAP_S)
+        until = running_time.now() + (self.first_s if self.first is None else GAP_S)
         longest = self.began + ANSWER_S
         return until if until < longest else longest
 
