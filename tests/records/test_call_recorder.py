@@ -108,6 +108,24 @@ async def test_both_sides_of_a_call_are_kept_with_what_was_cut(
     assert (row["uuid"], row["transport"], row["agent"]) == (call.uuid, "avr-websocket", "default")
     assert row["key"] == words.callers[0].key
     assert row["reason"] == "caller"
+
+
+async def test_a_notice_is_kept_with_its_text_and_when_it_was_heard(
+    serve: Serve, words: Recording
+) -> None:
+    changes: dict[str, Any] = {"disclosure": "I am a machine.", "recording_notice": "I record."}
+    async with words.call(serve, "At five.", **changes) as call:
+        await call.until(lambda heard: "machine" in heard.said("agent"))
+        call.say("When do you close?")
+        await call.until(lambda heard: heard.said("agent").endswith("At five."))
+    assert words.kept.events("notice") == [
+        {"kind": "recording", "text": "I record."},
+        {"kind": "disclosure", "text": "I am a machine."},
+    ]
+    kinds = [one[:2] for one in words.kept.shown()]
+    assert kinds[:2] == [("agent", "recording notice"), ("agent", "disclosure notice")]
+    first, second = (row for row in words.kept.rows("events") if row["kind"] == "notice")
+    assert 0 < first["at_ms"] < second["at_ms"]
     assert row["began_ms"] <= row["ended_ms"] <= time.time() * 1000
     assert row["ended_ms"] - row["began_ms"] >= max(until for _, until in times)
 

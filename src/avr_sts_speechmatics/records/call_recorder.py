@@ -28,6 +28,7 @@ from avr_sts_speechmatics.call.observer import (
     CallEnded,
     CallerStopped,
     KeyReceived,
+    NoticeGiven,
     Observed,
     ReplyOver,
     UtteranceHeard,
@@ -355,6 +356,9 @@ class CallRecorder:
     def _failed(self, at: float, event: ServiceFailed) -> None:
         self._event(at, "failure", {"service": event.name, "error": clean(event.error)})
 
+    def _notice(self, at: float, event: NoticeGiven) -> None:
+        self._event(at, "notice", {"kind": event.kind, "text": clean(event.text)})
+
     def _note(self, at: float, command: ev.Note) -> None:
         self._event(at, "note", {"text": clean(command.text)})
 
@@ -397,6 +401,7 @@ _EVENTS: Mapping[type, Callable[[CallRecorder, float, Any], None]] = {
     ReplyOver: CallRecorder._reply_over,
     ev.ToolsCalled: CallRecorder._tools_called,
     ev.ToolDone: CallRecorder._tool_done,
+    NoticeGiven: CallRecorder._notice,
     ServiceFailed: CallRecorder._failed,
     ev.SttLost: CallRecorder._stt_lost,
     ev.SttRestored: CallRecorder._stt_restored,
