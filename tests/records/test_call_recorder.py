@@ -108,6 +108,8 @@ async def test_both_sides_of_a_call_are_kept_with_what_was_cut(
     assert (row["uuid"], row["transport"], row["agent"]) == (call.uuid, "avr-websocket", "default")
     assert row["key"] == words.callers[0].key
     assert row["reason"] == "caller"
+    assert row["began_ms"] <= row["ended_ms"] <= time.time() * 1000
+    assert row["ended_ms"] - row["began_ms"] >= max(until for _, until in times)
 
 
 async def test_a_notice_is_kept_with_its_text_and_when_it_was_heard(
@@ -126,8 +128,6 @@ async def test_a_notice_is_kept_with_its_text_and_when_it_was_heard(
     assert kinds[:2] == [("agent", "recording notice"), ("agent", "disclosure notice")]
     first, second = (row for row in words.kept.rows("events") if row["kind"] == "notice")
     assert 0 < first["at_ms"] < second["at_ms"]
-    assert row["began_ms"] <= row["ended_ms"] <= time.time() * 1000
-    assert row["ended_ms"] - row["began_ms"] >= max(until for _, until in times)
 
 
 async def test_what_the_caller_heard_before_they_hung_up_is_kept(
