@@ -124,7 +124,7 @@ async def test_the_table_says_where_the_time_of_each_turn_went(serve: Serve, cal
         running_sandbox(scripted(QUESTION, answers=ANSWERS_BY_TOOL)) as cloud,
         serve(cloud, tools_dir=TOOLS) as server,
     ):
-        status, out = await call("--url", url_of(server), "--say", "Is my table booked?")
+        status, out = await call("--url", url_of(server), "--wide", "--say", "Is my table booked?")
     assert status == 0, out
     lines = out.splitlines()
     at = next(n for n, line in enumerate(lines) if line.startswith("turn "))

@@ -644,3 +644,18 @@ async def test_the_changes_of_any_call_can_be_written_twice(database: Database) 
             await batch.write(connection, kept.changes)
     (found,) = (await History(database).calls(CallFilter(failed=True))).calls
     assert found["key"] == one.key
+
+
+async def test_notices_are_kept_with_text_and_time_whatever_is_kept(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = Recording(monkeypatch, "calls")
+    machine = "I am an automated assistant."
+    async with facts.call(serve, disclosure="on") as call:
+        await call.until_said(machine)
+    (event,) = [one.row for one in facts.kept.changes if one.table == "events"]
+    assert (event["kind"], event["details"]) == (
+        "notice",
+        {"notice": "disclosure", "text": machine},
+    )
+    assert event["at_ms"] > 0

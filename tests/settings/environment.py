@@ -17,6 +17,8 @@ KEYS = [
     "OPENAI_TTS_API_KEY",
     "AMI_PASSWORD",
     "WEBHOOK_SECRET",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
 ]
 """Variables whose value is a key."""
 

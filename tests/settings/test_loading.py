@@ -185,10 +185,11 @@ def test_a_second_name_that_another_value_overrides_is_reported() -> None:
 @pytest.mark.parametrize("variable", [name for name in NAMES if name.endswith("_URL")])
 def test_an_address_has_a_second_name_that_the_panel_stores(variable: str) -> None:
     second = {"OPENAI_BASE_URL": "OPENAI_BASE"}.get(variable, variable[:-4] + "_BASE")
-    schemes = {"REDIS_URL": "redis", "DATABASE_URL": "postgresql"}
+    schemes = {"REDIS_URL": "redis", "DATABASE_URL": "postgresql", "RECORDINGS_URL": "s3"}
     scheme = schemes.get(variable, "ws" if "RT" in variable else "http")
     needs = NEEDS.get(variable, {})
-    for address in (f"{scheme}://one.example:81", f"{scheme}://one.example:81/v1"):
+    one, two = f"{scheme}://one.example", f"{scheme}://one.example:81"
+    for address in (two, f"{two}/v1", one):
         try:
             first = given_that(**{variable: address}, **needs)
         except SettingsError:

@@ -16,6 +16,8 @@ from tests import virtual_time
 from tests.asterisk_websocket import FRAME_S, XOFF, MediaQueue
 
 from avr_sts_speechmatics.audio.playout import HIGH_WATER_BYTES, Played, Utterance
+from avr_sts_speechmatics.audio.tap import AgentTap
+from avr_sts_speechmatics.records.recordings.timeline import AgentTimeline, Origin, Piece
 from avr_sts_speechmatics.transports.asterisk_codec import ChannelCodec
 from avr_sts_speechmatics.transports.asterisk_playout import AHEAD_S, LATE_S, AsteriskPlayout
 
@@ -30,7 +32,9 @@ def speech(frames: float, mark: int = 1) -> bytes:
 class Phone:
     """A playout whose other end is an Asterisk's queue, `delay` s away each way."""
 
-    def __init__(self, codec: str = "slin", delay: float = 0.0) -> None:
+    def __init__(
+        self, codec: str = "slin", delay: float = 0.0, tap: AgentTap | None = None
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._delay = delay
         self._arrives = 0.0
@@ -44,6 +48,7 @@ class Phone:
             lambda audio: self._later(self.queue.media, audio),
             lambda command: self._later(self.queue.command, command),
             self._finished,
+            tap,
         )
 
     @property
@@ -514,3 +519,94 @@ def test_whatever_happens_each_utterance_is_finished_once_or_dropped_once_in_ord
             assert [sample for sample in heard if sample] == said
 
     phoning(act, delay=delay)
+
+
+# --- the recording: what Asterisk has played, and when -------------------------------------------
+
+
+class Recorded:
+    """The agent's side of a recording of the call, in made-up time."""
+
+    def __init__(self) -> None:
+        self.timeline = AgentTimeline(Origin(0.0))
+
+    def agent(self, at: float, pcm: bytes) -> None:
+        self.timeline.add(Piece(at, pcm))
+
+    def agent_paused(self, at: float) -> None:
+        self.timeline.hold(at)
+
+    def agent_resumed(self, at: float) -> None:
+        self.timeline.go_on(at)
+
+    def agent_flushed(self, at: float) -> None:
+        self.timeline.drop(at)
+
+
+Script = Callable[[Phone], Awaitable[None]]
+
+
+async def _plain(phone: Phone) -> None:
+    phone.say(1, speech(30, 1))
+    phone.say(2, speech(5.5, 2))
+    await phone.live(1.5)
+    phone.say(3, speech(20, 3))
+    await phone.live(1.0)
+
+
+async def _interrupted(phone: Phone) -> None:
+    phone.say(1, speech(150, 1))
+    await phone.live(0.7)
+    phone.playout.flush()
+    await phone.live(0.5)
+    phone.say(2, speech(20, 2))
+    await phone.live(1.0)
+
+
+async def _paused(phone: Phone) -> None:
+    phone.say(1, speech(100, 1))
+    await phone.live(0.7)
+    phone.playout.pause()
+    phone.say(2, speech(20, 2))
+    await phone.live(0.6)
+    phone.playout.resume()
+    await phone.live(3.0)
+
+
+async def _paused_and_flushed(phone: Phone) -> None:
+    phone.say(1, speech(100, 1))
+    await phone.live(0.7)
+    phone.playout.pause()
+    await phone.live(0.6)
+    phone.playout.flush()
+    phone.say(2, speech(20, 2))
+    await phone.live(1.0)
+
+
+@pytest.mark.parametrize("script", [_plain, _interrupted, _paused, _paused_and_flushed])
+@pytest.mark.parametrize("delay", [0.0, 0.05])
+def test_the_recording_has_what_was_played_when_it_was_played(script: Script, delay: float) -> None:
+    recorded = Recorded()
+
+    async def main() -> tuple[Phone, float]:
+        phone, begun = Phone("slin", delay, recorded), asyncio.get_running_loop().time()
+        await script(phone)
+        phone.playout.flush()
+        return phone, begun
+
+    phone, begun = virtual_time.run(main())
+    played = b"".join(frame or bytes(FRAME) for frame in phone.heard)
+    recorded.timeline._origin.at = begun
+    found = recorded.timeline.take(len(played) // 2).tobytes()
+    # The queue plays at its ticks; speech begins between two of them, and the network delays both
+    # the speech and what Asterisk reports.
+    late = round((0.02 + 2 * delay) / FRAME_S)
+    found = bytes((late + 1) * FRAME) + found
+    frames = [found[at : at + FRAME] for at in range(0, len(found), FRAME)]
+    for number, frame in enumerate(phone.heard):
+        mark = (frame or bytes(2))[:2]
+        around = frames[number : number + late + 3]
+        assert any(mark in (one[:2], one[-2:]) for one in around), number
+    for mark in (speech(1 / SAMPLES, number) for number in (1, 2, 3)):
+        amount = played.count(mark) - found.count(mark)
+        assert abs(amount) <= (late + 1) * SAMPLES

@@ -20,14 +20,18 @@ from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.assembly.observers import CallObservers
 from avr_sts_speechmatics.audio.ambient import Ambience
+from avr_sts_speechmatics.audio.tap import Tap
 from avr_sts_speechmatics.call.services import Services
 from avr_sts_speechmatics.call_in_log import trace_headers
 from avr_sts_speechmatics.console.live_calls import LiveCalls
 from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
 from avr_sts_speechmatics.records import declared_outcomes, kept_calls
 from avr_sts_speechmatics.records.kept_calls import KeptCalls
+from avr_sts_speechmatics.records.recordings.opening import recordings_of
+from avr_sts_speechmatics.records.recordings.recordings import Recordings
 from avr_sts_speechmatics.service_trials import TriedService, remote_addresses, tried_services
 from avr_sts_speechmatics.services import announced_ends, tts
 from avr_sts_speechmatics.services.announced_ends import ModelInUse
@@ -69,6 +73,7 @@ class Parts:
     tried: the services with their trials.
     spans: sends calls as traces; None if no address of a collector is set.
     kept: the records of calls; None if nothing is kept (HISTORY=off).
+    recordings: the recordings, also those of earlier; None if nothing is kept.
     """
 
     services: Services
@@ -81,6 +86,7 @@ class Parts:
     tried: tuple[TriedService, ...]
     spans: OpenTelemetry | None
     kept: KeptCalls | None
+    recordings: Recordings | None
 
 
 @asynccontextmanager
@@ -108,10 +114,15 @@ async def assembled(
         if metrics is not None:
             stack.callback(metrics.stop)  # after all others: they may lose things while they close
         level = history_of(settings)
-        kept = None if level == "off" else KeptCalls(settings, level)
+        stored = None if level == "off" else recordings_of(settings)
+        kept = None if stored is None else KeptCalls(settings, level, stored)
         if kept is not None:
             stack.push_async_callback(kept.close)
             await kept.start()
+        recordings = stored if level == "recordings" else None
+        if recordings is not None and kept is not None:
+            recordings.run(kept.writer.add)
+            stack.push_async_callback(recordings.close)
         llm = llm_of(settings)
         stack.push_async_callback(llm.close)
         voices = Voices(
@@ -169,6 +180,7 @@ async def assembled(
                 spans=spans,
                 outcomes=outcomes,
             ),
+            tap=_tap_opener(recordings),
         )
         known = toolbox.names() | set(RESERVED)
         warnings = (
@@ -182,7 +194,8 @@ async def assembled(
         background = [warm, asyncio.create_task(voices.prepare())]
         try:
             yield Parts(
-                services, warm, voices, webhooks, warnings, hints, states, tried, spans, kept
+                *(services, warm, voices, webhooks, warnings, hints, states, tried, spans, kept),
+                stored,
             )
         finally:
             for task in background:
@@ -325,6 +338,13 @@ def ambience_of(settings: Settings) -> Ambience | None:
         return Ambience.load(path, settings.ambient_noise_level)
     except ValueError as error:
         raise SettingsError(f"AMBIENT_NOISE_FILE: {error}") from error
+
+
+def _tap_opener(recordings: Recordings | None) -> Callable[[Caller], Tap | None]:
+    def open_tap(caller: Caller) -> Tap | None:
+        return None if recordings is None else recordings.start(caller.key)
+
+    return open_tap
 
 
 def _stt_opener(settings: Settings, stt: Stt) -> Callable[[Agent, SttListener], SttStream]:

@@ -89,10 +89,13 @@ class Playout:
     Implements `AgentAudio`; see there for the methods without a docstring.
 
     clock: the clock of this process.
-    send: called with each frame (320 bytes) when the frame is due; must not block.
+    send: called with each frame (320 bytes) when the frame is due; must not block. Returns False if
+        the caller will never hear the frame.
     finished: called once for each utterance that was heard to its end, in order.
     background: called every 20 ms from `start` to `close` with a frame of speech, or with None in
         a pause; returns the frame to send. None: nothing is sent while nobody speaks.
+    tap: called with the time at which a frame was due (monotonic s) and the frame, after the frame
+        was sent; or None.
     """
 
     __slots__ = (
@@ -101,6 +104,7 @@ class Playout:
         "_deadline",
         "_finished",
         "_send",
+        "_tap",
         "_utterances",
         "context",
         "paused",
@@ -110,11 +114,13 @@ class Playout:
     def __init__(
         self,
         clock: "PlayoutClock",
-        send: Callable[[bytes], None],
+        send: Callable[[bytes], object],
         finished: Callable[[Played], None],
         *,
         background: Callable[[bytes | None], bytes] | None = None,
+        tap: Callable[[float, bytes], None] | None = None,
     ) -> None:
+        self._tap = tap
         self._background = background
         self._clock = clock
         self._send = send
@@ -197,8 +203,10 @@ class Playout:
                 if (self.paused or not self._play_one()) and self.slot is not None:
                     if self._utterances and not self.paused and self._utterances[0].is_starving():
                         self._clock.starved += 1
-                    self._deadline += _FRAME_S
-                    self._send(self._background(None))
+                    frame, due = self._background(None), self._deadline
+                    self._deadline = due + _FRAME_S
+                    if self._send(frame) is not False and self._tap is not None:
+                        self._tap(due, frame)
             elif not self._play_one() or not self._utterances or self.paused:
                 self._clock.leave(self)
                 return
@@ -235,8 +243,12 @@ class Playout:
             self._drop_finished()
         if not utterances or (frame := utterances[0].take()) is None:
             return False
-        self._deadline += _FRAME_S
-        self._send(frame if self._background is None else self._background(frame))
+        due = self._deadline
+        self._deadline = due + _FRAME_S
+        if self._background is not None:
+            frame = self._background(frame)
+        if self._send(frame) is not False and self._tap is not None:
+            self._tap(due, frame)
         if utterances and utterances[0].over:  # the line may have flushed while it sent
             self._drop_finished()
         return True

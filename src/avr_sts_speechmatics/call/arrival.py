@@ -17,6 +17,10 @@ EARLY_S = 5.0
 """Most audio that is kept while the agent is not known (s)."""
 
 
+def ignore(pcm: bytes) -> None:
+    """Take audio that arrives after the end of the call."""
+
+
 class Arrival:
     """A call whose agent is not known yet.
 

@@ -22,7 +22,7 @@ from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import RATE, seconds
 from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
 from avr_sts_speechmatics.call.answer import Answer, ReplyUnderWay, fixed_text
-from avr_sts_speechmatics.call.arrival import Arrival
+from avr_sts_speechmatics.call.arrival import Arrival, ignore
 from avr_sts_speechmatics.call.brief import brief_for, manners_for
 from avr_sts_speechmatics.call.observer import (
     AgentAnswered,
@@ -80,7 +80,8 @@ class Call:
         self._observers = Observers(services.observers(caller, line), self._tell)
         self._arrival = Arrival(services.agents, caller)
         self._hear: Callable[[bytes], None] = self._arrival.hear  # later `hear` of the STT session
-        pacing = Pacing(clock, services.ambience)
+        self._tap = services.tap(caller)
+        pacing = Pacing(clock, services.ambience, self._tap)
         self._playout = line.open_playout(pacing, self._utterance_finished)
         self._driver: Driver | None = None  # None until the agent is known
         self._texts: dict[int, str] = {}  # text of each utterance not yet heard
@@ -91,7 +92,6 @@ class Call:
         self._fault: Exception | None = None
         self._ended: CallEnded | None = None  # how the call ends, as soon as that is known
         self._audio_at = time.monotonic()
-        self._tasks: TaskGroup | None = None
 
     async def run(self) -> None:
         """Run the call to its end; returns when nothing of the call is left.
@@ -168,6 +168,8 @@ class Call:
         self._audio_at = time.monotonic()
         self._heard_bytes += len(pcm)
         self._hear(pcm)
+        if self._tap is not None:
+            self._tap.caller(self._audio_at, pcm)
 
     def press(self, digit: str) -> None:
         self._observers.event(KeyReceived(digit))
@@ -402,22 +404,19 @@ class Call:
         self._observers.event(ErrorSent(message))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        assert self._tasks is not None
         return self._tasks.create_task(work)
 
     def _stop(self) -> None:
         self._over.set()  # from now on `_tell` drops what is reported
         self._playout.close()
+        if self._tap is not None:
+            self._tap.end()
         self._timers.cancel_all()
 
     def _let_go(self) -> None:
         """Drop the parts that refer to this call: as cycles they would wait for the collector."""
         # The transport has the call until the connection is closed, and may still use it.
-        self._hear = _ignore
-        self._tasks = self._driver = self._fault = None
-        del self._playout, self._timers
+        self._hear = ignore
+        self._driver = self._fault = self._tap = None
+        del self._playout, self._tasks, self._timers
         self.__dict__.pop("_speaker", None)  # not there if the agent was never known
-
-
-def _ignore(pcm: bytes) -> None:
-    """Take audio that arrives after the end of the call."""

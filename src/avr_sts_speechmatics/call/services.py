@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.ambient import Ambience
+from avr_sts_speechmatics.audio.tap import Tap
 from avr_sts_speechmatics.call.observer import Observer
 from avr_sts_speechmatics.line import Caller, Line
 from avr_sts_speechmatics.pbx.departures import Departures
@@ -30,6 +31,7 @@ class Services:
     on_failure: value of the setting ON_FAILURE, carried out after the apology.
     on_drain: value of the setting ON_DRAIN, carried out after the apology.
     observers: returns the observers of a new call, in the order in which they receive reports.
+    tap: returns what takes the audio of a new call, or None.
     """
 
     agents: Agents
@@ -42,3 +44,4 @@ class Services:
     on_failure: str = "hangup"
     on_drain: str = "hangup"
     observers: Callable[[Caller, Line], tuple[Observer, ...]] = lambda caller, line: ()
+    tap: Callable[[Caller], Tap | None] = lambda caller: None

@@ -160,6 +160,7 @@ async def _opened(chosen: Settings) -> AsyncIterator["History"]:
     from avr_sts_speechmatics.records.database import Database, DatabaseAway
     from avr_sts_speechmatics.records.history import History
     from avr_sts_speechmatics.records.kept_calls import SPOOL
+    from avr_sts_speechmatics.records.recordings.opening import recordings_of
     from avr_sts_speechmatics.records.spool import erase
 
     address = chosen.calls_database
@@ -171,7 +172,7 @@ async def _opened(chosen: Settings) -> AsyncIterator["History"]:
         )
     database = Database(address)
     try:
-        yield History(database, erase=partial(erase, spool))
+        yield History(database, recordings=recordings_of(chosen), erase=partial(erase, spool))
     except DatabaseAway as error:
         raise SettingsError(f"The calls cannot be read: {error}") from error
     finally:

@@ -28,6 +28,7 @@ from avr_sts_speechmatics.call.observer import (
     CallEnded,
     CallerStopped,
     KeyReceived,
+    NoticeGiven,
     Observed,
     ReplyOver,
     UtteranceHeard,
@@ -355,6 +356,10 @@ class CallRecorder:
     def _failed(self, at: float, event: ServiceFailed) -> None:
         self._event(at, "failure", {"service": event.name, "error": clean(event.error)})
 
+    def _notice(self, at: float, event: NoticeGiven) -> None:
+        # An operator's sentence, and the proof that it was heard: kept at every level.
+        self._event(at, "notice", {"notice": event.kind, "text": clean(event.text)})
+
     def _note(self, at: float, command: ev.Note) -> None:
         self._event(at, "note", {"text": clean(command.text)})
 
@@ -388,6 +393,7 @@ _EVENTS: Mapping[type, Callable[[CallRecorder, float, Any], None]] = {
     CallBegan: CallRecorder._call_began,
     AgentAnswered: CallRecorder._agent_answered,
     KeyReceived: CallRecorder._key,
+    NoticeGiven: CallRecorder._notice,
     ev.CallerSpeechStarted: CallRecorder._speech_started,
     CallerStopped: CallRecorder._stopped,
     ev.WordsHeard: CallRecorder._some_words,

@@ -7,6 +7,8 @@ from avr_sts_speechmatics.network.database_address import DatabaseAddress, sqlit
 from avr_sts_speechmatics.settings import checks as check
 from avr_sts_speechmatics.settings import record_checks
 from avr_sts_speechmatics.settings.declaration import setting
+from avr_sts_speechmatics.settings.record_checks import S3Place
+from avr_sts_speechmatics.values import Secret
 
 HISTORY_LEVELS = ("off", "calls", "transcripts", "recordings")
 
@@ -34,6 +36,19 @@ class Records:
         default_text="SQLite in `DATA_DIR`",
         private=True,
     )
+    recordings_url: Path | S3Place | None = setting(
+        record_checks.recordings,
+        "Where recordings are kept (`HISTORY=recordings`): a directory, or a store that speaks S3, "
+        "`s3://bucket/prefix?endpoint=https://host&region=name`. With S3, a recording is written "
+        "to `DATA_DIR` and uploaded after the call.",
+        default_text="`recordings` in `DATA_DIR`",
+    )
+    aws_access_key_id: str | None = setting(
+        check.text,
+        "Access key of the store. Without it, what AWS's other variables or the machine provide.",
+    )
+    aws_secret_access_key: Secret | None = setting(check.secret, "Secret of the access key.")
+    aws_session_token: Secret | None = setting(check.secret, "Token of temporary credentials.")
     keep_days: int = setting(
         check.whole(0, 36_500),
         "Days after which words and recordings are erased; `0`: never.",

@@ -22,8 +22,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from avr_sts_speechmatics.audio.pcm import FRAME_MS, FRAME_SAMPLES
+from avr_sts_speechmatics.audio.pcm import FRAME_MS, FRAME_SAMPLES, seconds
 from avr_sts_speechmatics.audio.playout import Played, Utterance
+from avr_sts_speechmatics.audio.tap import AgentTap
 from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.transports import asterisk_control as control
 from avr_sts_speechmatics.transports.asterisk_codec import ChannelCodec
@@ -36,6 +37,10 @@ MARK_S = 0.2
 
 LATE_S = 1.0
 """Longest wait for a mark beyond its time (s)."""
+
+INACCURATE_S = 0.25
+"""Longest deviation of the known position that is not corrected in a recording (s): the way to a
+distant Asterisk and back, which must not be heard as a gap within a word."""
 
 _FRAME_S = FRAME_MS / 1000
 _AHEAD_FRAMES = round(AHEAD_S / _FRAME_S)
@@ -54,6 +59,7 @@ class AsteriskPlayout:
     send_command: function that sends a command, one text message.
     finished: function that is called once for each utterance that was heard to its end, in order;
         never from within `open`, `write` or `end`.
+    tap: takes the agent's audio with the times at which Asterisk plays it, or None.
     """
 
     def __init__(
@@ -62,8 +68,10 @@ class AsteriskPlayout:
         send_audio: Callable[[bytes], None],
         send_command: Callable[[bytes], None],
         finished: Callable[[Played], None],
+        tap: AgentTap | None = None,
     ) -> None:
         self._codec = codec
+        self._tap = None if tap is None else _TimedTap(tap)
         self._send_audio = send_audio
         self._send_command = send_command
         self._finished = finished
@@ -117,12 +125,16 @@ class AsteriskPlayout:
         if not self._paused:
             self._known, self._known_at = self._played(), self._loop.time()
             self._paused = True
+            if self._tap is not None:
+                self._tap.paused(self._known_at)
             self._send_command(control.PAUSE)
 
     def resume(self) -> None:
         if self._paused:
             self._paused = False
             self._known_at = self._loop.time()
+            if self._tap is not None:
+                self._tap.resumed(self._known_at)
             self._send_command(control.CONTINUE)
             self._watch()
 
@@ -139,6 +151,8 @@ class AsteriskPlayout:
         self._codec.end()
         self._sent = self._unmarked = 0
         self._known, self._known_at = 0.0, self._loop.time()
+        if self._tap is not None:
+            self._tap.flushed(self._known_at)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -210,7 +224,11 @@ class AsteriskPlayout:
 
     def _due(self, mark: "_Mark") -> float:
         """Return when a mark should be reached (loop's time)."""
-        return self._known_at + (mark.at - self._known) * _FRAME_S
+        return self._due_at(mark.at)
+
+    def _due_at(self, frame: int) -> float:
+        """Return when a frame should begin to be played (loop's time)."""
+        return self._known_at + (frame - self._known) * _FRAME_S
 
     # --- sending -------------------------------------------------------------------------------
 
@@ -226,7 +244,10 @@ class AsteriskPlayout:
             if frames:
                 if speech.begin is None:
                     speech.begin = self._sent
-                self._send_frames(self._codec.encode(b"".join(frames)))
+                audio = b"".join(frames)
+                if self._tap is not None:
+                    self._tap.sent(self._due_at(self._sent), audio)
+                self._send_frames(self._codec.encode(audio))
             if speech.all_sent:
                 self._send_frames(self._codec.end())
                 self._waiting.popleft()
@@ -253,6 +274,45 @@ class AsteriskPlayout:
         self._last_mark += 1
         self._marks.append(_Mark(self._last_mark, self._sent, ends))
         self._send_command(control.mark(self._last_mark))
+
+
+class _TimedTap:
+    """Gives a tap the times at which Asterisk plays the audio.
+
+    The known position is inaccurate by the network's delays. So speech that Asterisk plays without
+    a pause follows each other in the recording as well, unless the times differ by more than
+    INACCURATE_S.
+    """
+
+    __slots__ = ("_end", "_held", "_paused", "_tap")
+
+    def __init__(self, tap: AgentTap) -> None:
+        self._tap = tap
+        self._end = 0.0  # when the reported audio has been played
+        self._paused = False
+        self._held: float | None = None  # when the audio that waits in a pause would have begun
+
+    def sent(self, at: float, audio: bytes) -> None:
+        if abs(at - self._end) <= INACCURATE_S:
+            at = self._end
+        if self._paused and self._held is None:
+            self._held = at
+        self._end = at + seconds(len(audio))
+        self._tap.agent(at, audio)
+
+    def paused(self, at: float) -> None:
+        self._tap.agent_paused(at)
+        self._paused, self._held = True, at if self._end > at else None
+
+    def resumed(self, at: float) -> None:
+        self._tap.agent_resumed(at)
+        if self._held is not None:
+            self._end += at - self._held
+        self._paused, self._held = False, None
+
+    def flushed(self, at: float) -> None:
+        self._tap.agent_flushed(at)
+        self._end, self._paused, self._held = 0.0, False, None
 
 
 class _Speech:

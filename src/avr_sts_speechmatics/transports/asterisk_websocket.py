@@ -140,7 +140,9 @@ class AsteriskWebSocket(WebSocketConnection):
 
     def open_playout(self, pacing: Pacing, finished: Callable[[Played], None]) -> AsteriskPlayout:
         assert self._codec is not None, "a call is opened when the channel is known"
-        self._playout = AsteriskPlayout(self._codec, self._send_audio, self._send_command, finished)
+        self._playout = AsteriskPlayout(
+            self._codec, self._send_audio, self._send_command, finished, pacing.tap
+        )
         # Audio is sent ahead in one burst, which a slow network may not have taken yet.
         self._unread_max += round(AHEAD_S * 50) * self._codec.frame_bytes
         return self._playout

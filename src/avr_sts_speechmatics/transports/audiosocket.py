@@ -125,11 +125,13 @@ class AudioSocketConnection(asyncio.Protocol, Line):
     def open_playout(self, pacing: Pacing, finished: Callable[[Played], None]) -> AgentAudio:
         return pacing.playout(self._send_frame, finished, continuous=True)
 
-    def _send_frame(self, frame: bytes) -> None:
+    def _send_frame(self, frame: bytes) -> bool:
         # While Asterisk takes nothing, frames are dropped: later they would arrive in a burst.
-        if self._writable and self._transport is not None:
-            # One write: a payload 5 ms behind its head ends the call.
-            self._transport.write(FRAME_HEAD + frame)
+        if not self._writable or self._transport is None:
+            return False
+        # One write: a payload 5 ms behind its head ends the call.
+        self._transport.write(FRAME_HEAD + frame)
+        return True
 
     def send_error(self, message: str) -> None:
         self._say(logging.WARNING, f"the caller's side cannot be sent this error: {message}")
