@@ -12,6 +12,10 @@ from tests.calls.live_call import LiveCall, Rig, live_service
 from tests.support import Serve
 from tests.webhook_target import Target, webhook_target
 
+from avr_sts_speechmatics.network.database_address import sqlite_file
+from avr_sts_speechmatics.records.call_filter import CallFilter
+from avr_sts_speechmatics.records.database import Database
+from avr_sts_speechmatics.records.history import History
 from avr_sts_speechmatics.records.outcome_filling import ENDED, NO_WORDS
 from avr_sts_speechmatics.sandbox.faults import Status, Strict
 from avr_sts_speechmatics.sandbox.scripted_cloud import Thought
@@ -114,6 +118,27 @@ async def test_an_outcome_is_filled_in_after_the_call_and_sent(rigged: Any) -> N
     assert form["strict"] is True
     assert form["schema"]["required"] == ["reason", "booked"]
     assert "tools" not in request.body
+
+
+async def test_an_outcome_is_in_the_record_of_its_call_and_is_found_by_its_value(
+    rigged: Any, tmp_path: Path
+) -> None:
+    async with rigged(history="calls", data_dir=tmp_path / "data") as service:
+        await service.asked()
+        await service.summary()
+        async with service.call():
+            pass
+        await service.summary(2)
+    database = Database(sqlite_file(tmp_path / "data" / "calls.db"))
+    await database.open()
+    history = History(database)
+    filled, silent = (await history.calls(CallFilter())).calls[::-1]
+    found = (await history.calls(CallFilter(outcome="booked=no"))).calls
+    await database.close()
+    assert (filled["outcome"], filled["outcome_error"]) == (GOOD, None)
+    assert (silent["outcome"], silent["outcome_error"]) == (None, NO_WORDS)
+    assert [one["key"] for one in found] == [filled["key"]]
+    assert filled["prompt_tokens"] > 0
 
 
 async def test_the_tokens_of_the_request_count_for_the_call(rigged: Any) -> None:

@@ -112,24 +112,6 @@ async def test_both_sides_of_a_call_are_kept_with_what_was_cut(
     assert row["ended_ms"] - row["began_ms"] >= max(until for _, until in times)
 
 
-async def test_a_notice_is_kept_with_its_text_and_when_it_was_heard(
-    serve: Serve, words: Recording
-) -> None:
-    changes: dict[str, Any] = {"disclosure": "I am a machine.", "recording_notice": "I record."}
-    async with words.call(serve, "At five.", **changes) as call:
-        await call.until(lambda heard: "machine" in heard.said("agent"))
-        call.say("When do you close?")
-        await call.until(lambda heard: heard.said("agent").endswith("At five."))
-    assert words.kept.events("notice") == [
-        {"kind": "recording", "text": "I record."},
-        {"kind": "disclosure", "text": "I am a machine."},
-    ]
-    kinds = [one[:2] for one in words.kept.shown()]
-    assert kinds[:2] == [("agent", "recording notice"), ("agent", "disclosure notice")]
-    first, second = (row for row in words.kept.rows("events") if row["kind"] == "notice")
-    assert 0 < first["at_ms"] < second["at_ms"]
-
-
 async def test_what_the_caller_heard_before_they_hung_up_is_kept(
     serve: Serve, words: Recording
 ) -> None:
@@ -662,3 +644,18 @@ async def test_the_changes_of_any_call_can_be_written_twice(database: Database) 
             await batch.write(connection, kept.changes)
     (found,) = (await History(database).calls(CallFilter(failed=True))).calls
     assert found["key"] == one.key
+
+
+async def test_notices_are_kept_with_text_and_time_whatever_is_kept(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = Recording(monkeypatch, "calls")
+    machine = "I am an automated assistant."
+    async with facts.call(serve, disclosure="on") as call:
+        await call.until_said(machine)
+    (event,) = [one.row for one in facts.kept.changes if one.table == "events"]
+    assert (event["kind"], event["details"]) == (
+        "notice",
+        {"notice": "disclosure", "text": machine},
+    )
+    assert event["at_ms"] > 0

@@ -23,7 +23,7 @@ _NO_PHONE = re.compile(r"order|booking|customer|account|invoice|house")
 _TIME = re.compile(r"(?:^|_)(?:time|hour)")
 _DAY = re.compile(r"(?:^|_)(?:day|date)")
 _NAME = re.compile(r"(?:^|_)(?:name|caller)(?:_|$)")
-_BOOKED = re.compile(r"book|appointment|reserv(?:e|ation)")
+_BOOKED = re.compile(r"book|appointment|reserve|reservation")
 _YES = {True: ("yes", "true", "booked"), False: ("no", "false", "none")}
 
 

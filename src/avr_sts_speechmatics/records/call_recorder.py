@@ -357,7 +357,8 @@ class CallRecorder:
         self._event(at, "failure", {"service": event.name, "error": clean(event.error)})
 
     def _notice(self, at: float, event: NoticeGiven) -> None:
-        self._event(at, "notice", {"kind": event.kind, "text": clean(event.text)})
+        # An operator's sentence, and the proof that it was heard: kept at every level.
+        self._event(at, "notice", {"notice": event.kind, "text": clean(event.text)})
 
     def _note(self, at: float, command: ev.Note) -> None:
         self._event(at, "note", {"text": clean(command.text)})
@@ -392,6 +393,7 @@ _EVENTS: Mapping[type, Callable[[CallRecorder, float, Any], None]] = {
     CallBegan: CallRecorder._call_began,
     AgentAnswered: CallRecorder._agent_answered,
     KeyReceived: CallRecorder._key,
+    NoticeGiven: CallRecorder._notice,
     ev.CallerSpeechStarted: CallRecorder._speech_started,
     CallerStopped: CallRecorder._stopped,
     ev.WordsHeard: CallRecorder._some_words,
@@ -401,7 +403,6 @@ _EVENTS: Mapping[type, Callable[[CallRecorder, float, Any], None]] = {
     ReplyOver: CallRecorder._reply_over,
     ev.ToolsCalled: CallRecorder._tools_called,
     ev.ToolDone: CallRecorder._tool_done,
-    NoticeGiven: CallRecorder._notice,
     ServiceFailed: CallRecorder._failed,
     ev.SttLost: CallRecorder._stt_lost,
     ev.SttRestored: CallRecorder._stt_restored,

@@ -25,9 +25,9 @@ def fact_of(
 
 
 def kinds_of(manners: Manners) -> dict[str, str]:
-    """Return the name of each fixed text of an agent, by the text; the welcome wins."""
-    kinds = {notice.text: f"{notice.kind} notice" for notice in manners.notices}
-    for name in ("welcome", *manners.said()):
+    """Return the name of each fixed text of an agent, by the text; what is said first wins."""
+    kinds: dict[str, str] = {}
+    for name in ("recording_notice", "disclosure", "welcome", *manners.said()):
         value = getattr(manners, name)
         for text in (value,) if isinstance(value, str) else value:
             kinds.setdefault(text, name)
