@@ -313,7 +313,7 @@ def traces_of(settings: Settings) -> CallTraces | None:
 
 
 def history_of(settings: Settings) -> str:
-    """What is kept of calls: HISTORY, or its default."""
+    """The level of what is kept: HISTORY, or its default."""
     return kept_calls.level_of(settings, offline=needs_sandbox(settings))
 
 

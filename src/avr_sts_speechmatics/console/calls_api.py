@@ -1,4 +1,4 @@
-"""What is kept of calls: the list with search, one call, its deletion."""
+"""Kept calls: the list with search, one call, its deletion."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -87,7 +87,7 @@ NO_HISTORY = {
 
 
 class Reader(Protocol):
-    """What this module needs of `records.history.History`."""
+    """The part of `records.history.History` that this module needs."""
 
     async def calls(self, wanted: "CallFilter", *, before: str = "", limit: int = 50) -> "Page": ...
 

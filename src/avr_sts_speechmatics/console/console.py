@@ -37,7 +37,7 @@ Say = Callable[[str, str, str], None]
 
 
 class Service(Protocol):
-    """What the API knows of the service.
+    """The part of the service that the API knows.
 
     settings: of the service.
     origins: where each setting that is set comes from.

@@ -34,7 +34,7 @@ _AUDIO = {
 
 
 class Stored(Protocol):
-    """What this module needs of `records.recordings.stored.StoredRecording`."""
+    """The part of `records.recordings.stored.StoredRecording` that this module needs."""
 
     size: int
     finished: bool
@@ -45,7 +45,7 @@ class Stored(Protocol):
 
 
 class Recordings(Protocol):
-    """What this module needs of `records.recordings.recordings.Recordings`."""
+    """The part of `records.recordings.recordings.Recordings` that this module needs."""
 
     async def open(self, name: str) -> Stored | None: ...
 

@@ -1,4 +1,4 @@
-"""What the service knows of itself: its state, its settings and where each came from."""
+"""The service about itself: its state, its settings and where each came from."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any

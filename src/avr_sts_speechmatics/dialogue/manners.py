@@ -112,7 +112,7 @@ class Manners:
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """What the caller must hear before all else, in order."""
+        """The sentences that the caller must hear before all else, in order."""
         notices = (
             Notice("recording", self.recording_notice),
             Notice("disclosure", self.disclosure),

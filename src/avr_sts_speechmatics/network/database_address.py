@@ -46,7 +46,7 @@ _OTHER_DRIVERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAddress:
-    """Where the database of calls is.
+    """The address of the database of calls.
 
     url: for PostgreSQL the address as asyncpg reads it, with the password; empty for SQLite.
     path: the file of SQLite; None for PostgreSQL.

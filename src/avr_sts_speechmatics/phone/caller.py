@@ -196,7 +196,7 @@ class Conversation:
 
     @property
     def doing(self) -> str:
-        """What happens at this moment, in a few words."""
+        """The present moment of the call, in a few words."""
         now = self.now()
         if now < self._saying_until:
             turn = self.turns[-1]

@@ -1,1 +1,1 @@
-"""What is kept of calls: the tables, who writes and reads them, and recordings."""
+"""Records of calls: the tables, the writer, the reader, and recordings."""

@@ -1,4 +1,4 @@
-"""Which calls are wanted, and how a database finds them by its indexes.
+"""Filters of calls, and how a database finds the calls by its indexes.
 
 A filter becomes alternatives, each a list of conditions that all must hold. Each alternative is one
 statement, so that each uses the index made for it: a database seldom uses two indexes for one `OR`.
@@ -60,7 +60,7 @@ _HEX = re.compile(r"[0-9a-f]{6,32}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFilter:
-    """Which calls are wanted. A value that is empty or None wants any call.
+    """Conditions of wanted calls. A value that is empty or None wants any call.
 
     text: what an operator types into a search box: the beginning of a uuid or key, a number or its
         last digits, an agent, a reason, a value of the outcome.

@@ -13,7 +13,7 @@ _CUT = {"speaker": "note", "said": "[Some of the call is left out here.]"}
 
 
 class CallTranscript:
-    """What was said in a call, in order."""
+    """The words of a call, in order."""
 
     def __init__(self) -> None:
         self._lines: list[dict[str, str]] = []

@@ -64,7 +64,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """What a deletion removed.
+    """The result of a deletion.
 
     calls: number of calls.
     recordings: number of recordings.
@@ -93,7 +93,7 @@ class Totals:
 
 
 class Recordings(Protocol):
-    """Where the recordings are."""
+    """The store of the recordings."""
 
     async def delete(self, names: Iterable[str]) -> None:
         """Delete recordings; a name that is not there is ignored."""

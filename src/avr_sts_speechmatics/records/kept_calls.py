@@ -1,4 +1,4 @@
-"""What the service has of its records: the database, the writer and the upkeep, opened and closed.
+"""The service's part of the records: the database, the writer and the upkeep, opened and closed.
 
 The start does not wait for the database: changes wait in memory and in the spool until the database
 is there. So a database that is away stops no start and no call.
@@ -62,7 +62,7 @@ class KeptCalls:
 
 
 def level_of(settings: Settings, *, offline: bool) -> str:
-    """What is kept of calls: HISTORY, or its default.
+    """The level of what is kept: HISTORY, or its default.
 
     offline: whether the sandbox stands in for STT or TTS, so that calls are trials.
     """

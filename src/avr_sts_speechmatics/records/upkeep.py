@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 
 
 class Deletes(Protocol):
-    """Where recordings are."""
+    """The store of the recordings."""
 
     async def delete(self, names: Sequence[str]) -> object:
         """Delete recordings; one that is not there is no error. Raises if one stays."""

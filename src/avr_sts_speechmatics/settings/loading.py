@@ -51,7 +51,7 @@ _TAKES_ANY_TEXT = (
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the value of a setting comes from.
+    """The origin of the value of a setting.
 
     variable: the variable that was read.
     source: "environment" or ".env".

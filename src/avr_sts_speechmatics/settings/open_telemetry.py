@@ -143,7 +143,7 @@ class OpenTelemetry:
 
     @property
     def traces_url(self) -> str | None:
-        """Where traces are sent; None if none are sent."""
+        """The address to which traces are sent; None if none are sent."""
         if self.otel_sdk_disabled or self.otel_traces_exporter == "none":
             return None
         if self.otel_exporter_otlp_traces_endpoint is not None:

@@ -15,7 +15,7 @@ HISTORY_LEVELS = ("off", "calls", "transcripts", "recordings")
 
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """What is kept of calls."""
+    """The kept part of calls, its place and its time."""
 
     history: str | None = setting(
         check.one_of(*HISTORY_LEVELS),
@@ -62,5 +62,5 @@ class Records:
 
     @property
     def calls_database(self) -> DatabaseAddress:
-        """Where calls are kept: DATABASE_URL, or a file in DATA_DIR."""
+        """The database of calls: DATABASE_URL, or a file in DATA_DIR."""
         return self.database_url or sqlite_file(self.data_dir / "calls.db")

@@ -169,7 +169,7 @@ class McpConnection:
         return about if not trace else cast(types.RequestParamsMeta, {**(about or {}), **trace})
 
     def about(self, call: CallFacts) -> types.RequestParamsMeta | None:
-        """What the server is told about the call that a tool is run for; None for nothing."""
+        """The facts that the server is told of the call for which a tool runs; None for none."""
         return None
 
     def offered(self, tool: str) -> str | None:

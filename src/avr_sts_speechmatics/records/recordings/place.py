@@ -1,4 +1,4 @@
-"""Where recordings are: their names, and the directory.
+"""The place of recordings: their names, and the directory.
 
 A recording is called `YYYY/MM/DD/<key>.flac`, by the day on which the call began (UTC). While it is
 written its file has `.part` behind the name, and a lock that ends with the process.
