@@ -30,7 +30,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --python-version
 	--fork-strategy fewest --generate-hashes --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-asterisk coverage coverage-run coverage-report soak soak-calls bench
+.PHONY: help run test test-all test-asterisk coverage coverage-run coverage-report soak soak-calls bench screenshots
 .PHONY: lint style types imports spelling image workflows docs dist lock upgrade clean
 
 help: ## print this
@@ -103,6 +103,9 @@ soak-calls: $(VENV)/installed-dev ## ten minutes of calls that come and go; fail
 
 bench: $(VENV)/installed-dev ## measure; ARGS=--help shows what
 	@exec $(BIN)/python -m bench $(ARGS)
+
+screenshots: $(VENV)/installed-dev ## take the pictures of the pages anew, by Chromium, into docs/pages
+	@AVR_SCREENSHOTS=docs/pages exec $(BIN)/python -m pytest -q tests/console/test_screenshots.py
 
 docs: $(VENV)/installed-docs ## build the documentation into build/docs; a broken link is an error
 	$(BIN)/python docs/_tools/import_graph.py

@@ -36,7 +36,7 @@ async def service_with_calls(
 ) -> AsyncIterator[WithCalls]:
     """Run the service after one call, during another."""
     async with (
-        running_sandbox(scripted(answers=[ANSWER, ANSWER])) as cloud,
+        running_sandbox(scripted(answers=[ANSWER] * 3)) as cloud,
         serve(cloud, history=history, data_dir=folder) as server,
     ):
         base = f"http://localhost:{server.addresses[0][1]}/"
