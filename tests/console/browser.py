@@ -60,6 +60,14 @@ async def window(
                 color_scheme="dark" if dark else "light",
             )
             shown = Window(page)
+            page.on(
+                "response",
+                lambda answer: (
+                    shown.faults.append(f"{answer.status} {answer.url}")
+                    if answer.status >= 400
+                    else None
+                ),
+            )
             page.on("pageerror", lambda error: shown.faults.append(str(error)))
             page.on(
                 "console",
