@@ -163,6 +163,7 @@ def flushed(capsys: pytest.CaptureFixture[str]) -> Any:
 def root() -> Iterator[logging.Logger]:
     """The root logger and those that are quietened, put back as they were."""
     names = ("openai", "httpx", "httpx2", "httpcore2", "aiohttp.access", "picows", "mcp", "client")
+    names += ("alembic",)
     root, levels = logging.getLogger(), {n: logging.getLogger(n).level for n in names}
     level, handlers = root.level, root.handlers[:]
     yield root
@@ -200,7 +201,7 @@ def test_the_log_for_people_goes_to_standard_error_too(
     assert flushed(capsys).err.endswith(" info    listening\n")
 
 
-@pytest.mark.parametrize("name", ["openai", "httpx", "aiohttp.access", "picows"])
+@pytest.mark.parametrize("name", ["openai", "httpx", "aiohttp.access", "picows", "alembic"])
 def test_libraries_that_log_whole_requests_stay_quiet_even_when_debugging(
     root: logging.Logger, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:

@@ -163,8 +163,9 @@ def set_up(
     for before in [one for one in root.handlers if isinstance(one, _Handler)]:
         root.removeHandler(before)  # not closed: the new handler has the same writer
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # These libraries log whole requests, and requests contain what callers said.
-    for name in ("openai", "httpx", "httpx2", "httpcore2", "aiohttp.access"):
+    # These libraries log whole requests, and requests contain what callers said; Alembic logs its
+    # plugins.
+    for name in ("alembic", "openai", "httpx", "httpx2", "httpcore2", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # The MCP SDK logs unusable messages with their whole text, even as errors; "client" is the
     # name of its client's logger. Our MCP code logs the problems of a server itself.
