@@ -162,8 +162,8 @@ def flushed(capsys: pytest.CaptureFixture[str]) -> Any:
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
     """The root logger and those that are quietened, put back as they were."""
-    names = ("openai", "httpx", "httpx2", "httpcore2", "aiohttp.access", "picows", "mcp", "client")
-    names += ("alembic",)
+    libraries = ("alembic", "openai", "httpx", "httpx2", "httpcore2", "aiohttp.access")
+    names = (*libraries, "picows", "mcp", "client")
     root, levels = logging.getLogger(), {n: logging.getLogger(n).level for n in names}
     level, handlers = root.level, root.handlers[:]
     yield root
