@@ -43,6 +43,8 @@ RUN test -s /etc/ssl/certs/ca-certificates.crt \
     && useradd --uid 10001 --gid 10001 --no-log-init --create-home avr \
     # Kept phrases; writable under any user id.
     && install --directory --mode 1777 /var/cache/avr-sts-speechmatics \
+    # Calls. The files in it are for the owner's eyes only; the directory takes any user id.
+    && install --directory --owner avr --group avr --mode 1777 /data \
     # Kubernetes and OpenShift may run the image under any user id.
     && chmod 755 /home/avr
 ARG VERSION=unknown
@@ -53,7 +55,8 @@ LABEL org.opencontainers.image.title="avr-sts-speechmatics" \
     org.opencontainers.image.licenses="MIT" \
     org.opencontainers.image.version="${VERSION}" \
     org.opencontainers.image.revision="${REVISION}"
-ENV HOST=0.0.0.0 \
+ENV DATA_DIR=/data \
+    HOST=0.0.0.0 \
     ORT_DISABLE_TELEMETRY=1 \
     PATH=/opt/avr-sts-speechmatics/bin:$PATH \
     PHRASE_CACHE_DIR=/var/cache/avr-sts-speechmatics \
@@ -61,7 +64,7 @@ ENV HOST=0.0.0.0 \
     PYTHONUNBUFFERED=1 \
     DRAIN_S=4
 # Compose hands the volume on to the next container.
-VOLUME /var/cache/avr-sts-speechmatics
+VOLUME /var/cache/avr-sts-speechmatics /data
 WORKDIR /home/avr
 USER 10001:10001
 EXPOSE 6040 6033 5001 6001

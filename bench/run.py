@@ -274,6 +274,7 @@ def _environment(plan: Plan, port: int, stt_port: int, web_port: int) -> dict[st
         "OPENAI_API_KEY": "bench-key",
         "OPENAI_BASE_URL": f"http{s}://{certificates.HOST}:{web_port}/v1",
         "SPEECHMATICS_WELCOME_MESSAGE": "",
+        "DISCLOSURE": "off",
         # No prompts and fillers: all audio must be answers.
         "NO_INPUT_S": "0",
         "FILLER_AFTER_MS": "0",

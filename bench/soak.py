@@ -314,6 +314,7 @@ def _settings(stt_port: int, web_port: int, calls: int) -> Settings:
         openai_api_key=Secret("bench-key"),
         openai_base_url=f"http://{HOST}:{web_port}/v1",
         speechmatics_welcome_message="",
+        disclosure="",
     )
 
 

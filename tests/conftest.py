@@ -27,6 +27,8 @@ hypothesis_settings.load_profile("any machine")
 for setting, declaration in DECLARATIONS.items():
     for name in (setting.upper(), *declaration.also):
         os.environ.pop(name, None)
+# Services that tests start as processes keep no calls in the directory of the tests.
+os.environ["HISTORY"] = "off"
 
 
 async def nothing_left(tasks: set[asyncio.Task[object]], sockets: set[str]) -> str:
@@ -110,6 +112,7 @@ def serve() -> Serve:
             "openai_api_key": Secret("another-key"),
             "openai_base_url": cloud.openai_url,
             "speechmatics_welcome_message": "",
+            "disclosure": "",
             "history": "off",
             "overload_lag_ms": 0,  # the clouds and the callers of a test share its event loop
         }

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avr_sts_speechmatics.call_in_log import masked, named
+from avr_sts_speechmatics.call_in_log import (
+    current_call,
+    current_trace_id,
+    masked,
+    named,
+    trace_headers,
+)
+from avr_sts_speechmatics.network.trace_context import TraceContext
 from avr_sts_speechmatics.telemetry.log import ConsoleLines, JsonLines
 
 CALL = "0b7f6a52-8f8e-4c0e-9a77-51a4e8a3b1d2"
@@ -74,3 +81,44 @@ def test_code_outside_of_the_call_may_name_the_call_in_its_record() -> None:
     record = logging.LogRecord("avr.test", logging.INFO, "", 1, "from 491701234567", (), None)
     record.call = named(CALL, {"from": "491701234567"})
     assert ConsoleLines([], lambda: "").format(record).endswith("[0b7f6a52] from ***67")
+
+
+# --- the trace of the call -----------------------------------------------------------------------
+
+SPAN = TraceContext("a" * 32, "b" * 16, 1, "congo=1")
+PART = TraceContext("a" * 32, "c" * 16, 1)
+REQUEST = TraceContext("a" * 32, "d" * 16, 1)
+
+
+def test_lines_for_machines_name_the_trace() -> None:
+    name = named(CALL, {"from": "+491701234567"})
+    record = logging.LogRecord("avr.test", logging.INFO, "", 1, "to 491701234567", (), None)
+    assert "trace" not in JsonLines([], lambda: name).format(record)
+    name.span = SPAN
+    plain = JsonLines([], lambda: name).format(record)
+    assert f'"trace_id":"{"a" * 32}","span_id":"{"b" * 16}"' in plain
+    # A part of a call masks the same numbers.
+    part = JsonLines([], lambda: name.within(PART)).format(record)
+    assert f'"span_id":"{"c" * 16}"' in part
+    assert f'"call":"{CALL}"' in part
+    assert "to ***67" in part
+    assert "a" * 32 not in ConsoleLines([], lambda: name).format(record)
+
+
+async def test_requests_name_the_span_that_they_belong_to() -> None:
+    current_call.set("")
+    assert trace_headers() == {}
+    assert current_trace_id() == ""
+    name = named(CALL, {})
+    current_call.set(name)
+    assert trace_headers() == {}
+    name.span = SPAN
+    parent = f"00-{'a' * 32}-{'b' * 16}-01"
+    assert trace_headers() == {"traceparent": parent, "tracestate": "congo=1"}
+    assert current_trace_id() == "a" * 32
+    part = name.within(PART)
+    current_call.set(part)
+    assert trace_headers() == {"traceparent": f"00-{'a' * 32}-{'c' * 16}-01"}
+    part.request = REQUEST
+    assert trace_headers() == {"traceparent": f"00-{'a' * 32}-{'d' * 16}-01"}
+    assert name.span is SPAN

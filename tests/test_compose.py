@@ -146,6 +146,7 @@ async def started(
     environment = container.environment | dict(variables)
     assert environment["HOST"] in ("0.0.0.0", "127.0.0.1")
     environment |= {"HOST": address, "PHRASE_CACHE_DIR": str(folder / "cache")}
+    environment |= {"DATA_DIR": str(folder / "data")}
     check = [word.replace("127.0.0.1", address) for word in health_check_of(stage)]
     assert check != health_check_of(stage)
     (interval,) = re.findall(r"--start-interval=(\d+)s", stage.all("HEALTHCHECK")[-1])

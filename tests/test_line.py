@@ -1,5 +1,6 @@
 """The interface of a transport: what a line may leave out."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import AgentAudio, Played
-from avr_sts_speechmatics.line import Line
+from avr_sts_speechmatics.line import Line, began_ms_of, new_call_key
 
 
 class BareLine(Line):
@@ -40,3 +41,12 @@ def test_a_line_without_playout_or_end_cannot_be_made(missing: str) -> None:
     incomplete: Any = type("Incomplete", (Line,), {there: getattr(BareLine, there)})
     with pytest.raises(TypeError, match=missing):
         incomplete()
+
+
+def test_a_key_holds_the_time_and_follows_the_keys_before_it() -> None:
+    before = time.time_ns() // 1_000_000
+    keys = [new_call_key() for _ in range(100)]
+    assert before <= began_ms_of(keys[0]) <= began_ms_of(keys[-1]) <= time.time_ns() // 1_000_000
+    assert {len(key) for key in keys} == {32}
+    assert len(set(keys)) == 100
+    assert [key[:12] for key in keys] == sorted(key[:12] for key in keys)

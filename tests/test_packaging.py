@@ -158,6 +158,17 @@ def test_an_image_says_what_it_is(name: str) -> None:
     assert labels[f"{said}revision"] == "${REVISION}"
 
 
+def test_calls_are_kept_in_a_volume_that_the_service_may_write() -> None:
+    image = target("service")
+    assert environment_of(image)["DATA_DIR"] == "/data"
+    assert "/data" in image.all("VOLUME")[-1].split()
+    (made,) = [text for text in image.all("RUN") if "useradd" in text]
+    assert "install --directory --owner avr --group avr --mode 1777 /data" in made
+    for file in COMPOSED:
+        assert "DATA_DIR=/data" in service_of(file)["environment"]
+        assert "calls" in yaml.safe_load((ROOT / file).read_text())["volumes"]
+
+
 def test_an_image_runs_under_any_user_id() -> None:
     (made,) = [text for text in target("service").all("RUN") if "useradd" in text]
     assert "chmod 755 /home/avr" in made
@@ -359,6 +370,7 @@ def test_compose_passes_every_setting_on(compose: Any) -> None:
     assert [line for line in lines if "=" in line and "=${" not in line] == [
         "HOST=0.0.0.0",
         "PORT=6040",
+        "DATA_DIR=/data",
     ]
     own = {line for line in lines if "=${" in line and line.partition("=")[0] not in PATHS}
     assert own == {
@@ -392,6 +404,8 @@ def test_a_path_of_this_machine_is_mounted_where_the_service_looks(file: str) ->
     inside = dict(re.findall(r"(\w+)=\$\{\1:\+(/[\w.]+)\}", "\n".join(lines)))
     assert inside.keys() == PATHS
     mounts = {mount["target"]: mount for mount in service["volumes"]}
+    calls = mounts.pop("/data")
+    assert (calls["type"], calls["source"]) == ("volume", "calls")
     assert len(mounts) == len(inside)
     for name, place in inside.items():
         mount = mounts[place]

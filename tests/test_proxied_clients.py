@@ -17,8 +17,9 @@ from tests.support import Serve, url_of
 from tests.tools.test_mcp_servers import http_server, reached_at
 from tests.webhook_target import webhook_target
 
-from avr_sts_speechmatics import assembly, settings
+from avr_sts_speechmatics import settings
 from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.assembly import parts as assembly
 from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.errors import ServiceError, SettingsError
 from avr_sts_speechmatics.line import Caller

@@ -121,7 +121,7 @@ def test_the_agents_named_are_examples() -> None:
 def test_the_call_announced_is_one() -> None:
     ((*_, url, _, body),) = examples("curl -s localhost:6001/call")
     assert url == f"localhost:{Settings().http_port}/call"
-    uuid, payload = announced(body.encode())
+    uuid, payload, _ = announced(body.encode())
     assert uuid in body
     assert facts_from(payload) == {"from": "2001", "agent": "support"}
 

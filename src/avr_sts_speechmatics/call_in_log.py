@@ -1,4 +1,4 @@
-"""The call that the running code belongs to, for the log: its name, and what the log masks.
+"""The call that the running code belongs to, for the log: its name, its trace, what the log masks.
 
 Everything that runs for a call runs in a context with `current_call` set: the tasks of the call,
 the callbacks of its connection, its timers, and the ticks of its playout. The log reads the
@@ -9,6 +9,8 @@ too.
 import re
 from collections.abc import Mapping
 from contextvars import ContextVar
+
+from avr_sts_speechmatics.network.trace_context import TraceContext
 
 MASK = "***"
 
@@ -31,11 +33,24 @@ class CallName(str):
     """Name of a call in the log.
 
     private: texts of the caller that the log masks, each with its replacement.
+    span: the span that the running code belongs to; None if calls are not traced.
+    request: the span of the request to a service that is made next, if that is another span.
     """
 
-    __slots__ = ("private",)
+    __slots__ = ("private", "request", "span")
 
     private: Mapping[str, str]
+    span: TraceContext | None
+    request: TraceContext | None
+
+    def within(self, span: TraceContext) -> "CallName":
+        """Return the name for code that belongs to a part of the call.
+
+        span: the span of that part.
+        """
+        name = CallName(self)
+        name.private, name.span, name.request = self.private, span, None
+        return name
 
 
 def named(uuid: str, facts: Mapping[str, str]) -> CallName:
@@ -45,6 +60,7 @@ def named(uuid: str, facts: Mapping[str, str]) -> CallName:
     facts: facts of the call; the caller's numbers and names among the facts become private.
     """
     name = CallName(uuid)
+    name.span = name.request = None
     private: dict[str, str] = {}
     for fact, value in facts.items():
         if fact in SHOWN_FACTS:
@@ -68,3 +84,17 @@ def masked(value: str) -> str:
 
 current_call: ContextVar[str] = ContextVar("current_call", default="")
 """Name of the call that the running code belongs to; "" outside of calls."""
+
+
+def current_trace_id() -> str:
+    """Return the id of the trace of the running call; "" if the call is not recorded in a trace."""
+    name = current_call.get()
+    span = name.span if isinstance(name, CallName) else None
+    return span.trace_id if span is not None and span.sampled else ""
+
+
+def trace_headers() -> dict[str, str]:
+    """Return the headers of a request that the running call makes; empty if there is no trace."""
+    name = current_call.get()
+    span = (name.request or name.span) if isinstance(name, CallName) else None
+    return {} if span is None else span.headers()

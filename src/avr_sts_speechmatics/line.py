@@ -17,6 +17,7 @@ from typing import Protocol
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.dialogue.events import Role
+from avr_sts_speechmatics.network.trace_context import TraceContext
 
 
 def new_call_key() -> str:
@@ -27,6 +28,11 @@ def new_call_key() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
+def began_ms_of(key: str) -> int:
+    """Return when a call began (ms since 1970, UTC), from its key."""
+    return int(key[:12], 16)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The caller, as far as the transport knows.
@@ -35,6 +41,7 @@ class Caller:
     transport: name of the transport, such as "audiosocket".
     facts: everything else that came with the call; untrusted text.
     key: the key of the call in records, recordings and traces.
+    trace: the trace that the call belongs to, if another program began the trace.
     """
 
     uuid: str
@@ -42,6 +49,9 @@ class Caller:
     facts: Mapping[str, str] = field(default_factory=dict)
     key: str = field(
         default_factory=new_call_key, compare=False, repr=False, metadata={"traced": False}
+    )
+    trace: TraceContext | None = field(
+        default=None, compare=False, repr=False, metadata={"traced": False}
     )
 
 
@@ -107,6 +117,12 @@ class CallerSide(Protocol):
         """Take a DTMF digit from the caller's phone.
 
         digit: one of 0-9 * # A-D.
+        """
+
+    def write(self, text: str) -> None:
+        """Take a turn that the caller writes instead of saying it.
+
+        text: not empty.
         """
 
     def audio_ended(self) -> None:

@@ -7,7 +7,6 @@ them. Nothing is left behind, whatever was under way.
 
 import asyncio
 import logging
-import platform
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -20,10 +19,12 @@ from avr_sts_speechmatics import __version__
 from avr_sts_speechmatics.admission.call_count import LocalCount
 from avr_sts_speechmatics.admission.refusal import DRAINING, STARTING, Refusal
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.assembly import (
+from avr_sts_speechmatics.assembly.health import health_of
+from avr_sts_speechmatics.assembly.parts import (
     Parts,
     admission_of,
     assembled,
+    history_of,
     needs_sandbox,
     warnings_of,
 )
@@ -31,16 +32,20 @@ from avr_sts_speechmatics.audio.playout import PlayoutClock
 from avr_sts_speechmatics.call.busy import BusyCalls
 from avr_sts_speechmatics.call.call import Call
 from avr_sts_speechmatics.call_in_log import current_call
+from avr_sts_speechmatics.console import console
+from avr_sts_speechmatics.console.call_control import CallControl
+from avr_sts_speechmatics.console.live_calls import LiveCalls
+from avr_sts_speechmatics.dialogue.events import ServiceEnds
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.network.trace_context import TRACEPARENT, TRACESTATE, in_headers
 from avr_sts_speechmatics.network.websocket import accept
 from avr_sts_speechmatics.runtime.collector import Collector
 from avr_sts_speechmatics.sandbox_process import SandboxProcess
 from avr_sts_speechmatics.service_trials import ServiceTrials
-from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.settings import Origin, Settings
 from avr_sts_speechmatics.shared_state.shared import SharedState
-from avr_sts_speechmatics.telemetry.log import lines_lost
-from avr_sts_speechmatics.telemetry.services_in_use import services_in_use
-from avr_sts_speechmatics.telemetry.versions import versions
+from avr_sts_speechmatics.telemetry.metrics_http import MetricsPage
+from avr_sts_speechmatics.telemetry.metrics_sampled import ProcessMetrics
 from avr_sts_speechmatics.transports import asterisk_websocket, http_stream
 from avr_sts_speechmatics.transports.acceptor import Acceptor
 from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls
@@ -91,6 +96,7 @@ class Server:
     settings: checked by `settings.load`.
     news: called when the sandbox has loaded a part: its name, how many are loaded, of how many.
     member: what the process has of a service of several processes; None if it is the only one.
+    origins: where each setting that is set comes from.
 
     Raises SettingsError when an agent file has a mistake, or a package is missing.
     """
@@ -101,8 +107,10 @@ class Server:
         *,
         news: Callable[[str, int, int], None] = lambda part, done, of: None,
         member: Membership | None = None,
+        origins: Mapping[str, Origin] | None = None,
     ) -> None:
         self.settings = settings
+        self.origins = origins or {}
         self._member = member
         self._agents = Agents.load(settings)
         self.addresses: list[tuple[str, int]] = []
@@ -111,6 +119,8 @@ class Server:
         """Host and port of a listener, by the setting that names the port."""
         self.warnings = [*warnings_of(settings), *self._agents.warnings]
         """Warnings for the operator, one sentence each."""
+        self.hints: tuple[str, ...] = ()
+        """Sentences for the operator that are no faults, once the service is ready."""
         self._news = news
         self._clock = PlayoutClock()
         self._calls: dict[asyncio.Task[None], Call] = {}
@@ -136,12 +146,16 @@ class Server:
         self._reception = Reception(
             self.open_call, log, waiting, self._admission.refusal, self._answer_busy
         )
+        self.live = LiveCalls(history_of(settings), waiting.remove)
+        self.control = CallControl(self._calls.values, lambda: self._parts)
         self._begun = time.monotonic()
         self._draining = False
         self._trials: ServiceTrials | None = None
         self._trying: asyncio.Task[None] | None = None
         self.collector = Collector(lambda: len(self._calls))
         """The schedule of Python's cycle collector, which the process may start."""
+        known = self._admission, self.collector, self._clock, self._reception.reasons
+        self._metrics = ProcessMetrics(None if member is None else member.series, *known)
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -160,10 +174,12 @@ class Server:
         app = web.Application()
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)
+        app.router.add_get("/metrics", MetricsPage(self._metrics, self._member).handle)
         app.router.add_post(http_stream.PATH, http_stream.HttpStream(self._reception).handle)
+        log, why_not = self._reception.log, self._all_refuse
+        console.add_to(app, self, lambda: self._parts, log.say)
         http = await self._serve(app)
         watch = PortWatch(self._reception)
-        log, why_not = self._reception.log, self._all_refuse
         port = self.addresses[0][1]
         core = AvrCoreHttp(self._announced, self._ask_webhook, port, log, why_not=why_not)
         core_http = await self._serve(core.application())
@@ -178,6 +194,7 @@ class Server:
                 self._gate = PortGate(listener, "AUDIOSOCKET_PORT", self._all_refuse)
         if self._member is not None:
             self._member.pulse(lambda: self.ready)
+            self._member.relay(self.live, self.control)
             self._reception.waiting.changed = self._member.row.show_waiting
 
     def _acceptor(self, port: Port, protocol: Callable[[], asyncio.BaseProtocol]) -> Acceptor:
@@ -205,7 +222,7 @@ class Server:
         settings = self.settings
         self._open.push_async_callback(self._shared.close)
         await self._shared.start()
-        sandbox_url, member = "", self._member
+        sandbox_url, member, sessions = "", self._member, self._admission.sessions
         if needs_sandbox(settings) and member is not None:
             sandbox_url = await member.sandbox()
         elif needs_sandbox(settings):
@@ -213,9 +230,10 @@ class Server:
             sandbox_url = await self._sandbox.start()
             self._keeping = asyncio.create_task(self._sandbox.keep_running())
         self._parts = await self._open.enter_async_context(
-            assembled(settings, self._agents, sandbox_url, self._admission.sessions)
+            assembled(settings, self._agents, sandbox_url, sessions, self.live, self._metrics)
         )
         self.warnings += self._parts.warnings
+        self.hints = self._parts.hints
         self.warnings += self._admission.start(settings.max_calls)
         self._open.callback(self._admission.lag.stop)
         # Loading a library in the background delays the loop, and is over soon.
@@ -264,7 +282,7 @@ class Server:
             await asyncio.wait(self._calls, timeout=left_s)
         if self._calls:
             for call in self._calls.values():
-                call.take_leave()
+                call.take_leave(ServiceEnds())
             await asyncio.wait(self._calls, timeout=FAREWELL_S)
 
     async def _admit_accepted(self, longest_s: float) -> None:
@@ -275,6 +293,7 @@ class Server:
             await asyncio.sleep(0.02)  # nobody announces that a connection opens no call
 
     def _accept_no_more(self) -> None:
+        self.live.close()
         if self._gate is not None:
             self._gate.close()
         for listener in self._listeners:
@@ -361,7 +380,9 @@ class Server:
             return asterisk_websocket.accept_media(
                 request, self._reception, self._announced.facts_for
             )
-        return AvrWebSocket(path, self._reception)
+        headers = request.headers
+        trace = in_headers(headers.getall(TRACEPARENT, ()), headers.getall(TRACESTATE, ()))
+        return AvrWebSocket(path, self._reception, trace)
 
     def _audiosocket(self) -> AudioSocketConnection:
         return AudioSocketConnection(
@@ -400,27 +421,19 @@ class Server:
 
     def health(self) -> dict[str, Any]:
         """The content of `/health`; it holds no secrets."""
-        settings = self.settings
-        sandboxed = needs_sandbox(settings)
-        states = None if self._parts is None else self._parts.states
         return {
             "status": self._status(),
             "ready": self.ready,
-            "engine": "sandbox" if sandboxed else "cloud",
             "version": __version__,
             "uptime_s": round(time.monotonic() - self._begun, 1),
             "calls": len(self._calls),
             "calls_refused": self._reception.refused.total(),
             "calls_refused_by_reason": dict(self._reception.reasons),
             **self._admission.health(),
-            "services": services_in_use(settings),
-            "service_states": {} if states is None else states.shown(),
             "shared": self._shared.health(),
-            "phrases_missing": None if self._parts is None else self._parts.voices.missing,
-            "log_lines_lost": lines_lost(),
+            **health_of(self.settings, self._parts),
             **self.collector.shown(),
             "warnings": self.warnings,
-            "versions": {"python": platform.python_version(), **versions()},
         }
 
     def _status(self) -> str:

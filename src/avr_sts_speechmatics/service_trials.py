@@ -13,16 +13,22 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
+from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.conversation import Message
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.runtime.task_group import TaskGroup
+from avr_sts_speechmatics.services import tts
 from avr_sts_speechmatics.services.llm.protocol import Brief, Llm
 from avr_sts_speechmatics.services.quiet_retries import quiet_retries
+from avr_sts_speechmatics.services.stt import Stt
 from avr_sts_speechmatics.services.stt.protocol import Recogniser
 from avr_sts_speechmatics.services.tts.protocol import Tts
+from avr_sts_speechmatics.settings import Settings
+from avr_sts_speechmatics.speech.voices import Voices
 from avr_sts_speechmatics.telemetry.service_states import ServiceState
 
 RETRY_FIRST_S = 5.0
@@ -167,3 +173,35 @@ async def try_tts(voices: Sequence[Tts]) -> float:
             await anext(audio, b"")
         took = took or time.monotonic() - begun
     return took
+
+
+def tried_services(
+    settings: Settings, agents: Agents, stt: Stt, llm: Llm, voices: Voices
+) -> tuple[TriedService, ...]:
+    """The services that can fail, with their trials; the scripted receptionist cannot."""
+    first = agents.all[0]
+    recogniser = stt.recogniser(first.language, first.vocabulary)
+    speaking = tuple(dict.fromkeys(voices.alone(agent) for agent in agents.all))
+    found = [TriedService(ServiceState("tts"), partial(try_tts, speaking))]
+    if not settings.nobody_answers:
+        hearing = TriedService(ServiceState("stt"), partial(try_stt, recogniser), needs_idle=True)
+        found.insert(0, hearing)
+    if settings.has_llm:
+        models = tuple(dict.fromkeys(agent.model or settings.openai_model for agent in agents.all))
+        state = ServiceState("llm", ", ".join(models), lambda: llm.state().adaptations)
+        found.append(TriedService(state, partial(try_llm, llm, models)))
+    return tuple(found)
+
+
+def remote_addresses(settings: Settings) -> tuple[str, ...]:
+    """Addresses of the services that calls may use, each once; the PBX is not among them."""
+    mcp = () if settings.mcp_servers is None else settings.mcp_servers.servers.values()
+    found = (
+        Stt(settings).address,
+        *(tts.ENGINES[name].address(settings) for name in tts.may_speak(settings)),
+        settings.llm_url if settings.has_llm else None,
+        settings.webhook_url,
+        settings.speechmatics_url_instructions,
+        *(server.url for server in mcp),
+    )
+    return tuple(dict.fromkeys(filter(None, found)))

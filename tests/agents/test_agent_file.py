@@ -41,6 +41,8 @@ model: gpt-6-luna
 tools: [avr_transfer, crm.find]
 numbers: [0100, +49 30 12, _5XXX]
 manners:
+  disclosure: Jeg er en maskin.
+  recording_notice: Samtalen blir tatt opp.
   barge_in: off
   barge_in_confirm_ms: 300
   barge_in_min_words: 2
@@ -104,6 +106,8 @@ def test_an_agent_has_what_was_written(path: Path) -> None:
         ),
         "time_zone": ZoneInfo("Europe/Oslo"),
         "openai_model": "gpt-6-luna",
+        "disclosure": "Jeg er en maskin.",
+        "recording_notice": "Samtalen blir tatt opp.",
         "barge_in": "off",
         "barge_in_confirm_ms": 300.0,
         "barge_in_min_words": 2,
@@ -141,7 +145,7 @@ def test_every_manner_can_be_set_in_an_agent_file(path: Path) -> None:
     assert not left, "phrases that no agent can say in its own language"
     # And nothing else that is said has been forgotten.
     texts = {item.name for item in fields(Manners) if item.type in (str, tuple[str, ...])}
-    said = {*PHRASES, *PHRASE_LISTS, "welcome", "busy"}
+    said = {*PHRASES, *PHRASE_LISTS, "recording_notice", "disclosure", "welcome", "busy"}
     assert texts == {*said, "barge_in", "backchannels", "language"}
 
 
@@ -234,7 +238,7 @@ def test_instructions_can_be_in_a_file_beside_the_agent(path: Path) -> None:
         ("manners: {sorry: }", ", line 1: manners.sorry: '' cannot be used: give one text"),
         ("manners: {fillers: []}", ", line 1: manners.fillers: a list cannot be used: give at le"),
         ("manners: {wait: 'Wait, {from}.'}", ", line 1: manners.wait: 'Wait, {from}.' cannot be u"),
-        ("manners: {host: 1}", ", line 1: manners.host: not known; there are preemptive"),
+        ("manners: {host: 1}", ", line 1: manners.host: not known; there are disclosure"),
     ],
 )
 def test_a_mistake_is_one_sentence_with_file_line_and_key(

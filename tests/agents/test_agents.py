@@ -382,6 +382,7 @@ CHINESE = """
 language: cmn
 welcome: 您好。
 manners:
+  disclosure: 我是自动助理。
   sorry: 请再说一遍。
   farewell: 请稍后再打。
   wait: 请稍等。
@@ -417,7 +418,7 @@ def test_english_phrases_are_reported_if_the_settings_have_another_language(writ
     (warning,) = load(speechmatics_language="cmn").warnings
     assert warning.startswith("SPEECHMATICS_LANGUAGE=cmn, but some phrases of the agent are Engl")
     assert "default.yaml" in warning
-    assert "welcome, manners.sorry" in warning
+    assert "welcome, manners.disclosure, manners.sorry" in warning
     folder = write(default=CHINESE + "  fillers: 请稍等。\n")
     changes = {"speechmatics_language": "cmn", "agents_dir": folder}
     assert load(**changes, busy_message="线路忙。").warnings == ()

@@ -153,6 +153,7 @@ async def serving(cloud: RunningSandbox, ports: Ports, **settings: str) -> Async
         "OPENAI_API_KEY": "test-key",
         "OPENAI_BASE_URL": cloud.openai_url,
         "SPEECHMATICS_WELCOME_MESSAGE": "",
+        "DISCLOSURE": "off",
         # Whatever is heard shall be an answer.
         "NO_INPUT_S": "0",
         "FILLER_AFTER_MS": "0",

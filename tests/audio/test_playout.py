@@ -230,6 +230,61 @@ async def test_room_comes_back_as_audio_is_played() -> None:
     await asyncio.wait_for(waiting, 1)
 
 
+# --- what is counted ------------------------------------------------------------------------------
+
+
+async def test_a_short_delay_is_no_pause_and_a_long_one_is_counted(
+    clock: PlayoutClock, phone: Phone
+) -> None:
+    phone.say(1, speech(12))
+    time.sleep(0.2)  # noqa: ASYNC251 - the loop itself is held up, as by a busy machine
+    await asyncio.wait_for(phone.all_heard.wait(), 5)
+    assert clock.late >= 1
+    assert clock.gaps >= 1
+    assert clock.starved == 0
+
+
+async def test_a_voice_that_is_slower_than_its_words_is_counted(
+    clock: PlayoutClock, phone: Phone
+) -> None:
+    utterance = phone.playout.open(1)
+    for _ in range(3):
+        phone.playout.write(utterance, speech(1))
+        await asyncio.sleep(0.1)
+    phone.playout.end(utterance)
+    await asyncio.wait_for(phone.all_heard.wait(), 5)
+    assert clock.starved == 2
+
+
+async def test_a_pause_that_was_meant_is_not_counted(clock: PlayoutClock, phone: Phone) -> None:
+    utterance = phone.playout.open(1)
+    phone.playout.write(utterance, speech(3))
+    phone.playout.pause()
+    await asyncio.sleep(0.1)
+    phone.playout.resume()
+    phone.playout.end(utterance)
+    await asyncio.wait_for(phone.all_heard.wait(), 5)
+    await asyncio.sleep(0.1)
+    phone.say(2, speech(1))  # a pause between two utterances
+    await until_frames(phone, 4)
+    assert clock.starved == 0
+
+
+async def test_a_slow_voice_on_a_continuous_line_is_counted(
+    clock: PlayoutClock, open_line: Phone
+) -> None:
+    utterance = open_line.playout.open(1)
+    await until_frames(open_line, len(open_line.frames) + 8)
+    assert clock.starved == 0  # it has not begun
+    for pause in (1, 2):
+        open_line.playout.write(utterance, speech(1))
+        await until_frames(open_line, len(open_line.frames) + 8)
+        assert clock.starved == pause
+    open_line.playout.end(utterance)
+    await until_frames(open_line, len(open_line.frames) + 8)
+    assert clock.starved == 2
+
+
 async def test_silence_costs_nothing(clock: PlayoutClock, phone: Phone) -> None:
     phone.say(1, speech(1))
     await asyncio.wait_for(phone.all_heard.wait(), 5)

@@ -16,7 +16,7 @@ from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import Played, Playout, PlayoutClock
-from avr_sts_speechmatics.call.call import Call, Services
+from avr_sts_speechmatics.call.call import Call
 from avr_sts_speechmatics.call.observer import (
     AgentAnswered,
     CallBegan,
@@ -25,6 +25,7 @@ from avr_sts_speechmatics.call.observer import (
     Observed,
     Observer,
 )
+from avr_sts_speechmatics.call.services import Services
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.line import Caller, Line
@@ -384,7 +385,7 @@ async def call_with(
     line, clock = NotedLine(), PlayoutClock()
     nobody: Any = None
     services = Services(
-        agents=agents or Agents.load(Settings(speechmatics_welcome_message="")),
+        agents=agents or Agents.load(Settings(speechmatics_welcome_message="", disclosure="")),
         open_stt=lambda _, listener: open_stt(listener),
         llm=nobody,
         voice_of=lambda _: (nobody, KeptPhrases(())),
@@ -480,7 +481,7 @@ class Slow:
     """Agents of whom one is known only when `told` is set."""
 
     def __init__(self) -> None:
-        self._agents = Agents.load(Settings(speechmatics_welcome_message=""))
+        self._agents = Agents.load(Settings(speechmatics_welcome_message="", disclosure=""))
         self.told = asyncio.Event()
         self.for_call = self._agents.for_call
 

@@ -1,10 +1,17 @@
 """Observers: all of a call is reported to each, and a faulty one harms nobody."""
 
+import asyncio
 import time
 
 import pytest
 
-from avr_sts_speechmatics.call.observer import CallEnded, KeyReceived, Observed, Observers
+from avr_sts_speechmatics.call.observer import (
+    CallEnded,
+    DialogueAdviser,
+    KeyReceived,
+    Observed,
+    Observers,
+)
 from avr_sts_speechmatics.dialogue import events as ev
 
 
@@ -64,3 +71,35 @@ def test_nothing_is_reported_after_the_end_of_the_call() -> None:
     observers.event(KeyReceived("1"))
     observers.command(ev.Flush())
     assert watching.seen == [CallEnded()]
+
+
+class Adviser(DialogueAdviser):
+    def __init__(self, reports: list[object]) -> None:
+        self.reports = reports
+
+    def event(self, at: float, event: Observed) -> None:
+        self.tell_soon(ev.CostReached())
+
+    def command(self, at: float, command: ev.Command) -> None:
+        pass
+
+
+async def test_an_adviser_tells_the_dialogue_after_all_observers_have_the_report() -> None:
+    happened: list[object] = []
+    told = asyncio.Event()
+
+    def tell(event: ev.Event) -> None:
+        happened.append(event)
+        told.set()
+
+    class Watching:
+        def event(self, at: float, event: Observed) -> None:
+            happened.append(event)
+
+        def command(self, at: float, command: ev.Command) -> None:
+            pass
+
+    observers = Observers((Adviser(happened), Watching()), tell)
+    observers.event(ev.CallStarted())
+    await told.wait()
+    assert happened == [ev.CallStarted(), ev.CostReached()]

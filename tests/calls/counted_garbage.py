@@ -101,6 +101,7 @@ async def counted_service(cloud: RunningSandbox, **changes: Any) -> AsyncIterato
         "speechmatics_rt_url": cloud.rt_url,
         "speechmatics_tts_url": cloud.tts_url,
         "speechmatics_welcome_message": "",
+        "disclosure": "",
         "no_input_s": 0.0,
     }
     process = subprocess.Popen(  # noqa: ASYNC220 - asyncio's watcher thread outlives a test

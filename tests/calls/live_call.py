@@ -6,7 +6,7 @@ The caller speaks when the test says so, in whole turns; audio is not needed for
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,14 +137,16 @@ async def live_service(
     *answers: Thought,
     voice: ToneTts | ScriptedTts | None = None,
     prepared: bool = True,
+    outcomes: Sequence[Thought] = ("{}",),
     **changes: Any,
 ) -> AsyncIterator[Rig]:
     """A service whose model gives these answers.
 
-    prepared: once the kept phrases are there. changes: of the settings.
+    prepared: once the kept phrases are there. outcomes: what the model writes where it is asked
+    for an object. changes: of the settings.
     """
     voice = voice or ToneTts(seconds_per_character=CHARACTER_S)
-    engines = scripted(answers=answers or ("I see.",), voice=voice)
+    engines = scripted(answers=answers or ("I see.",), voice=voice, outcomes=outcomes)
     async with running_sandbox(engines) as cloud:
         second: dict[str, Any] = {
             "openai_tts_url": cloud.openai_url,

@@ -135,6 +135,32 @@ async def test_an_announced_call_is_answered_and_its_webhooks_arrive_in_order(se
         assert {r.headers["X-AVR-WEBHOOK-SECRET"] for r in target.requests} == {"a-secret"}
 
 
+async def test_a_key_before_the_first_frame_waits_for_the_end_of_the_notices(serve: Serve) -> None:
+    recorded, machine = "This call is recorded.", "I am an automated assistant."
+    async with (
+        running_sandbox(scripted((), answers=["That was five."])) as cloud,
+        webhook_target() as target,
+        direct(
+            serve,
+            cloud,
+            webhook_url=target.url,
+            disclosure="on",
+            recording_notice="on",
+            speechmatics_welcome_message="Hello there.",
+        ) as server,
+    ):
+        async with calling(server) as asterisk:
+            asterisk.press("5")
+            asterisk.press("#")
+            await until(lambda: "That was five." in str(target.events))
+        await until(lambda: "call_ended" in str(target.events))
+        events = [(event["type"], event["payload"]) for event in target.events]
+    said = [payload["text"] for kind, payload in events if kind == "transcription"]
+    assert said == [recorded, machine, "[keys: 5]", "That was five."]
+    assert not [kind for kind, _ in events if kind == "interruption"]
+    assert [one["text"] for one in events[-1][1]["notices"]] == [recorded, machine]
+
+
 async def test_the_webhooks_reply_picks_the_agent(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "sales.yaml").write_text("instructions: You sell.\nwelcome: ''\n")
     (tmp_path / "default.yaml").write_text("instructions: You help.\nwelcome: ''\n")

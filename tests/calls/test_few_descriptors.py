@@ -52,6 +52,7 @@ def environment_of(cloud: RunningSandbox) -> dict[str, str]:
         "OPENAI_API_KEY": "another-key",
         "OPENAI_BASE_URL": cloud.openai_url,
         "SPEECHMATICS_WELCOME_MESSAGE": "",
+        "DISCLOSURE": "off",
         "TRY_SERVICES": "false",
         "OVERLOAD_LAG_MS": "0",
     }

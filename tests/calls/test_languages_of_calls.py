@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.calls.live_call import OWN_TOOLS, LiveCall, Rig, asks_for, desk, live_service
+from tests.calls.live_call import (
+    OWN_TOOLS,
+    LiveCall,
+    Rig,
+    asks_for,
+    desk,
+    live_call,
+    live_service,
+)
 from tests.language_packs.english_words import english_words
 from tests.support import Serve
 
@@ -300,3 +308,11 @@ async def test_the_first_sentence_of_an_answer_is_heard_while_the_second_is_writ
         assert not more.is_set()
         more.set()
         await until_said(call, talk.price)
+
+
+@pytest.mark.parametrize("code", ["de", "it", "fr", "es", "pt", "nl"])
+async def test_notices_are_in_the_language_of_the_agent(serve: Serve, code: str) -> None:
+    pack = pack_of(code)
+    both = {"disclosure": "on", "recording_notice": "on", "no_input_s": 0.0}
+    async with live_call(serve, **settings_of(code, **both)) as call:
+        await call.until_said(f"{pack.recording_notice} {pack.disclosure} {pack.welcome}")

@@ -17,6 +17,7 @@ from tests import asterisk_websocket
 from tests.avr_core import Heard, dial
 from tests.calls.counted_garbage import CountedService, counted_service
 from tests.calls.live_call import OWN_TOOLS, PATIENCE_S, LiveCall, asks_for, fake_avr_ami
+from tests.otlp_receiver import otlp_collector
 from tests.transports.test_audiosocket import HELLO, in_frames
 from tests.webhook_target import webhook_target
 
@@ -305,6 +306,27 @@ async def test_turns_leave_next_to_nothing_to_the_collector() -> None:
         garbage = await scene.service.garbage()
     a_turn = garbage.kinds.total() / TURNS
     assert a_turn < OBJECTS_A_TURN, garbage.shown(TURNS)
+
+
+@pytest.mark.timeout(180)
+async def test_calls_that_are_traced_leave_next_to_nothing_to_the_collector() -> None:
+    async with (
+        otlp_collector() as collector,
+        a_scene(otel_exporter_otlp_endpoint=collector.url) as scene,
+    ):
+        await avr_call(scene)
+        await collector.ended()
+        await scene.service.garbage()
+        calls = 10
+        for _ in range(calls):
+            async with scene.call() as call:
+                for kind in ("plain", "drafted", "interrupted"):
+                    await scene.turn(call, kind)
+            await scene.over()
+        await collector.ended(calls + 1)
+        garbage = await scene.service.garbage()
+    a_turn = garbage.kinds.total() / (3 * calls)
+    assert a_turn < OBJECTS_A_TURN, garbage.shown(3 * calls)
 
 
 async def test_turns_of_the_receptionist_leave_nothing_to_the_collector() -> None:

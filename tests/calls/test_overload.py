@@ -46,7 +46,7 @@ async def full(
         async with dial(url_of(server)) as core:
             await core.init()
             await cloud.received.session()
-            await until(lambda: bool(server._admission.sessions._open))
+            await until(lambda: bool(server._admission.sessions.open))
             yield server, cloud, core
             if core.heard.close_code is None and server.health()["calls"]:
                 await core.speak(bytes(32_000))

@@ -99,6 +99,7 @@ async def service(
         "OPENAI_API_KEY": "another-key",
         "OPENAI_BASE_URL": cloud.openai_url,
         "SPEECHMATICS_WELCOME_MESSAGE": "",
+        "DISCLOSURE": "off",
         "NO_INPUT_S": f"{QUIET_S:g}",
         "FILLER_AFTER_MS": "0",
         "PHRASE_CACHE_DIR": "off",

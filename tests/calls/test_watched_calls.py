@@ -14,7 +14,7 @@ from avr_sts_speechmatics.cli.call import add_arguments, run_call
 from avr_sts_speechmatics.phone import caller
 from avr_sts_speechmatics.phone.caller import Conversation, Turn
 from avr_sts_speechmatics.phone.connection import AnswerTimes
-from avr_sts_speechmatics.phone.report import table
+from avr_sts_speechmatics.phone.report import wide_table as table
 from avr_sts_speechmatics.sandbox.engines import ToolCall
 from avr_sts_speechmatics.sandbox.scripted_cloud import Thought, running_sandbox, scripted, turn
 
@@ -124,7 +124,7 @@ async def test_the_table_says_where_the_time_of_each_turn_went(serve: Serve, cal
         running_sandbox(scripted(QUESTION, answers=ANSWERS_BY_TOOL)) as cloud,
         serve(cloud, tools_dir=TOOLS) as server,
     ):
-        status, out = await call("--url", url_of(server), "--say", "Is my table booked?")
+        status, out = await call("--url", url_of(server), "--wide", "--say", "Is my table booked?")
     assert status == 0, out
     lines = out.splitlines()
     at = next(n for n, line in enumerate(lines) if line.startswith("turn "))

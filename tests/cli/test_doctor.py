@@ -65,7 +65,7 @@ async def test_offline_the_checks_are_one_json_list(tmp_path: Path) -> None:
     checks = json.loads(out)
     port = f"port {environ['PORT']}"
     assert [check["what"] for check in checks] == [
-        *("settings", "agents", "voices", "sandbox", port, "llm", "pbx")
+        *("settings", "agents", "voices", "sandbox", port, "llm", "pbx", "records")
     ]
     for check in checks:
         assert set(check) == {"what", "state", "detail", "advice", "latency_ms"}
@@ -101,7 +101,7 @@ async def test_the_clouds_own_addresses_are_reached_through_a_proxy(
 async def test_the_page_about_the_command_shows_what_it_prints(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "doctor.md").read_text()
     shown = page.partition("```\n")[2].partition("```")[0].splitlines()
-    _, out, _ = await run(cwd=tmp_path, environ={})
+    _, out, _ = await run(cwd=tmp_path, environ={"HISTORY": ""})
     # Another program of this machine may have a port.
     assert without_ports(shown) == without_ports(out.splitlines())
     assert sum("  port " in line for line in shown) == 4

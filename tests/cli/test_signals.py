@@ -13,7 +13,7 @@ from tests.cli.commands import CLOUDS, COMMAND, Started, serving
 from tests.cli.test_standard_streams import health
 from tests.support import until, untraced_environment
 
-CALM = {"SPEECHMATICS_WELCOME_MESSAGE": "", **CLOUDS}
+CALM = {"SPEECHMATICS_WELCOME_MESSAGE": "", "DISCLOSURE": "off", **CLOUDS}
 
 
 async def in_call(core: AvrCore, port: int) -> None:

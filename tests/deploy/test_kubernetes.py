@@ -18,6 +18,7 @@ from tests.support import ROOT
 from avr_sts_speechmatics.cli.serve import FAREWELL_S
 from avr_sts_speechmatics.cli.worker import STOP_S
 from avr_sts_speechmatics.settings import DECLARATIONS, load
+from avr_sts_speechmatics.telemetry import metrics
 
 BASE = ROOT / "deploy" / "kubernetes"
 
@@ -174,8 +175,9 @@ def test_the_pods_have_no_privileges_and_write_only_to_their_volumes(
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     places = {mount["mountPath"]: volumes[mount["name"]] for mount in container["volumeMounts"]}
     assert all("emptyDir" in volume for volume in places.values())
-    assert set(places) == {"/tmp", "/var/cache/avr-sts-speechmatics"}
+    assert set(places) == {"/data", "/tmp", "/var/cache/avr-sts-speechmatics"}
     assert "PHRASE_CACHE_DIR=/var/cache/avr-sts-speechmatics" in dockerfile
+    assert "DATA_DIR=/data" in dockerfile
 
 
 def test_cpu_is_asked_for_and_never_taken_away(container: Any, manifests: dict[str, Any]) -> None:
@@ -184,6 +186,58 @@ def test_cpu_is_asked_for_and_never_taken_away(container: Any, manifests: dict[s
     assert container["resources"]["requests"]["cpu"]
     (metric,) = manifests["HorizontalPodAutoscaler"]["spec"]["metrics"]
     assert metric["resource"]["name"] == "cpu"
+
+
+# --- scaling by calls ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def by_calls(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What an operator's own folder with the component makes."""
+    folder = tmp_path_factory.mktemp("own")
+    shutil.copytree(BASE, folder / "kubernetes")
+    own = folder / "own"
+    own.mkdir()
+    (own / "kustomization.yaml").write_text(
+        "resources: [../kubernetes]\ncomponents: [../kubernetes/by-calls]\n"
+    )
+    words = [tool("kubectl"), "kustomize", str(own)]
+    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_the_manifests_that_scale_by_calls_fit_the_schemas(
+    by_calls: str, version: str, tmp_path: Path
+) -> None:
+    done = validated(by_calls, version, tmp_path)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "WARN" not in said
+
+
+def test_the_autoscaler_may_go_by_calls_as_the_service_and_the_adapter_name_them(
+    by_calls: str,
+) -> None:
+    found = {one["kind"]: one for one in yaml.safe_load_all(by_calls)}
+    calls, cpu = found["HorizontalPodAutoscaler"]["spec"]["metrics"]
+    assert calls["pods"]["metric"]["name"] == metrics.CALLS.name
+    assert cpu["resource"]["name"] == "cpu"
+    wanted = float(calls["pods"]["target"]["averageValue"])
+    assert wanted < float(found["ConfigMap"]["data"]["MAX_CALLS"])
+    adapter = yaml.safe_load((BASE / "by-calls" / "prometheus-adapter.yaml").read_text())
+    (rule,) = adapter["rules"]["custom"]
+    assert rule["seriesQuery"].startswith(metrics.CALLS.name + "{")
+    assert rule["name"]["as"] == metrics.CALLS.name
+
+
+def test_prometheus_is_told_the_port_of_metrics(manifests: dict[str, Any], container: Any) -> None:
+    template = manifests["Deployment"]["spec"]["template"]["metadata"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert template["annotations"]["prometheus.io/port"] == str(ports["websocket"])
+    config = yaml.safe_load((ROOT / "examples" / "monitoring" / "kubernetes.yml").read_text())
+    rules = config["scrape_configs"][0]["relabel_configs"]
+    kept = {rule["regex"] for rule in rules if rule.get("action") == "keep"}
+    assert kept == {"websocket", template["labels"]["app.kubernetes.io/name"]}
 
 
 def test_no_pod_ends_before_another_is_there(manifests: dict[str, Any]) -> None:

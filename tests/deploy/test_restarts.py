@@ -33,6 +33,7 @@ def environment(stt_url: str, web_url: str, **more: str) -> dict[str, str]:
         "OPENAI_API_KEY": "bench-key",
         "OPENAI_BASE_URL": f"{web_url}/v1",
         "SPEECHMATICS_WELCOME_MESSAGE": "",
+        "DISCLOSURE": "off",
         "NO_INPUT_S": "0",
         "FILLER_AFTER_MS": "0",
         "TRY_SERVICES": "false",

@@ -19,6 +19,8 @@ from avr_sts_speechmatics.dialogue.state import State
 Step: TypeAlias = Callable[[SimulatedCall], None]
 
 MANNERS: Mapping[str, Sequence[Any]] = {
+    "recording_notice": ["", "This call is recorded"],
+    "disclosure": ["", "", "I am a machine"],
     "welcome": ["", "Hello there my friend"],
     "welcome_is_sacred": [False, True],
     "barge_in": ["words", "speech", "off"],
@@ -202,6 +204,14 @@ def service_ends(call: SimulatedCall) -> None:
     call.tell(ev.ServiceEnds())
 
 
+def cost_reached(call: SimulatedCall) -> None:
+    call.tell(ev.CostReached())
+
+
+def operator_hangs_up(call: SimulatedCall) -> None:
+    call.tell(ev.OperatorLeaves())
+
+
 def nothing(call: SimulatedCall) -> None:
     pass
 
@@ -242,7 +252,15 @@ STEPS: list[Step] = [
     stt_restored,
 ]
 
-ENDINGS: list[Step] = [nothing, nothing, stt_failed, audio_ended, service_ends]
+ENDINGS: list[Step] = [
+    *(3 * [nothing]),
+    stt_failed,
+    audio_ended,
+    service_ends,
+    cost_reached,
+    operator_hangs_up,
+    SimulatedCall.operator_transfers,
+]
 
 
 def run_out(call: SimulatedCall) -> None:
@@ -270,6 +288,10 @@ def live_through(manners: Manners, steps: Sequence[Step]) -> SimulatedCall:
     for step in (*steps, run_out):
         step(call)
         call.assert_history_is_what_was_heard()
+    # Only what ends a call cuts a notice.
+    cutting = {service_ends, cost_reached, operator_hangs_up, SimulatedCall.operator_transfers}
+    ends = must_end or manners.max_call_s or not cutting.isdisjoint(steps)
+    assert ends or not call.notice_was_cut, "a notice was interrupted"
     # Nothing said is lost, nothing hangs.
     if call.ended is not None:
         voiceless = call.ended.error == "the agent has no voice"

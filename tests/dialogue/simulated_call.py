@@ -101,6 +101,10 @@ class SimulatedCall:
         )  # tools whose result an answer knew that was begun to be said
         self._late: set[str] = set()  # segments of a turn that was over
         self._last_heard = 0.0  # when the agent's last sound was
+        self.notices: list[str] = [notice.text for notice in self.manners.notices]
+        """Notices that are still to be given."""
+        self.notices_given: list[str] = []
+        self.notice_was_cut = False
         self.ended: ev.EndCall | None = None
         self.events = 0
         """What has happened while the call went on."""
@@ -287,6 +291,15 @@ class SimulatedCall:
         requests = (ev.ToolRequest(call, leaves, refused) for call in calls)  # type: ignore[arg-type]
         self.tell(ev.ToolsCalled(reply.number, tuple(requests)))
 
+    def operator_transfers(self) -> None:
+        """The operator asks for a transfer through the API."""
+        call = ToolCall(f"operator{next(self._tool_ids)}", "avr_transfer", "{}")
+        dialogue = self.dialogue
+        if not (dialogue.must_end or dialogue.pbx_is_at_work or self.ended):
+            self.tools_asked.append(call.id)
+        request = ev.ToolRequest(call, leaves="transfer", by_operator=True)
+        self.tell(ev.OperatorLeaves(request))
+
     def tool_ends(self, result: str = "done", *, failed: bool = False) -> None:
         """The tool that has run longest ends."""
         number = next(iter(self.tools))
@@ -357,7 +370,8 @@ class SimulatedCall:
         if self.paused:
             assert ev.Timer.CONFIRM in self.timers, "paused, and nothing will make it go on"
         if ev.Timer.OVERDUE in self.timers:
-            open_ = self.owed or self.waiting or self.tools_asked or self.held
+            late = self.dialogue.caller.late
+            open_ = self.owed or self.waiting or self.tools_asked or self.held or late
             assert open_, "nothing is overdue"
 
     def _do(self, command: ev.Command) -> ev.Answer:
@@ -365,6 +379,7 @@ class SimulatedCall:
         self.commands.append(command)
         match command:
             case ev.StartReply(number, history, tentative):
+                assert not self.notices, "an answer before the notices"
                 reply = Reply(number, None, tuple(history or ()), waits=history is None)
                 if history is None:
                     assert self.tools, "waits for a tool, and none runs"
@@ -404,7 +419,14 @@ class SimulatedCall:
                 self.tools_run.append(tool.id)
                 self.tools[number] = tool
             case ev.Say(number, text):
+                first = self.notices[:1]
+                assert text in first or not first or self.dialogue.must_end, "before the notices"
                 self._begin(Reply(number, text))
+            case ev.Note(text) if "notice" in text:
+                self.notices.pop(0)
+            case ev.ReportNotice(_, text):
+                assert text == self.notices.pop(0) == self._spoken[-1], "it was not heard"
+                self.notices_given.append(text)
             case ev.Fill(number, text):
                 reply = self._current()
                 assert reply.number == number, "a filler for a reply that does not run"
@@ -442,6 +464,9 @@ class SimulatedCall:
                 assert reply.number == number, "a reply that does not run was cancelled"
                 assert not self.playout, "a cancelled reply would still be heard"
                 reply.cancelled = True
+                if reply.text in self.notices:
+                    self.notice_was_cut = True
+                    self.notices.clear()
                 self._prepared.clear()
             case ev.Pause():
                 assert not self.paused, "paused twice"

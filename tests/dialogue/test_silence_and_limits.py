@@ -13,7 +13,7 @@ from tests.dialogue.simulated_call import (
 )
 
 from avr_sts_speechmatics.dialogue import events as ev
-from avr_sts_speechmatics.dialogue.silence_and_limits import SENTENCE_S, SOUND_S
+from avr_sts_speechmatics.dialogue.silence_and_limits import ANSWER_S, SENTENCE_S, SOUND_S
 from avr_sts_speechmatics.dialogue.steps import SETTLE_S, SETTLE_TRIES
 
 # --- when nobody hears the caller --------------------------------------------------------------
@@ -386,3 +386,65 @@ def test_a_call_that_is_about_to_end_ends_as_it_would(call: SimulatedCall) -> No
     call.passes(20)
     assert call.ended is not None
     assert call.ended.reason == "failure"
+
+
+# --- when the call costs too much ---------------------------------------------------------------
+
+
+# T45
+def test_a_call_that_costs_too_much_ends_with_a_goodbye(call: SimulatedCall) -> None:
+    call.tell(ev.CostReached())
+    assert call.fixed == [PATIENT.goodbye]
+    call.agent_says()
+    call.passes(20)
+    assert call.ended == ev.EndCall()
+    assert call.ended.reason == "cost_limit"
+
+
+# T45
+def test_a_cost_that_is_reached_in_a_sentence_waits_for_its_end(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.agent_says("At five.", "On Sundays we are closed.", complete=False)
+    call.passes(0.2)
+    call.tell(ev.CostReached())
+    call.tell(ev.CostReached())
+    assert call.fixed == []
+    call.passes(4 * WORD_S)
+    assert call.fixed == [PATIENT.goodbye]
+    call.tell(ev.CostReached())
+    call.agent_says()
+    call.passes(20)
+    assert heard(call)[0] == "At five."
+    assert call.fixed == [PATIENT.goodbye]
+    assert call.ended is not None
+    assert call.ended.reason == "cost_limit"
+
+
+# T45
+def test_the_first_sentence_of_an_answer_that_costs_too_much_is_heard(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.tell(ev.CostReached())
+    assert call.fixed == []
+    call.agent_says("At five.", "On Sundays we are closed.")
+    call.passes(20)
+    assert heard(call)[0] == "At five."
+    assert call.fixed == [PATIENT.goodbye]
+
+
+# T45
+def test_an_answer_that_never_comes_does_not_keep_the_call(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.tell(ev.CostReached())
+    call.passes(ANSWER_S + 1)
+    assert call.fixed[-1] == PATIENT.goodbye
+
+
+# T45
+def test_the_end_of_the_service_comes_before_the_cost(call: SimulatedCall) -> None:
+    call.says(QUESTION)
+    call.agent_says("We are open from nine in the morning until five in the afternoon.")
+    call.passes(0.2)
+    call.tell(ev.CostReached())
+    call.tell(ev.ServiceEnds())
+    call.passes(SENTENCE_S + 20 * WORD_S)
+    assert call.fixed == [PATIENT.farewell]

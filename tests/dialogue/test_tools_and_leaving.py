@@ -435,3 +435,78 @@ def test_stt_that_fails_during_the_farewell_ends_the_call_with_an_apology() -> N
     assert names_run(call) == []
     assert call.ended is not None
     assert call.ended.hang_up
+
+
+# --- the operator --------------------------------------------------------------------------------
+
+
+# T46
+def test_a_call_that_the_operator_ends_says_goodbye_first() -> None:
+    call = SimulatedCall()
+    call.says(QUESTION)
+    call.agent_says(ANSWER)
+    call.passes(0.3)
+    call.tell(ev.OperatorLeaves())
+    assert call.fixed == [PATIENT.goodbye]
+    call.agent_says()
+    call.says("Wait, one more thing!")
+    call.passes(10)
+    assert call.ended == ev.EndCall()
+    assert call.ended.reason == "operator"
+
+
+# T47
+def test_a_call_that_the_operator_transfers_is_transferred_after_a_sentence() -> None:
+    call = SimulatedCall()
+    call.says(QUESTION)
+    call.operator_transfers()
+    assert call.fixed == [PATIENT.transferring]
+    call.agent_says()
+    call.passes(5)
+    assert names_run(call) == ["avr_transfer"]
+    call.tool_ends()
+    call.passes(GONE_S + 0.1)
+    assert call.ended == ev.EndCall(None, hang_up=False)
+    assert call.ended.reason == "operator"
+
+
+# T47
+def test_words_do_not_keep_a_call_that_the_operator_transfers() -> None:
+    call = SimulatedCall()
+    call.starts()
+    call.operator_transfers()
+    call.agent_says()
+    call.says("Wait, I have not finished!")
+    call.passes(8)
+    assert names_run(call) == ["avr_transfer"]
+
+
+# T38, T47
+def test_an_operators_transfer_that_fails_leaves_the_caller_with_the_agent() -> None:
+    call = SimulatedCall()
+    call.says(QUESTION)
+    call.operator_transfers()
+    call.agent_says()
+    call.passes(5)
+    call.tool_ends("No such extension.", failed=True)
+    assert call.reply is not None
+    assert call.reply.history[-1] == ToolResult("operator1", "No such extension.")
+    call.agent_says(ANSWER)
+    call.passes(20)
+    assert heard(call)[-1] == ANSWER
+    assert call.ended is None
+
+
+# T46, T47
+@pytest.mark.parametrize("transfers", [True, False])
+def test_the_operator_decides_once(transfers: bool) -> None:
+    call = SimulatedCall()
+    call.starts()
+    if transfers:
+        call.operator_transfers()
+    call.tell(ev.OperatorLeaves())
+    call.operator_transfers()
+    assert len(call.fixed) == 1
+    call.agent_says()
+    call.passes(10)
+    assert len(names_run(call)) == transfers

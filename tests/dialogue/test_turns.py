@@ -16,6 +16,7 @@ from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue import turns
 from avr_sts_speechmatics.dialogue.barge_in import BargeIn
 from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.dialogue.notices import Notices
 from avr_sts_speechmatics.dialogue.replies import Replies
 from avr_sts_speechmatics.dialogue.silence_and_limits import SilenceAndLimits
 from avr_sts_speechmatics.dialogue.state import State
@@ -67,7 +68,7 @@ def tags_of_rows() -> Counter[str]:
     """How many functions have a tag at the beginning of their docstring."""
     docs = (
         inspect.getdoc(function) or ""
-        for rows in (BargeIn, TurnEnds, Replies, ToolsAndLeaving, SilenceAndLimits)
+        for rows in (BargeIn, TurnEnds, Replies, Notices, ToolsAndLeaving, SilenceAndLimits)
         for function in vars(rows).values()
         if inspect.isfunction(function)
     )

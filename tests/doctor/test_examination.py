@@ -35,6 +35,7 @@ async def test_where_all_is_well_every_service_was_asked_and_timed() -> None:
         "tts": "ok",
         "llm": "ok",
         "pbx": "skipped",
+        "records": "ok",
     }
     for service in ("stt", "tts", "llm"):
         latency = found[service].latency_ms
@@ -116,7 +117,7 @@ async def test_offline_nobody_is_asked() -> None:
     environ = offline()
     found = await examine(environ)
     port = f"port {environ['PORT']}"
-    assert list(found) == ["settings", "agents", "voices", "sandbox", port, "llm", "pbx"]
+    assert list(found) == ["settings", "agents", "voices", "sandbox", port, "llm", "pbx", "records"]
     assert found["llm"].state == "ok"
     assert "receptionist" in found["llm"].detail
 

@@ -272,3 +272,23 @@ async def test_a_host_that_is_not_this_machine_is_a_failure_that_names_host() ->
     found = (await examine(environ))[f"port {environ['PORT']}"]
     assert found.state == "failed"
     assert "HOST" in found.advice
+
+
+async def test_the_prices_of_a_file_are_read_and_what_has_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "prices.yaml"
+    path.write_text("prices: [{service: stt, server: asr.test, per_hour: much}]")
+    (found,) = await looked_at(offline(PRICES_FILE=str(path)), "prices")
+    assert found.state == "failed"
+    assert "prices[1].per_hour" in found.detail
+    path.write_text("prices: []")
+    (found,) = await looked_at(offline(PRICES_FILE=str(path)), "prices")
+    assert (found.state, found.detail) == ("ok", "every service has a price in USD")
+    path.write_text("{currency: EUR, defaults: false, prices: []}")
+    (found,) = await looked_at(offline(PRICES_FILE=str(path)), "prices")
+    assert found.state == "warning"
+    assert found.detail == (
+        "The cost of calls is not known: no price of stt linden-1 at sandbox, tts at sandbox"
+    )
+    assert "PRICES_FILE" in found.advice
+    (found,) = await looked_at(offline(PRICES_FILE=str(path), MAX_COST="1"), "prices")
+    assert found.state == "failed"

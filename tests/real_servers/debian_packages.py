@@ -39,12 +39,14 @@ class Wanted:
     suite: Debian's suite.
     packages: names of the packages; all they depend on comes with them.
     finish: called with the root once everything is unpacked; what it raises discards the root.
+    left_out: beginnings of the names of packages that are not unpacked.
     """
 
     name: str
     suite: str
     packages: tuple[str, ...]
     finish: Callable[[Path], None]
+    left_out: tuple[str, ...] = ()
 
 
 def default_folder(wanted: Wanted) -> Path:
@@ -113,7 +115,8 @@ def _unpack(wanted: Wanted, partial: Path) -> None:
         (root / "usr" / name).mkdir(parents=True)
         (root / name).symlink_to(f"usr/{name}")
     for package in sorted((state / "cache/archives").glob("*.deb")):
-        _extract(package, root)
+        if not package.name.startswith(wanted.left_out):
+            _extract(package, root)
     wanted.finish(root)
 
 

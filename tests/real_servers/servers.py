@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from tests.real_servers.debian_packages import CannotUnpack, Wanted, command, run, unpack
@@ -86,6 +87,9 @@ def takes_connections(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+_S = TypeVar("_S", bound="RealServer")
+
+
 class RealServer:
     """A server in a process of its own.
 
@@ -93,6 +97,8 @@ class RealServer:
     ready: whether the server takes connections.
     folder: working directory, where `server.log` has what the server said.
     environment: variables of the process, besides those of the tests.
+    process_options: further options of the process, such as its user.
+    stop: the signal that ends the server in order.
     """
 
     def __init__(
@@ -101,7 +107,11 @@ class RealServer:
         ready: Callable[[], bool],
         folder: Path,
         environment: Mapping[str, str] | None = None,
+        process_options: Mapping[str, Any] | None = None,
+        stop: signal.Signals = signal.SIGTERM,
     ) -> None:
+        self._process_options = process_options or {}
+        self._stop_signal = stop
         self._environment = {**os.environ, **(environment or {})}
         self._words = words
         self._ready = ready
@@ -124,6 +134,7 @@ class RealServer:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                **self._process_options,
             )
         end = time.monotonic() + START_S
         ready = False
@@ -134,6 +145,11 @@ class RealServer:
             if self._process.poll() is not None or time.monotonic() > end:
                 self.stop()
                 raise RuntimeError(f"{words}: {self._log.read_text()[-2000:]}")
+
+    @property
+    def pid(self) -> int:
+        """The number of the process; 0 if the server was never started."""
+        return 0 if self._process is None else self._process.pid
 
     def freeze(self) -> None:
         """Let the server stand still: connections stay open, nothing is answered."""
@@ -157,7 +173,7 @@ class RealServer:
         if process is None or process.poll() is not None:
             return
         process.send_signal(signal.SIGCONT)
-        process.terminate()
+        process.send_signal(self._stop_signal)
         try:
             process.wait(STOP_S)
         except subprocess.TimeoutExpired:
@@ -199,7 +215,7 @@ def short_folder() -> Iterator[Path]:
 def redis_server(*options: str, name: str = "redis-server") -> Iterator[RealRedis]:
     """A running Redis, or Valkey by its name. It may be stopped and started meanwhile."""
     with short_folder() as folder:
-        server = _started(lambda: RealRedis(name, folder, free_port(), *options))
+        server = started(lambda: RealRedis(name, folder, free_port(), *options))
         try:
             yield server
         finally:
@@ -224,7 +240,8 @@ def haproxy(config: Path, port: int, environment: Mapping[str, str]) -> Iterator
             server.stop()
 
 
-def _started(make: Callable[[], RealRedis]) -> RealRedis:
+def started(make: Callable[[], _S]) -> _S:
+    """Make a server and start the server, on another port if another program took the port."""
     server = make()
     try:
         server.start()

@@ -67,6 +67,52 @@ def test_an_invalid_request_is_refused_with_the_name_of_the_field(
     assert caught.value.param == param
 
 
+def wanted(schema: object, **more: Any) -> dict[str, Any]:
+    form = {"name": "outcome", "schema": schema, **more}
+    return body(response_format={"type": "json_schema", "json_schema": form})
+
+
+STRICT = {
+    "type": "object",
+    "properties": {"a": {"type": ["string", "null"]}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
+
+
+def test_a_request_may_want_words_an_object_or_an_object_of_a_schema() -> None:
+    assert parse(body()).schema is None
+    assert parse(body(response_format={"type": "text"})).schema is None
+    said = [{"role": "user", "content": "Answer in JSON."}]
+    assert parse(body(messages=said, response_format={"type": "json_object"})).schema == {}
+    assert parse(wanted(STRICT, strict=True)).schema == STRICT
+    loose = {"type": "object", "properties": {"a": {"type": "string", "minLength": 1}}}
+    assert parse(wanted(loose)).schema == loose
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (body(response_format={"type": "json_object"}), "the word 'json'"),
+        (body(response_format={"type": "xml"}), "Invalid value"),
+        (body(response_format="json"), "Invalid value"),
+        (body(response_format={"type": "json_schema"}), "Invalid value"),
+        (wanted("x"), "Invalid schema"),
+        (wanted({**STRICT, "required": []}, strict=True), "every key in properties"),
+        (wanted({**STRICT, "additionalProperties": True}, strict=True), "to be false"),
+        (
+            wanted(
+                {**STRICT, "properties": {"a": {"type": "string", "minLength": 1}}}, strict=True
+            ),
+            "'minLength' is not permitted",
+        ),
+    ],
+)
+def test_a_wish_that_the_cloud_refuses_is_refused(request_: dict[str, Any], error: str) -> None:
+    with pytest.raises(BadRequest, match=error):
+        parse(request_)
+
+
 def test_a_tool_call_with_its_result_is_accepted() -> None:
     assert parse(body(messages=[USER, CALLED, RESULT])).messages[2] == RESULT
 

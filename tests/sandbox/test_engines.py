@@ -6,7 +6,14 @@ from typing import get_type_hints
 import pytest
 
 from avr_sts_speechmatics.sandbox import engines
-from avr_sts_speechmatics.sandbox.engines import Engines, LlmEngine, SttEngine, ToolCall, TtsEngine
+from avr_sts_speechmatics.sandbox.engines import (
+    Engines,
+    FormFiller,
+    LlmEngine,
+    SttEngine,
+    ToolCall,
+    TtsEngine,
+)
 from avr_sts_speechmatics.sandbox.local_engines import LocalLlm
 
 
@@ -19,6 +26,7 @@ def test_the_local_engines_match_the_interfaces_of_their_servers() -> None:
         (LocalStt.listen, SttEngine.listen),
         (LocalTts.speak, TtsEngine.speak),
         (LocalLlm.think, LlmEngine.think),
+        (LocalLlm.fill, FormFiller.fill),
     ):
         parameters = inspect.signature(engine).parameters
         assert list(parameters) == list(inspect.signature(server_gives).parameters)

@@ -1,5 +1,6 @@
 """The local engines: the receptionist streams like a model, and missing packages are reported."""
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -49,6 +50,20 @@ async def test_a_tool_call_follows_the_text() -> None:
         " moment.",
         ToolCall("avr_transfer", '{"transfer_extension": "700"}'),
     ]
+
+
+async def test_an_object_is_filled_from_the_transcript_in_the_request() -> None:
+    lines = [{"speaker": "caller", "said": "My name is Anna."}]
+    messages = [{"role": "user", "content": f"Transcript:\n{json.dumps(lines)}"}]
+    field = {"type": ["string", "null"]}
+    schema = {
+        "type": "object",
+        "properties": {"caller_name": field, "mood": field},
+        "required": ["caller_name", "mood"],
+    }
+    llm = LocalLlm(Saying(Reply("Hello.")))
+    text = "".join([piece async for piece in llm.fill(messages, schema)])
+    assert json.loads(text) == {"caller_name": "Anna", "mood": None}
 
 
 async def test_without_the_extra_the_error_says_how_to_install_it(

@@ -1,4 +1,4 @@
-"""Settings of the topic: webhooks and background noise."""
+"""Settings of the topic: webhooks, cost and background noise."""
 
 from pathlib import Path
 
@@ -15,6 +15,8 @@ class TestAroundCalls(PrivateTopicTests):
         ("WEBHOOK_SECRET", None),
         ("WEBHOOK_TIMEOUT", 3000.0),
         ("WEBHOOK_RETRY", 0),
+        ("PRICES_FILE", None),
+        ("MAX_COST", 0.0),
         ("AMBIENT_NOISE_FILE", None),
         ("AMBIENT_NOISE_LEVEL", 0.1),
     )
@@ -23,12 +25,17 @@ class TestAroundCalls(PrivateTopicTests):
         ("WEBHOOK_SECRET", "k5", Secret("k5")),
         ("WEBHOOK_TIMEOUT", "500", 500.0),
         ("WEBHOOK_RETRY", "2", 2),
+        ("PRICES_FILE", __file__, Path(__file__)),
+        ("MAX_COST", "0.5", 0.5),
         ("AMBIENT_NOISE_FILE", __file__, Path(__file__)),
         ("AMBIENT_NOISE_LEVEL", "0.25", 0.25),
     )
     wrong = (
         ("WEBHOOK_TIMEOUT", "0", "milliseconds from 1 to 60000"),
         ("WEBHOOK_RETRY", "11", "from 0 to 10"),
+        ("PRICES_FILE", "/no/such/file.yaml", "path of a readable file"),
+        ("MAX_COST", "-1", "from 0 to"),
+        ("MAX_COST", "nan", "from 0 to"),
         ("AMBIENT_NOISE_FILE", "/no/such/file.wav", "path of a readable file"),
         ("AMBIENT_NOISE_LEVEL", "10", "from 0 to 1"),
     )

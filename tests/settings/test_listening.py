@@ -1,11 +1,16 @@
 """Settings of the topic: where the service listens."""
 
-from tests.settings.topic_tests import TopicTests
+from tests.doctor.surroundings import NO_FILE
+from tests.settings.topic_tests import PrivateTopicTests
 
+from avr_sts_speechmatics.settings import load
 from avr_sts_speechmatics.settings.listening import Listening
+from avr_sts_speechmatics.values import Secret
+
+ONE, OTHER = "first-0123456789", "second-0123456789"
 
 
-class TestListening(TopicTests):
+class TestListening(PrivateTopicTests):
     topic = Listening
     defaults = (
         ("HOST", "127.0.0.1"),
@@ -17,6 +22,7 @@ class TestListening(TopicTests):
         ("ON_DRAIN", "hangup"),
         ("TRY_SERVICES", True),
         ("READY_NEEDS_CLOUDS", False),
+        ("CONSOLE_TOKEN", ()),
     )
     good = (
         ("HOST", "0.0.0.0", "0.0.0.0"),
@@ -30,6 +36,8 @@ class TestListening(TopicTests):
         ("ON_DRAIN", "transfer: 700", "transfer:700"),
         ("TRY_SERVICES", "false", False),
         ("READY_NEEDS_CLOUDS", "true", True),
+        ("CONSOLE_TOKEN", ONE, (Secret(ONE),)),
+        ("CONSOLE_TOKEN", f"{ONE}, {OTHER},{ONE}", (Secret(ONE), Secret(OTHER))),
     )
     wrong = (
         ("TRY_SERVICES", "maybe", "true"),
@@ -50,3 +58,15 @@ class TestListening(TopicTests):
         ("DRAIN_S", "nan", "number of seconds from 0 to 3600"),
         ("DRAIN_S", "soon", "number of seconds from 0 to 3600"),
     )
+    private = (
+        ("CONSOLE_TOKEN", "very-secret", "openssl rand -hex 24"),
+        ("CONSOLE_TOKEN", f"{ONE},very-secret", "at least 16 characters"),
+        ("CONSOLE_TOKEN", f"very-secret-{ONE},,", "at least 16 characters"),
+        ("CONSOLE_TOKEN", f"very-secret {ONE}", "without spaces"),
+    )
+
+
+def test_every_token_of_the_api_is_a_secret() -> None:
+    chosen = load({"CONSOLE_TOKEN": f"{ONE},{OTHER}"}, NO_FILE)
+    assert {ONE, OTHER} <= set(chosen.secrets())
+    assert ONE not in repr(chosen)

@@ -16,6 +16,8 @@ from avr_sts_speechmatics.values import Secret
 NAMES = [name.upper() for name in DECLARATIONS]
 MAY_BE_EMPTY = {
     "BUSY_MESSAGE",
+    "DISCLOSURE",
+    "RECORDING_NOTICE",
     "EXTRA_PORTS",
     "BARGE_IN_BACKCHANNELS",
     "SPEECHMATICS_WELCOME_MESSAGE",

@@ -5,6 +5,7 @@ from pathlib import Path
 from tests.doctor.surroundings import NO_FILE
 from tests.settings.topic_tests import TopicTests
 
+from avr_sts_speechmatics.network.database_address import parse, sqlite_file
 from avr_sts_speechmatics.settings import load
 from avr_sts_speechmatics.settings.record_checks import S3Place
 from avr_sts_speechmatics.settings.records import Records
@@ -27,8 +28,8 @@ class TestRecords(TopicTests):
     good = (
         ("HISTORY", "Recordings", "recordings"),
         ("DATA_DIR", "/var/lib/calls", Path("/var/lib/calls")),
-        ("DATABASE_URL", "postgresql://me:pw@host/calls", "postgresql://me:pw@host/calls"),
-        ("DATABASE_URL", "sqlite:////data/calls.db", "sqlite:////data/calls.db"),
+        ("DATABASE_URL", "postgresql://me:pw@host/calls", parse("postgresql://me:pw@host/calls")),
+        ("DATABASE_URL", "sqlite:////data/calls.db", sqlite_file(Path("/data/calls.db"))),
         ("RECORDINGS_URL", "/var/calls", Path("/var/calls")),
         ("RECORDINGS_URL", "file:///var/my%20calls", Path("/var/my calls")),
         ("RECORDINGS_URL", "s3://calls", S3Place("calls")),
@@ -65,3 +66,10 @@ class TestRecords(TopicTests):
 def test_the_password_of_the_database_is_a_secret() -> None:
     chosen = load({"DATABASE_URL": "postgresql://me:hunter2%40hunter2@host/calls"}, NO_FILE)
     assert "hunter2@hunter2" in set(chosen.secrets())
+
+
+def test_calls_are_kept_in_the_directory_of_data_unless_a_database_is_named() -> None:
+    chosen = load({"DATA_DIR": "/var/lib/calls"}, NO_FILE)
+    assert chosen.calls_database == sqlite_file(Path("/var/lib/calls/calls.db"))
+    chosen = load({"DATABASE_URL": "postgres://me@host/calls"}, NO_FILE)
+    assert chosen.calls_database.is_postgresql

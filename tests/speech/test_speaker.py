@@ -26,8 +26,9 @@ from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.sentences import QUIET_S
 from avr_sts_speechmatics.speech.speaker import (
     AHEAD,
+    AudioStarted,
     ClauseReady,
-    ServiceFailed,
+    Report,
     Speaker,
     TextStarted,
 )
@@ -74,7 +75,7 @@ class Mouth:
     ) -> None:
         self.phrases = phrases or KeptPhrases(())
         self.told: list[ev.Event] = []
-        self.reported: list[TextStarted | ClauseReady | ServiceFailed] = []
+        self.reported: list[Report] = []
         self.frames: list[int] = []
         self.playout = Playout(clock, self._hear, self._played)
         self.speaker = Speaker(
@@ -123,7 +124,10 @@ async def test_sentences_are_heard_in_order_though_the_second_is_there_first(
     assert mouth.frames == [1, 2]
     kinds = [type(event) for event in mouth.told]
     assert kinds == [*(2 * [ev.SentenceReady]), *(2 * [ev.VoiceStarted]), ev.ReplyEnded]
-    assert mouth.reported == [TextStarted(1), ClauseReady(1), ClauseReady(1)]
+    assert mouth.reported == [
+        *(TextStarted(1), ClauseReady(1), ClauseReady(1)),
+        *(AudioStarted(2, False), AudioStarted(1, False)),
+    ]
 
 
 async def test_no_more_than_one_sentence_is_fetched_ahead(clock: PlayoutClock) -> None:
@@ -205,7 +209,12 @@ async def test_a_filler_is_heard_before_the_answer_and_takes_none_of_its_place(
     assert mouth.frames == [9, 1, 2, 3]
     started = [event for event in mouth.told if isinstance(event, ev.VoiceStarted)]
     assert started == [ev.VoiceStarted(1, filler=True), *(3 * [ev.VoiceStarted(1)])]
-    assert mouth.reported == [TextStarted(1), *(3 * [ClauseReady(1)])]
+    reported = [one for one in mouth.reported if not isinstance(one, AudioStarted)]
+    assert reported == [TextStarted(1), *(3 * [ClauseReady(1)])]
+    assert {one for one in mouth.reported if isinstance(one, AudioStarted)} == {
+        AudioStarted(number, kept=False)
+        for number in (1, 2, 4)  # 3 is the filler
+    }
 
 
 async def test_a_filler_alone_is_no_answer(clock: PlayoutClock) -> None:

@@ -20,6 +20,7 @@ from avr_sts_speechmatics.records.tables import calls
 from avr_sts_speechmatics.services.use import AudioSent, TextSent
 from avr_sts_speechmatics.speech.speaker import ServiceFailed
 from avr_sts_speechmatics.telemetry.call_summary import CallSummary
+from avr_sts_speechmatics.telemetry.prices import default_prices
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
 
 BEGAN = CallBegan(Caller("a-call", "test"), "default")
@@ -48,7 +49,7 @@ def test_every_reason_has_its_words_and_somebody_who_ended_the_call(reason: ev.E
     assert "{" not in sentence
     columns = CallSummary().columns(ended)
     assert columns["reason"] == reason
-    assert columns["ended_by"] in ("caller", "agent", "service")
+    assert columns["ended_by"] in ("caller", "agent", "operator", "service")
 
 
 @pytest.mark.parametrize(
@@ -158,4 +159,23 @@ def test_the_last_line_of_a_call_says_everything_to_people() -> None:
         "call ends after 61.3 s: the call was transferred to 700; 1 turn, answers after 800 ms "
         "(worst 900 ms), 1 interruption, 0 failures; 61.3 s recognised, 490 tokens asked "
         "(128 cached), 24 answered, 94 estimated, 120 characters spoken"
+    )
+
+
+def test_the_cost_is_part_of_the_summary_if_every_service_has_a_price() -> None:
+    summary = CallSummary(default_prices())
+    summary.event(1.0, AudioSent("eu.rt.speechmatics.com", "linden-1", 360))
+    summary.event(1.0, TextSent("preview.tts.speechmatics.com", "", 1000))
+    columns = summary.columns(CallEnded())
+    assert (columns["cost"], columns["currency"]) == (0.027, "USD")
+    assert summary.line(CallEnded()).endswith("; cost 0.0270 USD")
+
+
+def test_a_cost_that_is_not_known_is_no_zero() -> None:
+    summary = CallSummary(default_prices())
+    summary.event(1.0, TextSent("localhost:8880", "kokoro", 1000))
+    columns = summary.columns(CallEnded())
+    assert columns["cost"] is columns["currency"] is None
+    assert summary.line(CallEnded()).endswith(
+        "; cost unknown: no price of tts kokoro at localhost:8880"
     )

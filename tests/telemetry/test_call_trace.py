@@ -154,7 +154,8 @@ KEPT = (
         "backchannels",
     ),
     "language",
-    *("began", "message", "error", "reason"),  # of the service itself
+    *("began", "message", "error", "reason", "kind"),  # of the service itself
+    *("service", "server", "model"),
 )
 
 

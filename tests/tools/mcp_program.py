@@ -10,6 +10,7 @@ import sys
 
 import uvicorn
 from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -53,6 +54,12 @@ async def process() -> str:
     """Which process this is, and what it was given."""
     names = ("OPENAI_API_KEY", "WEATHER_KEY")
     return " ".join([str(os.getpid()), *(os.environ.get(name, "none") for name in names)])
+
+
+@server.tool()
+async def traced(context: Context) -> str:
+    """The trace that the request names."""
+    return str((context.request_context.meta or {}).get("traceparent"))
 
 
 class _Guarded:

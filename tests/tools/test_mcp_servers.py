@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from tests.support import until
 
+from avr_sts_speechmatics.call_in_log import current_call, named
 from avr_sts_speechmatics.conversation import ToolCall
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.network.trace_context import TraceContext
 from avr_sts_speechmatics.tools.mcp_config import parse_mcp_servers
 from avr_sts_speechmatics.tools.tool_runner import Toolbox, open_toolbox
 
@@ -91,6 +93,16 @@ async def test_a_servers_tools_are_offered_and_run(
         assert "days: 'many' is not of type 'integer'" in told
         assert "did not finish within 1 seconds" in await run(toolbox, "slow")
         assert await run(toolbox, "forecast", city="Bonn", days=2) == "Bonn: rain for 2 days"
+
+
+@pytest.mark.parametrize("way", ["program", "http"])
+async def test_a_server_is_told_the_trace_of_the_call(way: str, by_http: dict[str, Any]) -> None:
+    async with opened(by_http if way == "http" else STDIO, "traced") as toolbox:
+        assert await run(toolbox, "traced") == "None"
+        name = named("0b7f6a52", {})
+        name.span = TraceContext("a" * 32, "b" * 16, 1)
+        current_call.set(name)
+        assert await run(toolbox, "traced") == f"00-{'a' * 32}-{'b' * 16}-01"
 
 
 async def test_without_a_list_nothing_is_offered_and_what_there_is_is_said(

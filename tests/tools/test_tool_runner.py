@@ -14,7 +14,7 @@ from avr_sts_speechmatics.conversation import ToolCall, ToolSpec
 from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.tools import CallFacts
 from avr_sts_speechmatics.tools.protocol import ToolError
-from avr_sts_speechmatics.tools.tool_runner import GRACE_S, RESULT_MAX, Toolbox
+from avr_sts_speechmatics.tools.tool_runner import GRACE_S, RESULT_MAX, NotDone, Toolbox
 
 CALLER = Caller("0b7f6a52", "websocket", {"from": "+4922812345"})
 SECRET = "the caller's own words"
@@ -165,6 +165,14 @@ async def test_a_failure_is_told_without_innards_and_logged_without_what_was_sai
     assert "KeyError" in caplog.text
     assert "in fail" in caplog.text
     assert SECRET not in caplog.text
+
+
+async def test_whether_a_tool_did_its_work_is_known() -> None:
+    assert not isinstance(await asked(Doing(echo), "{}"), NotDone)
+    assert isinstance(await asked(Doing(fail), "{}"), NotDone)
+    assert isinstance(await asked(Doing(echo), "no JSON"), NotDone)
+    missing = await Toolbox([], timeout_s=1).run(ToolCall("1", "look_up", "{}"), CALLER)
+    assert isinstance(missing, NotDone)
 
 
 async def test_who_logs_transcripts_sees_what_a_tool_was_asked_and_said(

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avr_sts_speechmatics.errors import StoreError
+from avr_sts_speechmatics.network.trace_context import TraceContext
 from avr_sts_speechmatics.transports.announced_calls import (
     ANNOUNCED_MAX,
     LIVES_S,
@@ -17,6 +18,8 @@ from avr_sts_speechmatics.transports.announced_calls import (
     Facts,
     canonical,
     facts_from,
+    parted,
+    with_trace,
 )
 from avr_sts_speechmatics.transports.limited_log import LINES
 from avr_sts_speechmatics.transports.untrusted_text import FACT_NAME_MAX, FACT_VALUE_MAX, FACTS_MAX
@@ -215,6 +218,14 @@ def test_values_are_text_or_compact_json() -> None:
         "queue": '{"name":"Küche","at":[1,2]}',
         "empty": "",
     }
+
+
+def test_the_trace_of_a_call_waits_beside_its_facts() -> None:
+    trace = TraceContext("a" * 32, "b" * 16, 1, "congo=1")
+    facts = {"from": "2001"}
+    assert parted(with_trace(facts, trace)) == (facts, trace)
+    assert parted(with_trace(facts, None)) == (facts, None)
+    assert facts_from({"Traceparent": "00-1", "tracestate": "a=1", **facts}) == facts
 
 
 def test_the_first_of_names_that_become_equal_is_used() -> None:

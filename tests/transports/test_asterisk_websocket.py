@@ -58,6 +58,8 @@ class Agent:
         self.keys += digit
         self._changed.set()
 
+    def write(self, text: str) -> None: ...
+
     def audio_ended(self) -> None:
         raise AssertionError("chan_websocket has no such message")
 

@@ -88,6 +88,8 @@ class Agent:
     def press(self, digit: str) -> None:
         self.events.append(digit)
 
+    def write(self, text: str) -> None: ...
+
     def audio_ended(self) -> None:
         raise AssertionError("AudioSocket has no message for it")
 

@@ -437,3 +437,36 @@ async def test_a_call_too_many_is_refused_with_a_reason(serve: Serve) -> None:
             heard = await another.until_closed()
             assert "MAX_CALLS" in heard.of("error")[0]["message"]
             assert heard.close_code == 1013
+
+
+# --- written turns -----------------------------------------------------------------------------
+
+
+async def test_a_test_call_may_write_a_turn_and_hears_the_answer(serve: Serve) -> None:
+    async with (
+        running_sandbox(scripted(answers=[ANSWER])) as cloud,
+        serve(cloud) as server,
+        dial(url_of(server, "/?watch=1")) as core,
+    ):
+        await core.init()
+        await cloud.received.session()
+        await core.send({"type": "text", "text": "When do you\n close?"})
+        heard = await core.until(lambda heard: heard.said("agent") == ANSWER)
+        assert heard.said("user") == "When do you close?"
+        assert heard.frames
+        turns = heard.of("turn")
+        await core.until(lambda heard: bool(heard.of("turn")) or bool(turns))
+        assert heard.of("turn")[0]["voice_to_voice_ms"] is not None
+
+
+async def test_only_a_test_call_may_write(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    async with (
+        running_sandbox(scripted(answers=[ANSWER])) as cloud,
+        serve(cloud) as server,
+        dial(url_of(server)) as core,
+    ):
+        await core.init()
+        await cloud.received.session()
+        await core.send({"type": "text", "text": "When do you close?"})
+        await until(lambda: "text is taken from a test call only" in caplog.text)
+    assert cloud.received.chats == []

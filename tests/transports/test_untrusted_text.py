@@ -29,6 +29,13 @@ def test_facts_are_decoded_and_the_first_of_a_name_counts() -> None:
     assert facts == {"from": "2001", "channel": "PJSIP/2000-00000013", "empty": ""}
 
 
+def test_a_trace_context_is_no_fact_and_takes_no_room() -> None:
+    names = "&".join(f"name{n}=x" for n in range(FACTS_MAX))
+    facts = facts_of(f"/?TraceParent=00-1&{names}&tracestate=a%3D1")
+    assert len(facts) == FACTS_MAX
+    assert not [name for name in facts if "trace" in name.lower()]
+
+
 def test_a_value_without_a_text_is_empty() -> None:
     deep: list[object] = []
     for _ in range(10_000):

@@ -163,6 +163,7 @@ async def running_service(
             "OPENAI_API_KEY": "another-key",
             "OPENAI_BASE_URL": cloud.openai_url,
             "SPEECHMATICS_WELCOME_MESSAGE": "",
+            "DISCLOSURE": "off",
             "PHRASE_CACHE_DIR": "off",
             "TRY_SERVICES": "false",
             "PREEMPTIVE": "off",

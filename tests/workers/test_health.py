@@ -19,6 +19,7 @@ def one(**changes: Any) -> dict[str, Any]:
         "service_states": {"stt": {"state": "not tried yet"}},
         "phrases_missing": 0,
         "log_lines_lost": 1,
+        "records": {"keeps": "calls", "waiting": 1, "lost": 0, "away": ""},
         "warnings": ["one"],
     }
     return health | changes
@@ -58,6 +59,7 @@ def test_counts_are_added_and_the_worst_is_shown() -> None:
     assert whole["loop_lag_ms"] == 7.0
     assert whole["phrases_missing"] == 3
     assert whole["log_lines_lost"] == 12
+    assert whole["records"] == {"keeps": "calls", "waiting": 2, "lost": 0, "away": ""}
     assert whole["warnings"] == ["a port", "one", "two"]
     assert whole["service_states"]["stt"]["state"] == "ok"
     assert whole["uptime_s"] == 99.0
@@ -98,3 +100,16 @@ def test_without_a_supervisor_a_worker_speaks_for_itself() -> None:
     assert whole["calls"] == 1
     assert whole["uptime_s"] == 5.0
     assert [worker["number"] for worker in whole["workers"]] == [4]
+
+
+def test_records_that_wait_are_added_and_a_reason_is_shown() -> None:
+    away = {"keeps": "calls", "waiting": 5, "lost": 2, "away": "no answer within 5 s"}
+    whole = of_all(one(), 1, others(one(records=away), None))
+    assert whole["records"] == {**away, "waiting": 6}
+
+
+def test_spans_of_all_workers_are_added() -> None:
+    sent = {"sent": 5, "waiting": 1, "lost": 2}
+    whole = of_all(one(spans=sent), 1, others(one(spans={**sent, "lost": 40}), one()))
+    assert whole["spans"] == {"sent": 10, "waiting": 2, "lost": 42}
+    assert of_all(one(spans=None), 1, None)["spans"] is None

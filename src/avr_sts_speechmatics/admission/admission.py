@@ -48,6 +48,11 @@ class Admission:
         self.descriptors = descriptors
         self._here = 0  # calls of this process
 
+    @property
+    def calls_limit(self) -> int | None:
+        """Most calls at once, of all processes; None for no limit."""
+        return self._calls.limit
+
     def start(self, max_calls: int) -> list[str]:
         """Begin to measure: everything is open that is open without calls.
 

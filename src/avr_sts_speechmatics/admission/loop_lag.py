@@ -98,6 +98,8 @@ class LoopLag:
 
     def __init__(self, limit_ms: float, *, now: Callable[[], float] = time.monotonic) -> None:
         self.limit_ms = limit_ms
+        self.noted: Callable[[float], None] | None = None
+        """Called with the lag of each beat (s)."""
         self._now = now
         self._window = LagWindow(limit_ms / 1000)
         # No call's context: the log would attribute the lines to the call that began meanwhile.
@@ -136,7 +138,10 @@ class LoopLag:
 
     def _beat(self) -> None:
         now, before = self._now(), self._window.overloaded
-        self._window.add(now, max(0.0, now - self._due))
+        lag = max(0.0, now - self._due)
+        self._window.add(now, lag)
+        if self.noted is not None:
+            self.noted(lag)
         if self._window.overloaded is not before:
             self._tell()
         self._wait()

@@ -54,10 +54,18 @@ class VendorSessions:
         self._count = LocalCount() if count is None else count
         self._now = now
         self._calls = 0  # of this process
-        self._open = 0  # sessions of this process that take audio
+        self.open = 0
+        """Sessions of this process that take audio."""
+        self.refusals = 0
+        """Sessions of this process that the vendor refused."""
         self._learned = 0  # the limit while the vendor is full
         self._full_until = -math.inf
         self._hold_s = HOLD_S
+
+    @property
+    def limit(self) -> int | None:
+        """The operator's limit, of all processes; None for no limit."""
+        return self._count.limit
 
     # --- admission -----------------------------------------------------------------------------
 
@@ -88,16 +96,17 @@ class VendorSessions:
     # --- reports about sessions (implements `services.stt.protocol.SessionWatch`) ---------------
 
     def started(self) -> None:
-        self._open += 1
+        self.open += 1
         if self._now() < self._full_until:
-            self._learned = max(self._learned, self._open)
+            self._learned = max(self._learned, self.open)
         else:
             self._full_until, self._hold_s = -math.inf, HOLD_S
 
     def ended(self) -> None:
-        self._open -= 1
+        self.open -= 1
 
     def refused(self) -> None:
+        self.refusals += 1
         now = self._now()
         if now >= self._full_until:
             if now < self._full_until + self._hold_s:
@@ -107,8 +116,8 @@ class VendorSessions:
             _log.warning(
                 "the STT service has no session left (%s in use here); new calls are refused for "
                 "%.0f s, or until a call ends",
-                self._open,
+                self.open,
                 self._hold_s,
             )
         self._full_until = now + self._hold_s
-        self._learned = self._open
+        self._learned = self.open

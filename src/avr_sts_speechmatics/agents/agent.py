@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.errors import InvalidValue
 from avr_sts_speechmatics.settings import checks as check
 from avr_sts_speechmatics.values import VocabEntry
+
+if TYPE_CHECKING:
+    from avr_sts_speechmatics.agents.outcome_form import OutcomeForm
 
 Engine = Literal["speechmatics", "openai"]
 """Vendors of voices."""
@@ -52,6 +55,7 @@ class Agent:
     model: name of the LLM; None for the model of the settings.
     tools: names of the tools that the agent may use; None for all.
     time_zone: time zone of the agent; None for the machine's.
+    outcome: the fields that are filled after a call; None for none.
     """
 
     name: str
@@ -64,6 +68,7 @@ class Agent:
     model: str | None = None
     tools: frozenset[str] | None = None
     time_zone: ZoneInfo | None = None
+    outcome: "OutcomeForm | None" = None
 
     @property
     def voicing(self) -> Voicing:

@@ -10,6 +10,8 @@
     model: gpt-6-luna
     tools: [avr_transfer]             # absent: all; []: none
     numbers: [600, _61X]              # called numbers and dial patterns
+    outcome:                          # filled by the model after a call; see outcome_form.py
+      reason: Why the caller called
     manners:
       no_input_s: 10                  # names and units of the settings, in small letters
       fillers: [One moment.]          # phrases have no setting; see dialogue/manners.py
@@ -22,7 +24,7 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from avr_sts_speechmatics.agents.agent import VoiceChoice, voice_choice
 from avr_sts_speechmatics.agents.instructions import InstructionsFile, instructions_text, tool_name
@@ -33,9 +35,12 @@ from avr_sts_speechmatics.settings import DECLARATIONS
 from avr_sts_speechmatics.values import VocabEntry
 from avr_sts_speechmatics.yaml_text import YamlError, YamlMapping, parse_yaml, shown
 
+if TYPE_CHECKING:
+    from avr_sts_speechmatics.agents.outcome_form import OutcomeForm
+
 KEYS = (
     *("instructions", "instructions_file", "welcome", "voice", "language", "vocabulary"),
-    *("time_zone", "model", "tools", "numbers", "manners"),
+    *("time_zone", "model", "tools", "numbers", "outcome", "manners"),
 )
 
 _WELCOME = "speechmatics_welcome_message"
@@ -65,6 +70,7 @@ class WrittenAgent:
     settings: values by the name of their setting.
     phrases: values by the name of their field of Manners.
     numbers: called numbers and dial patterns.
+    outcome: the fields that are filled after a call.
     """
 
     path: Path
@@ -76,6 +82,7 @@ class WrittenAgent:
     voice: VoiceChoice
     tools: frozenset[str] | None
     numbers: tuple[str, ...]
+    outcome: "OutcomeForm | None" = None
 
     @property
     def name(self) -> str:
@@ -135,6 +142,7 @@ def read_agent(path: Path, mistakes: list[str]) -> WrittenAgent | None:
         voice=agent.take("voice", voice_choice) or VoiceChoice(),
         tools=agent.take("tools", _tools),
         numbers=agent.take("numbers", _numbers) or (),
+        outcome=agent.take("outcome", _outcome),
     )
 
 
@@ -283,6 +291,13 @@ def _numbers(value: object) -> tuple[str, ...]:
     Raises InvalidValue.
     """
     return tuple(_text(part) for text in _each(_text)(value) for part in text.split(","))
+
+
+def _outcome(value: object) -> "OutcomeForm":
+    # The library of JSON Schema takes long to import, and few agents declare an outcome.
+    from avr_sts_speechmatics.agents.outcome_form import outcome_form
+
+    return outcome_form(value)
 
 
 def _file_beside(path: Path) -> Callable[[object], InstructionsFile]:

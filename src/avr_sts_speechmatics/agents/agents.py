@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from avr_sts_speechmatics.agents import notices
 from avr_sts_speechmatics.agents.agent import Agent, Voicing
 from avr_sts_speechmatics.agents.called_numbers import CalledNumbers
 from avr_sts_speechmatics.agents.instructions import (
@@ -118,6 +119,7 @@ class Agents:
             *_unused(settings),
             *_foreign(settings, entries.values()),
             *_unfilled(settings, entries.values()),
+            *notices.unannounced({name: _own(settings, e.written) for name, e in entries.items()}),
         ]
         return cls(entries, numbers, service, warnings, settings)
 
@@ -132,7 +134,8 @@ class Agents:
         """
         kept: dict[Voicing, dict[str, None]] = {}
         for agent in self.all:
-            said = (text for text in agent.manners.phrases if text and not has_placeholders(text))
+            phrases = notices.opening(agent.manners, agent.language).phrases
+            said = (text for text in phrases if text and not has_placeholders(text))
             kept.setdefault(agent.voicing, {}).update(dict.fromkeys(said))
         return {voicing: tuple(texts) for voicing, texts in kept.items()}
 
@@ -264,14 +267,15 @@ def _agent(
 
     language: in place of the language of the file and the settings; None for no other.
     """
-    own = settings if written is None else replace(settings, **written.settings)
+    own = _own(settings, written)
     if language is not None:
         own = replace(own, speechmatics_language=language)
     language = own.speechmatics_language
     instructions, manners = _in_language(own)
     if settings.nobody_answers:
         # What is said first is also the last: see `services.stt.nobody`.
-        manners = replace(manners, welcome="", farewell=(pack_for(language) or ENGLISH).nobody)
+        silent = replace(manners, recording_notice="", disclosure="", welcome="")
+        manners = replace(silent, farewell=(pack_for(language) or ENGLISH).nobody)
     agent = Agent(
         name=DEFAULT,
         instructions=settings.speechmatics_instructions or instructions,
@@ -291,7 +295,13 @@ def _agent(
         voice_engine=written.voice.engine,
         model=written.settings.get("openai_model"),
         tools=written.tools,
+        outcome=written.outcome,
     )
+
+
+def _own(settings: Settings, written: "WrittenAgent | None") -> Settings:
+    """Return the settings of an agent: those of its file win."""
+    return settings if written is None else replace(settings, **written.settings)
 
 
 def _in_language(own: Settings) -> tuple[str, Manners]:
@@ -308,6 +318,7 @@ def _in_language(own: Settings) -> tuple[str, Manners]:
     manners = replace(
         own.manners, **{name: getattr(texts, name) for name in (*PHRASES, *PHRASE_LISTS)}
     )
+    manners = notices.in_language(manners, own, texts)
     if own.speechmatics_welcome_message is None:
         manners = replace(manners, welcome=texts.welcome)
     if own.barge_in_backchannels is None:
@@ -395,6 +406,9 @@ def _missing(entry: _Entry, settings: Settings) -> Iterator[str]:
     is_foreign = base_language(agent.language) != base_language(settings.speechmatics_language)
     if agent.manners.welcome and not own_welcome and (is_foreign if given else not has_pack):
         yield "welcome"
+    if not settings.nobody_answers:
+        own = _own(settings, written)
+        yield from notices.foreign(own, settings, {} if written is None else written.settings)
     if has_pack:
         return
     for name in agent.manners.said():

@@ -16,6 +16,7 @@ import msgspec
 from yarl import URL
 
 from avr_sts_speechmatics.agents.agent import VoiceChoice, voice_choice
+from avr_sts_speechmatics.call_in_log import trace_headers
 from avr_sts_speechmatics.errors import InvalidValue
 from avr_sts_speechmatics.language_packs import ENGLISH
 from avr_sts_speechmatics.line import Caller
@@ -169,7 +170,7 @@ class InstructionsService:
         """
         # A caller must not override a parameter of the address, such as a token.
         facts = {name: fact for name, fact in caller.facts.items() if name not in self._url.query}
-        headers = {"X-AVR-UUID": caller.uuid, "Accept": "application/json"}
+        headers = {"X-AVR-UUID": caller.uuid, "Accept": "application/json", **trace_headers()}
         async with self._session().get(
             self._url.extend_query(facts), headers=headers, max_redirects=_REDIRECTS
         ) as response:

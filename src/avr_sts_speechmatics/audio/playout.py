@@ -25,137 +25,20 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from dataclasses import dataclass
 from typing import Protocol
 
-from avr_sts_speechmatics.audio.loudness import voiced_bytes
-from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, FRAME_BYTES, FRAME_MS, SAMPLE_BYTES
+from avr_sts_speechmatics.audio.pcm import FRAME_MS
+from avr_sts_speechmatics.audio.utterance import HIGH_WATER_BYTES as HIGH_WATER_BYTES
+from avr_sts_speechmatics.audio.utterance import MAX_CATCH_UP as MAX_CATCH_UP
+from avr_sts_speechmatics.audio.utterance import Played as Played
+from avr_sts_speechmatics.audio.utterance import Utterance as Utterance
 
 SLOT_MS = 2
 SLOTS = FRAME_MS // SLOT_MS
-MAX_CATCH_UP = 3
-
-# TTS delivers audio faster than real time. The audio held per utterance is limited, to limit
-# memory and the audio that a barge-in throws away; the rest waits in the TTS service's socket.
-HIGH_WATER_BYTES = 8 * BYTES_PER_SECOND
-LOW_WATER_BYTES = 6 * BYTES_PER_SECOND
 
 _FRAME_S = FRAME_MS / 1000
 _SLOT_S = SLOT_MS / 1000
-# Played audio is removed in pieces: moving the rest of the buffer for each frame costs more.
-_COMPACT_BYTES = 32 * FRAME_BYTES
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """How much of an utterance was played.
-
-    number: the call's number of the utterance.
-    samples: samples sent to the caller (8 kHz).
-    total: samples of the whole utterance up to its last voiced sample (all of its samples if none
-        is voiced), or None if TTS never finished the utterance. May be less than `samples`: the
-        silence behind the last word need not be heard.
-    first_sent: time at which the first frame left (monotonic s), or None if no frame left.
-    """
-
-    number: int
-    samples: int
-    total: int | None
-    first_sent: float | None = None
-
-
-class Utterance:
-    """One piece of speech on its way to the caller: written by TTS, played in order.
-
-    number: the call's number of the utterance.
-
-    ended: True if the utterance gets no more audio.
-    over: True if, besides, all of its audio was taken.
-    """
-
-    __slots__ = (
-        "_audio",
-        "_position",
-        "_room",
-        "_whole",
-        "ended",
-        "first_sent",
-        "number",
-        "over",
-        "played_bytes",
-        "voiced_bytes",
-        "written_bytes",
-    )
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.ended = False
-        self.over = False
-        self.first_sent: float | None = None
-        self._whole = False
-        self.written_bytes = 0
-        self.voiced_bytes = 0
-        self.played_bytes = 0
-        self._audio = bytearray()
-        self._position = 0
-        self._room: asyncio.Event | None = None
-
-    @property
-    def waiting_bytes(self) -> int:
-        return len(self._audio) - self._position
-
-    def played(self) -> Played:
-        voiced = self.voiced_bytes or self.written_bytes
-        total = voiced // SAMPLE_BYTES if self._whole else None
-        return Played(self.number, self.played_bytes // SAMPLE_BYTES, total, self.first_sent)
-
-    def write(self, pcm: bytes) -> None:
-        self._audio += pcm
-        if voiced := voiced_bytes(pcm):
-            self.voiced_bytes = self.written_bytes + voiced
-        self.written_bytes += len(pcm)
-
-    def end(self, *, whole: bool) -> None:
-        self.ended = True
-        self._whole = whole
-        self.over = not self.waiting_bytes
-        if self._room is not None:
-            self._room.set()
-
-    async def room(self) -> None:
-        """Wait until there is room for more audio.
-
-        Returns at once if the utterance has ended or was flushed.
-        """
-        while self.waiting_bytes > HIGH_WATER_BYTES and not self.ended:
-            self._room = asyncio.Event()
-            await self._room.wait()
-
-    def take(self) -> bytes | None:
-        """Return the next frame, or None while the audio of a whole frame is missing.
-
-        The last frame of an utterance is padded with silence. A kept part of a frame would be
-        heard at the start of another answer.
-        """
-        start = self._position
-        frame = bytes(self._audio[start : start + FRAME_BYTES])
-        size = len(frame)
-        if size < FRAME_BYTES:
-            if not size or not self.ended:
-                return None
-            frame += bytes(FRAME_BYTES - size)
-        if not self.played_bytes:
-            self.first_sent = time.monotonic()
-        position = self._position = start + size
-        self.played_bytes += size
-        if self.ended and position >= len(self._audio):
-            self.over = True
-        if position >= _COMPACT_BYTES:
-            del self._audio[:position]
-            self._position = 0
-            if self._room is not None and self.waiting_bytes <= LOW_WATER_BYTES:
-                self._room.set()
-        return frame
+_PAUSE_S = MAX_CATCH_UP * _FRAME_S  # a longer pause is counted
 
 
 class AgentAudio(Protocol):
@@ -294,6 +177,8 @@ class Playout:
 
     def resume(self) -> None:
         self.paused = False
+        if self.slot is None:
+            self._deadline = max(self._deadline, time.monotonic())  # the pause was meant
         self._wake()
 
     def flush(self) -> list[Played]:
@@ -316,6 +201,8 @@ class Playout:
             if self._background is not None:
                 # The callback `finished` may have closed this playout.
                 if (self.paused or not self._play_one()) and self.slot is not None:
+                    if self._utterances and not self.paused and self._utterances[0].is_starving():
+                        self._clock.starved += 1
                     frame, due = self._background(None), self._deadline
                     self._deadline = due + _FRAME_S
                     if self._send(frame) is not False and self._tap is not None:
@@ -328,6 +215,7 @@ class Playout:
             # frames could be due just before one tick and just after the next: two frames at
             # once, then none.
             self._deadline += math.ceil((now - self._deadline) / _FRAME_S) * _FRAME_S
+            self._clock.gaps += 1
 
     def _wake(self) -> None:
         """Start playing, if a frame is available and the playout is not paused."""
@@ -337,11 +225,17 @@ class Playout:
         # If the last frame is still being heard (TTS was late for a moment, or a new answer
         # follows a flush at once), the next frame is due at the end of the last frame.
         if self._deadline <= now:
+            if now - self._deadline > _PAUSE_S and self._is_in_a_sentence():
+                self._clock.starved += 1
             self._deadline = now
             if not self._play_one():
                 return
         if self._utterances and not self.paused:
             self._clock.join(self, self._deadline)
+
+    def _is_in_a_sentence(self) -> bool:
+        first = self._utterances[0] if self._utterances else None
+        return first is not None and first.played_bytes > 0 and not first.ended
 
     def _play_one(self) -> bool:
         utterances = self._utterances
@@ -372,7 +266,14 @@ class PlayoutClock:
 
     The clock runs in an empty context: otherwise the log would attribute the lines of all calls to
     the call that happened to start the clock. Each playout is served in the context of its call.
+
+    late: number of turns that came more than a frame late.
+    gaps: pauses in the sound of calls because the process was late by more than MAX_CATCH_UP
+        frames.
+    starved: pauses of this length within utterances, because their audio came too slowly.
     """
+
+    late = gaps = starved = 0
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -412,6 +313,8 @@ class PlayoutClock:
 
     def _turn(self) -> None:
         now = time.monotonic()
+        if now - self._due * _SLOT_S > _FRAME_S:
+            self.late += 1
         current = math.floor(now / _SLOT_S + 0.5)
         # At most one turn of the wheel, however late: each playout catches up by itself.
         first = max(self._turned + 1, current - SLOTS + 1)

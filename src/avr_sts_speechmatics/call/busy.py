@@ -12,7 +12,7 @@ import logging
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import seconds, silence
 from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
-from avr_sts_speechmatics.call.call import Services
+from avr_sts_speechmatics.call.services import Services
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.pbx.protocol import PbxError
 from avr_sts_speechmatics.speech.sentences import sentences_of
@@ -129,6 +129,8 @@ class _BusyCall:
 
     def hear(self, pcm: bytes) -> None: ...
     def press(self, digit: str) -> None: ...
+    def write(self, text: str) -> None: ...
+
     def audio_ended(self) -> None: ...
 
     def leave(self) -> None:

@@ -14,21 +14,16 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 
 from avr_sts_speechmatics.agents.agent import Agent
-from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.agents.call_time import now_in
-from avr_sts_speechmatics.agents.placeholders import spoken_with
-from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.pcm import RATE, seconds
 from avr_sts_speechmatics.audio.playout import Played, PlayoutClock
-from avr_sts_speechmatics.audio.tap import Tap
 from avr_sts_speechmatics.call.answer import Answer, ReplyUnderWay, fixed_text
 from avr_sts_speechmatics.call.arrival import Arrival, ignore
-from avr_sts_speechmatics.call.brief import brief_for
+from avr_sts_speechmatics.call.brief import brief_for, manners_for
 from avr_sts_speechmatics.call.observer import (
     AgentAnswered,
     CallBegan,
@@ -37,7 +32,7 @@ from avr_sts_speechmatics.call.observer import (
     ErrorSent,
     Flushed,
     KeyReceived,
-    Observer,
+    NoticeGiven,
     Observers,
     ReplyOver,
     TokensUsed,
@@ -45,6 +40,7 @@ from avr_sts_speechmatics.call.observer import (
     UtteranceHeard,
 )
 from avr_sts_speechmatics.call.quiet_line import fill_quiet_line
+from avr_sts_speechmatics.call.services import Services
 from avr_sts_speechmatics.call.timers import Timers
 from avr_sts_speechmatics.call_in_log import current_call, named
 from avr_sts_speechmatics.conversation import Entry, ToolCall
@@ -54,48 +50,16 @@ from avr_sts_speechmatics.dialogue.turns import Dialogue
 from avr_sts_speechmatics.dialogue.words import speech_seconds
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.line import Caller, Line
-from avr_sts_speechmatics.pbx.departures import Departures, extension_of
+from avr_sts_speechmatics.pbx.departures import extension_of
 from avr_sts_speechmatics.pbx.protocol import PbxError
 from avr_sts_speechmatics.runtime.task_group import TaskGroup
 from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
-from avr_sts_speechmatics.services.llm.protocol import Llm, Usage
-from avr_sts_speechmatics.services.stt.protocol import SttListener, SttStream
-from avr_sts_speechmatics.services.tts.protocol import Tts
-from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
+from avr_sts_speechmatics.services.stt.protocol import SttStream
+from avr_sts_speechmatics.services.use import report_to
 from avr_sts_speechmatics.speech.speaker import ServiceFailed, Speaker
-from avr_sts_speechmatics.tools.tool_runner import Toolbox
+from avr_sts_speechmatics.tools.tool_runner import NotDone
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """The parts of a call that all calls of the process share.
-
-    agents: all agents.
-    open_stt: opens an STT session for an agent; the listener receives what the STT recognises.
-    llm: the model.
-    voice_of: returns an agent's TTS and the kept phrases of that voice.
-    toolbox: the operator's tools.
-    departures: hangs up and transfers.
-    ambience: background noise for every call, or None.
-    on_failure: value of the setting ON_FAILURE, carried out after the apology.
-    on_drain: value of the setting ON_DRAIN, carried out after the apology.
-    observers: returns the observers of a new call, in the order in which they receive reports.
-    tap: returns what takes the audio of a new call, or None.
-    """
-
-    agents: Agents
-    open_stt: Callable[[Agent, SttListener], SttStream]
-    llm: Llm
-    voice_of: Callable[[Agent], tuple[Tts, KeptPhrases]]
-    toolbox: Toolbox
-    departures: Departures
-    ambience: Ambience | None = None
-    on_failure: str = "hangup"
-    on_drain: str = "hangup"
-    observers: Callable[[Caller, Line], tuple[Observer, ...]] = lambda caller, line: ()
-    tap: Callable[[Caller], Tap | None] = lambda caller: None
 
 
 class Call:
@@ -111,9 +75,9 @@ class Call:
         self.caller = caller
         self.name = named(caller.uuid, caller.facts)
         """Name of the call in the log, for `current_call`."""
-        self._line = line
+        self.line = self._line = line
         self._services = services
-        self._observers = Observers(services.observers(caller, line))
+        self._observers = Observers(services.observers(caller, line), self._tell)
         self._arrival = Arrival(services.agents, caller)
         self._hear: Callable[[bytes], None] = self._arrival.hear  # later `hear` of the STT session
         self._tap = services.tap(caller)
@@ -166,6 +130,10 @@ class Call:
             # A fault in a task of the call also cancels this wait; `run` then reports the fault.
             self._ended = CallEnded("shutdown")
             raise
+        finally:
+            # What was heard of the sentence that the end of the call cuts off.
+            for played in self._playout.flush():
+                self._share(played)
 
     async def _begin_when_known(self) -> None:
         self._begin(await self._arrival.answering_agent())
@@ -186,10 +154,11 @@ class Call:
         self._arrival.hand_over_audio(stt.hear)
         self._spawn(self._listen(stt))
         self._spawn(fill_quiet_line(lambda: self._audio_at, self._hear_silence))
-        welcome = spoken_with(agent.manners.welcome, facts, began, agent.language)
-        manners = replace(agent.manners, welcome=welcome, language=agent.language)
+        manners = manners_for(agent, facts, began)
         self._driver = Driver(Dialogue(manners), self._do, self._observers.event)
         self._observers.event(AgentAnswered(agent.name, manners))
+        if (notices := manners.notices) and manners.welcome:
+            self._spawn(self._speaker.prepare(manners.welcome, [one.text for one in notices]))
         for event in self._arrival.hand_over_events():
             self._tell(event)
 
@@ -206,6 +175,12 @@ class Call:
         self._observers.event(KeyReceived(digit))
         self._tell(ev.KeyPressed(digit))
 
+    def write(self, text: str) -> None:
+        end = seconds(self._heard_bytes)
+        self._observers.event(CallerStopped(time.monotonic()))
+        self._tell(ev.SegmentHeard(text, end))
+        self._tell(ev.TurnEnded(end))
+
     def audio_ended(self) -> None:
         self._tell(ev.AudioEnded())
 
@@ -214,8 +189,8 @@ class Call:
             self._ended = CallEnded("caller")
         self._over.set()
 
-    def take_leave(self) -> None:  # because this program is about to end
-        self._tell(ev.ServiceEnds())
+    def take_leave(self, why: ev.ServiceEnds | ev.OperatorLeaves) -> None:
+        self._tell(why)
 
     # --- reports of the recogniser -------------------------------------------------------------
 
@@ -242,12 +217,13 @@ class Call:
         self._tell(ev.SttRestored())
 
     async def _listen(self, stt: SttStream) -> None:
+        report_to(self._observers.event)
         try:
             await stt.run()
         except ServiceError as error:
             drop_traceback(error)
             _log.error("%s", error)
-            self._observers.event(ServiceFailed(error.service, str(error)))
+            self._observers.event(ServiceFailed(error.service, str(error), error.kind))
             self._tell(ev.SttFailed())
 
     def _hear_silence(self, pcm: bytes) -> None:
@@ -312,6 +288,8 @@ class Call:
                 self._timers.set(timer, after)
             case ev.CancelTimer(timer):
                 self._timers.cancel(timer)
+            case ev.ReportNotice(kind, text):
+                self._observers.event(NoticeGiven(kind, text))
             case ev.EndCall(error, hang_up, reason):
                 if self._ended is None:
                     self._ended = CallEnded(reason, error=error or "")
@@ -327,16 +305,13 @@ class Call:
             self._services.llm,
             self._brief,
             partial(self._ask_tools, number),
-            partial(self._tokens_used, number),
+            lambda usage: self._observers.event(TokensUsed.of(number, usage)),
         )
         if not tentative:
             answer.confirm()
         if history is not None:
             answer.go_on(history)
         self._start(number, answer, answer.text())
-
-    def _tokens_used(self, number: int, usage: Usage) -> None:
-        self._observers.event(TokensUsed(number, usage.prompt, usage.cached, usage.completion))
 
     def _answer(self, number: int) -> Answer | None:
         reply = self._replies.get(number)
@@ -392,7 +367,7 @@ class Call:
         if request.leaves:
             # Noted before: the PBX may end the line before it answers.
             to = extension_of(tool)
-            self._ended = CallEnded("transfer" if to else "agent", to)
+            self._ended = CallEnded(request.end_reason, to)
             try:
                 result = await services.departures.run(tool, self.caller, self._line)
             except PbxError as error:
@@ -401,6 +376,7 @@ class Call:
                 self._ended = None
         else:
             result = await services.toolbox.run(tool, self.caller, allowed=self._agent.tools)
+            failed, result = isinstance(result, NotDone), str(result)
         self._observers.event(ToolRan(tool.name, time.monotonic() - begun, failed))
         self._tell(ev.ToolDone(number, result, failed))
 

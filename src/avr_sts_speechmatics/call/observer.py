@@ -6,22 +6,32 @@ the model's first text arrived. Turn times, log lines, records for the caller's 
 traces are derived from these reports, so a new metric needs one new observer and no change of the
 call.
 
+A `DialogueAdviser` is an observer that also tells the dialogue something: that a limit is reached.
+
 An observer must not block: it runs on the event loop, between two frames of audio. An observer that
 raises an exception is logged once and then left out for the rest of the call; the call goes on.
 Reports come a few times in a turn and never for each frame.
 """
 
+import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.line import Caller
-from avr_sts_speechmatics.services.use import AudioSent, TextSent
-from avr_sts_speechmatics.speech.speaker import ClauseReady, ServiceFailed, TextStarted
+from avr_sts_speechmatics.services.llm.protocol import Usage
+from avr_sts_speechmatics.services.use import Use
+from avr_sts_speechmatics.speech.speaker import (
+    AudioStarted,
+    ClauseReady,
+    ServiceFailed,
+    TextStarted,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +68,18 @@ class KeyReceived:
     """
 
     digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeGiven:
+    """The caller has heard a notice to its end: that a machine speaks, or that it records.
+
+    kind: what the notice is about.
+    text: the notice, as it was said.
+    """
+
+    kind: ev.NoticeKind
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +149,12 @@ class TokensUsed:
     model: str = ""
     estimated: bool = False
 
+    @classmethod
+    def of(cls, reply: int, usage: Usage) -> Self:
+        """Return the observation of a usage that the model's client reports."""
+        tokens = usage.prompt, usage.cached, usage.completion
+        return cls(reply, *tokens, usage.server, usage.model, usage.estimated)
+
 
 @dataclass(frozen=True, slots=True)
 class ToolRan:
@@ -134,7 +162,7 @@ class ToolRan:
 
     name: name of the tool.
     took_s: how long it ran, seconds.
-    failed: True if a hangup or a transfer failed.
+    failed: True if the tool did not do what it was asked for.
     """
 
     name: str
@@ -170,16 +198,17 @@ Observation: TypeAlias = (
     CallBegan
     | AgentAnswered
     | KeyReceived
+    | NoticeGiven
     | CallerStopped
     | TextStarted
     | ClauseReady
+    | AudioStarted
     | ServiceFailed
     | Flushed
     | UtteranceHeard
     | ReplyOver
     | TokensUsed
-    | AudioSent
-    | TextSent
+    | Use
     | ToolRan
     | ErrorSent
     | CallEnded
@@ -201,11 +230,37 @@ class Observer(Protocol):
         """Receive a command of the dialogue, before the call carries the command out."""
 
 
-class Observers:
-    """The observers of one call. No method raises an exception."""
+class DialogueAdviser(ABC):
+    """An observer that may tell the dialogue of an event, once the report is over."""
 
-    def __init__(self, observers: Iterable[Observer]) -> None:
+    tell: Callable[[ev.Event], None]
+    """Function that takes the event; set by the call."""
+
+    def tell_soon(self, event: ev.Event) -> None:
+        """Tell the dialogue of an event when all observers have the present report."""
+        asyncio.get_running_loop().call_soon(self.tell, event)
+
+    @abstractmethod
+    def event(self, at: float, event: Observed) -> None: ...
+
+    @abstractmethod
+    def command(self, at: float, command: ev.Command) -> None: ...
+
+
+class Observers:
+    """The observers of one call. No method raises an exception.
+
+    observers: in the order in which they receive reports.
+    tell: function that takes an event for the dialogue; None if no observer needs the function.
+    """
+
+    def __init__(
+        self, observers: Iterable[Observer], tell: Callable[[ev.Event], None] | None = None
+    ) -> None:
         self._observers = tuple(observers)
+        for observer in self._observers:
+            if isinstance(observer, DialogueAdviser) and tell is not None:
+                observer.tell = tell
 
     def event(self, event: Observed) -> None:
         at = time.monotonic()

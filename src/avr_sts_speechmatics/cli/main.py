@@ -19,6 +19,7 @@ COMMANDS = {
     "serve": "answer calls",
     "sandbox": "run only the local stand-ins for the clouds",
     "call": "call the service as a test caller",
+    "calls": "list, show, export or delete what is kept of calls",
     "tools": "list the agent's tools, or run one by hand",
     "doctor": "check that calls will work, and say what to do if not",
     "conformance": "check an AVR service, this one or another, against the protocol",

@@ -192,9 +192,10 @@ def _introduce(supervisor: Supervisor, ready: Ready, about_settings: Sequence[st
     print(
         f"""
 avr-sts-speechmatics {__version__} takes calls on {host}:{port}
+  talk to it     http://{reach}:{port}/ in a browser on this machine
   for avr-core   STS_URL={url}
   for Asterisk   {direct}
-  try it         {tools} call --say "What are your opening hours?"{option}
+  by command     {tools} call --say "What are your opening hours?"{option}
   its state      curl http://{reach}:{port}/health
   stop           Ctrl-C
 """,

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -42,16 +42,17 @@ def run(descriptor: int) -> NoReturn:
     os.set_inheritable(descriptor, False)
     end = socket.socket(fileno=descriptor)
     try:
-        loaded = settings.load_and_warn().settings
+        read = settings.load_and_warn()
     except SettingsError as error:
         standard_streams.end_process(_failed(end, str(error), 2))
     standard_streams.write_in_background()
+    loaded = read.settings
     if loaded.phrase_cache_dir is None:
         loaded = replace(loaded, phrase_cache_dir=default_folder() or "off")
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     status = 0
     try:
-        runner.run(_serve_calls(loaded, end))
+        runner.run(_serve_calls(loaded, end, read.origins))
     except SettingsError as error:
         status = _failed(end, str(error), 2)
     except (ChannelClosed, KeyboardInterrupt):
@@ -72,8 +73,11 @@ def _failed(end: socket.socket, why: str, status: int) -> int:
     return status
 
 
-async def _serve_calls(chosen: settings.Settings, end: socket.socket) -> None:
-    from avr_sts_speechmatics.assembly import how_it_tries
+async def _serve_calls(
+    chosen: settings.Settings, end: socket.socket, origins: Mapping[str, settings.Origin]
+) -> None:
+    from avr_sts_speechmatics.assembly.parts import history_of, how_it_tries
+    from avr_sts_speechmatics.records.kept_calls import what_is_kept
     from avr_sts_speechmatics.server import Server
     from avr_sts_speechmatics.workers.membership import Membership
 
@@ -89,7 +93,7 @@ async def _serve_calls(chosen: settings.Settings, end: socket.socket) -> None:
     orders.leaving = lambda: member.tell(tell="leaving")
     orphaned = asyncio.create_task(member.orphaned())
     orphaned.add_done_callback(lambda _: orders.orphaned())
-    server = Server(chosen, member=member)
+    server = Server(chosen, member=member, origins=origins)
     collector = server.collector
     collector.start()
     ending = asyncio.create_task(orders.ending.wait())
@@ -99,7 +103,8 @@ async def _serve_calls(chosen: settings.Settings, end: socket.socket) -> None:
         await asyncio.wait((starting, ending), return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
-            hints = list(how_it_tries(chosen))
+            kept = what_is_kept(chosen, history_of(chosen))
+            hints = [*how_it_tries(chosen), *server.hints, kept]
             warnings = [one for one in server.warnings if one not in hints]
             member.tell(tell="ready", warnings=warnings, hints=hints)
             if chosen.try_services:

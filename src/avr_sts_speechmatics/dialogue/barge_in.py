@@ -189,7 +189,7 @@ class BargeIn(Steps):
     def _late_segment(self, text: str) -> Commands:
         """T13: a segment of a turn that is over."""
         fixed = self.reply is not None and not self.reply.is_answer
-        if self.state in (State.LISTENING, State.THINKING):
+        if self.state in (State.LISTENING, State.THINKING) and not self.gives_notice:
             yield from self.answer(text)
         elif self.state is State.DEPARTING:
             yield from self._turn_over_the_agent(text)

@@ -8,37 +8,32 @@ sentence that is spoken as one piece. The dialogue numbers replies, the call num
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Literal, TypeAlias
 
 from avr_sts_speechmatics.conversation import Entry, ToolCall
+from avr_sts_speechmatics.dialogue.timer import Timer as Timer
 
 Role: TypeAlias = Literal["user", "agent"]
 
+NoticeKind: TypeAlias = Literal["recording", "disclosure"]
+"""What a notice tells the caller: that the call is recorded, or that a machine speaks."""
+
 EndReason: TypeAlias = Literal[
-    "caller", "agent", "transfer", "silence", "longest_call", "audio_over", "failure", "shutdown"
+    "caller",
+    "agent",
+    "operator",
+    "transfer",
+    "silence",
+    "longest_call",
+    "cost_limit",
+    "audio_over",
+    "failure",
+    "shutdown",
 ]
-"""Why a call ended: the caller hung up, the agent hung up, the call was transferred, the caller
-stayed silent, the call lasted MAX_CALL_S, a posted recording was answered, a service or this
-program failed, this program was told to end."""
-
-
-class Timer(Enum):
-    """The timers of a call, each with the question it answers. One of each kind runs at a time."""
-
-    CONFIRM = "sound while the agent speaks: are there words?"
-    OVERDUE = "words were settled, and the end of their turn never came"
-    FILLER = "the answer is slow: should the caller be told?"
-    NO_INPUT = "the caller says nothing: should they be asked?"
-    MAX_CALL = "the call has lasted long enough"
-    PATIENCE = "nobody listens for a moment: should the caller be told?"
-    KEYS = "the caller types digits: is that all?"
-    SETTLE = "no more audio comes: is everything answered?"
-    DICTATION = "the caller is in the middle of a number or a sentence: is more to come?"
-    EDGE = "few words over the agent: did they come at the end of what it says?"
-    ECHO = "the agent has just spoken: does the line still return its voice?"
-    CLOSING = "the call must end: is the sentence that is being said over?"
-    FAREWELL = "the last word is on its way to the ear"
+"""Why a call ended: the caller hung up, the agent hung up, the operator ended or transferred the
+call through the API, the model transferred the call, the caller stayed silent, the call lasted
+MAX_CALL_S, the call cost MAX_COST, a posted recording was answered, a service or this program
+failed, this program was told to end."""
 
 
 # --- events ------------------------------------------------------------------------
@@ -126,11 +121,20 @@ class ToolRequest:
 
     leaves: how the tool ends the agent's part of the phone call; empty if it does not.
     refused: why the tool is not run, for the model; empty if it may run.
+    by_operator: the operator asked for this, not the model.
     """
 
     call: ToolCall
     leaves: Literal["", "hang_up", "transfer"] = ""
     refused: str = ""
+    by_operator: bool = False
+
+    @property
+    def end_reason(self) -> EndReason:
+        """Why the call ends if the tool ends the agent's part of the call."""
+        if self.by_operator:
+            return "operator"
+        return "transfer" if self.leaves == "transfer" else "agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +216,21 @@ class ServiceEnds:
 
 
 @dataclass(frozen=True, slots=True)
+class CostReached:
+    """The call has cost as much as a call may cost. May come again while the call goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorLeaves:
+    """The operator ends the call, or transfers it.
+
+    transfer: the transfer; None if the call is to end.
+    """
+
+    transfer: ToolRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     timer: Timer
 
@@ -237,6 +256,8 @@ Event: TypeAlias = (
     | SttFailed
     | AudioEnded
     | ServiceEnds
+    | CostReached
+    | OperatorLeaves
     | TimerFired
 )
 
@@ -373,6 +394,18 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportNotice:
+    """Report that the caller has heard a notice to its end.
+
+    kind: what the notice is about.
+    text: the notice.
+    """
+
+    kind: NoticeKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class EndCall:
     """End the call.
 
@@ -403,6 +436,7 @@ Command: TypeAlias = (
     | SetTimer
     | CancelTimer
     | Note
+    | ReportNotice
     | EndCall
 )
 

@@ -8,8 +8,9 @@ the phrases of the agent's language in their place.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
+from avr_sts_speechmatics.dialogue.events import NoticeKind
 from avr_sts_speechmatics.language_packs import ENGLISH
 
 HUMS = tuple("mhm|mm|mmhm|hm|hmm|uh huh|uhhuh|aha".split("|"))
@@ -32,11 +33,23 @@ def _phrases(*texts: str) -> Any:
     return field(default=texts, metadata={"phrase": "list", "only_with": None})
 
 
+class Notice(NamedTuple):
+    """A sentence that the caller must hear.
+
+    kind: what the notice is about.
+    """
+
+    kind: NoticeKind
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Manners:
     """How an agent behaves, in seconds and words.
 
-    welcome: said first; empty for none.
+    recording_notice: said first, whatever the caller does; empty for none.
+    disclosure: said next, whatever the caller does: that a machine speaks; empty for none.
+    welcome: said after the notices; empty for none.
     welcome_is_sacred: whether the welcome cannot be interrupted.
     sorry: said when a reply failed.
     wait: said when STT is away for longer than patience_s.
@@ -66,6 +79,8 @@ class Manners:
     tool_rounds: how often in a row the model may ask for tools in one answer.
     """
 
+    recording_notice: str = ""
+    disclosure: str = ""
     welcome: str = ""
     welcome_is_sacred: bool = False
     sorry: str = _phrase(ENGLISH.sorry)
@@ -95,6 +110,15 @@ class Manners:
     ignores_echo: bool = True
     tool_rounds: int = 5
 
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What the caller must hear before all else, in order."""
+        notices = (
+            Notice("recording", self.recording_notice),
+            Notice("disclosure", self.disclosure),
+        )
+        return tuple(notice for notice in notices if notice.text)
+
     def said(self) -> Iterator[str]:
         """Names of the phrases that the agent may say, without the welcome."""
         for item in fields(self):
@@ -106,7 +130,7 @@ class Manners:
     @property
     def phrases(self) -> tuple[str, ...]:
         """Everything that the agent may have to say while TTS is slow or gone."""
-        texts = [self.welcome, self.busy]
+        texts = [*(notice.text for notice in self.notices), self.welcome, self.busy]
         for name in self.said():
             value = getattr(self, name)
             texts += (value,) if isinstance(value, str) else value

@@ -2,6 +2,7 @@
 
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import LOST_MARK
+from avr_sts_speechmatics.dialogue.notices import Notices
 from avr_sts_speechmatics.dialogue.own_voice import ONSET_S
 from avr_sts_speechmatics.dialogue.state import Requested, State
 from avr_sts_speechmatics.dialogue.steps import Commands
@@ -11,7 +12,7 @@ FAILURES_MAX = 3
 """How many replies in a row may fail before the call is given up."""
 
 
-class Replies(ToolsAndLeaving):
+class Replies(Notices, ToolsAndLeaving):
     """See the table in `turns`; the tag of a row begins its docstring."""
 
     # --- the agent's speech --------------------------------------------------------------------
@@ -55,6 +56,8 @@ class Replies(ToolsAndLeaving):
         yield from self.close_call()
 
     def utterance_dropped(self, event: ev.UtteranceDropped) -> Commands:
+        if self.reply is not None:
+            self.reply.broken = True
         yield from self._was_heard(event.utterance, event.heard)
 
     def _was_heard(self, utterance: int, share: float) -> Commands:
@@ -83,7 +86,7 @@ class Replies(ToolsAndLeaving):
             self.own_voice.in_a_row = 0
             self.patience.failures = 0
             self.tools.owed = False
-        yield from self.listen()
+        yield from self.notice_is_over() if self.gives_notice else self.listen()
 
     # --- replies that fail ---------------------------------------------------------------------
 
@@ -92,6 +95,9 @@ class Replies(ToolsAndLeaving):
         if draft is not None and event.reply == draft.number:
             self.drafts.current = None  # nobody waits for it yet; the turn's end asks again
         if reply is None or event.reply != reply.number:
+            return
+        if self.gives_notice:
+            yield from self.notice_failed()
             return
         self.patience.failures += 1
         if reply.is_answer:

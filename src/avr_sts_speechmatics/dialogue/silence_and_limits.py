@@ -2,8 +2,9 @@
 
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.dialogue.history import STOPPED_MARK
-from avr_sts_speechmatics.dialogue.state import Goodbye, Kind, State, Stt, Warning
-from avr_sts_speechmatics.dialogue.steps import SETTLE_S, Commands, Steps
+from avr_sts_speechmatics.dialogue.notices import Notices
+from avr_sts_speechmatics.dialogue.state import Goodbye, State, Stt, Warning
+from avr_sts_speechmatics.dialogue.steps import SETTLE_S, Commands
 
 SOUND_S = 2.0
 """How long a sound may last before its first word is recognised (s)."""
@@ -11,21 +12,21 @@ SOUND_S = 2.0
 SENTENCE_S = 2.0
 """How long the agent may go on with its sentence when the call must end (s)."""
 
+ANSWER_S = 8.0
+"""How long an answer may take, and its first sentence, when the call has cost enough (s)."""
+
 WARNING_S = 30.0
 """How long before its end a call that lasts too long is warned (s)."""
 
 
-class SilenceAndLimits(Steps):
+class SilenceAndLimits(Notices):
     """See the table in `turns`; the tag of a row begins its docstring."""
 
     def call_started(self, _: ev.CallStarted) -> Commands:
         manners = self.manners
         if manners.max_call_s:
             yield ev.SetTimer(ev.Timer.MAX_CALL, max(0.0, manners.max_call_s - WARNING_S))
-        if manners.welcome:
-            yield from self.say(manners.welcome, Kind.WELCOME)
-        else:
-            yield from self.await_input()
+        yield from self.open_the_call()
 
     # --- when STT or the caller's audio ends ---------------------------------------------------
 
@@ -66,13 +67,29 @@ class SilenceAndLimits(Steps):
         self.audio.settled = True
         yield from self.settle()
 
-    # --- when this program ends ----------------------------------------------------------------
+    # --- when this program ends, and when the call costs too much --------------------------------
 
     def service_ends(self, _: ev.ServiceEnds) -> Commands:
         """T44: apologise and end the call, once the agent's sentence is over."""
+        yield from self._close_after_sentence("shutdown")
+
+    def cost_reached(self, _: ev.CostReached) -> Commands:
+        """T45: say goodbye and end the call, once the agent's sentence is over.
+
+        A limit is mostly reached by the answer that is under way: its first sentence is heard.
+        """
+        if self.patience.closing is not None:
+            return
+        if self.state is State.THINKING and self.departure is None:
+            self.patience.closing = "cost_limit"
+            yield ev.SetTimer(ev.Timer.CLOSING, ANSWER_S)
+        else:
+            yield from self._close_after_sentence("cost_limit")
+
+    def _close_after_sentence(self, reason: ev.EndReason) -> Commands:
         if self.departure is not None:
             return  # the call is about to end by itself
-        self.patience.closing = True
+        self.patience.closing = reason
         if self.state in (State.SPEAKING, State.PAUSED):
             yield ev.SetTimer(ev.Timer.CLOSING, SENTENCE_S)
         else:

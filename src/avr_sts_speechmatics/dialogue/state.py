@@ -12,7 +12,7 @@ from itertools import count, cycle
 from typing import TypeAlias
 
 from avr_sts_speechmatics.dialogue import events as ev
-from avr_sts_speechmatics.dialogue.manners import Manners
+from avr_sts_speechmatics.dialogue.manners import Manners, Notice
 
 
 class State(Enum):
@@ -102,6 +102,8 @@ class Kind(Enum):
 
     ANSWER = auto()
     """Written by the model."""
+    NOTICE = auto()
+    """A sentence that the caller must hear first: a machine speaks, the call is recorded."""
     WELCOME = auto()
     """The phrase that opens the call."""
     PHRASE = auto()
@@ -119,6 +121,8 @@ class Reply:
     waits_for_tools: the model is asked again when the tools have ended. Answers only.
     rounds: how often the model asked for tools in this answer.
     heard: how many of its utterances were heard to their end.
+    broken: the voice broke off in one of its utterances.
+    notices: of a notice: that one, and those that follow it.
     """
 
     number: int
@@ -128,6 +132,8 @@ class Reply:
     waits_for_tools: bool = False
     rounds: int = 0
     heard: int = 0
+    broken: bool = False
+    notices: Sequence[Notice] = ()
 
     @property
     def is_answer(self) -> bool:
@@ -179,13 +185,14 @@ class Goodbye:
 
 @dataclass(slots=True)
 class Requested:
-    """The model asked to hang up or to transfer.
+    """The model asked to hang up or to transfer, or the operator did.
 
     number: of the tool call.
-    request: what the model asked for.
+    request: what was asked for.
     farewell_said: the model's own words before the request take leave of the caller.
     by_phrase: the agent takes leave with a phrase of its manners.
-    under_way: the PBX is carrying out the request. Until then a word of the caller keeps the call.
+    under_way: the PBX is carrying out the request. Until then a word of the caller keeps the call,
+        unless the operator asked.
     """
 
     number: int
@@ -242,7 +249,7 @@ class Patience:
         be recognised; a steady noise must not keep a call for ever.
     failures: how many replies in a row have failed.
     warning: see Warning.
-    closing: this program ends: the call must, once the agent's sentence is over.
+    closing: why the call must end once the agent's sentence is over; None if it need not.
     """
 
     fillers: Iterator[str]
@@ -251,7 +258,7 @@ class Patience:
     extended: bool = False
     failures: int = 0
     warning: Warning = Warning.NOT_DUE
-    closing: bool = False
+    closing: ev.EndReason | None = None
 
     @classmethod
     def of(cls, manners: Manners) -> "Patience":

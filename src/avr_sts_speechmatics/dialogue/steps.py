@@ -89,21 +89,29 @@ class Steps:
     @property
     def holds_the_floor(self) -> bool:
         """Whether the agent has the floor, even if silent for a moment between two sentences."""
-        if self.state is State.THINKING:
-            return self.reply is not None and self.reply.has_spoken
+        if self.gives_notice or self.state is State.THINKING:
+            return self.reply is not None and (self.gives_notice or self.reply.has_spoken)
         return self.state in (State.SPEAKING, State.PAUSED, State.DEPARTING)
+
+    @property
+    def gives_notice(self) -> bool:
+        """Whether the agent says, or is about to say, a notice that nothing may interrupt."""
+        return self.reply is not None and self.reply.kind is Kind.NOTICE
 
     @property
     def may_be_interrupted(self) -> bool:
         """Whether the caller can take the floor with words."""
         welcoming = self.reply is not None and self.reply.kind is Kind.WELCOME
-        sacred = welcoming and self.manners.welcome_is_sacred
+        sacred = self.gives_notice or (welcoming and self.manners.welcome_is_sacred)
         return not (self.must_end or sacred or self.manners.barge_in == "off")
 
     @property
     def must_end(self) -> bool:
         """Whether the call ends whatever the caller does."""
-        return isinstance(self.departure, LastWord)
+        departure = self.departure
+        if isinstance(departure, Requested):
+            return departure.request.by_operator
+        return isinstance(departure, LastWord)
 
     @property
     def pbx_is_at_work(self) -> bool:
@@ -406,13 +414,17 @@ class Steps:
         yield from self.leave(self.manners.farewell, error=SERVICE_GONE)
 
     def close_call(self) -> Commands:
-        """T44: apologise and end the call, if it must end because this program does."""
-        if not self.patience.closing or self.departure is not None:
+        """T44, T45: say a last sentence and end the call, if the call must end."""
+        reason = self.patience.closing
+        if reason is None or self.departure is not None:
             return
-        self.patience.closing = False
+        self.patience.closing = None
         yield ev.CancelTimer(ev.Timer.CLOSING)
         yield from self.take_the_floor(STOPPED_MARK)
-        yield from self.leave(self.manners.farewell, reason="shutdown")
+        # Who is cut off by this program deserves an apology; a limit is the operator's.
+        sorry = reason == "shutdown"
+        last = self.manners.farewell if sorry else self.manners.goodbye
+        yield from self.leave(last, reason=reason)
 
     def end(self, error: str | None = None, *, hang_up: bool = True) -> Commands:
         """End the call now. hang_up: the phone call is still there to be ended."""
@@ -433,5 +445,5 @@ class Steps:
         if isinstance(departure, Goodbye):
             return "silence"
         if isinstance(departure, Requested):
-            return "transfer" if departure.request.leaves == "transfer" else "agent"
+            return departure.request.end_reason
         return "audio_over" if self.audio.settled else "agent"

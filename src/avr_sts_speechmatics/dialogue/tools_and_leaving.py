@@ -1,6 +1,7 @@
 """Rows of the state table about the model's tools, among them hanging up and transferring."""
 
 from avr_sts_speechmatics.dialogue import events as ev
+from avr_sts_speechmatics.dialogue.history import STOPPED_MARK
 from avr_sts_speechmatics.dialogue.state import LastWord, Requested, State, Stt
 from avr_sts_speechmatics.dialogue.steps import Commands, Steps
 
@@ -87,7 +88,9 @@ class ToolsAndLeaving(Steps):
             yield from self.end(hang_up=False)
         elif isinstance(departure, LastWord):
             yield from self.end(departure.error)
-        elif self.caller.late:  # they spoke over the farewell, and nothing may interrupt
+        elif (
+            self.caller.late and not self.must_end
+        ):  # they spoke over the farewell, and nothing may interrupt
             self.keep_the_call()
             self.state = State.LISTENING
             yield from self.answer()
@@ -96,6 +99,19 @@ class ToolsAndLeaving(Steps):
             yield ev.RunTool(departure.number, departure.request)
         else:
             yield from self.end()
+
+    def operator_leaves(self, event: ev.OperatorLeaves) -> Commands:
+        """T46, T47: take the floor, take leave, then end the call or transfer it."""
+        if self.must_end or self.pbx_is_at_work:
+            return  # the call is about to end already
+        yield from self.take_the_floor(STOPPED_MARK)
+        if event.transfer is None:
+            yield from self.leave(self.manners.goodbye, reason="operator")
+            return
+        number = next(self.tools.numbers)
+        self.history.tools_called({number: event.transfer.call})
+        self.departure = Requested(number, event.transfer, farewell_said=True, by_phrase=True)
+        yield from self.say(self.manners.transferring or self.manners.goodbye)
 
     def _not_left(self) -> Commands:
         """T38: the PBX could not do it; the model is told and answers."""

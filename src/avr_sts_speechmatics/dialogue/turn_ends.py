@@ -79,7 +79,8 @@ class TurnEnds(BargeIn):
         self.patience.prompts = 0
         yield from self.stop_patience()
         yield from self.drop_draft()
-        yield from self.take_the_floor(KEY_MARK)
+        if not self.gives_notice:
+            yield from self.take_the_floor(KEY_MARK)
         if event.digit == "*":
             caller.keys = ""
             yield ev.CancelTimer(ev.Timer.KEYS)
@@ -96,8 +97,9 @@ class TurnEnds(BargeIn):
         caller = self.caller
         if caller.keys:
             typed, caller.keys = f"[keys: {' '.join(caller.keys)}]", ""
-            if self.pbx_is_at_work:
-                caller.answer_later(typed)  # too late; if the PBX fails, they are answered
+            if self.pbx_is_at_work or self.gives_notice:
+                # Too late: if the PBX fails, they are answered. A notice is heard to its end.
+                caller.answer_later(typed)
                 return
             yield from self.answer(typed)
         yield from self.await_input()

@@ -88,10 +88,22 @@ T43 | any       | words that the agent has | ignore them, go on if paused    | t
     |           | just said                |                                 | agent's own voice
 T44 | any       | this program ends        | say the sentence to its end,    | nobody is cut off in
     |           |                          | apologise, then end the call    | the middle of a word
+T45 | any       | the call costs max_cost  | say the sentence to its end,    | the operator's limit
+    |           |                          | say goodbye, then end the call  |
+T46 | any       | the operator ends the    | say goodbye, then end the call  | the operator decides
+    |           | call                     |                                 |
+T47 | any       | the operator transfers   | say so, then transfer, whatever | the operator decides;
+    |           | the call                 | the caller says                 | T38 if it fails
+T48 | any       | the call starts, with    | say them to their ends, then    | who calls has a right
+    |           | notices                  | the welcome                     | to know first
+T49 | any       | words or keys over a     | collect them; answer them       | the caller is heard,
+    |           | notice                   | instead of the welcome          | the notice too
+T50 | any       | a notice fails           | log it, go on                   | the next sentence may
+    |           |                          |                                 | have a voice
 
 Late news of a reply that was cancelled is ignored by its number. Each row is a function whose
-docstring begins with its tag: `barge_in`, `turn_ends`, `replies`, `tools_and_leaving` and
-`silence_and_limits` have them. `steps` has what the rows share, `state` what is remembered.
+docstring begins with its tag: `barge_in`, `turn_ends`, `replies`, `notices`, `tools_and_leaving`
+and `silence_and_limits` have them. `steps` has what the rows share, `state` what is remembered.
 """
 
 from collections.abc import Callable, Mapping
@@ -162,6 +174,8 @@ _HANDLERS: Mapping[type[ev.Event], Callable[..., Commands]] = {
     ev.SttFailed: Dialogue.stt_failed,
     ev.AudioEnded: Dialogue.audio_ended,
     ev.ServiceEnds: Dialogue.service_ends,
+    ev.CostReached: Dialogue.cost_reached,
+    ev.OperatorLeaves: Dialogue.operator_leaves,
 }
 
 _TIMERS: Mapping[ev.Timer, Callable[[Dialogue], Commands]] = {

@@ -2,9 +2,10 @@
 
 Files and tools of this machine are loaded, and ports are bound, in the same way as the service does
 (`machine`). Each cloud service (STT, TTS, LLM) gets one minimal real request, such as to speak one
-word (`clouds`, `voices`, `model`). The PBX, the webhook's server, the instructions service and
-Redis are contacted without effect on a call (`operator_services`). A cloud service that the sandbox
-replaces is not contacted, nor is a server that is not configured.
+word (`clouds`, `voices`, `model`). The PBX, the webhook's server, the instructions service, Redis
+(`operator_services`) and the database of calls (`kept_calls`) are contacted without effect on a
+call. A cloud service that the sandbox replaces is not contacted, nor is a server that is not
+configured.
 
 API keys and passwords are masked in the result.
 """
@@ -17,12 +18,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from avr_sts_speechmatics import assembly, settings
+from avr_sts_speechmatics import settings
 from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.assembly import parts as assembly
 from avr_sts_speechmatics.conversation import ToolSpec
 from avr_sts_speechmatics.doctor import (
     advice,
     clouds,
+    kept_calls,
     machine,
     model,
     operator_services,
@@ -68,6 +71,8 @@ async def examine(
     found += about_proxies
     if any(check.state == "failed" for check in about_proxies):
         return found
+    if chosen.prices_file is not None or chosen.max_cost:
+        found.append(machine.prices(chosen, agents))
     if chosen.ambient_noise_file is not None:
         found.append(machine.noise(chosen, chosen.ambient_noise_file))
     found.append(of_voices.combination(chosen, agents))
@@ -143,6 +148,7 @@ def _steps(
     if chosen.redis_url is not None:
         work = operator_services.redis(chosen.redis_url, chosen.redis_prefix)
         yield _Step("redis", "", work)
+    yield _Step("records", "", kept_calls.records(chosen))
     if chosen.webhook_url is not None:
         where, through = _host(chosen.webhook_url), chosen.proxies.for_url(chosen.webhook_url)
         work = operator_services.webhook(chosen.webhook_url, through)

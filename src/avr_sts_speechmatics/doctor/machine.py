@@ -15,14 +15,16 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from avr_sts_speechmatics import assembly
 from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.assembly import parts as assembly
 from avr_sts_speechmatics.conversation import ToolSpec
 from avr_sts_speechmatics.doctor.check import Check, check_from
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.network.listening import cannot_listen
 from avr_sts_speechmatics.network.untrusted_json import decode
 from avr_sts_speechmatics.settings import DEFAULTS, Settings
+from avr_sts_speechmatics.telemetry.priced_services import prices_of, unpriced
+from avr_sts_speechmatics.telemetry.prices import SANDBOX
 from avr_sts_speechmatics.tools.mcp_config import McpServer, offered_name
 from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.tool_runner import Toolbox
@@ -157,7 +159,19 @@ def _mcp_server(key: str, allowed: list[str], there: set[str]) -> Check:
     return Check(what, "ok", ", ".join(allowed))
 
 
-# --- noise, sandbox -------------------------------------------------------------------------------
+# --- prices, noise, sandbox -----------------------------------------------------------------------
+
+
+def prices(chosen: Settings, loaded: Agents) -> Check:
+    """Read the price table, and say which services have no price."""
+    address = f"http://{SANDBOX}"
+    try:
+        table = prices_of(chosen, address)
+        for sentence in unpriced(table, chosen, loaded, address):
+            return check_from("prices", "warning", sentence, ". ", "")
+    except SettingsError as error:
+        return Check("prices", "failed", str(error), _NO_START)
+    return Check("prices", "ok", f"every service has a price in {table.currency}")
 
 
 def noise(chosen: Settings, path: Path) -> Check:

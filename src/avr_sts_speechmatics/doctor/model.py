@@ -12,14 +12,13 @@ from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 
-from avr_sts_speechmatics import assembly
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
 from avr_sts_speechmatics.agents.call_time import now_in
-from avr_sts_speechmatics.agents.placeholders import spoken_with
+from avr_sts_speechmatics.assembly import parts as assembly
 from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import AgentAudio
-from avr_sts_speechmatics.call.brief import brief_for
+from avr_sts_speechmatics.call.brief import brief_for, manners_for
 from avr_sts_speechmatics.conversation import Entry, Message, ToolCall, ToolResult, ToolSpec
 from avr_sts_speechmatics.doctor.advice import NO_TOOLS, TOOL_SCHEMA
 from avr_sts_speechmatics.doctor.check import Check, answered
@@ -91,7 +90,9 @@ async def llm(
     offered = (*_departures(chosen), *own)
     began = now_in(agent.time_zone)
     brief = replace(brief_for(agent, offered, {}, began), model=model)
-    welcome = spoken_with(agent.manners.welcome, {}, began, agent.language)
+    manners = manners_for(agent, {}, began)
+    first = (*(notice.text for notice in manners.notices), manners.welcome)
+    welcome = " ".join(text for text in first if text)
     needs_tools = bool(own or chosen.transfer_allow)
     with _listening_to_the_client() as remarks:
         found = await _answers(client, brief, welcome, needs_tools=needs_tools)

@@ -3,9 +3,9 @@
 from datetime import date
 from urllib.parse import urlsplit
 
-from avr_sts_speechmatics import assembly
 from avr_sts_speechmatics.doctor.check import Check
 from avr_sts_speechmatics.errors import SettingsError
+from avr_sts_speechmatics.service_trials import remote_addresses
 from avr_sts_speechmatics.services import announced_ends
 from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.settings import Settings
@@ -18,7 +18,7 @@ def proxies(chosen: Settings) -> list[Check]:
     if not (chosen.https_proxy or chosen.http_proxy or chosen.all_proxy):
         return []
     by_way: dict[str, dict[str, None]] = {}
-    for url in assembly.remote_addresses(chosen):
+    for url in remote_addresses(chosen):
         try:
             proxy = chosen.proxies.for_url(url)
         except SettingsError as error:

@@ -75,6 +75,9 @@ class LanguagePack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     instructions: str
+    disclosure: str
+    recording_notice: str
+    discloses: tuple[str, ...]
     welcome: str
     sorry: str
     wait: str

@@ -7,7 +7,10 @@ model can choose only among the allowed extensions. [AVR protocol, 5, 8]
 
 import logging
 from collections.abc import Collection
+from secrets import token_hex
 from typing import Any
+
+import msgspec
 
 from avr_sts_speechmatics.conversation import HANG_UP, TRANSFER, ToolCall, ToolSpec
 from avr_sts_speechmatics.dialogue.events import ToolRequest
@@ -98,6 +101,23 @@ class Departures:
             return ToolRequest(call, leaves="transfer")
         _log.warning("the model asked for a transfer that TRANSFER_ALLOW does not allow; refused")
         return ToolRequest(call, refused=refused)
+
+    def transfer_by_operator(self, extension: str, line: Line) -> ToolRequest:
+        """Return the request for a transfer that the operator asks for.
+
+        Its `refused` says what to do if calls may not be transferred there.
+        """
+        arguments = msgspec.json.encode({"transfer_extension": extension}).decode()
+        call = ToolCall(f"operator_{token_hex(4)}", TRANSFER, arguments)
+        refused = ""
+        if not dial_patterns.allowed(self._allow, extension):
+            where = ", ".join(pattern.text for pattern in self._allow) or "nowhere"
+            refused = (
+                f"TRANSFER_ALLOW lets calls go to {where}, not there; add the extension to it."
+            )
+        elif self._pbx is None and not line.rehearsed:
+            refused = "There is no phone system that could transfer; set AMI_HOST or AMI_URL."
+        return ToolRequest(call, leaves="transfer", refused=refused, by_operator=True)
 
     async def run(self, call: ToolCall, caller: Caller, line: Line) -> str:
         """Hang up or transfer. Returns a text for the model.

@@ -11,5 +11,15 @@ remembers is in the messages.
 
 from avr_sts_speechmatics.receptionist.desk import Receptionist, Reply, ToolRequest
 from avr_sts_speechmatics.receptionist.faq import Faq, FaqError, load_faq
+from avr_sts_speechmatics.receptionist.outcome import filled, messages_of
 
-__all__ = ["Faq", "FaqError", "Receptionist", "Reply", "ToolRequest", "load_faq"]
+__all__ = [
+    "Faq",
+    "FaqError",
+    "Receptionist",
+    "Reply",
+    "ToolRequest",
+    "filled",
+    "load_faq",
+    "messages_of",
+]

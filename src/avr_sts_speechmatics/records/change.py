@@ -8,7 +8,7 @@ does no harm.
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-TableName = Literal["calls", "turns", "tools", "events"]
+TableName = Literal["calls", "turns", "tools", "events", "outcomes"]
 
 
 class Change(NamedTuple):

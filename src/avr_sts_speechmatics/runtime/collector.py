@@ -47,6 +47,7 @@ class Collector:
 
     stops: number of collections since `start`.
     longest_stop_s: the longest of them while a call was in progress (s).
+    noted: called with the length of each collection (s).
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Collector:
         self._held_s = held_s
         self.stops = 0
         self.longest_stop_s = 0.0
+        self.noted: Callable[[float], None] | None = None
         self._began = 0.0
         self._visited_at = time.monotonic()
         self._handle: asyncio.TimerHandle | None = None
@@ -107,5 +109,8 @@ class Collector:
             self._began = now
             return
         self.stops += 1
-        if now - self._began > self.longest_stop_s and self._calls():
-            self.longest_stop_s = now - self._began
+        took_s = now - self._began
+        if self.noted is not None:
+            self.noted(took_s)
+        if took_s > self.longest_stop_s and self._calls():
+            self.longest_stop_s = took_s

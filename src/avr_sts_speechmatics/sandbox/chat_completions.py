@@ -27,6 +27,15 @@ KNOWN_FIELDS = frozenset(
 )
 
 ROLES = frozenset({"developer", "system", "user", "assistant", "tool"})
+STRICT_KEYWORDS = frozenset(
+    """
+    type properties required additionalProperties description title enum const items anyOf $defs
+    $ref pattern format minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minItems
+    maxItems
+    """.split()
+)
+"""Keywords of a JSON Schema that the cloud keeps strictly."""
+
 CHARACTERS_PER_TOKEN = 4
 
 
@@ -49,6 +58,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     tools: names of the tools that the answer may call.
     stream: the answer is sent in chunks.
     include_usage: the stream ends with the token counts.
+    schema: JSON Schema of the answer; empty for any object, None for words.
     """
 
     model: str
@@ -56,6 +66,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     tools: frozenset[str]
     stream: bool
     include_usage: bool
+    schema: dict[str, Any] | None = None
 
 
 def parse(body: object) -> ChatRequest:
@@ -81,7 +92,61 @@ def parse(body: object) -> ChatRequest:
         tools=frozenset(_tools(body)),
         stream=stream,
         include_usage=bool(options and options.get("include_usage")),
+        schema=_schema(body),
     )
+
+
+def _schema(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Validate `response_format` and return its schema."""
+    wanted = body.get("response_format")
+    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    if wanted is None or kind == "text":
+        return None
+    if kind == "json_object":
+        if "json" not in str(body.get("messages")).lower():
+            reason = "'messages' must contain the word 'json' to use 'response_format'"
+            raise BadRequest(f"{reason} of type 'json_object'.", "messages")
+        return {}
+    named = wanted.get("json_schema") if kind == "json_schema" else None
+    if not isinstance(named, dict) or not named.get("name"):
+        raise BadRequest("Invalid value for 'response_format'", "response_format")
+    schema = named.get("schema")
+    if not isinstance(schema, dict):
+        raise BadRequest("Invalid schema for response_format", "response_format")
+    if named.get("strict"):
+        _strict(schema, ())
+    return schema
+
+
+def _strict(schema: object, place: tuple[str, ...]) -> None:
+    """Reject what is not allowed with `strict`."""
+    if isinstance(schema, list):
+        for one in schema:
+            _strict(one, place)
+    if not isinstance(schema, dict):
+        return
+    where = f"Invalid schema for response_format 'outcome': In context={place}"
+    if unknown := schema.keys() - STRICT_KEYWORDS:
+        raise BadRequest(f"{where}, '{min(unknown)}' is not permitted.", "response_format")
+    properties = schema.get("properties")
+    if isinstance(properties, dict):
+        if schema.get("additionalProperties") is not False:
+            raise BadRequest(
+                f"{where}, 'additionalProperties' is required to be supplied and to be false.",
+                "response_format",
+            )
+        if set(schema.get("required") or ()) != set(properties):
+            raise BadRequest(
+                f"{where}, 'required' is required to be supplied and to be an array including "
+                "every key in properties.",
+                "response_format",
+            )
+        for name, one in properties.items():
+            _strict(one, (*place, "properties", name))
+    for key in ("items", "anyOf"):
+        _strict(schema.get(key), (*place, key))
+    for name, one in (schema.get("$defs") or {}).items():
+        _strict(one, ("$defs", name))
 
 
 def _messages(messages: object) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ script.
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from avr_sts_speechmatics.sandbox.stt_messages import StartRecognition
 
@@ -90,6 +90,20 @@ class LlmEngine(Protocol):
 
         messages: as in a Chat Completions request.
         tools: names of the offered tools.
+        """
+
+
+@runtime_checkable
+class FormFiller(Protocol):
+    """An LlmEngine that writes JSON objects too; any other answers in words."""
+
+    def fill(
+        self, messages: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]
+    ) -> AsyncIterator[str]:
+        """Yield a JSON object piece by piece.
+
+        messages: as in a Chat Completions request.
+        schema: JSON Schema of the object; empty for any object.
         """
 
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
 from avr_sts_speechmatics.sandbox import chat_completions, faults, strict_servers
 from avr_sts_speechmatics.sandbox.chat_completions import Answer, BadRequest
-from avr_sts_speechmatics.sandbox.engines import LlmEngine, ToolCall
+from avr_sts_speechmatics.sandbox.engines import FormFiller, LlmEngine, ToolCall
 from avr_sts_speechmatics.sandbox.faults import Fault, Faults
 from avr_sts_speechmatics.sandbox.misbehaviour import break_off, has_key, refuse, stall
 from avr_sts_speechmatics.sandbox.received import Received, Request
@@ -72,7 +72,11 @@ class LlmServer:
             refused = strict_servers.refusal(fault, record.body)
             if refused is not None:
                 return _refused(refused)
-        pieces = self._engine.think(asked.messages, asked.tools)
+        pieces: AsyncIterator[str | ToolCall]
+        if asked.schema is not None and isinstance(self._engine, FormFiller):
+            pieces = self._engine.fill(asked.messages, asked.schema)
+        else:
+            pieces = self._engine.think(asked.messages, asked.tools)
         if isinstance(fault, faults.GarbageToolCall):
             pieces = _pieces(ToolCall(fault.name, fault.arguments))
         answer = Answer(asked)

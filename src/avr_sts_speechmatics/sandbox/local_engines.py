@@ -5,13 +5,14 @@ loaded. Without the extra, the product and a sandbox with scripted engines still
 """
 
 import asyncio
+import json
 import platform
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from avr_sts_speechmatics.receptionist import Faq, Receptionist
+from avr_sts_speechmatics.receptionist import Faq, Receptionist, filled, messages_of
 from avr_sts_speechmatics.sandbox.engines import Engines, SttEngine, ToolCall, TtsEngine
 
 if TYPE_CHECKING:
@@ -42,6 +43,13 @@ class LocalLlm:
             yield f" {word}"
         if reply.tool is not None:
             yield ToolCall(reply.tool.name, reply.tool.arguments_json())
+
+    async def fill(
+        self, messages: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]
+    ) -> AsyncIterator[str]:
+        found = filled(schema, messages_of(str(messages[-1].get("content"))))
+        nothing = dict.fromkeys(schema.get("required") or ())
+        yield json.dumps(nothing | found)
 
 
 @asynccontextmanager

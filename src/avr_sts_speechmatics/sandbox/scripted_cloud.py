@@ -185,36 +185,56 @@ unchanged, a number is a wait in seconds, an event is waited for."""
 
 
 class ScriptedLlm:
-    """Gives its answers in order, whatever the request, and then repeats the last answer."""
+    """Gives its answers in order, whatever the request, and then repeats the last answer.
 
-    def __init__(self, *answers: Thought) -> None:
-        if not answers:
+    outcomes: answers to requests for a JSON object, in order; the last one is repeated.
+    """
+
+    def __init__(self, *answers: Thought, outcomes: Sequence[Thought] = ("{}",)) -> None:
+        if not answers or not outcomes:
             raise ValueError("ScriptedLlm needs at least one answer")
         self._answers = list(answers)
+        self._outcomes = list(outcomes)
 
     async def think(
         self, messages: Sequence[Mapping[str, Any]], tools: frozenset[str]
     ) -> AsyncIterator[str | ToolCall]:
-        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        for piece in _words(answer) if isinstance(answer, str) else answer:
-            if isinstance(piece, str | ToolCall):
-                yield piece
-            else:
-                await _wait(piece)
+        async for piece in _said(self._answers):
+            yield piece
+
+    async def fill(
+        self, messages: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]
+    ) -> AsyncIterator[str]:
+        async for piece in _said(self._outcomes):
+            yield str(piece)
+
+
+async def _said(answers: list[Thought]) -> AsyncIterator[str | ToolCall]:
+    """Yield the next of some answers."""
+    answer = answers.pop(0) if len(answers) > 1 else answers[0]
+    for piece in _words(answer) if isinstance(answer, str) else answer:
+        if isinstance(piece, str | ToolCall):
+            yield piece
+        else:
+            await _wait(piece)
 
 
 def scripted(
     *scripts: Script,
     answers: Sequence[Thought] = ("I see.",),
+    outcomes: Sequence[Thought] = ("{}",),
     voice: ToneTts | ScriptedTts | None = None,
 ) -> Engines:
     """Make the engines of one conversation.
 
     scripts: one script for each STT session, in the order in which the sessions open.
     answers: answers of the LLM, in order; the last answer is repeated.
+    outcomes: the same, to requests for a JSON object.
     voice: the TTS engine; None for tones.
     """
-    return Engines(ScriptedStt(*scripts), voice or ToneTts(), ScriptedLlm(*answers))
+    return Engines(
+        ScriptedStt(*scripts), voice or ToneTts(), ScriptedLlm(*answers, outcomes=outcomes)
+    )
 
 
 @dataclass(frozen=True, slots=True)

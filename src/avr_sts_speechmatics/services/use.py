@@ -42,7 +42,18 @@ class TextSent:
     characters: int
 
 
-Report: TypeAlias = Callable[[AudioSent | TextSent], None]
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """A request or a session is tried once more, because the one before failed or is late.
+
+    service: "stt", "llm" or "tts".
+    """
+
+    service: str
+
+
+Use: TypeAlias = AudioSent | TextSent | Retried
+Report: TypeAlias = Callable[[Use], None]
 
 _reports: ContextVar[Report | None] = ContextVar("use_reports", default=None)
 
@@ -52,7 +63,7 @@ def report_to(function: Report) -> None:
     _reports.set(function)
 
 
-def report(used: AudioSent | TextSent) -> None:
+def report(used: Use) -> None:
     """Report use, if the running code belongs to a call."""
     if (function := _reports.get()) is not None:
         function(used)
@@ -62,4 +73,5 @@ def server_of(url: str) -> str:
     """Return how reports name the server at an address."""
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
+    host = f"[{host}]" if ":" in host else host
     return host if parts.port is None else f"{host}:{parts.port}"

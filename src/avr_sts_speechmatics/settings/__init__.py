@@ -6,7 +6,7 @@
 A new setting is one declaration in the file of its topic; `declaration` says how.
 """
 
-from avr_sts_speechmatics.settings.loading import Loaded, load, load_and_warn
+from avr_sts_speechmatics.settings.loading import Loaded, Origin, load, load_and_warn
 from avr_sts_speechmatics.settings.settings import (
     DECLARATIONS,
     DEFAULTS,
@@ -20,6 +20,7 @@ __all__ = [
     "DEFAULTS",
     "TOPICS",
     "Loaded",
+    "Origin",
     "Settings",
     "load",
     "load_and_warn",

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from avr_sts_speechmatics.settings import checks as check
 from avr_sts_speechmatics.settings.declaration import manner, setting
+from avr_sts_speechmatics.settings.notices import NOTICE, notice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,27 @@ class AgentDefaults:
         default_text="`Hello, how can I help you?`, in the agent's language",
         may_be_empty=True,
         common=True,
+    )
+    disclosure: str = manner(
+        "disclosure",
+        notice,
+        "What callers hear before the welcome and cannot interrupt: that a machine speaks. `on`: "
+        "the sentence of the agent's language, such as `I am an automated assistant.`; your own "
+        "sentence; `off` or empty: nothing. It is not said twice if the welcome says so.",
+        NOTICE,
+        default="on",
+        may_be_empty=True,
+    )
+    recording_notice: str | None = manner(
+        "recording_notice",
+        notice,
+        "What callers hear first and cannot interrupt: that the call is recorded. `on`: the "
+        "sentence of the agent's language, such as `This call is recorded.`; your own sentence; "
+        "`off` or empty: nothing.",
+        NOTICE,
+        default=None,
+        default_text="`off`; with `HISTORY=recordings` a warning asks for a choice",
+        may_be_empty=True,
     )
     faq_file: Path | None = setting(
         check.file,

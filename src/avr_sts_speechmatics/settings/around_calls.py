@@ -1,4 +1,4 @@
-"""Settings: webhooks about a call, and the background noise of a call."""
+"""Settings: webhooks about a call, its cost, and its background noise."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from avr_sts_speechmatics.values import Secret
 
 @dataclass(frozen=True, kw_only=True)
 class AroundCalls:
-    """Webhooks and background noise."""
+    """Webhooks, cost and background noise."""
 
     webhook_url: str | None = setting(
         check.url("http", "https"),
@@ -24,6 +24,18 @@ class AroundCalls:
         check.number(1, 60_000, "milliseconds"), "How long a webhook may take (ms).", 3000.0
     )
     webhook_retry: int = setting(check.whole(0, 10), "How often a failed webhook is retried.", 0)
+    prices_file: Path | None = setting(
+        check.file,
+        "Prices (YAML) of services and models, which replace or add to the built-in list prices. "
+        "See [Cost](cost.md).",
+        default_text="list prices",
+    )
+    max_cost: float = setting(
+        check.number(0, 1_000_000),
+        "Highest cost of a call, in the currency of the prices; then the agent says goodbye and "
+        "the call ends. A warning is logged at 80 %. 0: no limit. See [Cost](cost.md).",
+        0.0,
+    )
     ambient_noise_file: Path | None = setting(
         check.file,
         "Background noise under the agent's speech and in the pauses: WAV, or raw s16le 8 kHz "

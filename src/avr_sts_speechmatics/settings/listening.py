@@ -1,9 +1,11 @@
-"""Settings: where the service listens, how many calls it takes, how it ends."""
+"""Settings: where the service listens, who may use its API, how many calls it takes, its end."""
 
 from dataclasses import dataclass
 
 from avr_sts_speechmatics.settings import checks as check
+from avr_sts_speechmatics.settings import token_checks
 from avr_sts_speechmatics.settings.declaration import setting
+from avr_sts_speechmatics.values import Secret
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,4 +73,14 @@ class Listening:
         "Whether `/ready` answers 503 while STT, the LLM or TTS does not work (`true`, `false`). "
         "Calls are taken all the same. For load balancers that have another machine.",
         False,
+    )
+    console_token: tuple[Secret, ...] = setting(
+        token_checks.tokens,
+        "Tokens for the API under `/api/`, at least 16 characters each; several are separated by "
+        "commas, so that a token can be replaced without a gap. With a token, the API answers on "
+        "every address of the service, and only with `Authorization: Bearer <token>` or after a "
+        "sign-in. Without one, it answers on this machine only.",
+        (),
+        default_text="none",
+        private=True,
     )

@@ -14,13 +14,13 @@ are reported.
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from avr_sts_speechmatics.errors import InvalidValue, SettingsError
 from avr_sts_speechmatics.settings import checks as check
-from avr_sts_speechmatics.settings import panel, spelling
+from avr_sts_speechmatics.settings import open_telemetry, panel, spelling
 from avr_sts_speechmatics.settings.declaration import Declaration
 from avr_sts_speechmatics.settings.env_file import EnvFile, read_env_file
 from avr_sts_speechmatics.settings.raw_values import cleaned
@@ -42,9 +42,25 @@ _TAKES_ANY_TEXT = (
     check.phrases,
     check.vocab,
     check.mcp_servers,
+    open_telemetry.headers,
+    open_telemetry.attributes,
     *check.PRIVATE,
 )
 """Checks of values to which `#` may belong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the value of a setting comes from.
+
+    variable: the variable that was read.
+    source: "environment" or ".env".
+    text: the value as the operator wrote it; None if it may contain a key.
+    """
+
+    variable: str
+    source: str
+    text: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +68,12 @@ class Loaded:
     """The settings, and what the operator should know about how they were given.
 
     warnings: one sentence each. No sentence contains a value that may be a key.
+    origins: where each setting that is set comes from, by its name.
     """
 
     settings: Settings
     warnings: tuple[str, ...]
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
 
 def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
@@ -75,7 +93,8 @@ def load_and_warn(environ: Mapping[str, str] | None = None, env_file: Path | Non
     environ = os.environ if environ is None else environ
     file = _read(environ, env_file)
     warnings = list(file.warnings)
-    texts, repairs = _texts(environ, file)
+    texts, repairs, in_file = _texts(environ, file)
+    origins: dict[str, Origin] = {}
     values: dict[str, Any] = {}
     for name, declaration in DECLARATIONS.items():
         used = ""
@@ -96,12 +115,14 @@ def load_and_warn(environ: Mapping[str, str] | None = None, env_file: Path | Non
                 shown = "(not shown)" if declaration.private else _shown(text)
                 raise SettingsError(f"{variable}={shown}: {_line(str(wrong))}.") from None
             used = variable
+            source = ".env" if variable in in_file else "environment"
+            origins[name] = Origin(variable, source, None if declaration.private else text)
     warnings += _separate_ports(values)
     settings = Settings(**values)
     _check_together(settings)
     warnings += _misspelt(environ, file)
     warnings += panel.advice(settings, environ)
-    return Loaded(settings, tuple(warnings))
+    return Loaded(settings, tuple(warnings), origins)
 
 
 def _misspelt(environ: Mapping[str, str], file: EnvFile) -> Iterator[str]:
@@ -115,13 +136,16 @@ def _read(environ: Mapping[str, str], env_file: Path | None) -> EnvFile:
     return read_env_file(env_file or Path(".env"), _VARIABLES, environ)
 
 
-def _texts(environ: Mapping[str, str], file: EnvFile) -> tuple[dict[str, str], dict[str, str]]:
-    """The text of each variable that has one, and what was repaired in it.
+def _texts(
+    environ: Mapping[str, str], file: EnvFile
+) -> tuple[dict[str, str], dict[str, str], set[str]]:
+    """The text of each variable that has one, what was repaired in it, and which are from the file.
 
     A text of the environment wins, unless it means "not set".
     """
     texts: dict[str, str] = {}
     repairs: dict[str, str] = {}
+    in_file: set[str] = set()
     for source, from_file in ((file.values, True), (environ, False)):
         for variable, declaration in _VARIABLES.items():
             if (raw := source.get(variable)) is None:
@@ -135,9 +159,10 @@ def _texts(environ: Mapping[str, str], file: EnvFile) -> tuple[dict[str, str], d
             if one.text or (declaration.may_be_empty and one.text is not None):
                 texts[variable] = one.text
                 repairs.pop(variable, None)
+                (in_file.add if from_file else in_file.discard)(variable)
             if one.remark:
                 repairs[variable] = one.remark
-    return texts, repairs
+    return texts, repairs, in_file
 
 
 def _may_lose_quotes(declaration: Declaration, *, from_file: bool) -> bool:
@@ -167,6 +192,7 @@ def _check_together(settings: Settings) -> None:
             )
     _check_recogniser(settings)
     _check_voices(settings)
+    open_telemetry.check_traces(settings)
     if settings.ami_host is not None and settings.ami_password is None:
         raise SettingsError(
             f"AMI_HOST={_shown(settings.ami_host)}: AMI_PASSWORD is not set; give the secret of "

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from avr_sts_speechmatics.errors import InvalidValue
+from avr_sts_speechmatics.network.database_address import DatabaseAddress, parse
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
@@ -40,19 +41,12 @@ def directory_to_make(value: str) -> Path:
     return path
 
 
-def database(value: str) -> str:
-    """The address of a PostgreSQL or SQLite database; returned as it was given."""
-    wanted = "give postgresql://user:password@host:5432/name or sqlite:///path"
+def database(value: str) -> DatabaseAddress:
+    """The address of a PostgreSQL or SQLite database."""
     try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError:
-        raise InvalidValue(wanted) from None
-    if parts.scheme in ("postgresql", "postgres") and unquote(parts.path).strip("/"):
-        return value
-    if parts.scheme == "sqlite" and not parts.netloc and unquote(parts.path).strip("/"):
-        return value
-    raise InvalidValue(wanted)
+        return parse(value)
+    except ValueError as error:
+        raise InvalidValue(str(error)) from None
 
 
 def recordings(value: str) -> Path | S3Place:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from avr_sts_speechmatics.network.database_address import DatabaseAddress, sqlite_file
 from avr_sts_speechmatics.settings import checks as check
 from avr_sts_speechmatics.settings import record_checks
 from avr_sts_speechmatics.settings.declaration import setting
@@ -29,7 +30,7 @@ class Records:
         Path("data"),
         default_text="`data`; `/data` in the image",
     )
-    database_url: str | None = setting(
+    database_url: DatabaseAddress | None = setting(
         record_checks.database,
         "Database of calls: `postgresql://user:password@host:5432/name` or `sqlite:///path`.",
         default_text="SQLite in `DATA_DIR`",
@@ -58,3 +59,8 @@ class Records:
         "Days after which the rest of a call is erased; `0`: never.",
         365,
     )
+
+    @property
+    def calls_database(self) -> DatabaseAddress:
+        """Where calls are kept: DATABASE_URL, or a file in DATA_DIR."""
+        return self.database_url or sqlite_file(self.data_dir / "calls.db")

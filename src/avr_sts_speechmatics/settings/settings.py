@@ -7,7 +7,7 @@ makes the object from environment variables.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from avr_sts_speechmatics.dialogue.manners import Manners
 from avr_sts_speechmatics.network.proxies import Proxies
@@ -20,6 +20,7 @@ from avr_sts_speechmatics.settings.language_model import LanguageModel
 from avr_sts_speechmatics.settings.listening import Listening
 from avr_sts_speechmatics.settings.logging_options import LoggingOptions
 from avr_sts_speechmatics.settings.many_machines import ManyMachines
+from avr_sts_speechmatics.settings.open_telemetry import OpenTelemetry
 from avr_sts_speechmatics.settings.proxy_variables import ProxyVariables
 from avr_sts_speechmatics.settings.recognisers import Recognisers
 from avr_sts_speechmatics.settings.records import Records
@@ -45,6 +46,7 @@ TOPICS: Mapping[str, type] = {
     "More than one core or machine": ManyMachines,
     "Proxies": ProxyVariables,
     "The log": LoggingOptions,
+    "Traces by OpenTelemetry": OpenTelemetry,
 }
 """The topics by their headings."""
 
@@ -75,6 +77,7 @@ class Settings(
     ManyMachines,
     ProxyVariables,
     LoggingOptions,
+    OpenTelemetry,
 ):
     """The operator's decisions. Made by `load`, which checks every value."""
 
@@ -161,12 +164,15 @@ class Settings(
         """Texts that must not appear in a log."""
         values = (getattr(self, item.name) for item in fields(self))
         hidden = [value.reveal() for value in values if isinstance(value, Secret)]
+        hidden += [token.reveal() for token in self.console_token]
         for proxy in filter(None, (self.https_proxy, self.http_proxy, self.all_proxy)):
             hidden += proxy.secrets()
         if self.redis_url is not None:
             hidden += self.redis_url.secrets()
-        if self.database_url is not None and (password := urlsplit(self.database_url).password):
-            hidden += (password, unquote(password))
+        if self.otel_exporter_otlp_traces_headers is not None:
+            hidden += self.otel_exporter_otlp_traces_headers.secrets()
+        if self.database_url is not None:
+            hidden += self.database_url.secrets()
         for text in () if self.mcp_servers is None else self.mcp_servers.secrets():
             # A library may show the key of `Bearer <key>` alone.
             hidden += (text, *text.split())

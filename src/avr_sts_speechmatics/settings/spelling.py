@@ -1,6 +1,7 @@
 """Names that resemble a setting: variables that an operator meant for this service and misspelt."""
 
 import difflib
+import re
 from collections.abc import Collection
 
 FOREIGN = frozenset(
@@ -12,6 +13,17 @@ FOREIGN = frozenset(
     }
 )
 """Variables of other programs that have one of our prefixes or share our `.env`."""
+
+_OTHER_TELEMETRY = re.compile(
+    r"OTEL_EXPORTER_OTLP_(METRICS|LOGS|PROFILES)_.*"
+    r"|OTEL_EXPORTER_OTLP_(TRACES_)?(COMPRESSION|INSECURE|CLIENT_KEY|CLIENT_CERTIFICATE)"
+    r"|OTEL_(METRICS|LOGS)_EXPORTER|OTEL_PROPAGATORS|OTEL_LOG_LEVEL|OTEL_ENTITIES"
+    r"|OTEL_EXPORTER_(?!OTLP_).*"
+    r"|OTEL_(BSP|BLRP|SPAN|LOGRECORD|ATTRIBUTE|EVENT|LINK|METRICS?|PYTHON|NODE|JAVA|JAVAAGENT|DOTNET"
+    r"|GO|PHP|RUBY|INSTRUMENTATION|SEMCONV|EXPERIMENTAL|CONFIG)_.*"
+)
+"""Variables of OpenTelemetry that this service does not read. An environment that several programs
+share may have them, `.env` has no reason to."""
 
 # No other program's variables begin with these. AMI_, MCP_, TOOL_, WEBHOOK_ and the like may belong
 # to other programs.
@@ -40,6 +52,8 @@ def report(name: str, known: Collection[str], *, from_file: bool) -> str | None:
     """
     upper = name.upper().replace("-", "_").replace(".", "_")
     if name in known or upper in FOREIGN:
+        return None
+    if not from_file and _OTHER_TELEMETRY.fullmatch(upper):
         return None
     if upper in known:
         # A single word in small letters, such as `port`, is too common in an environment.

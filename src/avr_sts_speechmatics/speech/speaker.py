@@ -17,22 +17,23 @@ to the dialogue.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, RATE
 from avr_sts_speechmatics.audio.playout import AgentAudio, Utterance
 from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.dialogue import events as ev
-from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.errors import FailureKind, ServiceError
 from avr_sts_speechmatics.runtime.task_group import TaskGroup
 from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.services.tts.protocol import Tts
+from avr_sts_speechmatics.services.use import Use, report_to
 from avr_sts_speechmatics.speech.kept_phrases import KeptPhrases
 from avr_sts_speechmatics.speech.read_aloud import spoken
-from avr_sts_speechmatics.speech.sentences import Sentences
+from avr_sts_speechmatics.speech.sentences import Sentences, sentences_of
 
 AHEAD = 2
 """Sentences of a reply that may be under way in parallel: the current one and the next."""
@@ -67,15 +68,33 @@ class ClauseReady:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioStarted:
+    """The first audio of a clause or sentence arrived. Fillers are not reported.
+
+    utterance: number of the utterance.
+    kept: True if the audio was kept from an earlier time, so that no TTS was asked.
+    """
+
+    utterance: int
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceFailed:
     """A service failed in a call, after all retries.
 
     name: "stt", "llm" or "tts".
     error: the reason in words.
+    kind: see `errors.FailureKind`.
     """
 
     name: str
     error: str
+    kind: FailureKind = "other"
+
+
+Report: TypeAlias = TextStarted | ClauseReady | AudioStarted | ServiceFailed | Use
+"""What a speaker reports besides events of the dialogue."""
 
 
 class Speaker:
@@ -87,7 +106,7 @@ class Speaker:
     tell: function that is called with each event of a reply (SentenceReady, VoiceStarted,
         ReplyEnded, ReplyFailed).
     report: function that is called with each observation that the dialogue does not need
-        (TextStarted, ClauseReady, ServiceFailed).
+        (TextStarted, ClauseReady, AudioStarted, ServiceFailed, and what the voice charges for).
     language: of the replies, such as "en".
     """
 
@@ -97,7 +116,7 @@ class Speaker:
         phrases: KeptPhrases,
         playout: AgentAudio,
         tell: Callable[[ev.Event], None],
-        report: Callable[[TextStarted | ClauseReady | ServiceFailed], None],
+        report: Callable[[Report], None],
         *,
         language: str = "en",
     ) -> None:
@@ -110,6 +129,7 @@ class Speaker:
         self._utterances = 0
         self._under_way: dict[int, _Reply] = {}  # by utterance
         self._replies: dict[int, _Reply] = {}
+        self._prepared: dict[str, bytes] = {}
 
     async def speak(self, number: int, text: AsyncGenerator[str | None, None]) -> None:
         """Speak a reply to its end, then send ReplyEnded or ReplyFailed.
@@ -121,6 +141,7 @@ class Speaker:
         Cancelling stops the model and the TTS requests immediately, and sends no event. The playout
         keeps the audio that waits there: the code that cancels also flushes.
         """
+        report_to(self._report)
         reply = self._replies[number] = _Reply(number, asyncio.current_task())
         try:
             async with TaskGroup() as fetching:
@@ -131,7 +152,7 @@ class Speaker:
                 except ServiceError as error:
                     drop_traceback(error)
                     _log.warning("%s", error)
-                    self._report(ServiceFailed(error.service, str(error)))
+                    self._report(ServiceFailed(error.service, str(error), error.kind))
                     await self._start_sentences(reply)  # they were complete before the failure
                     reply.failed = True
                 while await reply.heard_or_cut():
@@ -199,6 +220,27 @@ class Speaker:
         if reply is not None:
             reply.utterance_heard(utterance)
             self._start_soon(reply)
+
+    async def prepare(self, text: str, after: Iterable[str]) -> None:
+        """Fetch the first sentence of a text that is said soon, unless its speech is cached.
+
+        after: texts that are said before. If one is not cached, the voice has enough to do.
+        """
+        before = [one for other in after for one in sentences_of(other, self._language)]
+        first = next(iter(sentences_of(text, self._language)), "")
+        if not first or any(self._phrases.get(one) is None for one in before):
+            return
+        if self._phrases.get(first) is not None:
+            return
+        resampler, speech = Resampler(self._voice.rate, RATE), bytearray()
+        try:
+            async with aclosing(self._voice.speak(spoken(first, self._language))) as audio:
+                async for pcm in audio:
+                    speech += resampler.feed(pcm)
+        except ServiceError as error:
+            drop_traceback(error)  # the sentence is fetched again when it is said
+            return
+        self._prepared[first] = bytes(speech + resampler.flush())
 
     async def _speak_text(self, reply: "_Reply", text: AsyncGenerator[str | None, None]) -> None:
         now = asyncio.get_running_loop().time
@@ -271,9 +313,9 @@ class Speaker:
         reply.room -= 1
         utterance = self._open(reply, sentence)
         self._report(ClauseReady(reply.number))
-        kept = self._phrases.get(sentence)
+        kept = self._prepared.pop(sentence, None) or self._phrases.get(sentence)
         if kept is not None:
-            self._write(reply, utterance, kept)
+            self._write(reply, utterance, kept, kept=True)
             self._playout.end(utterance)
         else:
             assert reply.fetching is not None
@@ -309,7 +351,7 @@ class Speaker:
         except ServiceError as error:
             drop_traceback(error)
             _log.warning("%s", error)
-            self._report(ServiceFailed(error.service, str(error)))
+            self._report(ServiceFailed(error.service, str(error), error.kind))
             # Half a sentence was heard: the next sentence confuses the caller less than an apology.
             if not utterance.written_bytes:
                 reply.failed = True
@@ -317,11 +359,14 @@ class Speaker:
         finally:
             self._playout.end(utterance, whole=whole)
 
-    def _write(self, reply: "_Reply", utterance: Utterance, pcm: bytes) -> None:
+    def _write(
+        self, reply: "_Reply", utterance: Utterance, pcm: bytes, *, kept: bool = False
+    ) -> None:
         if not pcm:
             return
         if not utterance.written_bytes:
             reply.started = True
+            self._report(AudioStarted(utterance.number, kept))
             self._tell(ev.VoiceStarted(reply.number))
         self._playout.write(utterance, pcm)
 

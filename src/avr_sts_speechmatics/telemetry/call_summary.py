@@ -19,17 +19,21 @@ from avr_sts_speechmatics.call.observer import (
 from avr_sts_speechmatics.dialogue import events as ev
 from avr_sts_speechmatics.services.use import AudioSent, TextSent
 from avr_sts_speechmatics.speech.speaker import ServiceFailed
+from avr_sts_speechmatics.telemetry.call_cost import CallCost
+from avr_sts_speechmatics.telemetry.prices import Prices
 from avr_sts_speechmatics.telemetry.turn_times import TurnTimes
 from avr_sts_speechmatics.values import counted
 
-EndedBy: TypeAlias = Literal["caller", "agent", "service"]
+EndedBy: TypeAlias = Literal["caller", "agent", "operator", "service"]
 
 _SENTENCES: Mapping[ev.EndReason, tuple[EndedBy, str]] = {
     "caller": ("caller", "the caller hung up"),
     "agent": ("agent", "the agent hung up"),
+    "operator": ("operator", "the operator ended the call"),
     "transfer": ("agent", "the call was transferred to {to}"),
     "silence": ("service", "the caller was silent for too long"),
     "longest_call": ("service", "the longest time of a call was reached (MAX_CALL_S)"),
+    "cost_limit": ("service", "the highest cost of a call was reached (MAX_COST)"),
     "audio_over": ("caller", "the caller's audio was over and answered"),
     "failure": ("service", "failure: {error}"),
     "shutdown": ("service", "this service ends"),
@@ -37,9 +41,13 @@ _SENTENCES: Mapping[ev.EndReason, tuple[EndedBy, str]] = {
 
 
 class CallSummary:
-    """Collects the facts about one call. Implements `call.observer.Observer`."""
+    """Collects the facts about one call. Implements `call.observer.Observer`.
 
-    def __init__(self) -> None:
+    prices: the price table; None if the cost is not wanted.
+    """
+
+    def __init__(self, prices: Prices | None = None) -> None:
+        self._cost = None if prices is None else CallCost(prices)
         self._began: float | None = None
         self._duration_s = 0.0
         self._turns = 0
@@ -58,10 +66,16 @@ class CallSummary:
                 self._completion += event.completion
                 if event.estimated:
                     self._estimated += event.prompt + event.completion
+                if self._cost is not None:
+                    self._cost.add(event)
             case TextSent():
                 self._characters += event.characters
+                if self._cost is not None:
+                    self._cost.add(event)
             case AudioSent():
                 self._heard_s += event.seconds
+                if self._cost is not None:
+                    self._cost.add(event)
             case Flushed(dropped):
                 # Silence behind the last word is dropped as well: nothing was interrupted.
                 self._interruptions += any(one.heard < 1 for one in dropped)
@@ -87,7 +101,7 @@ class CallSummary:
         """Return the summary for a row of the table `calls`. None: not known, or did not happen.
 
         reason: one of `EndReason`.
-        ended_by: "caller", "agent" or "service".
+        ended_by: "caller", "agent", "operator" or "service".
         transferred_to: extension to which the call was transferred.
         error: the failure, in words.
         duration_s: length of the call (s).
@@ -100,8 +114,11 @@ class CallSummary:
             the cached ones are part of the prompt's.
         estimated_tokens: the part of these that no server counted: dropped requests.
         tts_characters: characters that were sent to voices, of requests that were accepted.
+        cost: of all that was used, at the prices of the table, in `currency`; None if a service
+            that was used has no price.
         """
         waits = self._waits
+        cost = None if self._cost is None else self._cost.amount
         return {
             "reason": ended.reason,
             "ended_by": _SENTENCES[ended.reason][0],
@@ -119,8 +136,8 @@ class CallSummary:
             "completion_tokens": self._completion,
             "estimated_tokens": self._estimated,
             "tts_characters": self._characters,
-            "cost": None,
-            "currency": None,
+            "cost": cost,
+            "currency": None if cost is None or self._cost is None else self._cost.currency,
         }
 
     def details(self, ended: CallEnded) -> dict[str, object]:
@@ -130,7 +147,7 @@ class CallSummary:
     def sentence(self, ended: CallEnded) -> str:
         """Return in words why the call ended."""
         text = _SENTENCES[ended.reason][1].format(to=ended.transferred_to, error=ended.error)
-        if ended.reason == "failure" and ended.transferred_to:
+        if ended.reason in ("failure", "operator") and ended.transferred_to:
             text += f"; the call was transferred to {ended.transferred_to}"
         return text
 
@@ -153,5 +170,12 @@ class CallSummary:
         used.append(f"{counted(self._characters, 'character')} spoken")
         return (
             f"call ends after {self._duration_s:.1f} s: {self.sentence(ended)}; "
-            f"{', '.join(turns)}; {', '.join(used)}"
+            f"{', '.join(turns)}; {', '.join(used)}{self._price()}"
         )
+
+    def _price(self) -> str:
+        if self._cost is None:
+            return ""
+        if (amount := self._cost.amount) is None:
+            return f"; cost unknown: no price of {', '.join(self._cost.unknown)}"
+        return f"; cost {amount:.4f} {self._cost.currency}"

@@ -60,8 +60,8 @@ CLOSE_S = 5.0
 _WORDS = frozenset(
     {
         *("text", "content", "arguments", "result", "refused", "digit", "facts"),
+        *("recording_notice", "disclosure", "busy"),
         *("welcome", "sorry", "farewell", "wait", "goodbye", "transferring", "warning"),
-        "busy",
         *("prompts", "fillers", "transferred_to"),
     }
 )

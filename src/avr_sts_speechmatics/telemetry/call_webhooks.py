@@ -5,6 +5,7 @@ from avr_sts_speechmatics.call.observer import (
     CallEnded,
     ErrorSent,
     KeyReceived,
+    NoticeGiven,
     Observed,
 )
 from avr_sts_speechmatics.dialogue import events as ev
@@ -24,17 +25,25 @@ class CallWebhooks:
         self._webhooks = webhooks
         self._uuid = uuid
         self._summary = summary
+        self._began = 0.0
+        self._notices: list[dict[str, object]] = []
 
     def event(self, at: float, event: Observed) -> None:
         match event:
             case CallBegan(caller):
+                self._began = at
                 self._webhooks.send(self._uuid, "call_started", caller.facts)
             case KeyReceived(digit):
                 self._webhooks.send(self._uuid, "dtmf_digit", {"digit": digit})
             case ErrorSent(message):
                 self._webhooks.send(self._uuid, "error", {"message": message})
+            case NoticeGiven(kind, text):
+                heard_s = round(at - self._began, 1)
+                self._notices.append({"kind": kind, "text": text, "heard_s": heard_s})
             case CallEnded():
-                self._webhooks.send(self._uuid, "call_ended", self._summary.details(event))
+                notices = {"notices": self._notices} if self._notices else {}
+                details = self._summary.details(event) | notices
+                self._webhooks.send(self._uuid, "call_ended", details)
 
     def command(self, at: float, command: ev.Command) -> None:
         match command:

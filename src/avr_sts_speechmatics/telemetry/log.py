@@ -56,14 +56,14 @@ class _Lines(logging.Formatter, ABC):
                 text = text.replace(private, shown)
         # A file name may be invalid UTF-8; JSON encoding would reject the whole line.
         text = text.encode("utf-8", "backslashreplace").decode()
-        return self.line(record, text, str(call))
+        return self.line(record, text, call)
 
     @abstractmethod
     def line(self, record: logging.LogRecord, text: str, call: str) -> str:
         """Build the line.
 
         text: message of the record, with the traceback if there is one.
-        call: name of the call, or "".
+        call: name of the call, which may be a CallName; or "".
         """
 
 
@@ -78,7 +78,7 @@ class ConsoleLines(_Lines):
 
 
 class JsonLines(_Lines):
-    """One JSON object a line: time (UTC, ISO 8601), level, logger, message and call.
+    """One JSON object a line: time (UTC, ISO 8601), level, logger, message, call and trace.
 
     A line about a turn has the times of the turn as well, and the last line of a call how the call
     ended.
@@ -95,7 +95,10 @@ class JsonLines(_Lines):
         if self.worker is not None:
             entry["worker"] = self.worker
         if call:
-            entry["call"] = call
+            entry["call"] = str(call)
+        if isinstance(call, CallName) and call.span is not None:
+            entry["trace_id"] = call.span.trace_id
+            entry["span_id"] = call.span.span_id
         for what in ("turn", "ended"):
             if (details := getattr(record, what, None)) is not None:
                 entry[what] = details

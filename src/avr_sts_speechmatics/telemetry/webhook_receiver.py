@@ -4,6 +4,7 @@ Failures that may pass are distinguished from permanent failures. The module `we
 an event is sent and whether the event is sent again.
 """
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -54,11 +55,18 @@ class WebhookReceiver:
         self._proxy = proxy
         self._http: aiohttp.ClientSession | None = None
 
-    async def post(self, body: bytes, *, wants_reply: bool = False) -> bytes:
+    async def post(
+        self,
+        body: bytes,
+        *,
+        wants_reply: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
         """Send an event once.
 
         body: the event as JSON.
         wants_reply: True to read the reply.
+        headers: further headers.
 
         Returns the body of the reply; empty if the reply is not wanted or longer than REPLY_MAX.
         Raises Undelivered.
@@ -77,7 +85,10 @@ class WebhookReceiver:
             async with (
                 running_time.timeout(self._timeout_s),
                 self._http.post(
-                    self._url, data=body, headers=self._headers, allow_redirects=False
+                    self._url,
+                    data=body,
+                    headers=self._headers if not headers else {**self._headers, **headers},
+                    allow_redirects=False,
                 ) as response,
             ):
                 status = response.status

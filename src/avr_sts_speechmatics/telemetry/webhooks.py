@@ -21,7 +21,7 @@ import logging
 import random
 import time
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import Context
 from datetime import UTC, datetime
@@ -42,7 +42,9 @@ EventName = Literal[
     "dtmf_digit",
     "error",
     "call_ended",
+    "call_summary",
 ]
+"""The seven events of avr-core; `call_summary` is ours, of agents that declare an outcome."""
 
 QUEUED_MAX = 5000
 QUEUED_PER_CALL = 100
@@ -59,6 +61,9 @@ CLOSE_S = 1.0
 
 TELL_EVERY_S = 10.0
 """Shortest time between two log lines about lost events (s)."""
+
+_Event: TypeAlias = tuple[bytes, Mapping[str, str] | None]
+"""Body and further headers."""
 
 _Ask: TypeAlias = asyncio.Task[Mapping[str, Any] | None]
 
@@ -78,6 +83,7 @@ class Webhooks:
     retries: tries after the first one, with exponential back-off, if the receiver cannot be
         reached, does not answer in time, or returns 5xx or 429.
     proxy: the HTTP proxy to connect through, or None.
+    trace: returns headers that name the trace of the running call, or None.
 
     Must be used from the thread of the running event loop, and closed by `close`.
     """
@@ -90,13 +96,15 @@ class Webhooks:
         timeout_s: float,
         retries: int,
         proxy: Proxy | None = None,
+        trace: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
+        self._trace = trace
         self.dropped = 0
         """Lost events: queue full, rejected by the receiver, or not delivered before the end."""
         self._receiver = WebhookReceiver(url, secret, timeout_s, proxy=proxy)
         self._timeout_s = timeout_s
         self._retries = retries
-        self._calls: dict[str, deque[bytes]] = {}
+        self._calls: dict[str, deque[_Event]] = {}
         self._queued = 0
         self._deliveries: set[asyncio.Task[None]] = set()
         self._connections = asyncio.Semaphore(CONNECTIONS)
@@ -115,7 +123,7 @@ class Webhooks:
         events = self._calls.get(uuid)
         waiting = len(events) if events is not None else 0
         # Always queued: a receiver that misses the end of a call would keep the call for ever.
-        full = waiting >= QUEUED_PER_CALL and event != "call_ended"
+        full = waiting >= QUEUED_PER_CALL and event not in ("call_ended", "call_summary")
         if self._closing.is_set() or full or self._queued >= QUEUED_MAX:
             self._lose(_ENDING if self._closing.is_set() else "too many are waiting")
             return
@@ -125,7 +133,8 @@ class Webhooks:
             delivery = asyncio.create_task(self._deliver(uuid, events), context=Context())
             self._deliveries.add(delivery)
             delivery.add_done_callback(self._deliveries.discard)
-        events.append(_envelope(uuid, event, payload))
+        headers = None if self._trace is None else self._trace()
+        events.append((_envelope(uuid, event, payload), headers))
         self._queued += 1
 
     async def ask(self, uuid: str, payload: Mapping[str, object]) -> Mapping[str, Any] | None:
@@ -164,12 +173,13 @@ class Webhooks:
             self._tell()
         await self._receiver.close()
 
-    async def _deliver(self, uuid: str, events: deque[bytes]) -> None:
+    async def _deliver(self, uuid: str, events: deque[_Event]) -> None:
         """Deliver the events of a call in order, until none waits."""
         while events:
             while asks := self._asks.get(uuid):
                 await asyncio.wait(asks)
-            await self._post(events[0], self._connections)
+            body, headers = events[0]
+            await self._post(body, self._connections, headers=headers)
             events.popleft()
             self._queued -= 1
         del self._calls[uuid]
@@ -192,7 +202,12 @@ class Webhooks:
             self._lose(_ENDING)
 
     async def _post(
-        self, body: bytes, connections: asyncio.Semaphore, *, wants_reply: bool = False
+        self,
+        body: bytes,
+        connections: asyncio.Semaphore,
+        *,
+        wants_reply: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
         """Send an event, with retries. Returns the reply; empty for a lost event."""
         tries = 0
@@ -200,7 +215,7 @@ class Webhooks:
             tries += 1
             try:
                 async with connections:
-                    return await self._receiver.post(body, wants_reply=wants_reply)
+                    return await self._receiver.post(body, wants_reply=wants_reply, headers=headers)
             except Undelivered as failure:
                 if not failure.again or tries > self._retries or self._closing.is_set():
                     self._lose(str(failure))

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
-from typing import Protocol
+from typing import Protocol, cast
 
 import httpx2
 import jsonschema
@@ -29,6 +29,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from referencing import Registry
 
+from avr_sts_speechmatics.call_in_log import trace_headers
 from avr_sts_speechmatics.conversation import ToolSpec
 from avr_sts_speechmatics.errors import SettingsError
 from avr_sts_speechmatics.network import running_time
@@ -157,10 +158,15 @@ class McpConnection:
         if self._client is None:
             raise ToolError("The tool was not run: it is not available at the moment.")
         try:
-            return await self._client.call_tool(tool, arguments, meta=self.about(call))
+            return await self._client.call_tool(tool, arguments, meta=self._meta(call))
         except Exception:
             self._look.set()  # the server may be gone; only a new look finds out
             raise
+
+    def _meta(self, call: CallFacts) -> types.RequestParamsMeta | None:
+        about, trace = self.about(call), trace_headers()
+        # The keys that MCP reserves for the trace of a request have the names of the headers.
+        return about if not trace else cast(types.RequestParamsMeta, {**(about or {}), **trace})
 
     def about(self, call: CallFacts) -> types.RequestParamsMeta | None:
         """What the server is told about the call that a tool is run for; None for nothing."""

@@ -52,6 +52,12 @@ FIRST_TRY_S = 3.0
 """How long the first try to reach tool servers may delay the start of the service (s)."""
 
 
+class NotDone(str):
+    """A text for the model about a tool that did not do what it was asked for."""
+
+    __slots__ = ()
+
+
 class Toolbox:
     """The tools of all calls.
 
@@ -105,6 +111,8 @@ class Toolbox:
         allowed: names of the agent's tools; None allows every tool. A tool that is not allowed is
             answered like a tool that does not exist.
 
+        The text is a NotDone if the tool was not run, failed or was stopped.
+
         Returns at the latest GRACE_S after the time limit, even if the tool cannot be stopped.
         Raises only CancelledError. Cancelling stops a tool that is declared `cancel_on_hangup`; any
         other tool is finished, within its time limit, and its result is only logged.
@@ -112,13 +120,13 @@ class Toolbox:
         tool = next((t for t in self.tools() if t.spec.name == call.name), None)
         if tool is None or (allowed is not None and call.name not in allowed):
             if call.name in self.names() and (allowed is None or call.name in allowed):
-                return "This tool is not available at the moment."
+                return NotDone("This tool is not available at the moment.")
             there = ", ".join(spec.name for spec in self.specs(allowed)) or "none"
-            return _bounded(f"There is no tool of this name. Tools: {there}.")
+            return NotDone(_bounded(f"There is no tool of this name. Tools: {there}."))
         try:
             arguments = _object(call.arguments)
         except ToolError as error:
-            return _bounded(str(error))
+            return NotDone(_bounded(str(error)))
         if self._log_arguments:
             _log.info("tool %s is called with %s", call.name, call.arguments)
         facts = CallFacts(caller.uuid, caller.transport, caller.facts)
@@ -145,7 +153,7 @@ class Toolbox:
         name, begun = tool.spec.name, time.monotonic()
         result = await self._within_time(name, tool.run(arguments, facts))
         _log.info("tool %s took %.0f ms", name, 1000 * (time.monotonic() - begun))
-        return _bounded(result)
+        return NotDone(_bounded(result)) if isinstance(result, NotDone) else _bounded(result)
 
     async def _within_time(self, name: str, work: Coroutine[Any, Any, str]) -> str:
         # A separate task, so that the wait can end even if the tool does not.
@@ -170,13 +178,13 @@ class Toolbox:
         elif (error := task.exception()) is None:
             return task.result()
         elif isinstance(error, ToolError):
-            return str(error)
+            return NotDone(error)
         else:
             trace = _with_words(error) if self._log_arguments else _without_words(error)
             _log.error("tool %s failed:\n%s", name, trace)
         if in_time:
-            return "The tool failed. It is not known whether it did its work."
-        return (
+            return NotDone("The tool failed. It is not known whether it did its work.")
+        return NotDone(
             f"The tool did not finish within {self._timeout_s:g} seconds. It is not known whether "
             "it did its work."
         )

@@ -22,7 +22,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from avr_sts_speechmatics.errors import StoreError
-from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.network import running_time, trace_context
+from avr_sts_speechmatics.network.trace_context import TraceContext
 from avr_sts_speechmatics.transports.limited_log import LimitedLog
 from avr_sts_speechmatics.transports.untrusted_text import (
     FACT_NAME_MAX,
@@ -41,6 +42,7 @@ ANSWER_S = 0.3
 """Longest wait for a store's answer (s). Without an answer a call counts as not announced."""
 
 Facts = Mapping[str, str]
+"""The facts of a call. In a store, the headers of its trace context are among the facts."""
 
 FactsFor = Callable[[str], Coroutine[Any, Any, Facts | None]]
 """Returns the facts with which a uuid was announced, once for each announcement; None if the call
@@ -220,12 +222,12 @@ def facts_from(
     complain: called with a sentence for the log.
 
     Text stays as it is, null is skipped, every other value becomes compact JSON. Of more than
-    FACTS_MAX facts, the first ones are used.
+    FACTS_MAX facts, the first ones are used. `traceparent` and `tracestate` are no facts.
     """
     facts: dict[str, str] = {}
     for given, value in payload.items():
         name = clean(given, FACT_NAME_MAX)
-        if not name or value is None or name in facts:
+        if not name or value is None or name in facts or name.lower() in trace_context.NAMES:
             continue
         if len(facts) == FACTS_MAX:
             complain(f"more than {FACTS_MAX} facts in a call's payload: the first ones are used")
@@ -237,3 +239,16 @@ def facts_from(
         )
         facts[name] = clean(text, FACT_VALUE_MAX)
     return facts
+
+
+def with_trace(facts: Facts, trace: TraceContext | None) -> Facts:
+    """Return what a store keeps of a call: its facts, and the trace that it belongs to."""
+    return facts if trace is None else {**facts, **trace.headers()}
+
+
+def parted(kept: Facts) -> tuple[Facts, TraceContext | None]:
+    """Undo `with_trace`."""
+    if trace_context.TRACEPARENT not in kept:
+        return kept, None
+    facts = {name: fact for name, fact in kept.items() if name not in trace_context.NAMES}
+    return facts, trace_context.in_mapping(kept)

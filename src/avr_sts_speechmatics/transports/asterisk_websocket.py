@@ -36,8 +36,16 @@ from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND
 from avr_sts_speechmatics.audio.playout import Played
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.network.trace_context import (
+    TRACEPARENT,
+    TRACESTATE,
+    TraceContext,
+    in_headers,
+    in_mapping,
+    in_query,
+)
 from avr_sts_speechmatics.transports import asterisk_control as control
-from avr_sts_speechmatics.transports.announced_calls import Enquiry, Facts, FactsFor
+from avr_sts_speechmatics.transports.announced_calls import Enquiry, Facts, FactsFor, parted
 from avr_sts_speechmatics.transports.asterisk_codec import ChannelCodec
 from avr_sts_speechmatics.transports.asterisk_playout import AHEAD_S, AsteriskPlayout
 from avr_sts_speechmatics.transports.dtmf import KEYS, KeyRate
@@ -86,7 +94,14 @@ def accept_media(
         WSUpgradeResponse.create_101_response(
             {"Sec-WebSocket-Protocol": SUBPROTOCOL} if answered else None
         ),
-        AsteriskWebSocket(request.path.decode("latin-1"), reception, facts_for),
+        AsteriskWebSocket(
+            request.path.decode("latin-1"),
+            reception,
+            facts_for,
+            in_headers(
+                request.headers.getall(TRACEPARENT, ()), request.headers.getall(TRACESTATE, ())
+            ),
+        ),
     )
 
 
@@ -97,15 +112,23 @@ class AsteriskWebSocket(WebSocketConnection):
     reception: opens the call and takes log lines.
     facts_for: function that returns the facts with which `POST /call` announced a call, after a
         bounded time; None if the call must be rejected.
+    trace: the trace context in the headers of the request, if any; the one in the query overrides.
     """
 
     can_hang_up = True
 
-    def __init__(self, path: str, reception: Reception, facts_for: FactsFor) -> None:
+    def __init__(
+        self,
+        path: str,
+        reception: Reception,
+        facts_for: FactsFor,
+        trace: TraceContext | None = None,
+    ) -> None:
         super().__init__("Asterisk", reception)
         self._facts_for = facts_for
         self._enquiry: Enquiry | None = None
         self._facts = facts_of(path, self._complaints.append)
+        self._trace = in_query(path) or trace
         self._caller = Caller(self._facts.get("call", "") or "-", "asterisk-websocket", self._facts)
         self._early = EarlyMedia(EARLY_MAX_BYTES / BYTES_PER_SECOND, "first")
         self._codec: ChannelCodec | None = None
@@ -208,7 +231,8 @@ class AsteriskWebSocket(WebSocketConnection):
         facts.setdefault("channel", clean(start.channel, FACT_VALUE_MAX))
         facts.setdefault("channel_id", clean(start.channel_id, FACT_VALUE_MAX))
         name = named_call(facts, start.channel_variables) or str(uuid.uuid4())
-        self._caller = Caller(name, "asterisk-websocket", facts)
+        trace = self._trace or in_variables(start.channel_variables)
+        self._caller = Caller(name, "asterisk-websocket", facts, trace=trace)
         self._name = name
         try:
             self._codec = ChannelCodec(clean(start.format, FACT_NAME_MAX))
@@ -225,7 +249,9 @@ class AsteriskWebSocket(WebSocketConnection):
         if announced is None:
             self._refuse("the call was not announced by POST /call (REQUIRE_CALL)")
             return
-        self._caller = replace(self._caller, facts={**announced, **self._caller.facts})
+        announced, trace = parted(announced)
+        facts = {**announced, **self._caller.facts}
+        self._caller = replace(self._caller, facts=facts, trace=self._caller.trace or trace)
         if self._take_call(self._caller):
             self._deadline.stop()
             self._early.deliver(_Decoding(self._take_audio, self._take_key))
@@ -300,10 +326,18 @@ def named_call(facts: Mapping[str, str], variables: Mapping[str, Any]) -> str:
 
     If the dialplan set none, return the channel's id, or "" if the channel has no id.
     """
-    # An inherited variable may still have the underscores that make a channel inherit it.
-    inherited = {name.lstrip("_").lower(): text_of(value) for name, value in variables.items()}
-    for given in (facts, inherited):
+    for given in (facts, _inherited(variables)):
         for name in _CALL_NAMES:
             if found := clean(given.get(name, ""), FACT_NAME_MAX):
                 return found
     return facts.get("channel_id", "")
+
+
+def in_variables(variables: Mapping[str, Any]) -> TraceContext | None:
+    """Return the trace context that the dialplan set in channel variables, if any."""
+    return in_mapping(_inherited(variables))
+
+
+def _inherited(variables: Mapping[str, Any]) -> dict[str, str]:
+    # An inherited variable may still have the underscores that make a channel inherit it.
+    return {name.lstrip("_").lower(): text_of(value) for name, value in variables.items()}

@@ -43,7 +43,7 @@ from avr_sts_speechmatics.audio.resample import Resampler
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
 from avr_sts_speechmatics.network import running_time
-from avr_sts_speechmatics.transports.announced_calls import Enquiry, Facts, FactsFor
+from avr_sts_speechmatics.transports.announced_calls import Enquiry, Facts, FactsFor, parted
 from avr_sts_speechmatics.transports.audiosocket_wire import (
     AUDIO_8K,
     AUDIO_RATES,
@@ -249,7 +249,8 @@ class AudioSocketConnection(asyncio.Protocol, Line):
             self._begin(self._facts)
 
     def _begin(self, facts: Facts) -> None:
-        caller = Caller(self._uuid, "audiosocket", facts)
+        facts, trace = parted(facts)
+        caller = Caller(self._uuid, "audiosocket", facts, trace=trace)
         try:
             self._call = self._reception.take(caller, self, self._transport)
         except CallRefused:

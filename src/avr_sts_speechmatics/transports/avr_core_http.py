@@ -19,9 +19,15 @@ from aiohttp import web
 
 from avr_sts_speechmatics.admission.refusal import Refusal
 from avr_sts_speechmatics.errors import CallerError, StoreError
-from avr_sts_speechmatics.network import running_time
+from avr_sts_speechmatics.network import running_time, trace_context
+from avr_sts_speechmatics.network.trace_context import TraceContext
 from avr_sts_speechmatics.network.untrusted_json import BadJson, decode
-from avr_sts_speechmatics.transports.announced_calls import AnnouncedCalls, canonical, facts_from
+from avr_sts_speechmatics.transports.announced_calls import (
+    AnnouncedCalls,
+    canonical,
+    facts_from,
+    with_trace,
+)
 from avr_sts_speechmatics.transports.limited_log import NOBODY, LimitedLog
 from avr_sts_speechmatics.transports.untrusted_text import (
     FACT_VALUE_MAX,
@@ -86,7 +92,7 @@ class AvrCoreHttp:
         try:
             async with running_time.timeout(BODY_S):
                 body = await request.read()
-            uuid, payload = announced(body)
+            uuid, payload, trace = announced(body)
         except TimeoutError:
             return _refused(408, f"the body did not arrive within {BODY_S:.0f} s")
         except web.HTTPRequestEntityTooLarge:
@@ -104,9 +110,15 @@ class AvrCoreHttp:
         def complain(what: str) -> None:
             self._log.say("payloads with too many facts", peer, f"call {uuid}: {what}")
 
+        if trace is None:
+            headers = request.headers
+            trace = trace_context.in_headers(
+                headers.getall(trace_context.TRACEPARENT, ()),
+                headers.getall(trace_context.TRACESTATE, ()),
+            )
         facts = facts_from(payload, complain)
         # Before the webhook is asked: a dialplan may stop waiting and dial before the reply.
-        unshared = await self._keep(self._announced.announce(uuid, facts))
+        unshared = await self._keep(self._announced.announce(uuid, with_trace(facts, trace)))
         line = f"call {uuid} is announced"
         self._log.say("announced calls", peer, line, level=logging.INFO, lines=ANNOUNCED_LINES)
         reply = None if self._ask is None else await self._ask(uuid, payload)
@@ -114,8 +126,10 @@ class AvrCoreHttp:
         if chosen is not None:
             # The webhook's facts come first, so that they are not among those beyond FACTS_MAX.
             facts = dict(islice({**chosen, **facts, **chosen}.items(), FACTS_MAX))
-            unshared = await self._keep(self._announced.amend(uuid, facts)) or unshared
-        answer = {"sts_url": self._sts_url(request, facts), "override": chosen is not None}
+            kept = with_trace(facts, trace)
+            unshared = await self._keep(self._announced.amend(uuid, kept)) or unshared
+        url = self._sts_url(request, with_trace(facts, trace))
+        answer = {"sts_url": url, "override": chosen is not None}
         if unshared:
             # A dialplan may read the status and send the caller elsewhere. A dialplan that goes on
             # is not worse off: the webhook was asked, and this instance may know the call.
@@ -143,8 +157,10 @@ class AvrCoreHttp:
         return f"ws://{host}:{self._sts_port}/{query}"
 
 
-def announced(body: bytes) -> tuple[str, dict[str, object]]:
-    """Read the uuid, in small letters, and the payload of an announced call.
+def announced(body: bytes) -> tuple[str, dict[str, object], TraceContext | None]:
+    """Read the uuid, in small letters, the payload and the trace of an announced call.
+
+    The trace stands beside the payload or in the payload, and is no part of the payload.
 
     Raises CallerError if there is no usable uuid or the payload is not an object.
     """
@@ -168,7 +184,9 @@ def announced(body: bytes) -> tuple[str, dict[str, object]]:
         raise CallerError('"payload" is not a JSON object such as {"from": "2001"}')
     if _deeper_than(NESTED_MAX, payload):
         raise CallerError(f'"payload" has more than {NESTED_MAX} levels of objects and arrays')
-    return uuid, payload
+    trace = trace_context.in_mapping(found) or trace_context.in_mapping(payload)
+    facts = {key: one for key, one in payload.items() if key.lower() not in trace_context.NAMES}
+    return uuid, facts, trace
 
 
 def _deeper_than(levels: int, value: object) -> bool:

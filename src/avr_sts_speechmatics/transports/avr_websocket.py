@@ -22,6 +22,7 @@ from avr_sts_speechmatics.audio.pacing import Pacing
 from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.dialogue.events import Role
 from avr_sts_speechmatics.line import Caller
+from avr_sts_speechmatics.network.trace_context import TraceContext, in_query
 from avr_sts_speechmatics.network.untrusted_json import ERRORS, BadJson, decode, reason
 from avr_sts_speechmatics.transports.dtmf import KEYS, KeyRate
 from avr_sts_speechmatics.transports.early_media import EarlyMedia
@@ -45,8 +46,12 @@ EXPLAINED_MAX = 100
 """Unusable messages of a connection that are examined; the rest are counted."""
 
 WATCH = "watch"
-"""If this query parameter is 1, the records of the call are sent to the client, for operators who
-try an agent. The parameter is not one of the facts of the call."""
+"""If this query parameter is 1, an operator tries an agent: the records of the call are sent to the
+client, and the client may write a turn (`text`) instead of saying it. The parameter is not one of
+the facts of the call."""
+
+TEXT_MAX = 2000
+"""Longest written turn (characters); the rest is dropped."""
 
 
 class _Init(msgspec.Struct, tag_field="type", tag="init"):
@@ -61,9 +66,13 @@ class _Digit(msgspec.Struct, tag_field="type", tag="dtmf_digit"):
     digit: str | int
 
 
+class _Text(msgspec.Struct, tag_field="type", tag="text"):
+    text: str
+
+
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Init | _Audio | _Digit).decode
-_KNOWN = frozenset({"init", "audio", "dtmf_digit"})
+_decode = msgspec.json.Decoder(_Init | _Audio | _Digit | _Text).decode
+_KNOWN = frozenset({"init", "audio", "dtmf_digit", "text"})
 _TEXT = WSMsgType.TEXT
 _INTERRUPTION = b'{"type":"interruption"}'
 
@@ -73,13 +82,15 @@ class AvrWebSocket(WebSocketConnection):
 
     path: path of the request, with its query.
     reception: opens the call and takes log lines.
+    trace: the trace context in the headers of the request, if any; the one in the query overrides.
     """
 
-    def __init__(self, path: str, reception: Reception) -> None:
+    def __init__(self, path: str, reception: Reception, trace: TraceContext | None = None) -> None:
         super().__init__("the other end", reception)
         facts = dict(facts_of(path, self._complaints.append))
         self.rehearsed = facts.pop(WATCH, "") == "1"
         self._facts = facts
+        self._trace = in_query(path) or trace
         self._uuid = ""
         self._early = EarlyMedia(EARLY_S, "last")
         self._key_rate = KeyRate()
@@ -147,6 +158,8 @@ class AvrWebSocket(WebSocketConnection):
             self._take_init(message.uuid)
         elif type(message) is _Digit:
             self._take_digit(str(message.digit).upper())
+        elif type(message) is _Text:
+            self._take_text(message.text)
 
     # --- messages ------------------------------------------------------------------------------
 
@@ -172,7 +185,7 @@ class AvrWebSocket(WebSocketConnection):
             return  # closed, because there was no init in time or the call was refused
         self._uuid = name
         self._deadline.stop()
-        caller = Caller(name or str(uuid.uuid4()), "avr-websocket", self._facts)
+        caller = Caller(name or str(uuid.uuid4()), "avr-websocket", self._facts, trace=self._trace)
         if self._take_call(caller) and self._call is not None:
             self._early.deliver(self._call)
 
@@ -189,6 +202,15 @@ class AvrWebSocket(WebSocketConnection):
             self._call.press(digit)
         else:
             self._early.press(digit)
+
+    def _take_text(self, text: str) -> None:
+        written = clean(text, TEXT_MAX)
+        if not self.rehearsed:
+            self._complain("text is taken from a test call only (?watch=1)")
+        elif not written or not self._key_rate.allows():
+            self._complain("a text is empty, or texts come faster than a person writes")
+        elif self._call is not None:
+            self._call.write(written)
 
     def _explain(self, message: bytes, error: Exception) -> None:
         """Log why a message could not be used, with bounds on the number of log lines."""

@@ -23,6 +23,12 @@ from avr_sts_speechmatics.audio.pcm import BYTES_PER_SECOND, SampleAligner, seco
 from avr_sts_speechmatics.audio.playout import AgentAudio, Played
 from avr_sts_speechmatics.errors import CallerError
 from avr_sts_speechmatics.line import Caller, CallerSide, Line
+from avr_sts_speechmatics.network.trace_context import (
+    TRACEPARENT,
+    TRACESTATE,
+    in_headers,
+    in_query,
+)
 from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
 from avr_sts_speechmatics.transports.http_connection import HttpConnection
 from avr_sts_speechmatics.transports.limited_log import address_of
@@ -60,12 +66,16 @@ class HttpStream:
             self._reception.log.say("lines about HTTP streams", address, f"call {name}: {what}")
 
         line = _HttpLine(say)
-        caller = Caller(name, "http-stream", facts_of(request.path_qs, say))
+        headers = request.headers
+        trace = in_query(request.path_qs) or in_headers(
+            headers.getall(TRACEPARENT, ()), headers.getall(TRACESTATE, ())
+        )
+        caller = Caller(name, "http-stream", facts_of(request.path_qs, say), trace=trace)
         try:
             call = self._reception.take(caller, line, transport)
         except CallerError as error:
-            headers = error.refusal.headers if isinstance(error, CallRefused) else None
-            return web.json_response({"error": str(error)}, status=503, headers=headers)
+            more = error.refusal.headers if isinstance(error, CallRefused) else None
+            return web.json_response({"error": str(error)}, status=503, headers=more)
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
         )

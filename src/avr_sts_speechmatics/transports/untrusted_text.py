@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
+from avr_sts_speechmatics.network import trace_context
 from avr_sts_speechmatics.network.untrusted_json import ERRORS
 
 FACTS_MAX = 32
@@ -19,6 +20,8 @@ FACT_NAME_MAX = 64
 
 FACT_VALUE_MAX = 256
 """Longest value of a fact (characters)."""
+
+_NO_FACTS = len(trace_context.NAMES)
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +50,8 @@ def facts_of(path: str, complain: Callable[[str], None] = _warn) -> Mapping[str,
     complain: called with a sentence for the log.
 
     Names and values are cleaned and bounded. If a name occurs twice, the first value counts.
-    More than FACTS_MAX parameters are all ignored, with a warning in the log.
+    More than FACTS_MAX parameters are all ignored, with a warning in the log. `traceparent` and
+    `tracestate` are no facts; for them see `network.trace_context`.
     """
     try:
         query = urlsplit(path).query
@@ -55,7 +59,10 @@ def facts_of(path: str, complain: Callable[[str], None] = _warn) -> Mapping[str,
         complain("the address cannot be read: its query parameters are not used")
         return {}
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=FACTS_MAX)
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=FACTS_MAX + _NO_FACTS)
+        pairs = [pair for pair in pairs if pair[0].lower() not in trace_context.NAMES]
+        if len(pairs) > FACTS_MAX:
+            raise ValueError
     except ValueError:
         complain(f"more than {FACTS_MAX} query parameters: none is used")
         return {}

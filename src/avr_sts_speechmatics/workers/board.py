@@ -9,11 +9,12 @@ import fcntl
 import mmap
 import os
 import struct
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
+
+from avr_sts_speechmatics.runtime.anonymous_file import anonymous_file
 
 ROWS = 256
 """Most workers at once, including those whose last calls finish."""
@@ -70,7 +71,7 @@ class Board:
     SIZE = _SIZE
 
     def __init__(self, descriptor: int | None = None) -> None:
-        self.descriptor = _new_file() if descriptor is None else descriptor
+        self.descriptor = anonymous_file("workers", _SIZE) if descriptor is None else descriptor
         self._memory = mmap.mmap(self.descriptor, _SIZE)
 
     def close(self) -> None:
@@ -186,13 +187,3 @@ class SharedCount:
 
     def _total(self) -> int:
         return sum(self._board._get(i, self._field) for i in self._board._used())
-
-
-def _new_file() -> int:
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("workers")
-    else:
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    os.ftruncate(descriptor, _SIZE)
-    return descriptor

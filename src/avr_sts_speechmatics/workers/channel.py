@@ -59,6 +59,11 @@ class Channel:
         if self._writer is not None and not self.closed.is_set():
             self._writer.write(msgspec.json.encode(message) + b"\n")
 
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait to be read by the other side."""
+        return 0 if self._writer is None else self._writer.transport.get_write_buffer_size()
+
     async def ask(self, message: Message) -> Message:
         """Send a question and wait for its answer. The caller bounds the wait.
 

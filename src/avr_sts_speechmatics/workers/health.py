@@ -39,7 +39,9 @@ def of_all(own: Health, number: int, answer: Mapping[str, Any] | None) -> Health
             (one["phrases_missing"] for one in taking if one["phrases_missing"] is not None),
             default=None,
         ),
+        "records": _records([one.get("records", {}) for one in known]),
         "log_lines_lost": sum(one["log_lines_lost"] for one in known),
+        "spans": _sums([one["spans"] for one in known if one.get("spans") is not None]),
         "warnings": list(dict.fromkeys(text for one in taking for text in one["warnings"])),
     }
     if answer is not None:
@@ -68,6 +70,21 @@ def _states(all_states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             if known is None or _rank(state) > _rank(known):
                 found[name] = state
     return found
+
+
+def _sums(counts: Sequence[Mapping[str, int]]) -> dict[str, int] | None:
+    """The sums of counts by name; None if there are none."""
+    return {name: sum(one[name] for one in counts) for name in counts[0]} if counts else None
+
+
+def _records(all_records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The records of all workers: what waits and what was lost together, one reason."""
+    found = {**all_records[0]}
+    for name, value in found.items():
+        if isinstance(value, int):
+            found[name] = sum(one.get(name, 0) for one in all_records)
+    away = [one["away"] for one in all_records if one.get("away")]
+    return found | {"away": away[0]} if away else found
 
 
 def _rank(state: Mapping[str, Any]) -> int:

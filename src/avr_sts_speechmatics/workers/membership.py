@@ -12,11 +12,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from avr_sts_speechmatics.console.call_control import NOT_FOUND, CallControl, Outcome
+from avr_sts_speechmatics.console.live_calls import LiveCalls
 from avr_sts_speechmatics.errors import SettingsError, StoreError
 from avr_sts_speechmatics.sandbox_process import READY_S
+from avr_sts_speechmatics.telemetry.metrics_memory import SeriesMemory
 from avr_sts_speechmatics.transports.announced_calls import Facts
 from avr_sts_speechmatics.workers.board import Board, OwnRow, State
 from avr_sts_speechmatics.workers.channel import Channel, ChannelClosed, Message
+from avr_sts_speechmatics.workers.live_relay import LiveRelay
 from avr_sts_speechmatics.workers.ports import Port, Ports
 
 GIVE_WAY_S = 0.008
@@ -33,6 +37,9 @@ PULSE_S = 0.1
 ANSWER_S = 0.5
 """Longest wait for the supervisor (s)."""
 
+METRICS_S = 5.0
+"""Longest wait for the page of metrics (s); the first page loads a library."""
+
 HELLO_S = 30.0
 """Longest wait for the supervisor's first message (s)."""
 
@@ -45,6 +52,7 @@ class Membership:
     number: of the worker, from 1.
     of: number of workers.
     row: the worker's row of the board.
+    series: where the worker counts its metrics.
     ports: the open ports.
     waits: whether the worker must not accept before it is ready, because others do.
     tries: whether the worker tries STT, LLM and TTS after its start, for all.
@@ -57,6 +65,8 @@ class Membership:
         self.waits: bool = hello["waits"]
         self.tries: bool = hello["tries"]
         self.row = OwnRow(Board(hello["board"]), hello["row"])
+        self.series = SeriesMemory(hello["metrics"])
+        os.close(hello["metrics"])
         self.ports = Ports(
             [
                 Port(one["setting"], one["host"], one["number"], _sockets(one["descriptors"]))
@@ -64,6 +74,8 @@ class Membership:
             ]
         )
         self.announcements = SupervisedAnnouncements(channel)
+        self.live = LiveRelay(channel, LiveCalls("off"))
+        self.control: CallControl | None = None
         self.sandbox_ready = True
         self.admitted = self.waits
         """Whether the worker may take calls: its start was made known to the operator."""
@@ -91,10 +103,16 @@ class Membership:
                 member.sandbox_ready = message["ready"]
             elif message["tell"] == "go" and member is not None:
                 member.admitted = True
+            elif message["tell"] == "live" and member is not None:
+                member.live.take(message)
             else:
                 told(message)
 
-        async def answer(_: Message) -> Message:
+        async def answer(question: Message) -> Message:
+            if question["what"] == "leave":
+                if member is None or member.control is None:
+                    return NOT_FOUND
+                return member.control.leave_here(question["key"], question["extension"])
             return {"health": health()}
 
         channel = Channel(take, answer)
@@ -116,6 +134,7 @@ class Membership:
         """Leave the service."""
         if self._pulse is not None:
             self._pulse.cancel()
+        self.live.close()
         await self._channel.close()
         self.row.board.close()
 
@@ -142,6 +161,24 @@ class Membership:
         url: str = answer["url"]
         return url
 
+    def relay(self, live: LiveCalls, control: CallControl) -> None:
+        """Share the running calls with the other workers.
+
+        live: the calls of this worker, and those who follow calls.
+        control: ends and transfers calls.
+        """
+        live.relay = self.live = LiveRelay(self._channel, live)
+        self.control = control
+        control.elsewhere = self._leave
+
+    async def _leave(self, key: str, extension: str | None) -> Outcome:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                question = {"what": "leave", "key": key, "extension": extension}
+                return await self._channel.ask(question)
+        except (ChannelClosed, TimeoutError):
+            return NOT_FOUND
+
     async def health_of_others(self) -> Message | None:
         """Return the supervisor's answer about all other workers; None if it does not answer."""
         try:
@@ -149,6 +186,17 @@ class Membership:
                 return await self._channel.ask({"what": "health"})
         except (ChannelClosed, TimeoutError):
             return None
+
+    async def metrics_page(self, accept: str) -> Message:
+        """Return the supervisor's page of metrics: "text" and "type", or "error".
+
+        accept: the header Accept of the request.
+        """
+        try:
+            async with asyncio.timeout(METRICS_S):
+                return await self._channel.ask({"what": "metrics", "accept": accept})
+        except (ChannelClosed, TimeoutError):
+            return {"error": "the supervisor of the workers does not answer"}
 
     # --- accepting -----------------------------------------------------------------------------
 

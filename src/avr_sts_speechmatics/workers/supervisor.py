@@ -26,6 +26,8 @@ from avr_sts_speechmatics.values import counted
 from avr_sts_speechmatics.workers.board import Board, State
 from avr_sts_speechmatics.workers.channel import Message
 from avr_sts_speechmatics.workers.cores import usable_cores
+from avr_sts_speechmatics.workers.live_relay import LiveExchange
+from avr_sts_speechmatics.workers.metrics_of_all import MetricsOfAll
 from avr_sts_speechmatics.workers.ports import Ports, close_others, open_ports
 from avr_sts_speechmatics.workers.sandbox_kept import SandboxKept
 from avr_sts_speechmatics.workers.worker_process import NotStarted, Place, Ready, WorkerProcess
@@ -75,8 +77,10 @@ class Supervisor:
         self._again = False
         self._round: asyncio.Task[None] | None = None
         self._sandbox = SandboxKept(news, self._tell_all)
+        self._exchange = LiveExchange(lambda: self._all)
         self._pauses: dict[int, float] = {}
         self._deaths = 0
+        self._metrics = MetricsOfAll()
         self._changed = asyncio.Event()
         self.said: set[str] = set()
         """Warnings that were logged."""
@@ -179,6 +183,7 @@ class Supervisor:
         waits = any(row.state is State.TAKES for row in self._board.rows())
         place = Place(number, of, ports, waits)
         worker = await WorkerProcess.start(place, self._board, self._answer, self._leaving)
+        worker.heard = lambda message: self._exchange.told(worker, message)
         self._all.add(worker)
         if self._introduced:
             worker.admit()
@@ -191,13 +196,16 @@ class Supervisor:
         assert worker.ended is not None
         status = await asyncio.shield(worker.ended)
         calls = next((row.calls for row in self._board.rows() if row.index == worker.row), 0)
-        self._board.free(worker.row)
         self._all.discard(worker)
+        self._exchange.gone(worker)
+        self._board.free(worker.row)
+        self._metrics.retire(worker.metrics)
         self._changed.set()
         # Whoever started a worker that was never ready is told by `ready`.
         if self._ending or worker.retired or not worker.is_ready:
             return
         self._deaths += 1
+        self._metrics.died.add()
         lost = f", and {counted(calls, 'call')} with it" if calls else ""
         _log.error("%s %s%s; another is started", worker, worker.how_it_ended(status), lost)
         await self._restart(worker)
@@ -332,6 +340,12 @@ class Supervisor:
                     return {"error": str(error)}
             case "health":
                 return await self._health(worker)
+            case "leave":
+                return await self._exchange.leave(worker, question)
+            case "metrics":
+                workers = sorted(self._all, key=lambda one: one.begun)
+                readers = [one.metrics for one in workers]
+                return await self._metrics.page(readers, question["accept"])
         return {}
 
     async def _health(self, asking: WorkerProcess) -> Message:

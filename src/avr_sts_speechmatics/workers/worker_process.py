@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from avr_sts_speechmatics.telemetry.metrics_memory import SeriesReader, new_file
 from avr_sts_speechmatics.workers.board import Board
 from avr_sts_speechmatics.workers.channel import Channel, ChannelClosed, Message
 from avr_sts_speechmatics.workers.ports import Ports
@@ -62,9 +64,13 @@ class Ready:
 class WorkerProcess:
     """A worker. Made by `start`."""
 
-    def __init__(self, place: Place, process: asyncio.subprocess.Process, row: int) -> None:
+    def __init__(
+        self, place: Place, process: asyncio.subprocess.Process, row: int, metrics: SeriesReader
+    ) -> None:
         self.place = place
         self.row = row
+        self.metrics = metrics
+        """What the worker has counted, also after its end."""
         self.retired = False
         """Whether the worker was told to end."""
         self.begun = time.monotonic()
@@ -75,6 +81,8 @@ class WorkerProcess:
         self._admitted = False
         self._why = ""
         self._leaving: Callable[[], None] = lambda: None
+        self.heard: Callable[[Message], None] = lambda message: None
+        """Called with messages about live calls, and with the one that the worker is ready."""
         self._channel: Channel | None = None
         self.ended: asyncio.Task[int] | None = None
         """Ends with the exit status, when nothing of the worker is left."""
@@ -94,22 +102,25 @@ class WorkerProcess:
         leaving: called when the worker was told by a signal to end, and takes no more calls.
         """
         ours, theirs = socket.socketpair()
+        series = new_file()
         descriptors = [sock.fileno() for port in place.ports.opened for sock in port.sockets]
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-m", "avr_sts_speechmatics", "serve", "--worker", str(theirs.fileno())),
                 stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), board.descriptor, *descriptors),
+                pass_fds=(theirs.fileno(), board.descriptor, series, *descriptors),
                 # A session of its own: Ctrl-C and a terminal that closes reach the supervisor only.
                 start_new_session=True,
             )
+            metrics = SeriesReader(series)
         except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
-        worker = cls(place, process, board.claim(process.pid))
+            os.close(series)
+        worker = cls(place, process, board.claim(process.pid), metrics)
         worker._leaving = lambda: leaving(worker)
         worker._channel = Channel(worker._told, lambda message: asked(worker, message))
         await worker._channel.start(ours)
@@ -120,6 +131,7 @@ class WorkerProcess:
                 "of": place.of,
                 "row": worker.row,
                 "board": board.descriptor,
+                "metrics": series,
                 "waits": place.waits,
                 "tries": place.number == 1,
                 "ports": [
@@ -170,6 +182,20 @@ class WorkerProcess:
         except (ChannelClosed, TimeoutError):
             return None
         return health
+
+    async def leave(self, question: Message, within_s: float) -> Message | None:
+        """End or transfer a call of the worker; returns None if it does not answer in time."""
+        assert self._channel is not None
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._channel.ask(question)
+        except (ChannelClosed, TimeoutError):
+            return None
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait to be read by the worker."""
+        return 0 if self._channel is None else self._channel.backlog
 
     def admit(self) -> None:
         """Let the worker take calls as soon as it is ready."""
@@ -225,6 +251,9 @@ class WorkerProcess:
                 self._report.set_result(Ready(message["warnings"], message["hints"]))
                 if self._admitted:
                     self.admit()
+                self.heard(message)
+            case "live":
+                self.heard(message)
             case "failed":
                 self._why = message["why"]
             case "leaving" if not self.retired:

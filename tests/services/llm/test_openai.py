@@ -33,7 +33,7 @@ from avr_sts_speechmatics.sandbox.faults import (
 from avr_sts_speechmatics.sandbox.scripted_cloud import RunningSandbox, running_sandbox, scripted
 from avr_sts_speechmatics.services.llm import event_stream, openai
 from avr_sts_speechmatics.services.llm.openai import OpenAiLlm
-from avr_sts_speechmatics.services.llm.protocol import Brief
+from avr_sts_speechmatics.services.llm.protocol import Brief, Usage
 from avr_sts_speechmatics.values import Secret
 
 ASKED = [Message("user", "When do you close?")]
@@ -509,3 +509,83 @@ async def test_an_answer_costs_a_fraction_of_the_sdks() -> None:
                     await way()
                 costs[way] += time.process_time() - begun
     assert costs[by_us] < costs[by_sdk] / 2, costs
+
+
+# --- what is charged for --------------------------------------------------------------------------
+
+
+async def used_by(model: OpenAiLlm, history: list[Any] = ASKED) -> list[Usage]:
+    used: list[Usage] = []
+    with contextlib.suppress(ServiceError):
+        async for _ in model.reply(Brief("Be brief."), history, used.append):
+            pass
+    return used
+
+
+async def test_tokens_are_reported_with_their_server_and_model() -> None:
+    async with running_sandbox() as cloud, llm(cloud) as model:
+        (usage,) = await used_by(model)
+    assert usage.model == "a-model"
+    assert f"//{usage.server}/" in cloud.openai_url
+    assert not usage.estimated
+
+
+async def test_the_tokens_of_a_dropped_answer_are_estimated_from_the_answers_before() -> None:
+    never = asyncio.Event()
+    async with running_sandbox(scripted(answers=["Yes.", ["One, two", never]])) as cloud:
+        async with llm(cloud) as model:
+            (counted,) = await used_by(model)
+            dropped: list[Usage] = []
+            async with aclosing(model.reply(Brief("Be brief."), ASKED, dropped.append)) as reply:
+                await anext(reply)
+            (usage,) = dropped
+    assert usage.estimated
+    assert usage.prompt == counted.prompt
+    assert usage.completion > 0
+    assert usage.cached == 0
+
+
+async def test_a_request_that_is_dropped_before_its_first_word_is_estimated() -> None:
+    never = asyncio.Event()
+    async with running_sandbox(scripted(answers=[[never]])) as cloud, llm(cloud) as model:
+        used: list[Usage] = []
+
+        async def ask() -> None:
+            async for _ in model.reply(Brief("Be brief."), ASKED, used.append):
+                pass
+
+        asking = asyncio.create_task(ask())
+        await cloud.received.until(lambda: len(cloud.received.chats) == 1)
+        asking.cancel()
+        await asyncio.wait((asking,))
+    (usage,) = used
+    assert usage.estimated
+    assert usage.prompt > 0
+    assert usage.completion == 0
+
+
+@pytest.mark.parametrize(
+    "fault", [RefuseKey(part="llm", count=None), Status(part="llm", count=None)]
+)
+async def test_a_refused_request_uses_nothing(fault: Any) -> None:
+    async with running_sandbox() as cloud:
+        cloud.faults.add(fault)
+        async with llm(cloud) as model:
+            assert await used_by(model) == []
+
+
+async def test_a_refused_request_that_is_changed_and_sent_again_counts_once() -> None:
+    bodies: list[dict[str, Any]] = []
+    async with picky_server("temperature", bodies) as url, llm(url, temperature=0.5) as model:
+        (usage,) = await used_by(model)
+    assert len(bodies) == 2
+    assert usage.estimated  # this server reports no tokens
+
+
+async def test_an_answer_that_breaks_off_is_estimated() -> None:
+    async with running_sandbox(scripted(answers=["One two three four five."])) as cloud:
+        cloud.faults.add(Truncate(part="llm", after=2))
+        async with llm(cloud) as model:
+            (usage,) = await used_by(model)
+    assert usage.estimated
+    assert usage.completion > 0

@@ -1,5 +1,6 @@
 """The receptionist behind the interface of a model."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,9 @@ from tests.language_packs.english_words import english_words
 from tests.support import ROOT
 
 from avr_sts_speechmatics.conversation import Message
+from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.language_packs import pack_for
-from avr_sts_speechmatics.services.llm.protocol import Brief
+from avr_sts_speechmatics.services.llm.protocol import AnswerForm, Brief
 from avr_sts_speechmatics.services.llm.scripted import Receptionist, ScriptedLlm, load_faq
 
 
@@ -26,6 +28,21 @@ async def test_the_receptionist_answers_as_a_model_would_be_asked() -> None:
     again = "".join([str(text) async for text in llm.reply(brief, history)])
     assert first in again
     await llm.close()
+
+
+async def test_the_receptionist_fills_in_a_form_from_its_memory_or_says_why_not() -> None:
+    llm = ScriptedLlm(Receptionist(load_faq(None)))
+    said = json.dumps([{"speaker": "caller", "said": "My name is Anna."}])
+
+    async def filled(*names: str) -> str:
+        schema = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
+        brief = Brief("Fill in.", answer=AnswerForm("outcome", schema, None, 100))
+        asked = [Message("user", f"Transcript:\n{said}")]
+        return "".join([str(text) async for text in llm.reply(brief, asked)])
+
+    assert json.loads(await filled("caller_name", "mood")) == {"caller_name": "Anna"}
+    with pytest.raises(ServiceError, match="no model is set"):
+        await filled("mood")
 
 
 # --- another language ----------------------------------------------------------------------------

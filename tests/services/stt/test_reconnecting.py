@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,7 @@ from avr_sts_speechmatics.services.stt.reconnecting import (
     SHORT_LIVED_MAX,
     ReconnectingStt,
 )
+from avr_sts_speechmatics.services.use import AudioSent, report_to
 
 
 async def test_audio_from_before_the_session_is_heard_from_its_first_sample() -> None:
@@ -310,3 +312,65 @@ def test_every_frame_of_an_open_turn_is_sent_at_once_and_other_audio_in_pieces(
         await asyncio.wait((running,))
 
     virtual_time.run(main())
+
+
+# --- what is charged for --------------------------------------------------------------------------
+
+
+def reporting(stream: ReconnectingStt, used: list[Any]) -> asyncio.Task[None]:
+    async def call() -> None:
+        report_to(used.append)
+        await stream.run()
+
+    return asyncio.create_task(call())
+
+
+@given(STEPS)
+def test_each_session_reports_the_audio_that_it_was_sent(steps: list[Step]) -> None:
+    virtual_time.run(sessions_of_a_call(steps))
+
+
+async def sessions_of_a_call(steps: list[Step]) -> None:
+    vendor, used = Vendor(), list[Any]()
+    stream = ReconnectingStt(vendor, Notes(), source=("asr.test", "a-model"))
+    running = reporting(stream, used)
+    await vendor.opened.wait()
+    for what, samples in steps:
+        session = vendor.sessions[-1]
+        if what == "hear":
+            stream.hear(numbered(samples / 8000))
+        elif what == "start" and session.started_at is None:
+            session.start()
+        elif what == "drop":
+            vendor.opened.clear()
+            session.end()
+            await vendor.opened.wait()
+        elif what == "block":
+            session.writable = False
+        elif what == "unblock" and not session.writable:
+            session.writable = True
+            if session.started_at is not None:
+                session.listener.resume_sending()
+    running.cancel()
+    await asyncio.wait((running,))
+    started = [one for one in vendor.sessions if one.started_at is not None]
+    audio = [one for one in used if isinstance(one, AudioSent)]
+    assert [one.seconds for one in audio] == [len(one.audio) / 16_000 for one in started]
+    assert {(one.server, one.model) for one in audio} <= {("asr.test", "a-model")}
+
+
+async def test_audio_that_no_session_could_take_is_not_charged_for() -> None:
+    vendor, used = Vendor(), list[Any]()
+    stream = ReconnectingStt(vendor, Notes())
+    running = reporting(stream, used)
+    await vendor.opened.wait()
+    (session,) = vendor.sessions
+    session.start()
+    session.writable = False
+    for _ in range(40):
+        stream.hear(numbered(1))
+    session.writable = True
+    stream.hear(numbered(1))
+    running.cancel()
+    await asyncio.wait((running,))
+    assert used[0].seconds == len(session.audio) / 16_000 < 20

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -13,6 +14,7 @@ from tests.support import until
 
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.services.tts.pcm_over_http import PcmOverHttp, below
+from avr_sts_speechmatics.services.use import TextSent, report_to
 
 SPOKEN = bytes(range(250)) * 2
 
@@ -36,7 +38,7 @@ async def answered_by(
 
 
 async def whole(http: PcmOverHttp) -> bytes:
-    return b"".join([pcm async for pcm in http.speak({"text": "Hello."})])
+    return b"".join([pcm async for pcm in http.speak({"text": "Hello."}, 5)])
 
 
 @pytest.mark.parametrize("cuts", [(1, 4, 101), (2, 3, 499)])
@@ -55,7 +57,7 @@ async def test_pieces_hold_whole_samples_wherever_the_body_is_cut(cuts: tuple[in
 
     async with answered_by(in_pieces) as http:
         pieces = []
-        async for pcm in http.speak({"text": "Hello."}):
+        async for pcm in http.speak({"text": "Hello."}, 5):
             assert len(pcm) % 2 == 0
             pieces.append(pcm)
             heard.set()
@@ -76,7 +78,7 @@ async def test_audio_that_stalls_within_a_sentence_fails_after_the_patience() ->
         heard: list[bytes] = []
 
         async def hear() -> None:
-            async for pcm in http.speak({"text": "Hello."}):
+            async for pcm in http.speak({"text": "Hello."}, 5):
                 heard.append(pcm)
 
         begun = time.monotonic()
@@ -100,7 +102,7 @@ async def test_a_listener_that_takes_its_time_is_no_stall() -> None:
 
     async with answered_by(two_pieces, patience=0.2) as http:
         heard = b""
-        async for pcm in http.speak({"text": "Hello."}):
+        async for pcm in http.speak({"text": "Hello."}, 5):
             heard += pcm
             if len(heard) == len(SPOKEN):
                 await asyncio.sleep(0.5)  # longer than the patience
@@ -112,7 +114,7 @@ async def test_a_sentence_may_be_read_by_one_task_after_another() -> None:
     """A bound that belongs to a task would cancel the wrong one."""
 
     async with answered_by(stalls, patience=0.3) as http:
-        audio = http.speak({"text": "Hello."})
+        audio = http.speak({"text": "Hello."}, 5)
         heard: list[bytes] = []
 
         async def hear_one() -> None:
@@ -347,3 +349,64 @@ def test_an_address_below_another_keeps_its_path_and_its_query(path: str, query:
     assert below(base, "/speak") == f"{stem}/speak" + (f"?{query}" if query else "")
     mine = "&".join(filter(None, (query, "form=pcm")))
     assert below(base, "/speak", "form=pcm") == f"{stem}/speak?{mine}"
+
+
+# --- what is charged for --------------------------------------------------------------------------
+
+
+async def used_by(http: PcmOverHttp, *, drop: asyncio.Event | None = None) -> list[TextSent]:
+    """What one sentence of a call used; `drop` ends the sentence."""
+    used: list[Any] = []
+
+    async def call() -> None:
+        report_to(used.append)
+        await whole(http)
+
+    calling = asyncio.create_task(call())
+    if drop is not None:
+        await drop.wait()
+        calling.cancel()
+    await asyncio.wait((calling,))
+    if not calling.cancelled():
+        calling.exception()
+    return [one for one in used if isinstance(one, TextSent)]
+
+
+async def test_an_accepted_sentence_is_reported_once_with_its_length_and_server() -> None:
+    async with answered_by(Late(0).answer) as http:
+        (used,) = await used_by(http)
+    assert used == TextSent(used.server, "", 5)
+    assert used.server.startswith("127.0.0.1:")
+
+
+async def test_the_request_that_loses_a_race_is_charged_for_as_well() -> None:
+    voice = Late(30, 0)
+    async with answered_by(voice.answer) as http:
+        assert len(await used_by(http)) == len(voice.begun) == 2
+
+
+async def test_a_sentence_that_is_dropped_before_its_audio_is_reported() -> None:
+    arrived = asyncio.Event()
+
+    async def never(request: web.Request) -> web.StreamResponse:
+        arrived.set()
+        await asyncio.sleep(30)
+        return web.Response()
+
+    async with answered_by(never) as http:
+        assert len(await used_by(http, drop=arrived)) == 1
+
+
+async def test_a_refused_request_is_not_charged_for() -> None:
+    async with answered_by(Late(418).answer) as http:
+        assert await used_by(http) == []
+    async with answered_by(Late(503, 0).answer) as http:
+        assert len(await used_by(http)) == 1
+
+
+async def test_a_server_that_is_not_there_charges_nothing() -> None:
+    http = PcmOverHttp("http://127.0.0.1:9/", None, {}, 1)
+    try:
+        assert await used_by(http) == []
+    finally:
+        await http.close()

@@ -13,7 +13,7 @@ import asyncio
 import os
 import ssl
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import aiohttp
@@ -48,6 +48,7 @@ class HttpClient:
     proxy: the HTTP proxy to connect through, or None.
     environ: OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS are read from here, as by
         the SDK; SSL_CERT_FILE and SSL_CERT_DIR as everywhere. None for this process's environment.
+    more: returns further headers of the request that is being made; or None.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class HttpClient:
         connect_s: float,
         proxy: Proxy | None = None,
         environ: Mapping[str, str] | None = None,
+        more: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
+        self._more = more
         self._base = url
         self._key = key
         self._environ = os.environ if environ is None else environ
@@ -86,6 +89,8 @@ class HttpClient:
         session = self._opened()
         url, method, data = self._url, "POST", body
         headers = self._headers
+        if self._more is not None and (more := self._more()):
+            headers = CIMultiDict(headers, **more)
         for _ in range(REDIRECTS + 1):
             response = await session.request(
                 method,

@@ -16,7 +16,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,9 +24,10 @@ import aiohttp
 import msgspec
 
 from avr_sts_speechmatics.conversation import Entry, ToolCall
-from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.errors import FailureKind, ServiceError, kind_of_status
 from avr_sts_speechmatics.network import connection_errors, running_time
 from avr_sts_speechmatics.network.proxies import Proxy, failure_of
+from avr_sts_speechmatics.services import use
 from avr_sts_speechmatics.services.llm.api_error import ApiError
 from avr_sts_speechmatics.services.llm.chunks import decode_chunk
 from avr_sts_speechmatics.services.llm.event_stream import Cut, EventStream, Stalled
@@ -35,6 +36,7 @@ from avr_sts_speechmatics.services.llm.protocol import Brief, LlmState, Usage
 from avr_sts_speechmatics.services.llm.refusals import Refusal
 from avr_sts_speechmatics.services.llm.request_form import Asked, RequestForm
 from avr_sts_speechmatics.services.llm.streamed_answer import StreamedAnswer
+from avr_sts_speechmatics.services.use import server_of
 from avr_sts_speechmatics.values import Secret
 
 CONNECT_S = 2.0
@@ -50,6 +52,10 @@ RETRY_AFTER_MAX_S = 2.0
 _REASONS = re.compile(r"(?<![a-z])r1(?![a-z0-9])|qwq|think|reason|magistral", re.IGNORECASE)
 """Names of models whose first answer waits for the end of reasoning, in case it has no beginning.
 The first answer shows whether later answers need to wait."""
+BYTES_PER_TOKEN = 4.0
+"""Length of a token where the server has not counted any yet (bytes of the request's JSON)."""
+CHARACTERS_PER_TOKEN = 4
+"""Length of a token in an answer that was dropped."""
 OPENAI_URL = "https://api.openai.com/v1"
 
 _log = logging.getLogger(__name__)
@@ -67,6 +73,7 @@ class OpenAiLlm:
         reason for seconds, and sends no effort to other servers.
     history_tokens: longest conversation in a request (tokens, estimated); None for no limit.
     proxy: the HTTP proxy to connect through, or None.
+    trace: returns headers of the request that is being made, such as `traceparent`; or None.
     """
 
     def __init__(
@@ -80,10 +87,11 @@ class OpenAiLlm:
         effort: str | None = None,
         history_tokens: int | None = None,
         proxy: Proxy | None = None,
+        trace: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         self._proxy = proxy
         self._url = base_url or OPENAI_URL
-        self._http = HttpClient(self._url, key, connect_s=CONNECT_S, proxy=proxy)
+        self._http = HttpClient(self._url, key, connect_s=CONNECT_S, proxy=proxy, more=trace)
         official = base_url is None
         parameters: dict[str, Any] = {"model": model}
         parameters["stream"] = True
@@ -97,6 +105,8 @@ class OpenAiLlm:
         self._forms: dict[str, RequestForm] = {}
         self._official = official
         self._model = model
+        self._server = server_of(self._url)
+        self._bytes_per_token: dict[str, float] = {}  # by model, of the latest request
 
     async def warm_up(self) -> None:
         """Load the certificates in a thread."""
@@ -118,9 +128,8 @@ class OpenAiLlm:
         history: Sequence[Entry],
         used: Callable[[Usage], None] | None = None,
     ) -> AsyncGenerator[str | ToolCall, None]:
-        request = _Request(
-            brief.model or self._model, Asked(brief.instructions, brief.tools, history)
-        )
+        asked = Asked(brief.instructions, brief.tools, history, brief.answer)
+        request = _Request(brief.model or self._model, asked)
         form = begun_with = self._form_of(request.model)
         while True:
             answer = StreamedAnswer(brief, form)
@@ -137,26 +146,31 @@ class OpenAiLlm:
                                     request.heard = True
                                 yield text
                 except Stalled:
-                    raise _failed("the answer stalled", retryable=True) from None
+                    raise _failed("the answer stalled", retryable=True, kind="timeout") from None
                 except Cut as cut:
-                    raise _failed(f"the answer was cut: {cut}", retryable=True) from None
+                    raise _failed(
+                        f"the answer was cut: {cut}", retryable=True, kind="connection"
+                    ) from None
                 finally:
                     stream.close()
                 break
             except _Again as again:
                 form = again.form
+                request.accepted = False
+                use.report(use.Retried("llm"))
+            finally:
+                if request.accepted and used is not None:
+                    used(self._usage(request, answer))
         if text := answer.end():
             self._remember(request.model, form, begun_with)
             yield text
         if not answer.is_complete:
-            raise _failed("the answer was cut", retryable=True)
+            raise _failed("the answer was cut", retryable=True, kind="connection")
         self._remember(request.model, form, begun_with)
         if answer.has_text:
             known = self._form_of(request.model)
             reasoning = known.with_reasoning(answer.text.closes_unopened)
             self._remember(request.model, reasoning, known)
-        if used is not None and answer.usage is not None:
-            used(answer.usage)
         for call in answer.calls(self._url):
             yield call
 
@@ -172,23 +186,31 @@ class OpenAiLlm:
         """
         request.tries += 1
         request.first = None
+        request.accepted = False
         body = form.body(request.asked)
         body["model"] = request.model
+        sent = _json(body)
+        request.length = len(sent)
         try:
-            async with running_time.timeout(FIRST_S):
-                return EventStream(await self._http.post(_json(body)))
+            async with running_time.timeout(request.first_s):
+                stream = EventStream(await self._http.post(sent))
+            request.accepted = True
+            return stream
+        except asyncio.CancelledError:
+            request.accepted = True  # as far as known
+            raise
         except ApiError as error:
             if error.status == 407 and self._proxy is not None:
                 what = f"cannot connect: {self._proxy.refusal(407)}"
-                raise _failed(what, retryable=False) from error
+                raise _failed(what, retryable=False, kind="connection") from error
             raise _Again(await self._after_refusal(error, request, form)) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if (proxy := failure_of(error, self._proxy)) is not None:
                 what = f"cannot connect: {proxy}"
-                raise _failed(what, retryable=proxy.retryable) from error
+                raise _failed(what, retryable=proxy.retryable, kind="connection") from error
             stalled = isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError)
             if request.tries >= TRIES or stalled:
-                raise self._unanswered(error) from error
+                raise self._unanswered(error, request.first_s) from error
             await asyncio.sleep(RETRY_WAIT_S)
             raise _Again(form) from error
 
@@ -209,7 +231,9 @@ class OpenAiLlm:
             if isinstance(error, ApiError) and not request.heard:
                 raise _Again(self._changed(error, request, form)) from error
             # A server may send anything, and nothing that it sends may end a call.
-            raise _failed(f"the answer was cut: {_short(error)}", retryable=True) from error
+            raise _failed(
+                f"the answer was cut: {_short(error)}", retryable=True, kind="broken"
+            ) from error
 
     async def _after_refusal(
         self, error: ApiError, request: "_Request", form: RequestForm
@@ -227,7 +251,9 @@ class OpenAiLlm:
         wait = error.retry_after or RETRY_WAIT_S
         if not retryable or request.tries >= TRIES or wait > RETRY_AFTER_MAX_S:
             hint = "; check OPENAI_API_KEY" if status in (401, 403) else ""
-            raise _failed(_short(error) + hint, retryable=retryable) from error
+            raise _failed(
+                _short(error) + hint, retryable=retryable, kind=kind_of_status(status)
+            ) from error
         await asyncio.sleep(wait)
         return form
 
@@ -245,7 +271,9 @@ class OpenAiLlm:
             return cured
         first = request.refusal or error
         if refusal.status == 0:
-            raise _failed(f"the answer was cut: {_short(first)}", retryable=True) from error
+            raise _failed(
+                f"the answer was cut: {_short(first)}", retryable=True, kind="connection"
+            ) from error
         raise _failed(_short(first), retryable=False) from error
 
     def _cured(self, error: ApiError, request: "_Request", form: RequestForm) -> RequestForm | None:
@@ -282,13 +310,24 @@ class OpenAiLlm:
             if change not in known.changes:
                 _log.warning("llm: %s: %s", model, change)
 
-    def _unanswered(self, error: Exception) -> ServiceError:
+    def _usage(self, request: "_Request", answer: StreamedAnswer) -> Usage:
+        """Return the tokens of a request that was accepted; estimated if no usage was reported."""
+        model, usage = request.model, answer.usage
+        if usage is not None:
+            if usage.prompt > 0:
+                self._bytes_per_token[model] = request.length / usage.prompt
+            return replace(usage, server=self._server, model=model)
+        prompt = round(request.length / self._bytes_per_token.get(model, BYTES_PER_TOKEN))
+        completion = round(answer.length / CHARACTERS_PER_TOKEN)
+        return Usage(prompt, 0, completion, self._server, model, estimated=True)
+
+    def _unanswered(self, error: Exception, within_s: float) -> ServiceError:
         if connection_errors.never_connected(error):
             why = connection_errors.why(error, self._url, within=CONNECT_S)
-            return _failed(why, retryable=True)
+            return _failed(why, retryable=True, kind="connection")
         if isinstance(error, TimeoutError):
-            return _failed(f"no answer within {FIRST_S:g} s", retryable=True)
-        return _failed(f"no answer: {_short(error)}", retryable=True)
+            return _failed(f"no answer within {within_s:g} s", retryable=True, kind="timeout")
+        return _failed(f"no answer: {_short(error)}", retryable=True, kind="connection")
 
 
 class _Request:
@@ -296,6 +335,7 @@ class _Request:
 
     model: name of the model.
     asked: the content of the request.
+    first_s: longest wait for the first text (s).
     began: running time (s).
     tries: requests sent since the last change of the form.
     changes: how often the form was changed.
@@ -303,11 +343,14 @@ class _Request:
     first: time to the first text or tool call (s); None until then.
     heard: text of the answer was passed on.
     refusal: the first refusal.
+    accepted: the server may charge for the request.
+    length: of the body (bytes).
     """
 
     def __init__(self, model: str, asked: Asked) -> None:
         self.model = model
         self.asked = asked
+        self.first_s = FIRST_S if asked.answer is None else ANSWER_S
         self.began = running_time.now()
         self.tries = 0
         self.changes = 0
@@ -315,10 +358,12 @@ class _Request:
         self.first: float | None = None
         self.heard = False
         self.refusal: ApiError | None = None
+        self.accepted = False
+        self.length = 0
 
     def until(self) -> float:
         """Return the latest time for the next event, in running time (s)."""
-        until = running_time.now() + (FIRST_S if self.first is None else GAP_S)
+        until = running_time.now() + (self.first_s if self.first is None else GAP_S)
         longest = self.began + ANSWER_S
         return until if until < longest else longest
 
@@ -331,8 +376,8 @@ class _Again(Exception):
         self.form = form
 
 
-def _failed(what: str, *, retryable: bool) -> ServiceError:
-    return ServiceError("llm", what, retryable=retryable)
+def _failed(what: str, *, retryable: bool, kind: FailureKind | None = None) -> ServiceError:
+    return ServiceError("llm", what, retryable=retryable, kind=kind)
 
 
 def _short(error: BaseException) -> str:

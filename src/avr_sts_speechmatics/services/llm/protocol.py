@@ -1,10 +1,26 @@
 """The interface of an LLM client: a cloud model, or the scripted receptionist."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from avr_sts_speechmatics.conversation import Entry, ToolCall, ToolSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnswerForm:
+    """The form of an answer that is a JSON object, for a program.
+
+    name: names the form; letters and _.
+    schema: JSON Schema of the object. The answer may differ: the caller of `reply` checks it.
+    strict: a schema for servers that keep strictly to a schema; None if these cannot have it.
+    max_tokens: longest answer (tokens), whatever the settings say.
+    """
+
+    name: str
+    schema: Mapping[str, Any]
+    strict: Mapping[str, Any] | None
+    max_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,26 +31,34 @@ class Brief:
     tools: the tools that the model may call.
     model: name of the model; None for the model of the settings.
     language: of the caller, such as "en". A model learns the language from the instructions.
+    answer: the form of the answer; None for words. Nobody waits for an answer of a form.
     """
 
     instructions: str
     tools: tuple[ToolSpec, ...] = ()
     model: str | None = None
     language: str = "en"
+    answer: AnswerForm | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The tokens of one request, as the server counts them.
+    """The tokens of one request.
 
     prompt: tokens of the request.
     cached: tokens of the request that came from the server's cache, included in `prompt`.
     completion: tokens of the answer, reasoning included.
+    server: host of the server, and port if it is not the usual one.
+    model: name of the model.
+    estimated: the server did not count the tokens.
     """
 
     prompt: int
     cached: int
     completion: int
+    server: str = ""
+    model: str = ""
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +88,8 @@ class Llm(Protocol):
         brief: instructions, tools and model.
         history: the conversation. Each ToolCall is followed by its ToolResult before the next
             Message.
-        used: called with the tokens of the answer, if the server reports them.
+        used: called with the tokens of each request that the server accepted, also of a request
+            that failed later or was dropped.
 
         Closing the generator, or cancelling its task, ends the request at once.
         Raises ServiceError. A request is not repeated after its first text has been yielded.

@@ -56,6 +56,10 @@ _FAILED_CALL = re.compile(
 )
 _TOOL_PLACE = re.compile(r"\b(?:tools|functions?|function_declarations)[\[.](\d+)")
 _IDS = re.compile(r"ids?\b[^.]{0,40}\b(?:alphanumeric|length|pattern|a-za-z0-9|a-z)")
+_ANSWER_FORM = re.compile(
+    r"response[_ ]?format|json[_ ](?:schema|object|mode)|structured[_ ]output|guided|grammar"
+    r"|\bschema\b"
+)
 _BEFORE_VALUES = re.compile(r"supported values|must be one of|one of|\bto\b|set |use ")
 _EFFORTS = ("none", "minimal", "low", "medium", "high")
 
@@ -161,6 +165,11 @@ class Refusal:
         named = self.param.endswith("content") or re.search(r"\bcontent\b", self.text)
         why = r"null|none|nonetype|string|str\b|required|missing|empty|blank|valid"
         return bool(named and re.search(why, self.text))
+
+    @property
+    def answer_form(self) -> bool:
+        """The wanted form of the answer, its schema or a keyword of the schema is refused."""
+        return self.param.startswith("response_format") or bool(_ANSWER_FORM.search(self.text))
 
     def names(self, field: str) -> bool:
         """Whether a field of the request is named as the reason."""

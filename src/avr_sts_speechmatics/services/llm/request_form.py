@@ -9,6 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from avr_sts_speechmatics.conversation import GO_ON, Entry, ToolSpec
+from avr_sts_speechmatics.services.llm.answer_objects import (
+    HOW,
+    OBJECTS,
+    Objects,
+    answer_fields,
+    told_in_words,
+)
 from avr_sts_speechmatics.services.llm.chat_messages import (
     PLAIN,
     MessageForm,
@@ -16,6 +23,7 @@ from avr_sts_speechmatics.services.llm.chat_messages import (
     chat_tools,
 )
 from avr_sts_speechmatics.services.llm.history_budget import estimated_tokens, within_budget
+from avr_sts_speechmatics.services.llm.protocol import AnswerForm
 from avr_sts_speechmatics.services.llm.refusals import Refusal
 
 LEAST_TOKENS = 64
@@ -31,11 +39,13 @@ class Asked:
     instructions: the system prompt; empty for none.
     tools: the offered tools.
     history: the conversation, oldest first.
+    answer: the form of the answer; None for words.
     """
 
     instructions: str
     tools: tuple[ToolSpec, ...]
     history: Sequence[Entry]
+    answer: AnswerForm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,8 @@ class RequestForm:
     tools: the model takes tools.
     refused_tools: names of tools that the server refuses.
     messages: the form of the messages.
+    objects: how the server is asked for an answer of a form: by a schema that it keeps strictly or
+        not, for any object, or in words only.
     reasons_first: the answers begin with reasoning that has no opening tag, or may do so.
     proven: an answer has shown whether the model reasons first.
     changes: changes to the form, each with its reason, one sentence each.
@@ -59,6 +71,7 @@ class RequestForm:
     tools: bool = True
     refused_tools: frozenset[str] = frozenset()
     messages: MessageForm = PLAIN
+    objects: Objects = "strict"
     reasons_first: bool = False
     proven: bool = False
     changes: tuple[str, ...] = ()
@@ -67,7 +80,11 @@ class RequestForm:
         """Return the body of a request."""
         history = self._history(asked)
         body: dict[str, Any] = dict(self.parameters)
-        messages = chat_messages(asked.instructions, history, self._message_form, self.server)
+        instructions = asked.instructions
+        if asked.answer is not None:
+            body |= answer_fields(asked.answer, self.objects, self.parameters)
+            instructions += told_in_words(asked.answer, self.objects)
+        messages = chat_messages(instructions, history, self._message_form, self.server)
         if messages and messages[-1]["role"] == "assistant":
             # Many servers answer only the user and the results of tools.
             messages.append({"role": "user", "content": GO_ON})
@@ -136,8 +153,8 @@ def _differs(one: RequestForm, other: RequestForm, asked: Asked) -> bool:
 
 
 def _shorter(form: RequestForm, refusal: Refusal, asked: Asked) -> RequestForm | None:
-    if not refusal.too_long:
-        return None
+    if not refusal.too_long or asked.answer is not None:
+        return None  # who asks for an object decides what is left out
     size = estimated_tokens(asked.history)
     tokens = size if form.history_tokens is None else min(size, form.history_tokens)
     while (tokens := tokens // 2) >= LEAST_TOKENS:
@@ -146,6 +163,31 @@ def _shorter(form: RequestForm, refusal: Refusal, asked: Asked) -> RequestForm |
         if _differs(form, shorter, asked):
             return shorter
     return None
+
+
+def _object(form: RequestForm, refusal: Refusal, asked: Asked) -> RequestForm | None:
+    """Ask for an object in the next looser way."""
+    if asked.answer is None or refusal.too_long or not refusal.answer_form:
+        return None
+    return _looser(form, refusal)
+
+
+def _object_in_words(form: RequestForm, refusal: Refusal, asked: Asked) -> RequestForm | None:
+    """Ask for an object in words, because the server does not name the fault."""
+    if asked.answer is None or refusal.too_long or not refusal.is_of_the_form:
+        return None
+    return None if form.objects == "words" else _asked_for_objects(form, refusal, "words")
+
+
+def _looser(form: RequestForm, refusal: Refusal) -> RequestForm | None:
+    place = OBJECTS.index(form.objects) + 1
+    if place == len(OBJECTS):
+        return None
+    return _asked_for_objects(form, refusal, OBJECTS[place])
+
+
+def _asked_for_objects(form: RequestForm, refusal: Refusal, objects: Objects) -> RequestForm:
+    return form.changed(f"outcomes are asked for by {HOW[objects]}", refusal, objects=objects)
 
 
 def _parameters(form: RequestForm, refusal: Refusal, asked: Asked) -> RequestForm | None:
@@ -276,6 +318,6 @@ def _in_words(form: RequestForm, refusal: Refusal) -> RequestForm:
 
 
 _CURES = (
-    *(_shorter, _parameters, _without_a_tool, _without_tools, _details, _system, _roles),
-    _fewest,
+    *(_shorter, _object, _parameters, _without_a_tool, _without_tools, _details, _system, _roles),
+    *(_fewest, _object_in_words),
 )

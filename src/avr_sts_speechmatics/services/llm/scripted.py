@@ -1,13 +1,21 @@
 """The scripted receptionist behind the interface of an LLM client, for use without a model."""
 
+import json
 import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
 
 from avr_sts_speechmatics.conversation import Entry, Message, ToolCall
+from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.language_packs import base_language, pack_for
-from avr_sts_speechmatics.receptionist import FaqError, Receptionist, load_faq
+from avr_sts_speechmatics.receptionist import (
+    FaqError,
+    Receptionist,
+    filled,
+    load_faq,
+    messages_of,
+)
 from avr_sts_speechmatics.services.llm.chat_messages import chat_messages
-from avr_sts_speechmatics.services.llm.protocol import Brief, LlmState, Usage
+from avr_sts_speechmatics.services.llm.protocol import AnswerForm, Brief, LlmState, Usage
 
 __all__ = ["FaqError", "Receptionist", "ScriptedLlm", "load_faq"]
 
@@ -34,6 +42,9 @@ class ScriptedLlm:
         history: Sequence[Entry],
         used: Callable[[Usage], None] | None = None,
     ) -> AsyncGenerator[str | ToolCall, None]:
+        if brief.answer is not None:
+            yield _filled(brief.answer, history)
+            return
         if base_language(brief.language) != "en":
             if text := self._in_other_language(brief.language, history):
                 yield text
@@ -62,3 +73,14 @@ class ScriptedLlm:
 
     async def close(self) -> None:
         """Do nothing: no connection is open."""
+
+
+def _filled(form: AnswerForm, history: Sequence[Entry]) -> str:
+    """Return the object that the receptionist's memory of a call gives. Raises ServiceError."""
+    asked = history[-1]
+    text = asked.content if isinstance(asked, Message) else ""
+    found = filled(form.schema, messages_of(text))
+    if not found:
+        why = "no model is set, and the scripted receptionist knows none of the fields"
+        raise ServiceError("llm", why, retryable=False)
+    return json.dumps(found)

@@ -23,11 +23,13 @@ class StreamedAnswer:
             brief.tools, reasons_first=form.reasons_first, suspicious=not form.proven
         )
         self.usage: Usage | None = None
+        self.length = 0  # of the text so far, invisible text included (characters)
         self._pieces = ToolCallPieces()
         self._opaque: Mapping[str, Any] = {}
         self._finish = ""
         self._end = ""
         self.has_text = False
+        self._as_is = brief.answer is not None  # an object is no text in which calls may hide
 
     def add(self, chunk: Chunk) -> str:
         """Take a chunk; return the text that is visible now."""
@@ -44,8 +46,11 @@ class StreamedAnswer:
         delta = chunk.text
         if not delta:
             return ""
+        self.length += len(delta)
         if not delta.isspace():
             self._end = delta
+        if self._as_is:
+            return delta
         text = self.text.feed(delta)
         if text:
             self.has_text = True
@@ -67,6 +72,8 @@ class StreamedAnswer:
         if self._finish:
             return self._finish != "error"
         whole = self._pieces.are_whole or bool(self.text.calls)
+        if self._as_is:
+            return self._end.rstrip().endswith("}")
         return whole or self._end.rstrip().endswith((".", "!", "?", "…"))
 
     def calls(self, server: str) -> list[ToolCall]:

@@ -23,6 +23,7 @@ from avr_sts_speechmatics.services.stt.speechmatics import (
     region_url,
     with_agent_path,
 )
+from avr_sts_speechmatics.services.use import server_of
 from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.values import Secret, VocabEntry
 
@@ -33,10 +34,12 @@ class Engine:
 
     address: function that returns the vendor's address for settings; None if it is not set up.
     recogniser: function that makes a recogniser from settings, address, language and vocabulary.
+    model: function that returns the name of the model.
     """
 
     address: Callable[[Settings], str | None]
     recogniser: Callable[[Settings, str, str, Sequence[VocabEntry]], Recogniser]
+    model: Callable[[Settings], str]
 
 
 def _speechmatics_base(settings: Settings) -> str | None:
@@ -55,10 +58,14 @@ def _agent(settings: Settings, url: str, language: str, vocab: Sequence[VocabEnt
         url,
         settings.speechmatics_api_key,
         language=language,
-        model=settings.speechmatics_model or MODEL,
+        model=_agent_model(settings),
         vocab=vocab,
         proxy=settings.proxies.for_url(url),
     )
+
+
+def _agent_model(settings: Settings) -> str:
+    return settings.speechmatics_model or MODEL
 
 
 def _realtime_address(settings: Settings) -> str | None:
@@ -75,10 +82,14 @@ def _realtime(
         language=language,
         silence_s=settings.stt_silence_ms / 1000,
         max_delay_s=settings.stt_max_delay_ms / 1000,
-        model=settings.speechmatics_model or realtime.MODEL,
+        model=_realtime_model(settings),
         vocab=vocab,
         proxy=settings.proxies.for_url(url),
     )
+
+
+def _realtime_model(settings: Settings) -> str:
+    return settings.speechmatics_model or realtime.MODEL
 
 
 def _openai_address(settings: Settings) -> str | None:
@@ -91,16 +102,20 @@ def _openai(settings: Settings, url: str, language: str, vocab: Sequence[VocabEn
         settings.openai_stt_key,
         language=language,
         silence_s=settings.stt_silence_ms / 1000,
-        model=settings.openai_stt_model or openai.MODEL,
+        model=_openai_model(settings),
         vocab=vocab,
         proxy=settings.proxies.for_url(url),
     )
 
 
+def _openai_model(settings: Settings) -> str:
+    return settings.openai_stt_model or openai.MODEL
+
+
 ENGINES = {
-    "agent": Engine(_agent_address, _agent),
-    "realtime": Engine(_realtime_address, _realtime),
-    "openai": Engine(_openai_address, _openai),
+    "agent": Engine(_agent_address, _agent, _agent_model),
+    "realtime": Engine(_realtime_address, _realtime, _realtime_model),
+    "openai": Engine(_openai_address, _openai, _openai_model),
 }
 """The engines, by the values of the setting STT. While the chosen engine is not set up, the sandbox
 hears."""
@@ -112,7 +127,7 @@ def stt_models(settings: Settings) -> Iterator[ModelInUse]:
         url = settings.openai_stt_url or openai.BASE_URL
         if url.startswith("ws"):  # models are described over HTTP
             url = "http" + url.removeprefix("ws")
-        name = settings.openai_stt_model or openai.MODEL
+        name = _openai_model(settings)
         yield ModelInUse("OPENAI_STT_MODEL", name, url, settings.openai_stt_key)
 
 
@@ -144,6 +159,13 @@ class Stt:
         """Whether the engine is not set up, so that the sandbox hears."""
         return self._address is None
 
+    @property
+    def source(self) -> tuple[str, str]:
+        """Server and model, for reports of use."""
+        if self._address is not None:
+            return server_of(self._address), self._engine.model(self._settings)
+        return server_of(self._sandbox_url), _agent_model(self._settings)
+
     def recogniser(self, language: str, vocab: tuple[VocabEntry, ...]) -> Recogniser:
         """Return the recogniser for a language and vocabulary. Calls with equal values share it."""
         kind = language, vocab
@@ -156,12 +178,12 @@ class Stt:
     ) -> SttStream:
         """Return the STT stream of one call. The stream connects in its `run`, not before."""
         recogniser = self.recogniser(language, vocab)
-        return ReconnectingStt(recogniser, listener, watch=self._watch)
+        return ReconnectingStt(recogniser, listener, watch=self._watch, source=self.source)
 
     def _make(self, language: str, vocab: tuple[VocabEntry, ...]) -> Recogniser:
         if self._address is not None:
             return self._engine.recogniser(self._settings, self._address, language, vocab)
         url = with_agent_path(self._sandbox_url.replace("http:", "ws:") + "/v2")
         # The sandbox wants a key, as the cloud does, and takes any.
-        model = self._settings.speechmatics_model or MODEL
+        model = _agent_model(self._settings)
         return SpeechmaticsStt(url, Secret("sandbox"), language=language, model=model, vocab=vocab)

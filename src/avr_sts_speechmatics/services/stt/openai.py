@@ -308,7 +308,11 @@ class OpenAiSession(WebSocketSession):
     def _check(self, now: float) -> None:
         for item in self._items.values():
             if item.due is not None and now > item.due and not item.done:
-                self._fail(f"speech did not become text within {ITEM_S:.0f} s", retryable=True)
+                self._fail(
+                    f"speech did not become text within {ITEM_S:.0f} s",
+                    retryable=True,
+                    kind="timeout",
+                )
 
     def _take(self, event: _Event) -> None:
         match event.type:

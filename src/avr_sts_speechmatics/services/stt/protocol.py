@@ -164,7 +164,7 @@ class TooManySessions(ServiceError):
     """
 
     def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__("stt", message, retryable=True, retry_after=retry_after)
+        super().__init__("stt", message, retryable=True, retry_after=retry_after, kind="full")
 
 
 class OpenAnotherSession(ServiceError):

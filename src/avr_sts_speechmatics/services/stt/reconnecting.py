@@ -29,6 +29,7 @@ from avr_sts_speechmatics.audio.pcm import (
 from avr_sts_speechmatics.errors import ServiceError
 from avr_sts_speechmatics.network import running_time
 from avr_sts_speechmatics.runtime.tracebacks import drop_traceback
+from avr_sts_speechmatics.services import use
 from avr_sts_speechmatics.services.stt.protocol import (
     OpenAnotherSession,
     Recogniser,
@@ -78,6 +79,7 @@ class ReconnectingStt:
     listener: the call.
     watch: counts the sessions of all calls, or None.
     down_max_s: see DOWN_MAX_S.
+    source: server and model, for reports of use.
     """
 
     def __init__(
@@ -87,7 +89,9 @@ class ReconnectingStt:
         *,
         watch: SessionWatch | None = None,
         down_max_s: float = DOWN_MAX_S,
+        source: tuple[str, str] = ("", ""),
     ) -> None:
+        self._source = source
         self._watch = watch
         self._recogniser = recogniser
         self._listener = listener
@@ -99,6 +103,7 @@ class ReconnectingStt:
         # Positions on the call's audio clock, in bytes.
         self._start = 0  # of the oldest byte kept
         self._sent = 0  # up to here the present session has the audio
+        self._sent_from = 0  # from here; moved where audio was lost
         self._settled = 0  # up to here every word is known
         self._turn_open = False
         self._lost = False
@@ -145,9 +150,13 @@ class ReconnectingStt:
                 tries += 1
                 if now + wait - down_since > self._down_max_s or short_lived > SHORT_LIVED_MAX:
                     raise ServiceError(
-                        "stt", f"given up after {tries} tries: {error}", retryable=False
+                        "stt",
+                        f"given up after {tries} tries: {error}",
+                        retryable=False,
+                        kind=error.kind,
                     ) from error
                 _log.warning("%s; trying again in %.1f s", error, wait)
+                use.report(use.Retried("stt"))
                 await running_time.sleep(wait)
             finally:
                 self._detach()
@@ -156,13 +165,15 @@ class ReconnectingStt:
         try:
             await session.run()
         finally:
-            if self._watch is not None and session.started_at is not None:
-                self._watch.ended()
+            if session.started_at is not None:
+                if self._watch is not None:
+                    self._watch.ended()
+                use.report(use.AudioSent(*self._source, seconds(self._sent - self._sent_from)))
 
     # --- called by the session -----------------------------------------------------------------
 
     def started(self) -> None:
-        self._sent = max(self._start, self._wanted() & ~1)
+        self._sent = self._sent_from = max(self._start, self._wanted() & ~1)
         self._base = seconds(self._sent)
         self._turn_open = False
         self._session = self._opening
@@ -237,7 +248,9 @@ class ReconnectingStt:
         if keep > self._start:
             del self._audio[: keep - self._start]
             self._start = keep
-            self._sent = max(self._sent, keep)
+            if keep > self._sent:
+                self._sent_from += keep - self._sent
+                self._sent = keep
         self._trim_at = len(self._audio) + BYTES_PER_SECOND
 
     def _pump(self, budget: int) -> None:

@@ -134,7 +134,7 @@ class SpeechmaticsSession(WebSocketSession):
     def _check(self, now: float) -> None:
         # A service that has never acknowledged a frame is not expected to.
         if 0 < self.acknowledged < self.frames and now - self._quiet_since > STALLED_S:
-            self._fail(f"nothing came back for {STALLED_S:.0f} s", retryable=True)
+            self._fail(f"nothing came back for {STALLED_S:.0f} s", retryable=True, kind="timeout")
 
     def _take(self, message: ServerMessage) -> None:
         if message.message == "AudioAdded":

@@ -18,7 +18,7 @@ from picows import WSCloseCode, WSError, WSFrame, WSHandshakeError, WSMsgType, W
 
 from avr_sts_speechmatics.audio.pcm import RATE
 from avr_sts_speechmatics.audio.resample import Resampler
-from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.errors import FailureKind, ServiceError, kind_of_status
 from avr_sts_speechmatics.network import connection_errors, running_time
 from avr_sts_speechmatics.network.proxies import Proxy, ProxyFailed
 from avr_sts_speechmatics.network.untrusted_json import ERRORS
@@ -169,7 +169,7 @@ class WebSocketSession(Listener):
         if self.started_at is not None:
             self._check(now)
         elif now - self._opened_at > CONNECT_S:
-            self._fail("the session did not start in time", retryable=True)
+            self._fail("the session did not start in time", retryable=True, kind="timeout")
         self._watching.set(WATCH_S, self._look)
 
     async def _close(self) -> None:
@@ -189,18 +189,21 @@ class WebSocketSession(Listener):
             transport.disconnect(graceful=not unsent)
             await asyncio.wait((self._gone,), timeout=_FAREWELL_S)
 
-    def _fail(self, what: str, *, retryable: bool, busy: bool = False) -> None:
+    def _fail(
+        self, what: str, *, retryable: bool, busy: bool = False, kind: FailureKind | None = None
+    ) -> None:
         """End the session.
 
         what: text of the error, for the operator.
         retryable: whether the next try may succeed; without meaning where `busy`.
         busy: there are too many sessions.
+        kind: see `ServiceError`.
         """
         if self._error is None:
             if busy:
                 self._error = TooManySessions(f"too many sessions: {what}", QUOTA_WAIT_S)
             else:
-                self._error = ServiceError("stt", what, retryable=retryable)
+                self._error = ServiceError("stt", what, retryable=retryable, kind=kind)
         self._end()
 
     def _end(self) -> None:
@@ -216,7 +219,9 @@ class WebSocketSession(Listener):
         # Policy (1008) after a session has run is idleness or its length: a new one may be had.
         fatal = code in self.fatal_codes or (code == 1008 and self.started_at is None)
         what = f"the connection was closed ({code})"
-        return ServiceError("stt", what, retryable=not fatal)
+        return ServiceError(
+            "stt", what, retryable=not fatal, kind="rejected" if fatal else "connection"
+        )
 
     def _begin(self, name: str | None) -> None:
         """The service takes audio from now on; `name` is its name for the session."""
@@ -270,8 +275,15 @@ def _refused(error: Exception, place: Place) -> ServiceError:
         what = "the connection is refused"
         if status in (401, 403):
             what = f"the key is not accepted; check {place.key_setting}"
-        return ServiceError("stt", f"{what} ({status})", retryable=status not in _FATAL_STATUS)
+        return ServiceError(
+            "stt",
+            f"{what} ({status})",
+            retryable=status not in _FATAL_STATUS,
+            kind=kind_of_status(status),
+        )
     if isinstance(error, ProxyFailed):
-        return ServiceError("stt", f"cannot connect: {error}", retryable=error.retryable)
+        return ServiceError(
+            "stt", f"cannot connect: {error}", retryable=error.retryable, kind="connection"
+        )
     why = connection_errors.why(error, place.url, within=CONNECT_S)
-    return ServiceError("stt", why, retryable=True)
+    return ServiceError("stt", why, retryable=True, kind="connection")

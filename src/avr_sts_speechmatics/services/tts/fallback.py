@@ -216,9 +216,13 @@ class _Resampled:
 def _both(first: ServiceError, second: ServiceError) -> ServiceError:
     what = f"{str(first).removeprefix(f'{first.service}: ')}; the second {second}"
     return ServiceError(
-        first.service, what, retryable=first.retryable, retry_after=first.retry_after
+        first.service,
+        what,
+        retryable=first.retryable,
+        retry_after=first.retry_after,
+        kind=first.kind,
     )
 
 
 def _late(within: float) -> ServiceError:
-    return ServiceError("tts", f"no audio within {within:g} s", retryable=True)
+    return ServiceError("tts", f"no audio within {within:g} s", retryable=True, kind="timeout")

@@ -72,11 +72,12 @@ class OpenAiTts:
             rate=self.rate,
             remedy=REMEDY,
             proxy=proxy,
+            model=model,
         )
         self._request = {"model": model, "voice": voice, "response_format": form}
 
     def speak(self, text: str) -> AsyncGenerator[bytes, None]:
-        return self._http.speak({**self._request, "input": text})
+        return self._http.speak({**self._request, "input": text}, len(text))
 
     async def close(self) -> None:
         await self._http.close()

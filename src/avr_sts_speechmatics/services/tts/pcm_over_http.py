@@ -18,6 +18,7 @@ The clients `openai` and `speechmatics` supply the address, the request and the 
 refusals.
 """
 
+import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, Mapping
@@ -28,10 +29,11 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
-from avr_sts_speechmatics.errors import ServiceError
+from avr_sts_speechmatics.errors import FailureKind, ServiceError, kind_of_status
 from avr_sts_speechmatics.network import connection_errors, running_time
 from avr_sts_speechmatics.network.http_connector import Connector
 from avr_sts_speechmatics.network.proxies import Proxy, failure_of
+from avr_sts_speechmatics.services import use
 from avr_sts_speechmatics.services.quiet_retries import retries_are_logged
 from avr_sts_speechmatics.services.tts.race import Failed, Race, Spoke
 from avr_sts_speechmatics.services.tts.sound import Sound, refuse_type
@@ -67,6 +69,7 @@ class PcmOverHttp:
     rate: rate of the samples that `speak` returns (Hz); see `sound.Sound`.
     remedy: what the operator can do if the audio cannot be played.
     proxy: the HTTP proxy to connect through, or None.
+    model: name of the model, for reports of use; empty if the server has no choice.
     """
 
     def __init__(
@@ -79,8 +82,10 @@ class PcmOverHttp:
         rate: int = 16000,
         remedy: str = "check the address",
         proxy: Proxy | None = None,
+        model: str = "",
     ) -> None:
         self._url = url
+        self._server, self._model = use.server_of(url), model
         self._proxy = proxy
         self._headers = {"Content-Type": "application/json"}
         if key is not None:
@@ -92,14 +97,17 @@ class PcmOverHttp:
         self._longest = min(LONGEST_S, 2 * patience + 0.3)
         self._pool: aiohttp.ClientSession | None = None
 
-    async def speak(self, request: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
+    async def speak(
+        self, request: Mapping[str, str], characters: int
+    ) -> AsyncGenerator[bytes, None]:
         """Post a request as JSON and stream the answer: s16le, whole samples in every piece.
 
         request: the JSON body.
+        characters: length of the text, for reports of use. Each request is reported.
 
         Closing the generator ends the request at once. Raises ServiceError.
         """
-        begun = await self._begin(msgspec.json.encode(request))
+        begun = await self._begin(msgspec.json.encode(request), characters)
         async with aclosing(begun.audio) as audio:
             yield begun.piece
             async for pcm in audio:
@@ -110,7 +118,7 @@ class PcmOverHttp:
             await self._pool.close()
             self._pool = None
 
-    async def _begin(self, body: bytes) -> Spoke[int]:
+    async def _begin(self, body: bytes, characters: int) -> Spoke[int]:
         """Send requests until one of them speaks. Raises ServiceError."""
         race = Race[int]()
         begun = running_time.now()
@@ -122,7 +130,7 @@ class PcmOverHttp:
                 now = running_time.now()
                 if ask_at is not None and now >= ask_at:
                     asked += 1
-                    race.add(asked, self._once(body))
+                    race.add(asked, self._once(body, characters))
                     alone = len(race.running) == 1 and asked < TRIES
                     ask_at = now + HEDGE * self._patience if alone else None
                 next_at = until if ask_at is None else min(until, ask_at)
@@ -135,9 +143,13 @@ class PcmOverHttp:
                     if ask_at is not None:
                         until = max(until, ask_at + self._patience)
                 elif now >= until:
-                    raise _failed(f"no audio within {self._longest:g} s", retryable=True)
-                elif race.running and retries_are_logged():
-                    _log.info("tts: no audio for %.1f s; asking once more", now - begun)
+                    raise _failed(
+                        f"no audio within {self._longest:g} s", retryable=True, kind="timeout"
+                    )
+                elif race.running:
+                    use.report(use.Retried("tts"))
+                    if retries_are_logged():
+                        _log.info("tts: no audio for %.1f s; asking once more", now - begun)
         finally:
             await race.close()
 
@@ -165,14 +177,15 @@ class PcmOverHttp:
             raise error
         if retries_are_logged():
             _log.info("%s; trying again in %.1f s", error, wait)
+        use.report(use.Retried("tts"))
         return now + wait
 
-    async def _once(self, body: bytes) -> AsyncGenerator[bytes, None]:
+    async def _once(self, body: bytes, characters: int) -> AsyncGenerator[bytes, None]:
         """Post a request and stream the samples as they arrive.
 
         Only a failure before the first samples is retryable.
         """
-        response = await self._request(body)
+        response = await self._request(body, use.TextSent(self._server, self._model, characters))
         content = response.content
         sound = Sound(response.headers.get("Content-Type", ""), self._rate, self._remedy)
         stall = running_time.Alarm()
@@ -194,17 +207,19 @@ class PcmOverHttp:
                 yield pcm
         except _Stalled as error:
             error.__traceback__ = None  # a reference cycle otherwise: the response keeps the error
-            raise _failed("the audio stalled", retryable=empty) from None
+            raise _failed("the audio stalled", retryable=empty, kind="timeout") from None
         except (aiohttp.ClientError, OSError) as error:
             why = connection_errors.cut(error, self._url)
-            raise _failed(f"the audio was cut: {why}", retryable=empty) from error
+            raise _failed(
+                f"the audio was cut: {why}", retryable=empty, kind="connection"
+            ) from error
         finally:
             stall.stop()
             # Closes the connection of an abandoned answer without reading the rest. An answer
             # that was read to its end has returned its connection to the pool already.
             response.close()
         if empty:
-            raise _failed("a sentence came back without audio", retryable=True)
+            raise _failed("a sentence came back without audio", retryable=True, kind="broken")
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._pool is None:
@@ -221,23 +236,33 @@ class PcmOverHttp:
             )
         return self._pool
 
-    async def _request(self, body: bytes) -> aiohttp.ClientResponse:
+    async def _request(self, body: bytes, used: use.TextSent) -> aiohttp.ClientResponse:
         """Post a request; returns the response if its status and type promise audio.
+
+        used: is reported if the server accepts the request, or if the request is dropped before.
 
         Raises ServiceError.
         """
         try:
             async with running_time.timeout(CONNECT_S) as limit:
+                attempt = _Attempt(limit)
                 response = await self._opened().post(
-                    self._url, data=body, headers=self._headers, trace_request_ctx=limit
+                    self._url, data=body, headers=self._headers, trace_request_ctx=attempt
                 )
+        except asyncio.CancelledError:
+            if attempt.is_connected:
+                use.report(used)
+            raise
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             if (proxy := failure_of(error, self._proxy)) is not None:
-                raise _failed(f"cannot connect: {proxy}", retryable=proxy.retryable) from error
+                raise _failed(
+                    f"cannot connect: {proxy}", retryable=proxy.retryable, kind="connection"
+                ) from error
             why = connection_errors.why(error, self._url, within=CONNECT_S)
-            raise _failed(why, retryable=True) from error
+            raise _failed(why, retryable=True, kind="connection") from error
         status = response.status
         if status == 200:
+            use.report(used)
             try:
                 refuse_type(response.headers.get("Content-Type", ""), self._remedy)
             except ServiceError:
@@ -246,11 +271,14 @@ class PcmOverHttp:
             return response
         response.close()
         if status == 407 and self._proxy is not None:
-            raise _failed(f"cannot connect: {self._proxy.refusal(status)}", retryable=False)
+            raise _failed(
+                f"cannot connect: {self._proxy.refusal(status)}", retryable=False, kind="connection"
+            )
         raise _failed(
             self._refusals.get(status, f"status {status}"),
             retryable=status in (408, 429) or status >= 500,
             retry_after=_seconds(response.headers.get("Retry-After")),
+            kind=kind_of_status(status),
         )
 
 
@@ -262,14 +290,27 @@ def below(base: str, path: str, query: str = "") -> str:
     ).geturl()
 
 
+class _Attempt:
+    """A request. limit: bounds the time until the request has a connection."""
+
+    __slots__ = ("is_connected", "limit")
+
+    def __init__(self, limit: running_time.timeout) -> None:
+        self.limit = limit
+        self.is_connected = False
+
+
 async def _connected(_: aiohttp.ClientSession, request: SimpleNamespace, __: object) -> None:
     """The connection of a request is there: what follows is bounded by the race."""
-    limit: running_time.timeout = request.trace_request_ctx
-    limit.restart(None)
+    attempt: _Attempt = request.trace_request_ctx
+    attempt.is_connected = True
+    attempt.limit.restart(None)
 
 
-def _failed(what: str, *, retryable: bool, retry_after: float | None = None) -> ServiceError:
-    return ServiceError("tts", what, retryable=retryable, retry_after=retry_after)
+def _failed(
+    what: str, *, retryable: bool, kind: FailureKind, retry_after: float | None = None
+) -> ServiceError:
+    return ServiceError("tts", what, retryable=retryable, retry_after=retry_after, kind=kind)
 
 
 def _seconds(value: str | None) -> float | None:

@@ -102,4 +102,4 @@ class Race(Generic[Who]):
 async def _first_piece(audio: AsyncGenerator[bytes, None]) -> bytes:
     async for piece in audio:
         return piece
-    raise ServiceError("tts", "a sentence came back without audio", retryable=True)
+    raise ServiceError("tts", "a sentence came back without audio", retryable=True, kind="broken")

@@ -252,7 +252,7 @@ def _is_mpeg(head: bytes) -> bool:
 
 
 def _text(kind: str) -> ServiceError:
-    return ServiceError("tts", f"{kind} came back instead of audio", retryable=True)
+    return ServiceError("tts", f"{kind} came back instead of audio", retryable=True, kind="broken")
 
 
 def _compressed(kind: str, remedy: str) -> ServiceError:
@@ -260,4 +260,6 @@ def _compressed(kind: str, remedy: str) -> ServiceError:
 
 
 def _unplayable(what: str, remedy: str) -> ServiceError:
-    return ServiceError("tts", f"{what} came back instead of PCM; {remedy}", retryable=False)
+    return ServiceError(
+        "tts", f"{what} came back instead of PCM; {remedy}", retryable=False, kind="broken"
+    )

@@ -57,7 +57,7 @@ class SpeechmaticsTts:
         )
 
     def speak(self, text: str) -> AsyncGenerator[bytes, None]:
-        return self._http.speak({"text": text})
+        return self._http.speak({"text": text}, len(text))
 
     async def close(self) -> None:
         await self._http.close()

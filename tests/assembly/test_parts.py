@@ -10,7 +10,7 @@ import pytest
 from tests.support import ROOT
 
 from avr_sts_speechmatics.agents.agents import Agents
-from avr_sts_speechmatics.assembly import (
+from avr_sts_speechmatics.assembly.parts import (
     Parts,
     ambience_of,
     assembled,
@@ -19,7 +19,6 @@ from avr_sts_speechmatics.assembly import (
     models_in_use,
     needs_sandbox,
     pbx_of,
-    remote_addresses,
     toolbox_of,
     webhooks_of,
 )
@@ -28,6 +27,7 @@ from avr_sts_speechmatics.pbx.ami import Ami
 from avr_sts_speechmatics.pbx.avr_ami import AvrAmi
 from avr_sts_speechmatics.pbx.dial_patterns import parse
 from avr_sts_speechmatics.sandbox.scripted_cloud import running_sandbox
+from avr_sts_speechmatics.service_trials import remote_addresses
 from avr_sts_speechmatics.services import announced_ends
 from avr_sts_speechmatics.services.llm.openai import OpenAiLlm
 from avr_sts_speechmatics.services.llm.scripted import ScriptedLlm

@@ -1,14 +1,13 @@
 """Builds the parts of a call from the settings.
 
-Only this module knows which class stands behind a setting. Everything that is opened here is closed
-here; `server` owns the listening sockets and the calls.
+Only this package knows which class stands behind a setting. Everything that is opened here is
+closed here; `server` owns the listening sockets and the calls.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from avr_sts_speechmatics.admission.admission import Admission
@@ -19,17 +18,21 @@ from avr_sts_speechmatics.admission.refusal import Refusal
 from avr_sts_speechmatics.admission.vendor_sessions import VendorSessions
 from avr_sts_speechmatics.agents.agent import Agent
 from avr_sts_speechmatics.agents.agents import Agents
+from avr_sts_speechmatics.assembly.observers import CallObservers
 from avr_sts_speechmatics.audio.ambient import Ambience
 from avr_sts_speechmatics.audio.tap import Tap
-from avr_sts_speechmatics.call.call import Services
-from avr_sts_speechmatics.call.observer import Observer
+from avr_sts_speechmatics.call.services import Services
+from avr_sts_speechmatics.call_in_log import trace_headers
+from avr_sts_speechmatics.console.live_calls import LiveCalls
 from avr_sts_speechmatics.errors import SettingsError
-from avr_sts_speechmatics.line import Caller, Line
+from avr_sts_speechmatics.line import Caller
 from avr_sts_speechmatics.pbx.departures import Departures
 from avr_sts_speechmatics.pbx.protocol import Pbx
+from avr_sts_speechmatics.records import declared_outcomes, kept_calls
+from avr_sts_speechmatics.records.kept_calls import KeptCalls
 from avr_sts_speechmatics.records.recordings.opening import recordings_of
 from avr_sts_speechmatics.records.recordings.recordings import Recordings
-from avr_sts_speechmatics.service_trials import TriedService, try_llm, try_stt, try_tts
+from avr_sts_speechmatics.service_trials import TriedService, remote_addresses, tried_services
 from avr_sts_speechmatics.services import announced_ends, tts
 from avr_sts_speechmatics.services.announced_ends import ModelInUse
 from avr_sts_speechmatics.services.llm.protocol import Llm
@@ -40,17 +43,14 @@ from avr_sts_speechmatics.settings import Settings
 from avr_sts_speechmatics.speech.languages import primary
 from avr_sts_speechmatics.speech.phrase_store import PhraseStore
 from avr_sts_speechmatics.speech.voices import Voices, voice_models, voice_warnings
-from avr_sts_speechmatics.telemetry.call_records import CallRecords
-from avr_sts_speechmatics.telemetry.call_summary import CallSummary
 from avr_sts_speechmatics.telemetry.call_trace import CallTraces
-from avr_sts_speechmatics.telemetry.call_webhooks import CallWebhooks
-from avr_sts_speechmatics.telemetry.log_lines import CallLog
+from avr_sts_speechmatics.telemetry.metrics_observer import calls_metrics_of
+from avr_sts_speechmatics.telemetry.metrics_sampled import ProcessMetrics
+from avr_sts_speechmatics.telemetry.open_telemetry import OpenTelemetry, open_telemetry
+from avr_sts_speechmatics.telemetry.priced_services import prices_of, unpriced
 from avr_sts_speechmatics.telemetry.service_states import (
-    ServiceState,
     ServiceStates,
-    ServiceWatch,
 )
-from avr_sts_speechmatics.telemetry.turn_times import TurnTimesObserver
 from avr_sts_speechmatics.telemetry.webhooks import Webhooks
 from avr_sts_speechmatics.tools.protocol import RESERVED
 from avr_sts_speechmatics.tools.tool_runner import Toolbox, open_toolbox
@@ -68,8 +68,12 @@ class Parts:
     voices: the TTS voices; `/health` shows how many of their phrases are not cached yet.
     webhooks: sends the event `call_initiated` of an announced call; None if WEBHOOK_URL is not set.
     warnings: one sentence each, for the operator.
+    hints: one sentence each, for the operator; they are no faults.
     states: whether STT, LLM and TTS work, as trials and calls show.
     tried: the services with their trials.
+    spans: sends calls as traces; None if no address of a collector is set.
+    kept: the records of calls; None if nothing is kept (HISTORY=off).
+    recordings: the recordings, also those of earlier; None if nothing is kept.
     """
 
     services: Services
@@ -77,23 +81,48 @@ class Parts:
     voices: Voices
     webhooks: Webhooks | None
     warnings: tuple[str, ...]
+    hints: tuple[str, ...]
     states: ServiceStates
     tried: tuple[TriedService, ...]
+    spans: OpenTelemetry | None
+    kept: KeptCalls | None
+    recordings: Recordings | None
 
 
 @asynccontextmanager
 async def assembled(
-    settings: Settings, agents: Agents, sandbox_url: str, sessions: SessionWatch | None = None
+    settings: Settings,
+    agents: Agents,
+    sandbox_url: str,
+    sessions: SessionWatch | None = None,
+    live: LiveCalls | None = None,
+    metrics: ProcessMetrics | None = None,
 ) -> AsyncIterator[Parts]:
     """Open everything that a call needs; all of it is closed at the end. Raises SettingsError.
 
     sandbox_url: HTTP address of the sandbox; used where `needs_sandbox` is True.
     sessions: counts the STT sessions of calls, or None.
+    live: shows the calls while they run, or None.
+    metrics: the metrics of the process; None to count nothing.
     """
     # A proxy that cannot be used stops the start, not the first call.
     for url in remote_addresses(settings):
         settings.proxies.for_url(url)
+    prices = prices_of(settings, sandbox_url)
+    hints = tuple(unpriced(prices, settings, agents, sandbox_url))
     async with AsyncExitStack() as stack:
+        if metrics is not None:
+            stack.callback(metrics.stop)  # after all others: they may lose things while they close
+        level = history_of(settings)
+        stored = None if level == "off" else recordings_of(settings)
+        kept = None if stored is None else KeptCalls(settings, level, stored)
+        if kept is not None:
+            stack.push_async_callback(kept.close)
+            await kept.start()
+        recordings = stored if level == "recordings" else None
+        if recordings is not None and kept is not None:
+            recordings.run(kept.writer.add)
+            stack.push_async_callback(recordings.close)
         llm = llm_of(settings)
         stack.push_async_callback(llm.close)
         voices = Voices(
@@ -111,18 +140,26 @@ async def assembled(
         webhooks = webhooks_of(settings)
         if webhooks is not None:
             stack.push_async_callback(webhooks.close)
+        spans = open_telemetry(settings, agents)
+        if spans is not None:
+            stack.push_async_callback(spans.close)
         traces = traces_of(settings)
         if traces is not None:
             stack.push_async_callback(traces.close)
+        add = None if kept is None else kept.writer.add
+        outcomes = declared_outcomes.outcomes_of(agents, llm, add, webhooks)
+        if outcomes is not None:
+            stack.push_async_callback(outcomes.close)
         toolbox = await toolbox_of(settings)
         stack.push_async_callback(toolbox.close)
         stt = Stt(settings, sandbox_url, sessions)
         tried = tried_services(settings, agents, stt, llm, voices)
         states = ServiceStates(*(one.state for one in tried))
-        recordings = recordings_of(settings) if settings.history == "recordings" else None
-        if recordings is not None:
-            recordings.run(lambda change: None)
-            stack.push_async_callback(recordings.close)
+        counted = None
+        if metrics is not None:
+            counted = calls_metrics_of(metrics.series, agents, toolbox)
+            records = None if kept is None else kept.health
+            metrics.start(webhooks, voices, states, records)
         services = Services(
             agents=agents,
             open_stt=_stt_opener(settings, stt),
@@ -133,7 +170,16 @@ async def assembled(
             ambience=ambience_of(settings),
             on_failure=settings.on_failure,
             on_drain=settings.on_drain,
-            observers=observers_of(settings, webhooks, traces, states),
+            observers=CallObservers(
+                *(settings, states, prices, stt.source),
+                webhooks=webhooks,
+                traces=traces,
+                metrics=counted,
+                kept=kept,
+                live=live,
+                spans=spans,
+                outcomes=outcomes,
+            ),
             tap=_tap_opener(recordings),
         )
         known = toolbox.names() | set(RESERVED)
@@ -141,12 +187,16 @@ async def assembled(
             *agents.unknown_tools(known),
             *_unreachable(settings, agents, pbx),
             *announced_ends.warnings(models_in_use(settings, agents)),
+            *kept_calls.warnings_of(settings, level),
         )
         # Calls may come from now on; these tasks only make the first ones faster.
         warm = asyncio.create_task(llm.warm_up())
         background = [warm, asyncio.create_task(voices.prepare())]
         try:
-            yield Parts(services, warm, voices, webhooks, warnings, states, tried)
+            yield Parts(
+                *(services, warm, voices, webhooks, warnings, hints, states, tried, spans, kept),
+                stored,
+            )
         finally:
             for task in background:
                 task.cancel()
@@ -194,6 +244,7 @@ def llm_of(settings: Settings) -> Llm:
             effort=settings.openai_reasoning_effort,
             history_tokens=settings.history_tokens,
             proxy=settings.proxies.for_url(settings.llm_url),
+            trace=None if settings.traces_url is None else trace_headers,
         )
     from avr_sts_speechmatics.services.llm.scripted import (
         FaqError,
@@ -251,6 +302,7 @@ def webhooks_of(settings: Settings) -> Webhooks | None:
         timeout_s=settings.webhook_timeout / 1000,
         retries=settings.webhook_retry,
         proxy=settings.proxies.for_url(settings.webhook_url),
+        trace=None if settings.traces_url is None else trace_headers,
     )
 
 
@@ -260,44 +312,9 @@ def traces_of(settings: Settings) -> CallTraces | None:
     return CallTraces(settings.call_trace_dir, words=settings.log_transcripts)
 
 
-def tried_services(
-    settings: Settings, agents: Agents, stt: Stt, llm: Llm, voices: Voices
-) -> tuple[TriedService, ...]:
-    """The services that can fail, with their trials; the scripted receptionist cannot."""
-    first = agents.all[0]
-    recogniser = stt.recogniser(first.language, first.vocabulary)
-    speaking = tuple(dict.fromkeys(voices.alone(agent) for agent in agents.all))
-    found = [TriedService(ServiceState("tts"), partial(try_tts, speaking))]
-    if not settings.nobody_answers:
-        hearing = TriedService(ServiceState("stt"), partial(try_stt, recogniser), needs_idle=True)
-        found.insert(0, hearing)
-    if settings.has_llm:
-        models = tuple(dict.fromkeys(agent.model or settings.openai_model for agent in agents.all))
-        state = ServiceState("llm", ", ".join(models), lambda: llm.state().adaptations)
-        found.append(TriedService(state, partial(try_llm, llm, models)))
-    return tuple(found)
-
-
-def observers_of(
-    settings: Settings,
-    webhooks: Webhooks | None,
-    traces: CallTraces | None,
-    states: ServiceStates,
-) -> Callable[[Caller, Line], tuple[Observer, ...]]:
-    """Return a function that makes the observers of a new call."""
-
-    def observers(caller: Caller, line: Line) -> tuple[Observer, ...]:
-        summary = CallSummary()  # first: the others read the summary
-        log, records = CallLog(summary, transcripts=settings.log_transcripts), CallRecords(line)
-        times = TurnTimesObserver(summary.turn, records.turn, log.turn)
-        found: tuple[Observer, ...] = (summary, log, times, records, ServiceWatch(states))
-        if webhooks is not None:
-            found += (CallWebhooks(webhooks, caller.uuid, summary),)
-        if traces is not None:
-            found += (traces.trace(caller),)
-        return found
-
-    return observers
+def history_of(settings: Settings) -> str:
+    """What is kept of calls: HISTORY, or its default."""
+    return kept_calls.level_of(settings, offline=needs_sandbox(settings))
 
 
 async def toolbox_of(settings: Settings) -> Toolbox:
@@ -337,20 +354,6 @@ def _stt_opener(settings: Settings, stt: Stt) -> Callable[[Agent, SttListener], 
         return stt.open(agent.language, agent.vocabulary, listener)
 
     return open_stt
-
-
-def remote_addresses(settings: Settings) -> tuple[str, ...]:
-    """Addresses of the services that calls may use, each once; the PBX is not among them."""
-    mcp = () if settings.mcp_servers is None else settings.mcp_servers.servers.values()
-    found = (
-        Stt(settings).address,
-        *(tts.ENGINES[name].address(settings) for name in tts.may_speak(settings)),
-        settings.llm_url if settings.has_llm else None,
-        settings.webhook_url,
-        settings.speechmatics_url_instructions,
-        *(server.url for server in mcp),
-    )
-    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def models_in_use(settings: Settings, agents: Agents) -> Iterator[ModelInUse]:
@@ -425,4 +428,5 @@ def _unreachable(settings: Settings, agents: Agents, pbx: Pbx | None) -> Iterato
         yield "ON_DRAIN cannot transfer: set AMI_URL or AMI_HOST; the call is closed instead."
     if pbx is None and settings.on_busy.startswith("transfer:"):
         yield "ON_BUSY cannot transfer: set AMI_URL or AMI_HOST; the call is ended instead."
+    yield from declared_outcomes.unread(settings, agents)
     yield from voice_warnings(settings, agents)

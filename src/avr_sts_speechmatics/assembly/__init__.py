@@ -1,0 +1,1 @@
+"""Builds the parts of a call from the settings: services, observers, what is kept."""

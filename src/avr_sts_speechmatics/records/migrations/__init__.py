@@ -1,0 +1,1 @@
+"""Migrations of the tables, by Alembic; `records/schema.py` runs them."""
