@@ -3,9 +3,8 @@
 The thread writes to each recording every ROUND_S, one recording after the other and evenly spread.
 The event loop never waits for the thread, see `recording`, except that only one of them can execute
 Python at a time. A thread that has written to one recording therefore sleeps before the next, if
-only for BREATH_S: without a sleep, Python would let the loop wait for 5 ms. For the same reason the
-thread has the priority of the loop: a thread of low priority, held up by other programs in the
-middle of a step, would hold up the loop.
+only for BREATH_S: without a sleep, Python would let the loop wait for 5 ms. The thread has a lower
+priority than the loop, which matters where both share a core.
 
 A file that cannot be written costs the call its recording and nothing else. The reason is logged
 once, until a recording succeeds again.
@@ -13,6 +12,8 @@ once, until a recording succeeds again.
 
 import asyncio
 import logging
+import os
+import sys
 import threading
 import time
 from collections import deque
@@ -31,6 +32,9 @@ from avr_sts_speechmatics.records.recordings.uploads import Uploads
 
 ROUND_S = 0.5
 """Time between two writes of a recording (s)."""
+
+PRIORITY = 10
+"""Priority of the thread (nice)."""
 
 BREATH_S = 0.0002
 """Shortest pause after a recording was written (s)."""
@@ -167,6 +171,9 @@ class Recordings:
     # --- the thread ----------------------------------------------------------------------------
 
     def _run(self) -> None:
+        if sys.platform == "linux":  # elsewhere the priority is that of the whole process
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PRIORITY)
         try:
             if count := self._folder.finish_abandoned():
                 _log.warning("recordings of calls that were cut off are kept: %d", count)
