@@ -339,6 +339,7 @@ REAL_TIME = {
     "call/busy.py": "asyncio.timeout(seconds(",  # the length of a sentence
     "transports/acceptor.py": "call_later(pause_s",  # gives way to another worker
     "transports/port_gate.py": "call_later(LOOK_S",  # looks at this process itself
+    "telemetry/metrics_sampled.py": "call_later(SAMPLE_S",  # counts of this process itself
 }
 
 
