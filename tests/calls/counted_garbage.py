@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import (
     AsyncGeneratorType,
     CoroutineType,
@@ -104,8 +105,15 @@ async def counted_service(cloud: RunningSandbox, **changes: Any) -> AsyncIterato
         "disclosure": "",
         "no_input_s": 0.0,
     }
+    with TemporaryDirectory() as folder:
+        async with _started(chosen | {"data_dir": folder} | changes) as service:
+            yield service
+
+
+@asynccontextmanager
+async def _started(chosen: dict[str, Any]) -> AsyncIterator[CountedService]:
     process = subprocess.Popen(  # noqa: ASYNC220 - asyncio's watcher thread outlives a test
-        [sys.executable, "-m", __name__, json.dumps(chosen | changes)],
+        [sys.executable, "-m", __name__, json.dumps(chosen)],
         cwd=ROOT,
         env=untraced_environment()
         | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "src")))},
@@ -118,6 +126,7 @@ async def counted_service(cloud: RunningSandbox, **changes: Any) -> AsyncIterato
             yield CountedService(json.loads(await _line_of(process)), process)
         finally:
             process.terminate()
+            process.wait()
 
 
 async def _line_of(process: subprocess.Popen[str]) -> str:

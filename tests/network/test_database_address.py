@@ -50,7 +50,7 @@ def test_a_password_may_have_any_character_and_is_never_shown(password: str) -> 
     assert encoded.url.reveal() == f"postgresql://me:{written}@host/calls"
     assert {password, written} <= set(encoded.secrets())
     assert encoded.shown == "PostgreSQL at host, database calls"
-    assert password not in repr(encoded).replace("Secret(***)", "") or password in encoded.shown
+    assert repr(encoded) == repr(parse("postgresql://me:another@host/calls"))
     if "%" not in password:  # as it is: only a percent sign may mean another character
         assert parse(f"postgresql://me:{password}@host/calls") == encoded
 
