@@ -240,6 +240,9 @@ async def _run(settings: dict[str, Any]) -> None:
         warm = asyncio.Event()
         server.when_warm(warm.set)
         await warm.wait()
+        kept = None if server._parts is None else server._parts.kept
+        if kept is not None:
+            await kept.database.open()  # once: what it leaves belongs to no call
         loop.add_reader(0, asked)
         gc.collect()
         gc.freeze()
