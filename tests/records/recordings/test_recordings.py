@@ -121,7 +121,7 @@ async def test_a_call_that_ends_before_its_first_frame_leaves_nothing(tmp_path: 
     assert not recordings.changes
 
 
-async def test_calls_begin_and_end_in_a_storm(tmp_path: Path) -> None:
+async def test_calls_begin_and_end_in_a_storm(tmp_path: Path, untraced: None) -> None:
     async with running(tmp_path) as recordings:
         for number in range(200):
             recording = recordings.all.start(new_call_key())
@@ -215,6 +215,7 @@ async def test_a_full_disk_ends_a_recording_which_stays_playable(
             recording.caller(time.monotonic(), NOISE)
         path = await recordings.finished(recordings.names[0])
         recording.end()
+        await until(lambda: bool(errors(caplog)))  # the file is finished before its error is told
         assert "File too large" in errors(caplog)[0]
         assert len(decoded(path)) > RATE / 4
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
