@@ -183,7 +183,7 @@ async def test_all_wanted_calls_come_as_one_file(
     assert [row["uuid"] for row in rows] == [f"uuid-{number}" for number in range(449, -1, -1)]
     assert rows[0]["began"] == "2026-11-30T01:00:49.000Z"
     assert rows[0]["caller_number"] == "+4922800449"
-    assert rows[0]["outcome"] == '{"booked":true}'
+    assert rows[0]["outcome"] == '{"booked": true}'
     assert rows[0]["running"] == "false"
 
 

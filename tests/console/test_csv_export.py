@@ -36,7 +36,7 @@ def test_what_is_written_is_what_is_read(rows: list[tuple[str, str]]) -> None:
         ("-2+cmd|' /C calc'!A0", "'-2+cmd|' /C calc'!A0"),
         ("@SUM(1)", "'@SUM(1)"),
         ("+1+cmd", "'+1+cmd"),
-        ({"booked": True}, '{"booked":true}'),
+        ({"booked": True}, '{"booked": true}'),
     ],
 )
 def test_each_kind_of_value_has_its_form(value: object, cell: str) -> None:

@@ -75,7 +75,7 @@ class Call:
         self.caller = caller
         self.name = named(caller.uuid, caller.facts)
         """Name of the call in the log, for `current_call`."""
-        self.line = self._line = line
+        self.line = line
         self._services = services
         self._observers = Observers(services.observers(caller, line), self._tell)
         self._arrival = Arrival(services.agents, caller)
@@ -119,7 +119,7 @@ class Call:
             self._send_error("internal error")
         finally:
             self._stop()
-            self._line.close(failed=failed)
+            self.line.close(failed=failed)
             self._observers.close(self._ended)
             self._let_go()
 
@@ -143,7 +143,7 @@ class Call:
         services, facts = self._services, self.caller.facts
         self._agent = agent
         began = now_in(agent.time_zone)
-        tools = (*services.departures.specs(self._line), *services.toolbox.specs(None))
+        tools = (*services.departures.specs(self.line), *services.toolbox.specs(None))
         self._brief = brief_for(agent, tools, facts, began)
         voice, kept = services.voice_of(agent)
         self._speaker = Speaker(
@@ -283,7 +283,7 @@ class Call:
             case ev.Flush():
                 return self._flush()
             case ev.SendTranscript(role, text):
-                self._line.send_transcript(role, text)
+                self.line.send_transcript(role, text)
             case ev.SetTimer(timer, after):
                 self._timers.set(timer, after)
             case ev.CancelTimer(timer):
@@ -333,7 +333,7 @@ class Call:
         dropped = tuple(ev.UtteranceDropped(one.number, self._share(one)) for one in flushed)
         # Only the silence behind the last word was dropped: nothing was interrupted.
         if not dropped or any(one.heard < 1 for one in dropped):
-            self._line.send_interruption()
+            self.line.send_interruption()
         self._observers.event(Flushed(dropped))
         return dropped
 
@@ -369,7 +369,7 @@ class Call:
             to = extension_of(tool)
             self._ended = CallEnded(request.end_reason, to)
             try:
-                result = await services.departures.run(tool, self.caller, self._line)
+                result = await services.departures.run(tool, self.caller, self.line)
             except PbxError as error:
                 _log.warning("%s: %s", tool.name, error)
                 result, failed = str(error), True
@@ -390,17 +390,17 @@ class Call:
         try:
             if action.startswith("transfer:"):
                 extension = action.removeprefix("transfer:")
-                await services.departures.transfer(extension, self.caller, self._line)
+                await services.departures.transfer(extension, self.caller, self.line)
                 self._ended = CallEnded(reason, extension, error or "")
             elif action == "hangup" and hang_up:
-                await services.departures.hang_up(self.caller, self._line)
+                await services.departures.hang_up(self.caller, self.line)
         except PbxError as trouble:
             _log.warning("the call is only closed: %s", trouble)
-        self._line.close(failed=error is not None)
+        self.line.close(failed=error is not None)
         self._over.set()
 
     def _send_error(self, message: str) -> None:
-        self._line.send_error(message)
+        self.line.send_error(message)
         self._observers.event(ErrorSent(message))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:

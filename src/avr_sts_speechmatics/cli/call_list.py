@@ -2,12 +2,11 @@
 
 import csv
 import io
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, tzinfo
 from typing import Any
 
+from avr_sts_speechmatics.records.csv_cells import cell
 from avr_sts_speechmatics.records.history import Totals
 from avr_sts_speechmatics.values import counted
 
@@ -18,9 +17,6 @@ KEY_SHOWN = 14
 
 _LONG_S = 10 * 3600
 """A call that lasts so long (s) is shown in hours: seconds have no room."""
-
-_FORMULA = re.compile(r"[=+\-@\t\r]")
-_A_NUMBER = re.compile(r"[+-]?[\d .,()/-]*")
 
 
 def listing(calls: Iterable[Mapping[str, Any]], zone: tzinfo | None) -> Iterator[str]:
@@ -75,8 +71,7 @@ def printable(text: str) -> str:
 def csv_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the lines of a CSV file (RFC 4180), the names of the columns first.
 
-    rows: all with the same columns. Lists and objects become JSON. A text that a spreadsheet would
-        take for a formula gets an apostrophe before it.
+    rows: all with the same columns.
     """
     target = io.StringIO()
     writer = csv.writer(target)
@@ -85,25 +80,10 @@ def csv_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         if header is None:
             header = list(row)
             writer.writerow(header)
-        writer.writerow([_cell(row.get(name)) for name in header])
+        writer.writerow([cell(row.get(name)) for name in header])
         yield target.getvalue()
         target.seek(0)
         target.truncate()
-
-
-def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (dict, list)):
-        value = json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str):
-        value = value.replace("\0", "")
-        # A telephone number is no formula that does anything.
-        if _FORMULA.match(value.lstrip()) and not _A_NUMBER.fullmatch(value):
-            return f"'{value}"
-    return value
 
 
 def _line(*cells: str) -> str:
